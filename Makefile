@@ -1,0 +1,138 @@
+# Everything a person does with a clone of Atlas. `make help` lists it; each target sets up what it needs, says so, and is
+# done in seconds when nothing changed. PYTHON=python3.12 make test uses that Python, in an environment of its own.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+ifeq ($(origin PYTHON),undefined)
+PYTHON := python3
+VENV := .venv
+else
+VENV := .venv-$(notdir $(PYTHON))
+endif
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+STAMPS := $(VENV)/stamps
+HOST ?= 127.0.0.1
+PORT ?= 8000
+
+ROOMS := $(wildcard atlas/_speedups/*.pyx atlas/_speedups/*.pxd)
+MODE := $(if $(filter 1,$(ATLAS_DEBUG_BUILD)),debug,release)
+OTHER_MODE := $(if $(filter debug,$(MODE)),release,debug)
+
+say = @printf '\033[1m==> %s\033[0m\n' '$(1)'
+
+.PHONY: help venv build serve test lint types tests format wheel bench fuzz leaks load clean
+
+help: ## this list
+	@echo 'make TARGET   (PYTHON=python3.12 make TARGET takes that Python; ATLAS_DEBUG_BUILD=1 compiles with all checks)'
+	@echo
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# ---------------------------------------------------------------------------------------------------------- set-up
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { echo 'Error: there is no $(PYTHON) here: install it by: apt-get install python3 python3-venv python3-dev' >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Error: Atlas needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) -c 'import platform; print(platform.python_version())'): name another one, as in: PYTHON=python3.12 make $(MAKECMDGOALS)" >&2; exit 1; }
+	@command -v "$${CC:-cc}" >/dev/null || { echo 'Error: Atlas is compiled, and there is no C compiler here: install one by: apt-get install gcc python3-dev' >&2; exit 1; }
+	@$(PYTHON) -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))' || { echo 'Error: Atlas is compiled, and the headers of $(PYTHON) are missing: install them by: apt-get install python3-dev' >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo 'Error: $(PYTHON) cannot make environments: install what it lacks by: apt-get install python3-venv' >&2; exit 1; }
+	$(call say,making $(VENV) with $(PYTHON))
+	@$(PYTHON) -m venv $(VENV)
+
+# The compiled rooms. ATLAS_SKIP_BUILD keeps pip from compiling them a second time.
+$(STAMPS)/tools: $(BIN)/python pyproject.toml
+	$(call say,installing build tools)
+	@mkdir -p $(STAMPS)
+	@$(PIP) install 'setuptools>=77' 'Cython>=3.1'
+	@touch $@
+
+$(STAMPS)/built-$(MODE): $(STAMPS)/tools setup.py $(ROOMS)
+	$(call say,compiling atlas/_speedups ($(MODE)))
+	@$(BIN)/python setup.py --quiet build_ext --inplace $(if $(wildcard $(STAMPS)/built-$(OTHER_MODE)),--force)
+	@rm -f $(STAMPS)/built-$(OTHER_MODE) && touch $@
+
+define install
+	$(call say,installing atlas-web$(1) in $(VENV))
+	@ATLAS_SKIP_BUILD=1 $(PIP) install --no-build-isolation --editable '.$(1)'
+	@touch $@
+endef
+
+$(STAMPS)/run: $(STAMPS)/tools pyproject.toml setup.py
+	$(call install,)
+
+$(STAMPS)/test: $(STAMPS)/tools pyproject.toml setup.py
+	$(call install,[dev$(comma)test])
+
+$(STAMPS)/bench: $(STAMPS)/tools pyproject.toml setup.py
+	$(call install,[bench])
+
+comma := ,
+
+venv: $(STAMPS)/test ## the environment, with everything that working on Atlas needs
+build: $(STAMPS)/built-$(MODE) ## compile what changed
+
+# ------------------------------------------------------------------------------------------------------------- use
+
+serve: $(STAMPS)/built-$(MODE) $(STAMPS)/run ## serve the example site on http://127.0.0.1:8000
+	$(call say,the example site is on http://$(HOST):$(PORT) - Ctrl+C stops it)
+	@exec $(BIN)/atlas serve --app-dir examples/site main:app --host $(HOST) --port $(PORT)
+
+# ---------------------------------------------------------------------------------------------------------- checks
+
+test: lint types tests ## every check: lint, types, tests
+
+lint: $(STAMPS)/test ## ruff: rules and format
+	$(call say,lint)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(STAMPS)/test $(STAMPS)/built-$(MODE) ## mypy, and the stubs of the compiled rooms against what they are
+	$(call say,types)
+	@$(BIN)/mypy
+	@if ls atlas/_speedups/*.pyi >/dev/null 2>&1; then $(BIN)/stubtest atlas._speedups --allowlist tests/_speedups/stubtest_allowlist.txt --ignore-unused-allowlist; fi
+
+tests: $(STAMPS)/test $(STAMPS)/built-$(MODE) ## pytest; ARGS='-k limits -x' are handed on
+	$(call say,tests)
+	@$(BIN)/python -m pytest -q $(ARGS)
+
+format: $(STAMPS)/test ## let ruff put the code in order
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+leaks: $(STAMPS)/test $(STAMPS)/built-$(MODE) ## 20,000 requests with the collector off: nothing stays
+	$(call say,leaks)
+	@$(BIN)/python -m pytest -q tests/leaks $(ARGS)
+
+SECONDS_TO_FUZZ ?= 60
+fuzz: $(STAMPS)/test $(STAMPS)/built-$(MODE) ## coverage-guided fuzzing; SECONDS_TO_FUZZ=600 for longer
+	$(call say,fuzzing for $(SECONDS_TO_FUZZ) s)
+	@$(BIN)/python -m tests.fuzz --seconds $(SECONDS_TO_FUZZ)
+
+# --------------------------------------------------------------------------------------------------------- figures
+
+bench: $(STAMPS)/test $(STAMPS)/bench $(STAMPS)/built-$(MODE) ## the leaves, then Atlas beside uvicorn and granian (needs wrk)
+	$(call say,benchmarks of the leaves)
+	@$(BIN)/python -m pytest -q bench --benchmark-enable --benchmark-only $(ARGS)
+	$(call say,side by side)
+	@$(BIN)/python -m bench.side_by_side
+
+load: $(STAMPS)/run $(STAMPS)/built-$(MODE) ## a short load with wrk against the example site, on a free port
+	@command -v wrk >/dev/null || { echo 'Error: make load needs wrk: install it by: apt-get install wrk' >&2; exit 1; }
+	$(call say,10 s of load on the example site)
+	@$(BIN)/python .ci/load.py
+
+# -------------------------------------------------------------------------------------------------------- products
+
+wheel: $(STAMPS)/tools ## sdist and wheel, into dist/
+	$(call say,building sdist and wheel)
+	@$(PIP) install build
+	@rm -rf dist
+	@$(BIN)/python -m build --outdir dist . | tail -n 1
+
+clean: ## everything that a run leaves behind, environments included
+	rm -rf build dist .venv .venv-* *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks
+	find atlas tests bench examples -name '*.so' -delete -o -name __pycache__ -prune -exec rm -rf {} +

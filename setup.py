@@ -1,0 +1,81 @@
+"""How the compiled half of Atlas is built; everything else stands in pyproject.toml.
+
+Every ``atlas/_speedups/*.pyx`` becomes an extension, so a new room needs no change here. Two switches, both environment
+variables: ``ATLAS_DEBUG_BUILD=1`` keeps every check that the release build leaves out, and ``ATLAS_SKIP_BUILD=1``
+leaves the extensions to an earlier ``build_ext --inplace`` (the Makefile's editable install).
+"""
+
+import os
+import shlex
+import shutil
+import sys
+import sysconfig
+from pathlib import Path
+
+if sys.version_info < (3, 11):
+    sys.exit(
+        f"Atlas needs Python 3.11 or newer, and this is {sys.version.split()[0]}: "
+        "install one, for example by: apt-get install python3.12 python3.12-dev python3.12-venv"
+    )
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+DEBUG = os.environ.get("ATLAS_DEBUG_BUILD") == "1"
+SKIP = os.environ.get("ATLAS_SKIP_BUILD") == "1"
+WINDOWS = sys.platform == "win32"
+
+DIRECTIVES = {
+    "language_level": 3,
+    "boundscheck": DEBUG,
+    "wraparound": DEBUG,
+    "initializedcheck": DEBUG,
+    "nonecheck": DEBUG,
+    "cdivision": not DEBUG,
+}
+COMPILE_ARGS = [] if WINDOWS else ["-O0", "-g"] if DEBUG else ["-O3", "-g0"]
+
+
+def rooms() -> list[Extension]:
+    return [
+        Extension(f"atlas._speedups.{path.stem}", [path.as_posix()], extra_compile_args=COMPILE_ARGS)
+        for path in sorted(Path("atlas/_speedups").glob("*.pyx"))
+    ]
+
+
+def missing_tool() -> str | None:
+    """What this machine lacks to compile an extension, as one line that says what to install; None if nothing."""
+    if WINDOWS:
+        return None  # setuptools looks for Visual C++ itself, and says so in its own words
+    compiler = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")[0]
+    if shutil.which(compiler) is None:
+        hint = "xcode-select --install" if sys.platform == "darwin" else "apt-get install gcc python3-dev"
+        return f"Atlas is compiled, and there is no C compiler ({compiler}) here: install one, for example by: {hint}"
+    headers = Path(sysconfig.get_path("include"))
+    if not (headers / "Python.h").exists():
+        package = f"python{sys.version_info.major}.{sys.version_info.minor}-dev"
+        return f"Atlas is compiled, and {headers}/Python.h is missing: install it, for example by: apt-get install {package}"
+    return None
+
+
+class BuildRooms(build_ext):
+    """Translates when it's about to compile, not before: an sdist then needs neither Cython's time nor a compiler."""
+
+    def run(self) -> None:
+        if problem := missing_tool():
+            sys.exit(problem)
+        from Cython.Build import cythonize
+
+        # Debug and release C live apart, so that a change of the switch is never hidden by a newer file.
+        folder = "build/debug" if DEBUG else "build/release"
+        translated = cythonize(list(self.extensions), build_dir=folder, compiler_directives=DIRECTIVES)
+        for room, done in zip(self.extensions, translated, strict=True):
+            room.sources = done.sources
+        super().run()
+
+
+setup(
+    ext_modules=[] if SKIP else rooms(),
+    cmdclass={"build_ext": BuildRooms},
+    options={"build_ext": {"parallel": os.cpu_count()}},
+)
