@@ -1,0 +1,1 @@
+"""Floor 3, one half: processes, sockets and tasks."""
