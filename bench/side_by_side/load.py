@@ -1,0 +1,91 @@
+"""wrk: its command line, and what it prints."""
+
+from __future__ import annotations
+
+import re
+import resource
+import shutil
+import signal
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.side_by_side.client import HOST
+from bench.side_by_side.processes import pinned
+from bench.side_by_side.scenarios import Scenario
+
+HERE = Path(__file__).parent
+MISSING = "wrk is not installed: apt install wrk (Debian, Ubuntu), dnf install wrk (Fedora), brew install wrk (macOS)"
+
+UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+P99 = re.compile(r"^\s*99(?:\.0+)?%\s+([\d.]+)(us|ms|s|m|h)\s*$", re.MULTILINE)
+TOTAL = re.compile(r"^\s*(\d+) requests in ([\d.]+)(us|ms|s|m|h),", re.MULTILINE)
+SOCKET_ERRORS = re.compile(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)")
+STATUS_ERRORS = re.compile(r"Non-2xx or 3xx responses: (\d+)")
+
+
+class LoadFailed(Exception):
+    """wrk did not run, or said something that is not understood."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What wrk saw: answers, the time they took in all, the 99th percentile of their latency, and what went wrong."""
+
+    requests: int
+    seconds: float
+    p99: float
+    errors: int
+
+
+def parse(output: str) -> Load:
+    """Read what wrk prints with ``--latency``. Raises LoadFailed if the totals are not in it."""
+    total, p99 = TOTAL.search(output), P99.search(output)
+    if total is None or p99 is None:
+        raise LoadFailed(f"wrk said: {output.strip()[-300:] or 'nothing'}")
+    errors = sum(int(count) for count in found.groups()) if (found := SOCKET_ERRORS.search(output)) else 0
+    errors += int(found[1]) if (found := STATUS_ERRORS.search(output)) else 0
+    return Load(int(total[1]), float(total[2]) * UNITS[total[3]], float(p99[1]) * UNITS[p99[2]], errors)
+
+
+def command(scenario: Scenario, port: int, seconds: int) -> list[str]:
+    """The command line of wrk for a scenario."""
+    words = ["wrk", "--threads", "1", "--connections", str(scenario.connections), "--duration", f"{seconds}s", "--latency"]
+    for name, value in scenario.headers:
+        words += ["--header", f"{name}: {value}"]
+    url = f"http://{HOST}:{port}{scenario.path}"
+    if scenario.depth > 1:
+        return [*words, "--script", str(HERE / "pipelined.lua"), url, "--", str(scenario.depth)]
+    if scenario.method != "GET" or scenario.body:
+        return [*words, "--script", str(HERE / "request.lua"), url, "--", scenario.method, str(len(scenario.body))]
+    return [*words, url]
+
+
+def missing() -> str | None:
+    """What to install before anything can be measured."""
+    return None if shutil.which("wrk") else MISSING
+
+
+def warm(scenario: Scenario, port: int, core: int | None) -> None:
+    """The same load for a moment, so that caches, pools and specialised bytecode are there when the clock starts."""
+    process = subprocess.Popen(pinned(command(scenario, port, 10), core), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        process.wait(0.3)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGINT)
+        process.wait(5)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def run(scenario: Scenario, port: int, seconds: int, core: int | None) -> tuple[Load, float]:
+    """Load the server; what wrk saw, and the CPU seconds that wrk itself has used. Raises LoadFailed."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    result = subprocess.run(
+        pinned(command(scenario, port, seconds), core), capture_output=True, text=True, timeout=seconds + 30
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if result.returncode != 0:
+        raise LoadFailed(f"wrk ended with status {result.returncode}: {result.stderr.strip()[-300:]}")
+    return parse(result.stdout), after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime

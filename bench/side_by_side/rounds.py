@@ -1,0 +1,160 @@
+"""The measurement: rounds interleaved over the servers, each round with a fresh process, medians over the rounds.
+
+Interleaving (A B C A B C ...) lets a machine that gets slower for a minute slow everybody down alike. A fresh process in each
+round samples the luck of memory layout and hash seeds too, which would otherwise look like a difference between servers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+from bench.side_by_side import client, load
+from bench.side_by_side.processes import Running, StartFailed, free_port, running
+from bench.side_by_side.scenarios import Scenario
+from bench.side_by_side.servers import Job, Server
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One server under load for some seconds. ``cpu`` is CPU seconds per request, ``busy`` and ``load_busy`` are shares of a core."""
+
+    requests_per_second: float
+    cpu: float
+    p99: float
+    busy: float
+    load_busy: float
+    errors: int
+
+
+@dataclass(slots=True)
+class Entry:
+    """A contestant's rounds and their medians; ``skipped`` says why there are none (or no more)."""
+
+    label: str
+    rounds: list[Round] = field(default_factory=list)
+    skipped: str | None = None
+
+    @property
+    def requests_per_second(self) -> float:
+        return median(one.requests_per_second for one in self.rounds)
+
+    @property
+    def cpu(self) -> float:
+        return median(one.cpu for one in self.rounds)
+
+    @property
+    def p99(self) -> float:
+        return median(one.p99 for one in self.rounds)
+
+    @property
+    def busy(self) -> float:
+        return median(one.busy for one in self.rounds)
+
+    @property
+    def errors(self) -> int:
+        return sum(one.errors for one in self.rounds)
+
+    @property
+    def spread(self) -> float:
+        """Half the range of requests per second over the rounds, as a share of the median: what the figure is worth."""
+        values = [one.requests_per_second for one in self.rounds]
+        return (max(values) - min(values)) / 2 / median(values)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """A scenario's entries, in the order of the servers."""
+
+    scenario: Scenario
+    entries: list[Entry]
+
+    def entry(self, label: str) -> Entry | None:
+        """The measured entry of this label."""
+        return next((entry for entry in self.entries if entry.label == label and entry.rounds), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How long, how often, and on which cores."""
+
+    seconds: int
+    rounds: int
+    server_core: int | None
+    load_core: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """A server in one of its set-ups."""
+
+    server: Server
+    logged: bool = False
+
+    @property
+    def label(self) -> str:
+        return f"{self.server.name} + log" if self.logged else self.server.name
+
+
+def contestants(scenario: Scenario, servers: Sequence[Server]) -> list[Contestant]:
+    """Who takes part in a scenario."""
+    invited = [server for server in servers if server.takes(scenario)]
+    set_ups = (False, True) if scenario.logged else (False,)
+    return [Contestant(server, logged) for server in invited for logged in set_ups]
+
+
+@contextlib.contextmanager
+def started(contestant: Contestant, scenario: Scenario, core: int | None, directory: Path) -> Iterator[Running]:
+    """The contestant's server, running for the length of the block. Raises StartFailed."""
+    job = Job(scenario, free_port(), directory, contestant.logged)
+    environment = {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": ""}
+    with (
+        tempfile.TemporaryFile() as complaints,
+        running(
+            contestant.server.command(job), job.port, core=core, environment=environment, cwd=ROOT, complaints=complaints
+        ) as server,
+    ):
+        yield server
+
+
+def one_round(contestant: Contestant, scenario: Scenario, plan: Plan, directory: Path) -> Round:
+    """Start, check one answer, warm up, measure, stop. Raises StartFailed, WrongAnswer or LoadFailed."""
+    with started(contestant, scenario, plan.server_core, directory) as server:
+        client.check(scenario, server.port, body_length_only=contestant.server.guest)
+        load.warm(scenario, server.port, plan.load_core)
+        before = server.cpu_seconds()
+        seen, load_cpu = load.run(scenario, server.port, plan.seconds, plan.load_core)
+        cpu = server.cpu_seconds() - before
+        if not seen.requests:
+            raise load.LoadFailed("not one request was answered")
+        return Round(
+            requests_per_second=seen.requests / seen.seconds,
+            cpu=cpu / seen.requests,
+            p99=seen.p99,
+            busy=cpu / seen.seconds,
+            load_busy=load_cpu / seen.seconds,
+            errors=seen.errors,
+        )
+
+
+def measure(scenario: Scenario, servers: Sequence[Server], plan: Plan, directory: Path, tell: Callable[[str], None]) -> Outcome:
+    """All rounds of a scenario. A server that fails is left out from then on, and its entry says why."""
+    playing = contestants(scenario, servers)
+    entries = {contestant.label: Entry(contestant.label) for contestant in playing}
+    for number in range(1, plan.rounds + 1):
+        for contestant in playing:
+            entry = entries[contestant.label]
+            if entry.skipped:
+                continue
+            tell(f"{scenario.name}: round {number} of {plan.rounds}, {contestant.label}")
+            try:
+                entry.rounds.append(one_round(contestant, scenario, plan, directory))
+            except (StartFailed, client.WrongAnswer, load.LoadFailed, OSError, ValueError) as error:
+                entry.skipped = f"{error}" or type(error).__name__
+    return Outcome(scenario, list(entries.values()))

@@ -1,0 +1,107 @@
+"""What is asked of a server: the request, the load, the one right answer, and the goal that Atlas sets itself."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bench.side_by_side.apps import HELLO, MEBIBYTE, PIECE, PIECES
+
+BROWSER_HEADERS = (
+    ("User-Agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"),
+    ("Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"),
+    ("Accept-Language", "en-GB,en;q=0.7,de;q=0.3"),
+    ("Accept-Encoding", "gzip, deflate, br, zstd"),
+    ("Referer", "http://127.0.0.1/articles/2026/a-page-before-this-one"),
+    ("Connection", "keep-alive"),
+    ("Cookie", "session=b1946ac92492d2347c6235b4d2611184; theme=light; consent=2026-01-01"),
+    ("Upgrade-Insecure-Requests", "1"),
+    ("Sec-Fetch-Dest", "document"),
+    ("Sec-Fetch-Mode", "navigate"),
+    ("Sec-Fetch-Site", "same-origin"),
+    ("Priority", "u=0, i"),
+)  # with Host, the thirteen of a browser
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What Atlas wants to reach, as ratios to uvicorn in the same run."""
+
+    requests: float
+    cpu: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One question, the same for every server.
+
+    ``guests`` are the servers that run no Python but can answer it as well; ``logged`` lets every server with an access log
+    take part twice, without and with it.
+    """
+
+    name: str
+    title: str
+    app: str
+    answer: bytes
+    method: str = "GET"
+    path: str = "/"
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    connections: int = 64
+    depth: int = 1
+    guests: frozenset[str] = frozenset()
+    logged: bool = False
+    goal: Goal | None = None
+
+    @property
+    def closes(self) -> bool:
+        """Whether each request takes a new connection."""
+        return ("Connection", "close") in self.headers
+
+
+FLOOR = frozenset({"floor"})
+FLOOR_AND_NGINX = frozenset({"floor", "nginx"})
+
+SCENARIOS = (
+    Scenario("hello", "a bare GET", "hello", HELLO, guests=FLOOR_AND_NGINX, goal=Goal(2.0, 0.5)),
+    Scenario(
+        "browser", "a GET with a browser's 13 headers", "hello", HELLO,
+        headers=BROWSER_HEADERS, guests=FLOOR_AND_NGINX, goal=Goal(2.0, 0.5),
+    ),
+    Scenario(
+        "pipelined", "bare GETs, 16 in flight on each connection", "hello", HELLO,
+        depth=16, guests=FLOOR_AND_NGINX, goal=Goal(4.0),
+    ),
+    Scenario("suspend", "an app that suspends once", "suspend", HELLO, goal=Goal(1.6)),
+    Scenario(
+        "post", "a POST of 1 KiB that the app reads", "count", b"1024",
+        method="POST", body=b"x" * 1024, guests=FLOOR, goal=Goal(1.8),
+    ),
+    Scenario("stream", "a response in 100 streamed pieces", "stream", PIECE * PIECES, goal=Goal(2.0)),
+    Scenario(
+        "upload", "1 MiB in", "count", b"%d" % len(MEBIBYTE),
+        method="POST", body=b"x" * len(MEBIBYTE), connections=16, guests=FLOOR, goal=Goal(1.0),
+    ),
+    Scenario("download", "1 MiB out", "download", MEBIBYTE, connections=16, guests=FLOOR, goal=Goal(1.0)),
+    Scenario(
+        "connect", "a new connection for each request", "hello", HELLO,
+        headers=(("Connection", "close"),), guests=FLOOR_AND_NGINX, goal=Goal(1.3),
+    ),
+    Scenario("access_log", "a bare GET, without and with an access log", "hello", HELLO, logged=True),
+)  # fmt: skip
+
+
+def select(names: Iterable[str]) -> list[Scenario]:
+    """The scenarios of these names, in the table's order; all of them if there are no names.
+
+    Raises ValueError, with the closest match, for a name that is not in the table.
+    """
+    wanted = list(names)
+    known = {scenario.name: scenario for scenario in SCENARIOS}
+    for name in wanted:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
+            raise ValueError(f"there is no scenario {name!r}: {hint}")
+    return [scenario for scenario in SCENARIOS if not wanted or scenario.name in wanted]
