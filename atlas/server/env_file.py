@@ -15,7 +15,7 @@ from atlas.errors import StartupError
 __all__ = ["load", "read"]
 
 _KEY = r"(?:export\s+)?(?P<key>[A-Za-z_][A-Za-z0-9_.]*)"
-_VALUE = r"""'(?P<single>[^']*)'|"(?P<double>(?:[^"\\]|\\.)*)"|(?P<plain>[^'"\s](?:(?!\s\#).)*)?"""
+_VALUE = r"""'(?P<single>[^']*)'|"(?P<double>(?:[^"\\]|\\.)*)"|(?P<plain>(?:(?<==)\#|[^'"\s\#])(?:(?!\s\#).)*)?"""
 _LINE = re.compile(rf"{_KEY}\s*=\s*(?:{_VALUE})\s*(?:\#.*)?")
 _ESCAPE = re.compile(r"\\(.)")
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}

@@ -59,9 +59,8 @@ def gather(
         origins[name] = origin
     target = app or values.pop(_APP, None)
     values.pop(_APP, None)
-    for one, other in (("uds", "fd"),):
-        if values.get(one) is not None and values.get(other) is not None:
-            raise SettingError(f"{origins[one]} and {origins[other]}: expected one of them, got both")
+    if values.get("uds") is not None and values.get("fd") is not None:
+        raise SettingError(f"{origins['uds']} and {origins['fd']}: expected one of them, got both")
     return Gathered(target, Settings(**values))
 
 
@@ -77,7 +76,7 @@ def _from_flags(flags: Mapping[str, Any]) -> _Found:
 def _from_environ(environ: Mapping[str, str]) -> _Found:
     fields = {variable_of(name): name for name in table()} | {PREFIX + _APP.upper(): _APP}
     for variable, text in environ.items():
-        if not variable.startswith(PREFIX):
+        if not variable.startswith(PREFIX) or not text:  # empty is how container tools say "not set"
             continue
         name = fields.get(variable)
         if name is None:
@@ -87,9 +86,8 @@ def _from_environ(environ: Mapping[str, str]) -> _Found:
 
 def _from_file(directory: Path) -> _Found:
     path = directory / "pyproject.toml"
-    keys: dict[str, str] = {_APP: _APP}
-    for name, about in table().items():
-        keys[name] = keys[about.flag or name] = name
+    keys = {_APP: _APP} | {name: name for name in table()}
+    keys |= {about.flag: name for name, about in table().items() if about.flag}
     for key, value in _tool_atlas(path).items():
         origin = f"{path.name}, [tool.atlas], {key}"
         name = keys.get(key.replace("-", "_"))
