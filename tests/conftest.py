@@ -1,0 +1,92 @@
+"""Fixtures that every room of the tests may use: running servers, tools of the machine, and a watch for hangs."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+HANG_SECONDS = 90.0
+"""A test that takes longer hangs: the stacks of all threads are printed and the run ends."""
+
+_stderr = os.dup(2)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep a way to the real stderr: pytest's capture is not in place at this moment."""
+    os.dup2(sys.__stderr__.fileno() if sys.__stderr__ else 2, _stderr)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    if sys.gettrace() is not None:  # somebody is in a debugger: a pause is no hang
+        return (yield)
+    faulthandler.dump_traceback_later(HANG_SECONDS, exit=True, file=_stderr)
+    try:
+        return (yield)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+Serve = Callable[..., Any]
+
+
+def _starter(stack: ExitStack) -> Serve:
+    from atlas import Server, Settings
+
+    def start(app: Any, **settings: Any) -> Any:
+        """Serve *app* in a thread on a free port until the fixture's scope ends; the running server comes back."""
+        if "uds" not in settings:
+            settings.setdefault("port", 0)
+        settings.setdefault("access_log", False)
+        settings.setdefault("lifespan", "off")
+        settings.setdefault("timeout_graceful_shutdown", 1.0)
+        return stack.enter_context(Server(app, Settings(**settings)).in_thread())
+
+    return start
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """``serve(app, **settings)`` starts a server for this test; the lifespan is off unless asked for."""
+    with ExitStack() as stack:
+        yield _starter(stack)
+
+
+@pytest.fixture(scope="session")
+def serve_session() -> Iterator[Serve]:
+    """As ``serve``, but the servers live as long as the whole run."""
+    with ExitStack() as stack:
+        yield _starter(stack)
+
+
+@pytest.fixture(scope="module")
+def serve_module() -> Iterator[Serve]:
+    """As ``serve``, but the servers live as long as the module's tests."""
+    with ExitStack() as stack:
+        yield _starter(stack)
+
+
+def _tool(*names: str) -> str:
+    for name in names:
+        if path := shutil.which(name):
+            return path
+    pytest.skip(f"{names[0]} is not installed on this machine")
+
+
+@pytest.fixture(scope="session")
+def curl() -> str:
+    """The path of curl; the test is skipped where there is none."""
+    return _tool("curl")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of a Chromium; the test is skipped where there is none."""
+    return _tool("chromium", "chromium-browser", "google-chrome")

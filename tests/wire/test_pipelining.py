@@ -1,0 +1,192 @@
+"""Pipelined requests: answered in order, parsed ahead within a bound, errors in their turn (RFC 9112, 9.3.2)."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import Future
+from typing import Any
+
+import pytest
+
+from .stage import Wire, chunked, post, read_body, request_bytes, respond
+
+
+def get(number: int) -> bytes:
+    return request_bytes(line=b"GET /%d HTTP/1.1" % number)
+
+
+async def tell_path(scope: Any, receive: Any, send: Any) -> None:
+    await respond(send, scope["path"].encode())
+
+
+@pytest.mark.parametrize("count", [2, 16, 17, 40])
+def test_answers_come_in_order(delivered: Wire, count: int) -> None:
+    delivered.play(tell_path)
+    with delivered.connect() as peer:
+        peer.send(b"".join(map(get, range(count))))
+        for number in range(count):
+            assert peer.response().body == b"/%d" % number
+
+
+def test_thousands_of_requests_in_one_write(wire: Wire) -> None:
+    wire.play(tell_path)
+    with wire.connect() as peer:
+        peer.send(b"".join(map(get, range(3000))))
+        for number in range(3000):
+            assert peer.response().body == b"/%d" % number
+
+
+def test_the_later_answer_waits_for_the_earlier(wire: Wire) -> None:
+    """The first application is held until the second had every chance to answer."""
+    gate: Future[None] = Future()
+    seen: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope["path"])
+        if scope["path"] == "/0":
+            await asyncio.wrap_future(gate)
+        await respond(send, scope["path"].encode())
+
+    wire.play(app)
+    with wire.connect() as peer, wire.connect() as other:
+        peer.send(b"".join(map(get, range(3))))
+        other.send(get(99))
+        assert other.response().body == b"/99"
+        peer.assert_silent()
+        gate.set_result(None)
+        assert [peer.response().body for _ in range(3)] == [b"/0", b"/1", b"/2"]
+
+
+def test_bodies_and_heads_alternate(delivered: Wire) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        body, _ = await read_body(receive)
+        await respond(send, scope["path"].encode() + b" " + body)
+
+    delivered.play(app)
+    with delivered.connect() as peer:
+        peer.send(
+            post(b"Content-Length: 5", body=b"hello", line=b"POST /0 HTTP/1.1")
+            + get(1)
+            + chunked(b"5\r\nworld\r\n0\r\n\r\n")
+            + get(3)
+            + post(b"Content-Length: 0", line=b"POST /4 HTTP/1.1")
+            + get(5)
+        )
+        bodies = [peer.response().body for _ in range(6)]
+    assert bodies == [b"/0 hello", b"/1 ", b"/ world", b"/3 ", b"/4 ", b"/5 "]
+
+
+def test_at_most_sixteen_are_parsed_ahead_then_reading_pauses(wire: Wire) -> None:
+    """The client's sending stops once the kernel's buffers are full, long before everything is sent."""
+    gate: Future[None] = Future()
+    started: Future[None] = Future()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if not started.done():
+            started.set_result(None)
+            await asyncio.wrap_future(gate)
+        await respond(send)
+
+    wire.play(app)
+    padding = b"X: " + b"p" * 8000
+    request = request_bytes(padding)
+    total = 4000
+    with wire.connect(receive_buffer=4096) as peer:
+        peer.send(request)
+        started.result(5)
+        peer.socket.settimeout(1.0)
+        sent = 0
+        with pytest.raises(TimeoutError):
+            while sent < total * len(request):
+                sent += peer.socket.send(request * 8)
+        assert sent < total * len(request) / 2
+        gate.set_result(None)
+
+
+def test_error_answer_waits_for_its_turn(delivered: Wire) -> None:
+    delivered.play(tell_path)
+    with delivered.connect() as peer:
+        peer.send(get(0) + get(1) + b"BROKEN\r\n\r\n" + get(3))
+        assert peer.response().body == b"/0"
+        assert peer.response().body == b"/1"
+        answer = peer.response()
+        assert answer.status in (400, 501)
+        assert answer.closes
+        peer.assert_closed()
+
+
+def test_error_answer_never_lands_inside_an_unfinished_response(wire: Wire) -> None:
+    gate: Future[None] = Future()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"first", "more_body": True})
+        await asyncio.wrap_future(gate)
+        await send({"type": "http.response.body", "body": b"second"})
+
+    wire.play(app)
+    with wire.connect() as peer:
+        peer.send(get(0))
+        peer.read_until(b"first\r\n")
+        peer.send(request_bytes(b"Bad Field: x"))
+        with wire.connect() as other:  # its answer shows that the server has had the bad one to read
+            other.send(request_bytes(b"Bad Field: x"))
+            assert other.response().status == 400
+        peer.assert_silent()
+        gate.set_result(None)
+        assert peer.read_until(b"0\r\n\r\n") == b"6\r\nsecond\r\n0\r\n\r\n"
+        answer = peer.response()
+        assert (answer.status, answer.closes) == (400, True)
+        peer.assert_closed()
+
+
+def test_what_follows_a_connection_close_is_not_parsed(delivered: Wire) -> None:
+    before = delivered.stage.calls
+    delivered.play(tell_path)
+    with delivered.connect() as peer:
+        peer.send(get(0) + request_bytes(b"Connection: close", line=b"GET /1 HTTP/1.1") + get(2) + b"BROKEN\r\n\r\n")
+        assert peer.response().body == b"/0"
+        assert peer.response().body == b"/1"
+        peer.assert_closed()
+    assert delivered.stage.calls == before + 2
+
+
+def test_half_closed_client_gets_all_its_answers(delivered: Wire) -> None:
+    delivered.play(tell_path)
+    with delivered.connect() as peer:
+        peer.send(b"".join(map(get, range(20))))
+        peer.finish()
+        assert [peer.response().body for _ in range(20)] == [b"/%d" % number for number in range(20)]
+        peer.assert_closed()
+
+
+def test_half_closed_client_gets_a_late_answer(wire: Wire) -> None:
+    gate: Future[None] = Future()
+    started: Future[None] = Future()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        started.set_result(None)
+        await asyncio.wrap_future(gate)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"a", "more_body": True})
+        await send({"type": "http.response.body", "body": b"b"})
+
+    wire.play(app)
+    with wire.connect() as peer:
+        peer.send(get(0))
+        peer.finish()
+        started.result(5)
+        gate.set_result(None)
+        assert peer.response().body == b"ab"
+        peer.assert_closed()
+
+
+def test_failed_response_takes_the_pipeline_with_it(wire: Wire) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"10")]})
+        await send({"type": "http.response.body", "body": b"short"})
+
+    wire.play(app)
+    with wire.connect() as peer:
+        peer.send(get(0) + get(1) + get(2))
+        assert peer.read_all().count(b"HTTP/1.1") <= 1

@@ -1,0 +1,510 @@
+"""Responses: what an application does, and what goes out (or is refused to it)."""
+
+from __future__ import annotations
+
+import logging
+import re
+from concurrent.futures import Future
+from typing import Any
+
+import h11
+import pytest
+
+from .stage import Wire, post, request_bytes, respond
+
+START = {"type": "http.response.start", "status": 200, "headers": []}
+GET = request_bytes()
+CLOSING = request_bytes(b"Connection: close")
+
+
+def sending(*events: Any) -> Any:
+    """An application that sends *events*."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        for event in events:
+            await send(dict(event))
+
+    return app
+
+
+def start(*headers: tuple[Any, Any], status: Any = 200) -> dict[str, Any]:
+    return {"type": "http.response.start", "status": status, "headers": list(headers)}
+
+
+def body(data: bytes = b"", *, more: bool = False) -> dict[str, Any]:
+    return {"type": "http.response.body", "body": data, "more_body": more}
+
+
+# What the application's send refuses.
+
+INVALID_STARTS = [
+    start((b"", b"x")),
+    start((b"a b", b"x")),
+    start((b"a:", b"x")),
+    start((b"a\r\nb", b"x")),
+    start((b"a\0", b"x")),
+    start((b"\xe4", b"x")),
+    start((b"(a)", b"x")),
+    start((b"x", b"a\r\nEvil: 1")),
+    start((b"x", b"a\rb")),
+    start((b"x", b"a\nb")),
+    start((b"x", b"\n")),
+    start((b"x", b"a\0b")),
+    start(status=99),
+    start(status=0),
+    start(status=-200),
+    start(status=1000),
+    start(status=20),
+    start(status="200"),
+    start(status=None),
+    start(status=200.5),
+    start((b"content-length", b"abc")),
+    start((b"content-length", b"")),
+    start((b"content-length", b"-1")),
+    start((b"content-length", b"+1")),
+    start((b"content-length", b"0x1")),
+    start((b"content-length", b"1, 1")),
+    start((b"content-length", b" 1 2")),
+    start((b"content-length", b"1"), (b"content-length", b"2")),
+    start((b"Content-Length", b"1"), (b"content-length", b"1")),
+    start((b"content-length", b"1"), (b"transfer-encoding", b"chunked")),
+    start((b"transfer-encoding", b"chunked"), (b"content-length", b"1")),
+    start((b"content-length", b"9" * 30)),
+]
+
+
+@pytest.mark.parametrize("event", INVALID_STARTS, ids=lambda event: f"{event['status']!r} {event['headers']!r}")
+def test_invalid_start_is_refused_and_nothing_of_it_is_written(wire: Wire, event: Any) -> None:
+    caught: Future[Exception | None] = Future()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await send(event)
+            await send(body(b"x"))
+        except Exception as error:
+            caught.set_result(error)
+        else:
+            caught.set_result(None)
+        await respond(send, b"second", 201)
+
+    wire.play(app)
+    answer = wire.exchange(CLOSING)
+    assert isinstance(caught.result(5), (RuntimeError, ValueError, TypeError))
+    assert (answer.status, answer.body) == (201, b"second")
+    assert answer.header(b"x") is None
+
+
+@pytest.mark.parametrize("event", INVALID_STARTS[::6], ids=lambda event: f"{event['status']!r} {event['headers']!r}")
+def test_invalid_start_that_nobody_catches_is_a_500(wire: Wire, event: Any) -> None:
+    wire.play(sending(event, body(b"x")))
+    answer = wire.exchange(GET)
+    assert answer.status == 500
+    assert b"evil" not in [name for name, _ in answer.headers]
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [body(b"x")],
+        [{"type": "http.response.unheard"}],
+        [{"type": "websocket.accept"}],
+        [{}],
+        [{"type": "http.response.trailers", "headers": []}],
+    ],
+)
+def test_wrong_first_event_is_refused(wire: Wire, events: Any) -> None:
+    caught: Future[Exception | None] = Future()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await sending(*events)(scope, receive, send)
+        except Exception as error:
+            caught.set_result(error)
+        else:
+            caught.set_result(None)
+        await respond(send)
+
+    wire.play(app)
+    assert wire.exchange(GET).status == 200
+    expected = RuntimeError if events[0] else (RuntimeError, KeyError)
+    assert isinstance(caught.result(5), expected)
+
+
+@pytest.mark.parametrize("event", [START, {"type": "http.response.unheard"}])
+@pytest.mark.parametrize("first", [[START], [START, body(b"a", more=True)]])
+def test_second_start_and_unknown_event_are_refused(wire: Wire, first: Any, event: Any) -> None:
+    caught: Future[Exception | None] = Future()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await sending(*first)(scope, receive, send)
+        try:
+            await send(dict(event))
+        except Exception as error:
+            caught.set_result(error)
+        else:
+            caught.set_result(None)
+        await send(body(b"b"))
+
+    wire.play(app)
+    answer = wire.exchange(GET)
+    assert isinstance(caught.result(5), RuntimeError)
+    assert answer.body == (b"b" if len(first) == 1 else b"ab")
+
+
+# Framing (RFC 9112, 6 and 7; RFC 9110, 6.4.1).
+
+
+@pytest.mark.parametrize("data", [b"", b"x", b"hello" * 1000, b"z" * 300_000])
+def test_one_body_event_gets_a_content_length(wire: Wire, data: bytes) -> None:
+    wire.play(sending(START, body(data)))
+    answer = wire.exchange(GET)
+    assert answer.header(b"content-length") == b"%d" % len(data)
+    assert answer.header(b"transfer-encoding") is None
+    assert answer.body == data
+
+
+def test_body_event_without_a_body(wire: Wire) -> None:
+    wire.play(sending({"type": "http.response.start", "status": 200}, {"type": "http.response.body"}))
+    answer = wire.exchange(GET)
+    assert (answer.header(b"content-length"), answer.body) == (b"0", b"")
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_body_of_any_bytes_kind(wire: Wire, kind: Any) -> None:
+    wire.play(sending(START, {"type": "http.response.body", "body": kind(b"hello")}))
+    assert wire.exchange(GET).body == b"hello"
+
+
+@pytest.mark.parametrize(
+    "pieces", [[b"a", b"b"], [b"a", b""], [b"", b"a"], [b"", b""], [b"x" * 100_000] * 5, [b"a", b"", b"b"], [b"%d" % n for n in range(300)]]
+)
+def test_several_body_events_are_chunked(wire: Wire, pieces: list[bytes]) -> None:
+    wire.play(sending(START, *(body(piece, more=True) for piece in pieces), body()))
+    with wire.connect() as peer:
+        for _ in range(2):
+            peer.send(GET)
+            answer = peer.response()
+            assert answer.header(b"transfer-encoding") == b"chunked"
+            assert answer.header(b"content-length") is None
+            assert answer.body == b"".join(pieces)
+
+
+def test_several_body_events_are_close_delimited_on_http_1_0(wire: Wire) -> None:
+    wire.play(sending(START, body(b"a", more=True), body(b"b", more=True), body(b"c")))
+    for fields in ((), (b"Connection: keep-alive",)):
+        with wire.connect() as peer:
+            peer.send(request_bytes(*fields, line=b"GET / HTTP/1.0"))
+            head, _, data = peer.read_all().partition(b"\r\n\r\n")
+        assert data == b"abc"
+        assert b"transfer-encoding" not in head.lower()
+        assert b"content-length" not in head.lower()
+        assert b"keep-alive" not in head.lower()
+
+
+@pytest.mark.parametrize("pieces", [[b"hello"], [b"he", b"llo"], [b"", b"hello", b""]])
+def test_own_content_length_is_kept(wire: Wire, pieces: list[bytes]) -> None:
+    wire.play(sending(start((b"content-length", b"5")), *(body(piece, more=True) for piece in pieces), body()))
+    answer = wire.exchange(GET)
+    assert answer.header(b"content-length") == b"5"
+    assert answer.header(b"transfer-encoding") is None
+    assert answer.body == b"hello"
+
+
+def test_own_transfer_encoding_is_said_once(wire: Wire) -> None:
+    wire.play(sending(start((b"transfer-encoding", b"chunked")), body(b"hello")))
+    answer = wire.exchange(GET)
+    assert answer.header(b"transfer-encoding") == b"chunked"
+    assert answer.body == b"hello"
+
+
+@pytest.mark.parametrize("pieces", [[b"hello!"], [b"hello", b"!"], [b"h", b"ello!"]])
+def test_more_body_than_its_content_length_is_refused(wire: Wire, pieces: list[bytes]) -> None:
+    caught: Future[Exception | None] = Future()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await sending(start((b"content-length", b"5")), *(body(piece, more=True) for piece in pieces), body())(scope, receive, send)
+        except Exception as error:
+            caught.set_result(error)
+            raise
+        caught.set_result(None)
+
+    wire.play(app)
+    with wire.connect() as peer:
+        peer.send(GET + GET)
+        data = peer.read_all()
+    assert isinstance(caught.result(5), (RuntimeError, ValueError))
+    assert b"!" not in data.partition(b"\r\n\r\n")[2] or data.startswith(b"HTTP/1.1 500 ")
+    assert data.count(b"HTTP/1.1 200") <= 1
+
+
+@pytest.mark.parametrize("pieces", [[b"hell"], [b"he", b"l"], [b""]])
+def test_less_body_than_its_content_length_closes(wire: Wire, pieces: list[bytes]) -> None:
+    *first, last = pieces
+    wire.play(sending(start((b"content-length", b"5")), *(body(piece, more=True) for piece in first), body(last)))
+    with wire.connect() as peer:
+        peer.send(GET + GET)
+        data = peer.read_all()
+    assert data.count(b"HTTP/1.1") <= 1
+    if data.startswith(b"HTTP/1.1 200"):
+        assert data.partition(b"\r\n\r\n")[2] == b"".join(pieces)
+
+
+@pytest.mark.parametrize("events", [[body(b"hello")], [body(b"he", more=True), body(b"llo")], [body()]])
+@pytest.mark.parametrize("headers", [(), ((b"content-length", b"5"),)])
+def test_head_has_no_body(wire: Wire, events: Any, headers: Any) -> None:
+    wire.play(sending(start(*headers), *events))
+    with wire.connect() as peer:
+        peer.send(request_bytes(line=b"HEAD / HTTP/1.1") + request_bytes(b"Connection: close", line=b"HEAD /b HTTP/1.1"))
+        for _ in range(2):
+            answer = peer.response("HEAD")
+            assert (answer.status, answer.body) == (200, b"")
+            if headers:
+                assert answer.header(b"content-length") == b"5"
+        peer.assert_closed()
+
+
+@pytest.mark.parametrize("status", [204, 304])
+@pytest.mark.parametrize("events", [[body(b"hello")], [body(b"he", more=True), body(b"llo")], [body()]])
+@pytest.mark.parametrize("headers", [(), ((b"content-length", b"5"),)])
+def test_204_and_304_have_no_body(wire: Wire, status: int, events: Any, headers: Any) -> None:
+    wire.play(sending(start(*headers, status=status), *events))
+    with wire.connect() as peer:
+        peer.send(GET + CLOSING)
+        for _ in range(2):
+            answer = peer.response()
+            assert (answer.status, answer.body) == (status, b"")
+            assert answer.header(b"transfer-encoding") is None
+            assert answer.header(b"content-length") == (b"5" if status == 304 and headers else None)
+        peer.assert_closed()
+
+
+def test_204_without_a_given_length_has_none(wire: Wire) -> None:
+    wire.play(sending(start(status=204), body()))
+    assert wire.exchange(GET).header(b"content-length") is None
+
+
+@pytest.mark.parametrize("status", [100, 103, 199])
+def test_1xx_has_no_body_and_no_length(wire: Wire, status: int) -> None:
+    wire.play(sending(start((b"content-length", b"5"), status=status), body(b"hello")))
+    with wire.connect() as peer:
+        peer.send(CLOSING)
+        data = peer.read_all()
+    assert b"hello" not in data
+    if data.startswith(b"HTTP/1.1 1"):
+        assert b"content-length" not in data.lower()
+        assert b"transfer-encoding" not in data.lower()
+        assert data.endswith(b"\r\n\r\n")
+        assert data.count(b"\r\n\r\n") == 1
+
+
+# Failures of the application.
+
+
+@pytest.fixture
+def records() -> Any:
+    """What the server logs, whether its logger propagates or not."""
+
+    class Keeper(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            kept.append(record)
+
+    kept: list[logging.LogRecord] = []
+    logger = logging.getLogger("atlas.server")
+    handler = Keeper()
+    logger.addHandler(handler)
+    yield kept
+    logger.removeHandler(handler)
+
+
+def assert_logged_with_traceback(records: list[logging.LogRecord]) -> None:
+    errors = [record for record in records if record.levelno >= logging.ERROR]
+    assert len(errors) == 1, records
+    assert errors[0].exc_info
+    assert "on purpose" in str(errors[0].exc_info[1])
+
+
+class OnPurpose(Exception):
+    pass
+
+
+def test_failure_before_the_start_is_a_500(wire: Wire, records: list[logging.LogRecord]) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        raise OnPurpose("on purpose")
+
+    wire.play(app)
+    answer = wire.exchange(GET)
+    assert answer.status == 500
+    assert (answer.header(b"content-type") or b"").startswith(b"text/plain")
+    assert b"on purpose" not in answer.body
+    assert_logged_with_traceback(records)
+
+
+def test_failure_between_start_and_body_is_a_500(wire: Wire) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send(start((b"x", b"y")))
+        raise OnPurpose("on purpose")
+
+    wire.play(app)
+    answer = wire.exchange(GET)
+    assert answer.status == 500
+    assert answer.header(b"x") is None
+
+
+def test_server_works_after_a_failure(wire: Wire) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] == "/":
+            raise OnPurpose("on purpose")
+        await respond(send)
+
+    wire.play(app)
+    assert wire.exchange(GET).status == 500
+    assert wire.exchange(request_bytes(line=b"GET /b HTTP/1.1")).status == 200
+
+
+def test_failure_after_the_start_closes_without_an_end(wire: Wire, records: list[logging.LogRecord]) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send(START)
+        await send(body(b"a", more=True))
+        raise OnPurpose("on purpose")
+
+    wire.play(app)
+    with wire.connect() as peer:
+        peer.send(GET + GET)
+        with pytest.raises(h11.RemoteProtocolError):
+            peer.response()
+    assert_logged_with_traceback(records)
+
+
+@pytest.mark.parametrize("events", [[], [START]])
+def test_return_without_a_response_is_a_500(wire: Wire, records: list[logging.LogRecord], events: Any) -> None:
+    wire.play(sending(*events))
+    assert wire.exchange(GET).status == 500
+    assert [record for record in records if record.levelno >= logging.ERROR]
+
+
+def test_return_without_a_full_response_closes_without_an_end(wire: Wire, records: list[logging.LogRecord]) -> None:
+    wire.play(sending(START, body(b"a", more=True)))
+    with wire.connect() as peer:
+        peer.send(GET)
+        with pytest.raises(h11.RemoteProtocolError):
+            peer.response()
+    assert [record for record in records if record.levelno >= logging.ERROR]
+
+
+# The head.
+
+
+def test_status_line(wire: Wire) -> None:
+    for status, reason in ((200, b"OK"), (404, b"Not Found"), (418, None), (599, None), (299, None), (999, None)):
+        wire.play(sending(start(status=status), body()))
+        answer = wire.exchange(GET)
+        assert answer.status == status
+        assert reason is None or answer.reason == reason
+
+
+def test_headers_keep_order_case_free_and_duplicates(wire: Wire) -> None:
+    wire.play(sending(start((b"set-cookie", b"a=1"), (b"x-a", b"1"), (b"set-cookie", b"b=2"), (b"X-B", b"\xe4 \t!")), body()))
+    answer = wire.exchange(GET)
+    own = [pair for pair in answer.headers if pair[0] in (b"set-cookie", b"x-a", b"x-b")]
+    assert own == [(b"set-cookie", b"a=1"), (b"x-a", b"1"), (b"set-cookie", b"b=2"), (b"x-b", b"\xe4 \t!")]
+
+
+def test_headers_may_come_from_any_iterable(wire: Wire) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({**START, "headers": iter([[b"x", b"y"], (b"z", b"")])})
+        await send(body())
+
+    wire.play(app)
+    answer = wire.exchange(GET)
+    assert (answer.header(b"x"), answer.header(b"z")) == (b"y", b"")
+
+
+def test_many_and_long_headers(wire: Wire) -> None:
+    pairs = [(b"x-%d" % number, b"v" * 200) for number in range(80)] + [(b"x-long", b"w" * 9000)]
+    wire.play(sending(start(*pairs), body(b"ok")))
+    with wire.connect() as peer:
+        peer.send(CLOSING)
+        head, _, data = peer.read_all().partition(b"\r\n\r\n")
+    assert data == b"ok"
+    for name, value in pairs:
+        assert b"\r\n%b: %b" % (name, value) in head
+
+
+def test_date_and_server_are_added(wire: Wire) -> None:
+    wire.play(sending(START, body()))
+    answer = wire.exchange(GET)
+    imf_date = rb"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT"
+    assert re.fullmatch(imf_date, answer.header(b"date") or b"")
+    assert answer.header(b"server")
+
+
+def test_own_date_and_server_replace_ours(wire: Wire) -> None:
+    wire.play(sending(start((b"Date", b"today"), (b"SERVER", b"mine")), body()))
+    answer = wire.exchange(GET)
+    assert (answer.header(b"date"), answer.header(b"server")) == (b"today", b"mine")
+
+
+def test_date_and_server_can_be_switched_off(serve: Any) -> None:
+    server = serve(sending(START, body()), date_header=False, server_header=False, headers=(("X-Ours", "yes"),))
+    wire = Wire(None, server.sockets[0].getsockname()[:2], "auto")  # type: ignore[arg-type]
+    answer = wire.exchange(GET)
+    assert (answer.header(b"date"), answer.header(b"server")) == (None, None)
+    assert answer.header(b"x-ours") == b"yes"
+
+
+def test_application_may_close_the_connection(wire: Wire) -> None:
+    wire.play(sending(start((b"Connection", b"close")), body(b"x")))
+    with wire.connect() as peer:
+        peer.send(GET + GET)
+        answer = peer.response()
+        assert (answer.closes, answer.body) == (True, b"x")
+        peer.assert_closed()
+
+
+# A request body that nobody reads.
+
+
+@pytest.mark.parametrize("size", [1, 60 * 1024])
+def test_small_unread_body_is_discarded(wire: Wire, size: int) -> None:
+    wire.play(sending(START, body(b"x")))
+    for request in (
+        post(b"Content-Length: %d" % size, body=b"z" * size),
+        post(b"Transfer-Encoding: chunked", body=b"%x\r\n%b\r\n0\r\n\r\n" % (size, b"z" * size)),
+    ):
+        with wire.connect() as peer:
+            for _ in range(2):
+                peer.send(request)
+                assert not peer.response("POST").closes
+
+
+def test_unread_body_that_comes_after_the_response_is_discarded(wire: Wire) -> None:
+    wire.play(sending(START, body(b"x")))
+    with wire.connect() as peer:
+        peer.send(post(b"Content-Length: 1000"))
+        assert peer.response("POST").status == 200
+        peer.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".ljust(1000, b"z") + GET)
+        assert peer.response().status == 200
+        peer.finish()
+        peer.assert_closed()
+
+
+@pytest.mark.parametrize("sent", [0, 100, 1_000_000])
+def test_connection_closes_behind_a_large_unread_body(wire: Wire, sent: int) -> None:
+    wire.play(sending(START, body(b"x")))
+    with wire.connect() as peer:
+        peer.send(post(b"Content-Length: 1000000", body=b"z" * sent))
+        answer = peer.response("POST")
+        assert (answer.status, answer.body) == (200, b"x")
+        peer.send(b"z" * (1_000_000 - sent))
+        peer.assert_closed()
+
+
+def test_connection_closes_behind_a_large_unread_chunked_body(wire: Wire) -> None:
+    wire.play(sending(START, body(b"x")))
+    with wire.connect() as peer:
+        peer.send(post(b"Transfer-Encoding: chunked"))
+        assert peer.response("POST").status == 200
+        for _ in range(20):
+            peer.send(b"2000\r\n" + b"z" * 0x2000 + b"\r\n")
+        peer.assert_closed()
