@@ -1,8 +1,8 @@
 """What a setting may hold: one class per kind of value, with its check for Python values and its reading of text.
 
 ``check`` takes what Python or TOML hands over and ``parse`` the text of a flag or an environment variable. Both return
-the value, or raise :class:`TypeError` or :class:`ValueError` with "expected ..., got ..."; naming the setting is left to
-their callers.
+the value, or raise :class:`TypeError` or :class:`ValueError` with "expected ..., got ..."; naming the setting is for the
+caller to do.
 """
 
 from __future__ import annotations

@@ -1,0 +1,171 @@
+"""The sockets that a server listens on, bound before the application starts: a taken port is known at once."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import stat
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from atlas.errors import StartupError
+from atlas.server.settings import Settings
+
+__all__ = ["bind", "close", "describe"]
+
+_UNIX_MODE = 0o666  # a proxy in front usually runs as somebody else
+
+
+def bind(settings: Settings) -> list[socket.socket]:
+    """Sockets that listen, non-blocking, as ``fd``, ``uds`` or ``host`` and ``port`` ask.
+
+    A name with several addresses (``localhost`` is 127.0.0.1 and ::1) gives several sockets on one port.
+
+    :raises StartupError: one sentence that names the address and the flag to change.
+    """
+    if settings.fd is not None:
+        return [_adopted(settings.fd, settings.backlog)]
+    if settings.uds is not None:
+        return [_unix(settings.uds, settings.backlog)]
+    return _tcp(settings.host, settings.port, settings.backlog)
+
+
+def describe(sock: socket.socket) -> str:
+    """How a person reaches the socket: ``http://127.0.0.1:8000``, ``http://[::1]:8000`` or ``unix:/run/atlas.sock``."""
+    name = sock.getsockname()
+    if sock.family == socket.AF_INET:
+        return f"http://{name[0]}:{name[1]}"
+    if sock.family == socket.AF_INET6:
+        return f"http://[{name[0]}]:{name[1]}"
+    return f"unix:{os.fsdecode(name)}" if name else "unix:(unnamed)"
+
+
+def close(sockets: Iterable[socket.socket]) -> None:
+    """Close the sockets, and take away the file of a Unix socket that :func:`bind` made."""
+    for sock in sockets:
+        path = sock.path if isinstance(sock, _UnixSocket) and sock.fileno() >= 0 else None
+        sock.close()
+        if path is not None:
+            path.unlink(missing_ok=True)
+
+
+class _UnixSocket(socket.socket):
+    """A Unix socket that knows which file is its own: one that came as a descriptor belongs to whoever made it."""
+
+    path: Path
+
+
+# ------------------------------------------------------------------------------------------------------------ TCP
+
+
+def _tcp(host: str, port: int, backlog: int) -> list[socket.socket]:
+    sockets: list[socket.socket] = []
+    unavailable: OSError | None = None
+    for family, address in _addresses(host, port):
+        if port == 0 and sockets:  # the second address takes the port that the first was given
+            address = (address[0], sockets[0].getsockname()[1], *address[2:])
+        try:
+            sockets.append(_tcp_socket(family, address, backlog))
+        except OSError as error:
+            if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                unavailable = error  # localhost has an IPv6 address, the machine often hasn't
+                continue
+            close(sockets)
+            raise StartupError(_why_not(error, host, port)) from None
+    if not sockets:
+        raise StartupError(_why_not(unavailable or OSError(errno.EADDRNOTAVAIL, ""), host, port))
+    return sockets
+
+
+def _addresses(host: str, port: int) -> list[tuple[socket.AddressFamily, tuple[object, ...]]]:
+    try:
+        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError):
+        raise StartupError(f"--host {host}: there is no address for this name") from None
+    distinct = dict.fromkeys((family, address) for family, _, _, _, address in found)
+    return sorted(distinct, key=lambda each: each[0] != socket.AF_INET)
+
+
+def _tcp_socket(family: socket.AddressFamily, address: tuple[object, ...], backlog: int) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if sys.platform != "win32":  # there the option lets two servers share a port
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:  # else "::" would also take the IPv4 port that 0.0.0.0 wants
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind(address)
+        sock.listen(backlog)
+        sock.setblocking(False)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _why_not(error: OSError, host: str, port: int) -> str:
+    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    if error.errno == errno.EADDRINUSE:
+        return f"{place} is already in use: choose another --port (0 picks a free one)"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return f"{place} needs rights that this user hasn't: choose a --port of 1024 or more"
+    if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+        return f"--host {host}: this machine has no such address"
+    return f"{place} cannot be listened on: {error.strerror or error}"
+
+
+# ---------------------------------------------------------------------------------------------------- Unix and fd
+
+
+def _unix(name: str, backlog: int) -> socket.socket:
+    path = Path(name).absolute()
+    _clear_away(path)
+    sock = _UnixSocket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.bind(str(path))
+        path.chmod(_UNIX_MODE)
+        sock.listen(backlog)
+        sock.setblocking(False)
+    except OSError as error:
+        sock.close()
+        raise StartupError(f"--uds {name}: cannot be listened on: {error.strerror or error}") from None
+    sock.path = path
+    return sock
+
+
+def _clear_away(path: Path) -> None:
+    """Remove a socket that an earlier server left behind; one that answers, or another kind of file, is an error."""
+    try:
+        mode = path.lstat().st_mode
+    except OSError:
+        return  # nothing there; a folder that is missing shows when binding
+    if not stat.S_ISSOCK(mode):
+        raise StartupError(f"--uds {path}: this file exists and is not a socket")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink(missing_ok=True)
+            return
+        except OSError as error:
+            raise StartupError(f"--uds {path}: cannot be replaced: {error.strerror or error}") from None
+    raise StartupError(f"--uds {path} is already in use: another server answers there")
+
+
+def _adopted(fd: int, backlog: int) -> socket.socket:
+    try:
+        sock = socket.socket(fileno=fd)
+    except OSError as error:
+        reason = "is not open" if error.errno == errno.EBADF else "is not a socket"
+        raise StartupError(f"--fd {fd}: this descriptor {reason}") from None
+    if sock.type != socket.SOCK_STREAM:
+        sock.detach()
+        raise StartupError(f"--fd {fd}: this descriptor is not a stream socket")
+    try:
+        sock.listen(backlog)
+        sock.setblocking(False)
+    except OSError as error:
+        sock.detach()
+        raise StartupError(f"--fd {fd}: cannot be listened on: {error.strerror or error}") from None
+    return sock
