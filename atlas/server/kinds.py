@@ -1,8 +1,7 @@
 """What a setting may hold: one class per kind of value, with its check for Python values and its reading of text.
 
-``check`` takes what Python or TOML hands over and ``parse`` the text of a flag or an environment variable. Both return
-the value, or raise :class:`TypeError` or :class:`ValueError` with "expected ..., got ..."; naming the setting is for the
-caller to do.
+``check`` takes what Python or TOML hands over, ``parse`` the text of a flag or an environment variable. Both return the
+value, or raise :class:`TypeError` or :class:`ValueError` with "expected ..., got ..."; the caller names the setting.
 """
 
 from __future__ import annotations
