@@ -88,6 +88,7 @@ class Choice(Kind):
     """One word of a few, in any case."""
 
     words: tuple[str, ...]
+    metavar: ClassVar[str] = "WORD"
 
     @property
     def expected(self) -> str:
