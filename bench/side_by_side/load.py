@@ -30,11 +30,14 @@ class LoadFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What wrk saw: answers, the time they took in all, the 99th percentile of their latency, and what went wrong."""
+    """What wrk saw: answers, the time they took in all, the 99th percentile of their latency, and what went wrong.
+
+    wrk knows no latency when requests are pipelined, prints zeros, and ``p99`` is None.
+    """
 
     requests: int
     seconds: float
-    p99: float
+    p99: float | None
     errors: int
 
 
@@ -45,12 +48,21 @@ def parse(output: str) -> Load:
         raise LoadFailed(f"wrk said: {output.strip()[-300:] or 'nothing'}")
     errors = sum(int(count) for count in found.groups()) if (found := SOCKET_ERRORS.search(output)) else 0
     errors += int(found[1]) if (found := STATUS_ERRORS.search(output)) else 0
-    return Load(int(total[1]), float(total[2]) * UNITS[total[3]], float(p99[1]) * UNITS[p99[2]], errors)
+    return Load(int(total[1]), float(total[2]) * UNITS[total[3]], float(p99[1]) * UNITS[p99[2]] or None, errors)
 
 
 def command(scenario: Scenario, port: int, seconds: int) -> list[str]:
     """The command line of wrk for a scenario."""
-    words = ["wrk", "--threads", "1", "--connections", str(scenario.connections), "--duration", f"{seconds}s", "--latency"]
+    words = [
+        "wrk",
+        "--latency",
+        "--threads",
+        "1",
+        "--connections",
+        str(scenario.connections),
+        "--duration",
+        f"{seconds}s",
+    ]
     for name, value in scenario.headers:
         words += ["--header", f"{name}: {value}"]
     url = f"http://{HOST}:{port}{scenario.path}"
@@ -68,7 +80,8 @@ def missing() -> str | None:
 
 def warm(scenario: Scenario, port: int, core: int | None) -> None:
     """The same load for a moment, so that caches, pools and specialised bytecode are there when the clock starts."""
-    process = subprocess.Popen(pinned(command(scenario, port, 10), core), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    words = pinned(command(scenario, port, 10), core)
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         process.wait(0.3)
     except subprocess.TimeoutExpired:

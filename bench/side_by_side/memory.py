@@ -1,5 +1,6 @@
-"""What an idle keep-alive connection costs: the growth of a server's process tree when thousands of them stay open after one request each.
+"""What an idle keep-alive connection costs.
 
+Thousands of them stay open after one request each; the growth of the server's process tree is divided by their number.
 Only what the processes hold is counted; the kernel's share of a socket is the same for everybody.
 """
 
@@ -27,7 +28,7 @@ SPARE_DESCRIPTORS = 200
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Bytes per connection, by resident and by proportional memory, and the tree's resident bytes before any was open."""
+    """Bytes per connection, resident and proportional, and the tree's resident bytes before any was open."""
 
     rss: float
     pss: float

@@ -1,4 +1,4 @@
-"""The result as one SVG file, drawn by hand: a panel per scenario, requests per second on the left, CPU time on the right."""
+"""The result as one SVG file: a panel per scenario, requests per second on the left, CPU time on the right."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from bench.side_by_side.rounds import Entry, Outcome
-from bench.side_by_side.table import ratio
+from bench.side_by_side.table import ratio, reference
 
 WIDTH = 1000
 MARGIN = 40
@@ -49,11 +49,12 @@ def render(outcomes: Sequence[Outcome], base_label: str, subtitle: str) -> str:
             panels.append(_panel(outcome, measured, base_label, top))
             top += PANEL_HEAD + ROW * len(measured) + PANEL_FOOT
     height = top + MARGIN // 2
+    size = f'width="{WIDTH}" height="{height}"'
     return "\n".join([
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" role="img">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} viewBox="0 0 {WIDTH} {height}" role="img">',
         "<title>Atlas beside its peers</title>",
         f"<style>{STYLE}</style>",
-        f'<rect width="{WIDTH}" height="{height}" fill="{PAPER}"/>',
+        f'<rect {size} fill="{PAPER}"/>',
         f'<text class="title" x="{MARGIN}" y="50">Atlas beside its peers</text>',
         f'<text class="faint" x="{MARGIN}" y="72">{escape(subtitle)}</text>',
         *panels,
@@ -65,14 +66,14 @@ def render(outcomes: Sequence[Outcome], base_label: str, subtitle: str) -> str:
 def _panel(outcome: Outcome, measured: list[Entry], base_label: str, top: int) -> str:
     scenario = outcome.scenario
     left, right = MARGIN + LABEL, MARGIN + LABEL + COLUMN
+    about = f'<tspan class="faint" dx="10">{escape(scenario.title)}, {scenario.connections} connections</tspan>'
     parts = [
         f'<line x1="{MARGIN}" x2="{WIDTH - MARGIN}" y1="{top}" y2="{top}" stroke="{RULE}"/>',
-        f'<text class="panel" x="{MARGIN}" y="{top + 28}">{escape(scenario.name)}'
-        f'<tspan class="faint" dx="10">{escape(scenario.title)}, {scenario.connections} connections</tspan></text>',
+        f'<text class="panel" x="{MARGIN}" y="{top + 28}">{escape(scenario.name)}{about}</text>',
         f'<text class="faint" x="{left}" y="{top + 50}">requests per second, more is better</text>',
         f'<text class="faint" x="{right}" y="{top + 50}">CPU time per request, less is better</text>',
     ]
-    base = outcome.entry(base_label)
+    base_rate, base_cpu = reference(outcome, base_label)
     most = max(entry.requests_per_second for entry in measured)
     longest = max(entry.cpu for entry in measured)
     for number, entry in enumerate(measured):
@@ -81,8 +82,8 @@ def _panel(outcome: Outcome, measured: list[Entry], base_label: str, top: int) -
         rate, cpu = entry.requests_per_second, entry.cpu
         parts += [
             f'<text class="name{own}" x="{MARGIN}" y="{y + 13}">{escape(entry.label)}</text>',
-            _bar(left, y, rate / most, entry.label, f"{rate:,.0f}", ratio(rate, base and base.requests_per_second), own),
-            _bar(right, y, cpu / longest, entry.label, microseconds(cpu), ratio(cpu, base and base.cpu), own),
+            _bar(left, y, rate / most, entry.label, f"{rate:,.0f}", ratio(rate, base_rate), own),
+            _bar(right, y, cpu / longest, entry.label, microseconds(cpu), ratio(cpu, base_cpu), own),
         ]
     return "\n".join(parts)
 

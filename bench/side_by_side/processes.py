@@ -1,6 +1,6 @@
 """Start, pin and stop a server, and tell what its whole process tree has cost.
 
-Every server is the leader of a session of its own, so that its workers can be found and stopped by number, whatever they do.
+Every server is the leader of a session of its own, so that its workers can be found and stopped by number.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -31,15 +31,18 @@ class Stat:
     """The fields of /proc/<pid>/stat that matter here; times in clock ticks, children that were waited for included."""
 
     pid: int
+    state: str
     session: int
     ticks: int
 
 
 def parse_stat(text: str) -> Stat:
-    """Read one line of /proc/<pid>/stat. The command name, in parentheses, may hold anything, spaces and parentheses too."""
+    """Read one line of /proc/<pid>/stat. The name, in parentheses, may hold anything, parentheses too."""
     before, _, after = text.rpartition(")")
     fields = after.split()
-    return Stat(pid=int(before.split(" ", 1)[0]), session=int(fields[3]), ticks=sum(int(value) for value in fields[11:15]))
+    return Stat(
+        int(before.split(" ", 1)[0]), state=fields[0], session=int(fields[3]), ticks=sum(map(int, fields[11:15]))
+    )
 
 
 def session_stats(session: int) -> list[Stat]:
@@ -52,6 +55,22 @@ def session_stats(session: int) -> list[Stat]:
                 if stat.session == session:
                     found.append(stat)
     return found
+
+
+def parse_busy(text: str, cores: Collection[int]) -> int:
+    """The ticks that these cores were not idle, from /proc/stat; what a hypervisor took away counts."""
+    ticks = 0
+    for line in text.splitlines():
+        name, *values = line.split()
+        if name.startswith("cpu") and name[3:].isdigit() and int(name[3:]) in cores:
+            user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, values[:8])
+            ticks += user + nice + system + irq + softirq + steal
+    return ticks
+
+
+def busy_seconds(cores: Collection[int]) -> float:
+    """How long these cores have worked so far, whoever for."""
+    return parse_busy(Path("/proc/stat").read_text(), cores) / TICKS
 
 
 def free_port() -> int:
@@ -102,17 +121,22 @@ def parse_rollup(text: str) -> dict[str, int]:
 
 
 @contextlib.contextmanager
-def running(command: Sequence[str], port: int, *, core: int | None, environment: dict[str, str], cwd: Path,
-            complaints: BinaryIO) -> Iterator[Running]:
+def running(
+    command: Sequence[str], port: int, *, core: int | None, environment: dict[str, str], complaints: BinaryIO
+) -> Iterator[Running]:
     """Run a server for the length of the block; what it writes to standard error goes to ``complaints``.
 
-    Raises StartFailed if it doesn't accept connections in time. It, and every process it has started, is gone afterwards,
-    however the block is left.
+    Raises StartFailed if it doesn't accept connections in time. However the block is left, the server and every process
+    that it has started are gone afterwards.
     """
     process = subprocess.Popen(
-        pinned(command, core), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=complaints,
-        env={**os.environ, **environment}, cwd=cwd, start_new_session=True,
-    )  # fmt: skip
+        pinned(command, core),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=complaints,
+        env={**os.environ, **environment},
+        start_new_session=True,
+    )
     try:
         _wait_until_it_accepts(process, port, complaints)
         yield Running(process, port)
@@ -124,14 +148,15 @@ def _wait_until_it_accepts(process: subprocess.Popen[bytes], port: int, complain
     deadline = time.monotonic() + START_TIMEOUT
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise StartFailed(f"it ended with status {process.returncode}: {_last_line(complaints)}")
+            raise StartFailed(f"it ended with status {process.returncode}: {last_line(complaints)}")
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
             return
         time.sleep(0.02)
-    raise StartFailed(f"it did not accept within {START_TIMEOUT:.0f} s: {_last_line(complaints)}")
+    raise StartFailed(f"it did not accept within {START_TIMEOUT:.0f} s: {last_line(complaints)}")
 
 
-def _last_line(complaints: BinaryIO) -> str:
+def last_line(complaints: BinaryIO) -> str:
+    """What a server said last, for the line that says why it is left out."""
     complaints.seek(0)
     lines = complaints.read().decode(errors="replace").strip().splitlines()
     return lines[-1] if lines else "it said nothing"
@@ -143,7 +168,15 @@ def stop(process: subprocess.Popen[bytes]) -> None:
         process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(STOP_TIMEOUT)
-    for stat in session_stats(process.pid):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(stat.pid, signal.SIGKILL)
+    deadline = time.monotonic() + STOP_TIMEOUT
+    while (left := living(process.pid)) and time.monotonic() < deadline:
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.002)
     process.wait()
+
+
+def living(session: int) -> list[int]:
+    """The processes of a session that still run; a zombie only waits for its parent to look at it."""
+    return [stat.pid for stat in session_stats(session) if stat.state not in "ZX"]

@@ -1,12 +1,14 @@
 """The measurement: rounds interleaved over the servers, each round with a fresh process, medians over the rounds.
 
-Interleaving (A B C A B C ...) lets a machine that gets slower for a minute slow everybody down alike. A fresh process in each
-round samples the luck of memory layout and hash seeds too, which would otherwise look like a difference between servers.
+Interleaving (A B C A B C ...) lets a machine that gets slower for a minute slow everybody down alike. A fresh process
+in each round samples the luck of memory layout and hash seeds, which would otherwise look like a difference between
+servers.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +16,7 @@ from pathlib import Path
 from statistics import median
 
 from bench.side_by_side import client, load
-from bench.side_by_side.processes import Running, StartFailed, free_port, running
+from bench.side_by_side.processes import Running, StartFailed, busy_seconds, free_port, running
 from bench.side_by_side.scenarios import Scenario
 from bench.side_by_side.servers import Job, Server
 
@@ -23,13 +25,18 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One server under load for some seconds. ``cpu`` is CPU seconds per request, ``busy`` and ``load_busy`` are shares of a core."""
+    """One server under load for some seconds.
+
+    ``cpu`` is CPU seconds per request; ``busy`` and ``load_busy`` are the shares of one core that server and wrk have
+    used, ``others`` that of everybody else on the two cores.
+    """
 
     requests_per_second: float
     cpu: float
-    p99: float
+    p99: float | None
     busy: float
     load_busy: float
+    others: float
     errors: int
 
 
@@ -50,12 +57,17 @@ class Entry:
         return median(one.cpu for one in self.rounds)
 
     @property
-    def p99(self) -> float:
-        return median(one.p99 for one in self.rounds)
+    def p99(self) -> float | None:
+        known = [one.p99 for one in self.rounds if one.p99 is not None]
+        return median(known) if known else None
 
     @property
     def busy(self) -> float:
         return median(one.busy for one in self.rounds)
+
+    @property
+    def others(self) -> float:
+        return median(one.others for one in self.rounds)
 
     @property
     def errors(self) -> int:
@@ -89,6 +101,12 @@ class Plan:
     server_core: int | None
     load_core: int | None
 
+    @property
+    def cores(self) -> set[int]:
+        """The cores that are used, all where nothing is pinned."""
+        pinned = {core for core in (self.server_core, self.load_core) if core is not None}
+        return pinned or set(range(os.cpu_count() or 1))
+
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
@@ -113,12 +131,10 @@ def contestants(scenario: Scenario, servers: Sequence[Server]) -> list[Contestan
 def started(contestant: Contestant, scenario: Scenario, core: int | None, directory: Path) -> Iterator[Running]:
     """The contestant's server, running for the length of the block. Raises StartFailed."""
     job = Job(scenario, free_port(), directory, contestant.logged)
-    environment = {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": ""}
+    words = contestant.server.command(job)
     with (
         tempfile.TemporaryFile() as complaints,
-        running(
-            contestant.server.command(job), job.port, core=core, environment=environment, cwd=ROOT, complaints=complaints
-        ) as server,
+        running(words, job.port, core=core, environment={"PYTHONPATH": str(ROOT)}, complaints=complaints) as server,
     ):
         yield server
 
@@ -128,9 +144,9 @@ def one_round(contestant: Contestant, scenario: Scenario, plan: Plan, directory:
     with started(contestant, scenario, plan.server_core, directory) as server:
         client.check(scenario, server.port, body_length_only=contestant.server.guest)
         load.warm(scenario, server.port, plan.load_core)
-        before = server.cpu_seconds()
+        before, all_before = server.cpu_seconds(), busy_seconds(plan.cores)
         seen, load_cpu = load.run(scenario, server.port, plan.seconds, plan.load_core)
-        cpu = server.cpu_seconds() - before
+        cpu, everything = server.cpu_seconds() - before, busy_seconds(plan.cores) - all_before
         if not seen.requests:
             raise load.LoadFailed("not one request was answered")
         return Round(
@@ -139,11 +155,14 @@ def one_round(contestant: Contestant, scenario: Scenario, plan: Plan, directory:
             p99=seen.p99,
             busy=cpu / seen.seconds,
             load_busy=load_cpu / seen.seconds,
+            others=max(0.0, everything - cpu - load_cpu) / seen.seconds,
             errors=seen.errors,
         )
 
 
-def measure(scenario: Scenario, servers: Sequence[Server], plan: Plan, directory: Path, tell: Callable[[str], None]) -> Outcome:
+def measure(
+    scenario: Scenario, servers: Sequence[Server], plan: Plan, directory: Path, tell: Callable[[str], None]
+) -> Outcome:
     """All rounds of a scenario. A server that fails is left out from then on, and its entry says why."""
     playing = contestants(scenario, servers)
     entries = {contestant.label: Entry(contestant.label) for contestant in playing}

@@ -36,8 +36,8 @@ class Goal:
 class Scenario:
     """One question, the same for every server.
 
-    ``guests`` are the servers that run no Python but can answer it as well; ``logged`` lets every server with an access log
-    take part twice, without and with it.
+    ``guests`` are the servers that run no Python but can answer it as well; ``logged`` lets every server with an access
+    log take part twice, without and with it.
     """
 
     name: str

@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One start of one server: which scenario, on which port, with or without access log, and a directory to put files in."""
+    """One start of one server: scenario, port, with or without access log, and a directory to put files in."""
 
     scenario: Scenario
     port: int
@@ -87,9 +87,11 @@ def _uvicorn(job: Job) -> list[str]:
 
 def _granian(job: Job) -> list[str]:
     # asginl is granian's ASGI without lifespan; told that it is HTTP/1 without WebSocket, it does not have to find out.
+    # Its back pressure counts connections and would stop accepting at a thousand.
     return [
         sys.executable, "-m", "granian", job.target, "--host", "127.0.0.1", "--port", str(job.port), "--workers", "1",
-        "--interface", "asginl", "--loop", "uvloop", "--http", "1", "--no-ws", _log_flag(job),
+        "--interface", "asginl", "--loop", "uvloop", "--http", "1", "--no-ws",
+        "--backlog", "2048", "--backpressure", "8192", _log_flag(job),
     ]  # fmt: skip
 
 

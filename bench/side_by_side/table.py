@@ -6,6 +6,7 @@ from bench.side_by_side.rounds import Entry, Outcome, Plan
 
 BAR_WIDTH = 24
 EIGHTHS = " ▏▎▍▌▋▊▉"
+NOISY = 0.10  # of a core; above it somebody else was using the machine
 BUSY = 0.93  # below this share of its core a server was waiting for wrk
 
 
@@ -16,12 +17,18 @@ def bar(share: float, width: int = BAR_WIDTH) -> str:
     return "█" * full + (EIGHTHS[rest] if rest else "")
 
 
-def ratio(value: float, base: float | None) -> str:
+def ratio(value: float | None, base: float | None) -> str:
     """``value`` as a multiple of ``base``, or nothing where there is nothing to compare with."""
-    if not base:
+    if not base or value is None:
         return ""
     multiple = value / base
     return f"{multiple:.1f}x" if multiple >= 9.95 else f"{multiple:.2f}x"
+
+
+def reference(outcome: Outcome, base_label: str) -> tuple[float | None, float | None]:
+    """Requests per second and CPU time that the ratios are to, where the base was measured."""
+    base = outcome.entry(base_label)
+    return (base.requests_per_second, base.cpu) if base else (None, None)
 
 
 def render(outcome: Outcome, plan: Plan, base_label: str) -> str:
@@ -36,20 +43,24 @@ def render(outcome: Outcome, plan: Plan, base_label: str) -> str:
     lines += [f"  {entry.label}: {entry.errors} errors" for entry in measured if entry.errors]
     if any(entry.busy < BUSY for entry in measured):
         lines.append("  * not busy all the time: wrk was the limit, so compare its CPU time, not its requests/s")
+    if (others := max((entry.others for entry in measured), default=0)) > NOISY:
+        lines.append(f"  ! other processes used up to {others:.0%} of a core meanwhile: repeat it on a quiet machine")
     return "\n".join(lines + _verdicts(outcome, base_label))
 
 
 def _rows(outcome: Outcome, measured: list[Entry], base_label: str) -> list[str]:
+    base_rate, base_cpu = reference(outcome, base_label)
     base = outcome.entry(base_label)
     most = max(entry.requests_per_second for entry in measured)
     width = max(len(entry.label) for entry in measured)
-    rows = [f"  {'':{width}}  {'requests/s':>10}  {'spread':>6} {'':>6}  {'CPU us/req':>10} {'':>6}  {'p99 ms':>8} {'':>6}  {'core':>6}"]
+    rows = [f"  {'':{width}}  requests/s  spread         CPU us/req           p99 ms          core"]
     for entry in measured:
-        rate, cpu, p99 = entry.requests_per_second, entry.cpu * 1e6, entry.p99 * 1e3
+        rate, cpu, p99 = entry.requests_per_second, entry.cpu * 1e6, entry.p99
+        latency = "-" if p99 is None else f"{p99 * 1e3:,.2f}"
         star = "*" if entry.busy < BUSY else " "
         rows.append(
-            f"  {entry.label:{width}}  {rate:>10,.0f}  {f'±{entry.spread:.1%}':>6} {ratio(rate, base and base.requests_per_second):>6}"
-            f"  {cpu:>10,.1f} {ratio(entry.cpu, base and base.cpu):>6}  {p99:>8,.2f} {ratio(entry.p99, base and base.p99):>6}"
+            f"  {entry.label:{width}}  {rate:>10,.0f}  {f'±{entry.spread:.1%}':>6} {ratio(rate, base_rate):>6}"
+            f"  {cpu:>10,.1f} {ratio(entry.cpu, base_cpu):>6}  {latency:>8} {ratio(p99, base.p99 if base else None):>6}"
             f"  {entry.busy:>5.0%}{star}  {bar(rate / most)}"
         )
     return rows
@@ -59,8 +70,8 @@ def _verdicts(outcome: Outcome, base_label: str) -> list[str]:
     lines = []
     atlas, base, goal = outcome.entry("atlas"), outcome.entry(base_label), outcome.scenario.goal
     if goal and atlas and base:
-        reached = atlas.requests_per_second / base.requests_per_second
-        lines.append(f"  goal: {goal.requests}x {base_label}'s requests/s: {reached:.2f}x, {_met(reached >= goal.requests)}")
+        rate = atlas.requests_per_second / base.requests_per_second
+        lines.append(f"  goal: {goal.requests}x {base_label}'s requests/s: {rate:.2f}x, {_met(rate >= goal.requests)}")
         if goal.cpu:
             share = atlas.cpu / base.cpu
             lines.append(f"  goal: {goal.cpu}x {base_label}'s CPU time: {share:.2f}x, {_met(share <= goal.cpu)}")

@@ -1,0 +1,79 @@
+"""Medians, spreads, and who takes part in what."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.side_by_side import rounds, servers
+from bench.side_by_side.processes import StartFailed
+from bench.side_by_side.rounds import Entry, Plan, Round
+from bench.side_by_side.scenarios import SCENARIOS, select
+
+PLAN = Plan(seconds=1, rounds=3, server_core=0, load_core=1)
+
+
+def a_round(rate: float, **more: float) -> Round:
+    fields = {"cpu": 1 / rate, "p99": 0.001, "busy": 1.0, "load_busy": 0.5, "others": 0.0, "errors": 0} | more
+    return Round(requests_per_second=rate, **fields)  # type: ignore[arg-type]
+
+
+def test_medians_leave_the_outlier_out():
+    entry = Entry("atlas", [a_round(100), a_round(110), a_round(10, errors=2), a_round(105), a_round(108)])
+    assert entry.requests_per_second == 105
+    assert entry.cpu == pytest.approx(1 / 105)
+    assert entry.errors == 2
+    assert entry.spread == pytest.approx(50 / 105)
+
+
+def test_an_unknown_latency_stays_unknown():
+    assert Entry("atlas", [a_round(1, p99=None), a_round(2, p99=None)]).p99 is None
+    assert Entry("atlas", [a_round(1, p99=None), a_round(2, p99=0.5)]).p99 == 0.5
+
+
+def labels(scenario: str, names: list[str]) -> list[str]:
+    return [one.label for one in rounds.contestants(select([scenario])[0], servers.select(names))]
+
+
+def test_guests_come_where_they_are_invited():
+    assert labels("hello", []) == ["atlas", "uvicorn", "granian", "nginx", "floor"]
+    assert labels("suspend", []) == ["atlas", "uvicorn", "granian"]
+    assert labels("post", []) == ["atlas", "uvicorn", "granian", "floor"]
+
+
+def test_the_access_log_scenario_has_everybody_twice():
+    assert labels("access_log", ["atlas", "uvicorn"]) == ["atlas", "atlas + log", "uvicorn", "uvicorn + log"]
+    assert labels("access_log", ["floor", "nginx"]) == []
+
+
+def test_rounds_are_interleaved(monkeypatch, tmp_path):
+    order = []
+
+    def one_round(contestant, scenario, plan, directory):
+        order.append(contestant.label)
+        return a_round(1)
+
+    monkeypatch.setattr(rounds, "one_round", one_round)
+    rounds.measure(SCENARIOS[0], servers.select(["atlas", "uvicorn"]), PLAN, tmp_path, lambda line: None)
+    assert order == ["atlas", "uvicorn"] * 3
+
+
+def test_a_server_that_fails_is_left_out_from_then_on_and_says_why(monkeypatch, tmp_path):
+    def one_round(contestant, scenario, plan, directory):
+        if contestant.label == "atlas":
+            raise StartFailed("no such app")
+        return a_round(1)
+
+    monkeypatch.setattr(rounds, "one_round", one_round)
+    told = []
+    outcome = rounds.measure(SCENARIOS[0], servers.select(["atlas", "uvicorn"]), PLAN, tmp_path, told.append)
+    atlas, uvicorn = outcome.entries
+    assert (atlas.rounds, atlas.skipped) == ([], "no such app")
+    assert len(uvicorn.rounds) == 3
+    assert len(told) == 4
+    assert outcome.entry("atlas") is None
+    assert outcome.entry("uvicorn") is uvicorn
+
+
+def test_the_cores_of_a_plan_are_all_where_nothing_is_pinned():
+    assert PLAN.cores == {0, 1}
+    assert 0 in Plan(1, 1, None, None).cores
