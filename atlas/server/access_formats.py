@@ -71,7 +71,7 @@ def _status_colour(status: int) -> str:
 # Every line ends in one of 900 ways (a status is three digits): made once, when the module is loaded.
 _ENDS = {status: f'" {status} {_phrase(status)}'.rstrip() + "\n" for status in range(100, 1000)}
 _COLOURED_ENDS = {
-    status: f'"\033[0m \033[{_status_colour(status)}m{end[2:-1]}\033[0m\n' for status, end in _ENDS.items()
+    status: f'\033[0m" \033[{_status_colour(status)}m{end[2:-1]}\033[0m\n' for status, end in _ENDS.items()
 }
 
 

@@ -59,13 +59,12 @@ def load(target: str, *, app_dir: str = "", factory: bool = False) -> Callable[.
 
 def _halves(target: str) -> tuple[str, str]:
     module, _, attribute = target.partition(":")
-    if _TARGET.fullmatch(target):
-        return module, attribute or "app"
     if module.endswith(".py") or "/" in module:
-        path = Path(module.removesuffix(".py"))
-        parts = [part for part in path.parts if part not in ("/", ".", "..")]
+        parts = [part for part in Path(module.removesuffix(".py")).parts if part not in ("/", ".", "..")]
         raise ImportTargetError(f"{target!r} is a path: write '{'.'.join(parts)}:{attribute or 'app'}'")
-    raise ImportTargetError(f"{target!r} is not 'module:attr', as in 'main:app'")
+    if not _TARGET.fullmatch(target):
+        raise ImportTargetError(f"{target!r} is not 'module:attr', as in 'main:app'")
+    return module, attribute or "app"
 
 
 def _default_target(folder: Path) -> str:
