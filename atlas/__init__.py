@@ -1,8 +1,8 @@
 """Atlas: a web framework and the compiled server under it.
 
-The public names live here and nothing else does. Each is imported from its room when it is first asked for (PEP 562), so
-that ``import atlas`` costs next to nothing: a program that only serves never loads the templates, and one that only
-answers never loads the server.
+The public names live here and nothing else does. Each is imported from its room when it is first asked for (PEP 562),
+so that ``import atlas`` costs next to nothing: a program that only serves never loads the templates, and one that
+only answers never loads the server.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     "atlas.errors": ("ClientDisconnected", "StartupError"),
     "atlas.server.server": ("Server", "run"),
     "atlas.server.settings": ("Settings",),
+    "atlas.web.converters": ("Converter", "register_converter"),
     "atlas.web.application": ("Application",),
     "atlas.web.errors": (
         "BadRequest",
@@ -33,8 +34,8 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "abort",
     ),
     "atlas.web.request": ("AsyncRequest", "Request"),
+    "atlas.web.files": ("FileResponse",),
     "atlas.web.response": (
-        "FileResponse",
         "HTMLResponse",
         "JSONResponse",
         "PlainTextResponse",
@@ -46,7 +47,6 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "json",
         "redirect",
     ),
-    "atlas.web.converters": ("Converter", "register_converter"),
     "atlas.web.routing": ("Route", "RouteInfo"),
     "atlas.web.static": ("Static",),
     "atlas.web.templates": ("render",),
@@ -74,9 +74,9 @@ if TYPE_CHECKING:
         UnsupportedMediaType,
         abort,
     )
+    from atlas.web.files import FileResponse
     from atlas.web.request import AsyncRequest, Request
     from atlas.web.response import (
-        FileResponse,
         HTMLResponse,
         JSONResponse,
         PlainTextResponse,

@@ -1,0 +1,230 @@
+"""HTTP errors as exceptions, and the pages that answer them."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Mapping
+from html import escape
+from http import HTTPStatus
+from typing import Any, NoReturn
+
+from atlas.web.headers import preferred_type
+from atlas.web.response import HTMLResponse, ProblemResponse, Response
+
+__all__ = [
+    "BadRequest",
+    "Conflict",
+    "ContentTooLarge",
+    "Forbidden",
+    "Gone",
+    "HTTPException",
+    "MethodNotAllowed",
+    "NotFound",
+    "TooManyRequests",
+    "Unauthorized",
+    "UnprocessableContent",
+    "UnsupportedMediaType",
+    "abort",
+    "error_response",
+    "status_phrase",
+]
+
+# HTTPStatus got the words of RFC 9110 for these in Python 3.13 only.
+_RENAMED = {413: "Content Too Large", 414: "URI Too Long", 416: "Range Not Satisfiable", 422: "Unprocessable Content"}
+
+
+def status_phrase(status_code: int) -> str:
+    """The reason phrase of a status code (RFC 9110 15), or "Error" for one without."""
+    if status_code in _RENAMED:
+        return _RENAMED[status_code]
+    try:
+        return HTTPStatus(status_code).phrase
+    except ValueError:
+        return "Error"
+
+
+class HTTPException(Exception):
+    """Ends a controller with an error response.
+
+    :param status_code: 400 to 599.
+    :param detail: one sentence for the client; without it the response says what the status means.
+    :param headers: fields that the response carries beside its own.
+    :raises ValueError: if the status is not one of an error.
+    """
+
+    status_code: int = 500
+
+    def __init__(
+        self, status_code: int | None = None, detail: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
+        if status_code is not None:
+            self.status_code = status_code
+        if not 400 <= self.status_code <= 599:
+            raise ValueError(f"HTTPException: expected a status from 400 to 599, got {self.status_code}")
+        super().__init__(self.status_code, detail)
+        self.detail = detail
+        self.headers = dict(headers or {})
+
+    def __str__(self) -> str:
+        return f"{self.status_code} {self.detail or status_phrase(self.status_code)}"
+
+
+class _FixedStatus(HTTPException):
+    """An HTTPException whose class says the status, so that only the detail is left to say."""
+
+    def __init__(self, detail: str | None = None, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(None, detail, headers)
+
+
+class BadRequest(_FixedStatus):
+    """400: the request makes no sense as it stands."""
+
+    status_code = 400
+
+
+class Unauthorized(_FixedStatus):
+    """401: the client has to say who it is. RFC 9110 11.6.1 wants a ``www-authenticate`` field with it."""
+
+    status_code = 401
+
+
+class Forbidden(_FixedStatus):
+    """403: understood, and refused."""
+
+    status_code = 403
+
+
+class NotFound(_FixedStatus):
+    """404: nothing is there."""
+
+    status_code = 404
+
+
+class MethodNotAllowed(_FixedStatus):
+    """405: the path is there, but not for this method. RFC 9110 15.5.6 wants an ``allow`` field with it."""
+
+    status_code = 405
+
+
+class Conflict(_FixedStatus):
+    """409: it does not fit what is there now."""
+
+    status_code = 409
+
+
+class Gone(_FixedStatus):
+    """410: it was there once."""
+
+    status_code = 410
+
+
+class ContentTooLarge(_FixedStatus):
+    """413: the body is over a limit."""
+
+    status_code = 413
+
+
+class UnsupportedMediaType(_FixedStatus):
+    """415: a body of a kind that the controller does not read."""
+
+    status_code = 415
+
+
+class UnprocessableContent(_FixedStatus):
+    """422: well formed, but not what was expected."""
+
+    status_code = 422
+
+
+class TooManyRequests(_FixedStatus):
+    """429: slow down."""
+
+    status_code = 429
+
+
+_BY_STATUS = {kind.status_code: kind for kind in _FixedStatus.__subclasses__()}
+
+
+def abort(status_code: int, detail: str | None = None, headers: Mapping[str, str] | None = None) -> NoReturn:
+    """Raise the HTTPException of a status: ``abort(404)`` is ``raise NotFound()``.
+
+    :raises HTTPException: always.
+    """
+    kind = _BY_STATUS.get(status_code)
+    if kind is not None:
+        raise kind(detail, headers)
+    raise HTTPException(status_code, detail, headers)
+
+
+_MEANING = {
+    400: "The server could not make sense of this request.",
+    401: "You have to sign in to see this.",
+    403: "You are not allowed to see this.",
+    404: "There is nothing at this address.",
+    405: "This address does not answer to that method.",
+    413: "What was sent is larger than this address accepts.",
+    415: "What was sent is of a kind that this address does not read.",
+    422: "What was sent is not what this address expects.",
+    500: "Something went wrong on our side. It has been noted.",
+}
+
+
+def error_response(accept: str | None, error: HTTPException, *, cause: BaseException | None = None) -> Response:
+    """The response to an error: a page for those who name HTML, problem+json (RFC 9457) for everybody else.
+
+    Browsers name ``text/html``; programs ask for JSON or for anything, and can read a problem better than a page.
+
+    :param accept: the ``accept`` field of the request.
+    :param cause: the exception behind a 500. Its traceback is shown: give it only in debug mode.
+    """
+    status, detail = error.status_code, error.detail
+    trace = "".join(traceback.format_exception(cause)) if cause is not None else None
+    response: Response
+    if preferred_type(accept, ("application/json", "application/problem+json", "text/html")) == "text/html":
+        response = HTMLResponse(_page(status, detail or _MEANING.get(status, ""), trace), status)
+    else:
+        extra: dict[str, Any] = {"traceback": trace.splitlines()} if trace is not None else {}
+        response = ProblemResponse(status, status_phrase(status), detail, **extra)
+    response.headers.vary("accept")
+    for name, value in error.headers.items():
+        response.headers[name] = value
+    return response
+
+
+def _page(status: int, detail: str, trace: str | None) -> str:
+    below = f"<pre>{escape(trace)}</pre>" if trace is not None else ""
+    return _PAGE.format(status=status, phrase=escape(status_phrase(status)), detail=escape(detail), below=below)
+
+
+# One page without any file, template or script beside it: it has to work when nothing else does.
+_PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{status} {phrase}</title>
+<style>
+:root {{ --paper: #f6f2e8; --ink: #1d2b33; --soft: #5b6a70; --line: #c9d4d2; --accent: #a8431f }}
+@media (prefers-color-scheme: dark) {{
+  :root {{ --paper: #10191e; --ink: #e6e4da; --soft: #94a5ab; --line: #2c3f47; --accent: #e79a6b }}
+}}
+body {{ margin: 0; min-height: 100vh; display: grid; place-content: center; padding: 2rem; box-sizing: border-box;
+  background: var(--paper); color: var(--ink); font: 1.125rem/1.6 Charter, "Iowan Old Style", Palatino, Georgia, serif;
+  grid-template-columns: minmax(0, 40rem) }}
+p.status {{ margin: 0; color: var(--accent); font-size: .9rem; letter-spacing: .18em }}
+h1 {{ margin: .1em 0 .4em; font-size: clamp(2rem, 6vw, 3rem); line-height: 1.1; font-weight: 500; text-wrap: balance }}
+p.detail {{ margin: 0; color: var(--soft) }}
+svg {{ width: 100%; height: 2.5rem; margin-top: 2rem; color: var(--line) }}
+pre {{ overflow: auto; margin: 0; padding: 1rem; border: 1px solid var(--line); font-size: .8rem; line-height: 1.5 }}
+</style>
+<main>
+<p class="status">{status}</p>
+<h1>{phrase}</h1>
+<p class="detail">{detail}</p>
+<svg viewBox="0 0 640 40" preserveAspectRatio="none" fill="none" stroke="currentColor" aria-hidden="true">
+<path d="M0 34C90 34 120 8 190 8s90 22 160 22S470 4 520 4s80 24 120 24"/>
+<path d="M0 39C90 39 130 18 190 18s95 19 160 19 115-22 170-22 85 19 120 19"/></svg>
+{below}
+</main>
+</html>
+"""

@@ -1,0 +1,90 @@
+"""Start and end of an application: what it opens before the first request and closes after the last."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Any, TypeAlias
+
+from atlas.errors import StartupError
+from atlas.types import Receive, Scope, Send
+
+__all__ = ["Lifespan", "LifespanFunction"]
+
+LifespanFunction: TypeAlias = Callable[[Any], AbstractAsyncContextManager[Mapping[str, Any] | None]]
+_log = logging.getLogger("atlas.web")
+
+
+class Lifespan:
+    """Runs the start-up and shutdown functions of an application when the server says so (ASGI lifespan 2.0).
+
+    :param app: what functions that take an argument are given.
+    :param context: an async context manager function, entered first and left last; what it yields becomes the state
+        that each request sees.
+    """
+
+    def __init__(self, app: Any, context: LifespanFunction | None = None) -> None:
+        self._app = app
+        self._context = context
+        self._entered: AbstractAsyncContextManager[Mapping[str, Any] | None] | None = None
+        self.on_startup: list[Callable[..., Any]] = []
+        self.on_shutdown: list[Callable[..., Any]] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Follow the server from ``lifespan.startup`` to ``lifespan.shutdown``."""
+        await receive()
+        try:
+            await self._start(scope)
+        except Exception as error:
+            await send({"type": "lifespan.startup.failed", "message": _message(error)})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        failures = await self._stop()
+        if failures:
+            await send({"type": "lifespan.shutdown.failed", "message": "; ".join(failures)})
+        else:
+            await send({"type": "lifespan.shutdown.complete"})
+
+    async def _start(self, scope: Scope) -> None:
+        if self._context is not None:
+            entered = self._context(self._app)
+            values = await entered.__aenter__()
+            self._entered = entered
+            if values:
+                scope.setdefault("state", {}).update(values)
+        try:
+            for function in self.on_startup:
+                await self._call(function)
+        except BaseException:
+            await self._leave()
+            raise
+
+    async def _stop(self) -> list[str]:
+        """Every shutdown function gets its turn, last one first, whatever the others do."""
+        failures = []
+        for function in [*reversed(self.on_shutdown), self._leave]:
+            try:
+                await self._call(function)
+            except Exception as error:
+                _log.exception("shutdown function failed")
+                failures.append(_message(error))
+        return failures
+
+    async def _leave(self) -> None:
+        entered, self._entered = self._entered, None
+        if entered is not None:
+            await entered.__aexit__(None, None, None)
+
+    async def _call(self, function: Callable[..., Any]) -> None:
+        result = function(self._app) if inspect.signature(function).parameters else function()
+        if inspect.isawaitable(result):
+            await result
+
+
+def _message(error: Exception) -> str:
+    """One line for a mistake that has its words already, the whole story for a surprise."""
+    return str(error) if isinstance(error, StartupError) else "".join(traceback.format_exception(error)).rstrip()

@@ -1,0 +1,330 @@
+"""Requests as controllers see them: ``Request`` for ``def``, ``AsyncRequest`` for ``async def``.
+
+Both have the same names; where something can wait, ``AsyncRequest`` wants an ``await``. Everything is read from the
+scope when it is asked for, and the body once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+from urllib.parse import quote
+
+import msgspec
+
+from atlas.errors import ClientDisconnected
+from atlas.types import Receive, Scope
+from atlas.web.cookies import parse_cookies
+from atlas.web.errors import BadRequest, ContentTooLarge, UnprocessableContent
+from atlas.web.forms import check_form_type, parse_urlencoded
+from atlas.web.headers import Headers, preferred_type
+from atlas.web.multidict import MultiDict
+from atlas.web.state import State
+
+if TYPE_CHECKING:
+    from atlas.web.application import Application
+    from atlas.web.routing import Route
+
+__all__ = ["AsyncRequest", "Request", "RequestHead"]
+
+T = TypeVar("T")
+R = TypeVar("R", bound="RequestHead")
+_decode_json = msgspec.json.Decoder().decode
+
+
+class RequestHead:
+    """What is known of a request before its body: the part that both kinds of request share.
+
+    :ivar scope: the ASGI scope. :ivar app: the application. :ivar route: the route, None where none was found.
+    """
+
+    __slots__ = ("_body", "_cookies", "_form", "_query", "_receive", "_streamed", "_values", "app", "route", "scope")
+
+    def __init__(
+        self,
+        app: Application,
+        scope: Scope,
+        receive: Receive,
+        route: Route | None = None,
+        values: tuple[Any, ...] = (),
+    ) -> None:
+        self.app = app
+        self.scope = scope
+        self.route = route
+        self._receive = receive
+        self._values = values
+        self._body: bytes | None = None
+        self._streamed = False
+        self._query: MultiDict | None = None
+        self._form: MultiDict | None = None
+        self._cookies: dict[str, str] | None = None
+
+    def seen_as(self, kind: type[R]) -> R:
+        """The same request as one of the other kind, for a handler of the other colour. What was read stays read."""
+        if type(self) is kind:
+            return self
+        other = kind(self.app, self.scope, self._receive, self.route, self._values)
+        other._body, other._streamed, other._form = self._body, self._streamed, self._form
+        return other
+
+    @property
+    def method(self) -> str:
+        """``GET``, ``POST`` ..."""
+        return str(self.scope["method"])
+
+    @property
+    def path(self) -> str:
+        """The path, percent-decoded."""
+        return str(self.scope["path"])
+
+    @property
+    def raw_path(self) -> bytes:
+        """The path as it came, percent-encoded."""
+        raw = self.scope.get("raw_path")
+        return bytes(raw).partition(b"?")[0] if raw is not None else quote(self.path).encode("ascii")
+
+    @property
+    def scheme(self) -> str:
+        """``http`` or ``https``."""
+        return str(self.scope.get("scheme", "http"))
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether it came by TLS, as far as the server knows."""
+        return self.scheme in ("https", "wss")
+
+    @property
+    def host(self) -> str:
+        """The ``host`` field with its port, or the server's own address where there is none (HTTP/1.0)."""
+        host = self.headers.get("host")
+        if host is None:
+            name, port = self.scope.get("server") or ("localhost", None)
+            host = f"{name}:{port}" if port else str(name)
+        return host
+
+    @property
+    def url(self) -> str:
+        """The whole address, as it was asked for."""
+        query = self.scope.get("query_string", b"").decode("latin-1")
+        return f"{self.scheme}://{self.host}{self.raw_path.decode('latin-1')}" + (f"?{query}" if query else "")
+
+    @property
+    def http_version(self) -> str:
+        """``1.0``, ``1.1``, ``2`` or ``3``."""
+        return str(self.scope.get("http_version", "1.1"))
+
+    @property
+    def client(self) -> tuple[str, int] | None:
+        """Address and port of the client, where the server knows them."""
+        client = self.scope.get("client")
+        return (client[0], client[1]) if client else None
+
+    @property
+    def ip(self) -> str | None:
+        """The client's address."""
+        client = self.scope.get("client")
+        return str(client[0]) if client else None
+
+    @property
+    def headers(self) -> Headers:
+        """The header fields."""
+        return Headers(self.scope["headers"])
+
+    @property
+    def query(self) -> MultiDict:
+        """The query string.
+
+        :raises BadRequest: if it is no UTF-8, or has too many fields.
+        """
+        if self._query is None:
+            self._query = parse_urlencoded(self.scope.get("query_string", b""), what="query")
+        return self._query
+
+    query_params = query
+
+    @property
+    def cookies(self) -> Mapping[str, str]:
+        """The cookies."""
+        if self._cookies is None:
+            self._cookies = parse_cookies(self.headers.get_all("cookie"))
+        return self._cookies
+
+    @property
+    def path_params(self) -> dict[str, Any]:
+        """The path parameters by name, as the controller gets them."""
+        parameters = self.route.pattern.parameters if self.route is not None else ()
+        return {parameter.name: value for parameter, value in zip(parameters, self._values, strict=True)}
+
+    @property
+    def content_type(self) -> str:
+        """The ``content-type`` field, or ""."""
+        return self.headers.get("content-type", "")
+
+    @property
+    def content_length(self) -> int | None:
+        """The announced length of the body, if there is one."""
+        value = self.headers.get("content-length", "")
+        return int(value) if value.isascii() and value.isdigit() and len(value) < 20 else None
+
+    @property
+    def state(self) -> State:
+        """What the lifespan has stored, and what you store with this request."""
+        return State(self.scope.setdefault("state", {}))
+
+    def accepts(self, *types: str) -> str | None:
+        """The one of these media types that the client likes best, or None if it wants none of them."""
+        return preferred_type(self.headers.get("accept"), types)
+
+    def url_for(self, name: str, /, absolute: bool = False, **params: Any) -> str:
+        """The address of a route, with the server's root path; with ``absolute`` also scheme and host.
+
+        :raises LookupError: for an unknown name. :raises ValueError: for a missing or impossible parameter.
+        """
+        path = quote(self.scope.get("root_path", "")) + self.app.url_for(name, **params)
+        return f"{self.scheme}://{self.host}{path}" if absolute else path
+
+    @property
+    def limit_body(self) -> int:
+        """Bytes that its body may have."""
+        own = self.route.limit_body if self.route is not None else None
+        return self.app.config.limit_body if own is None else own
+
+    @property
+    def announces_body(self) -> bool:
+        """Whether a body may come. One with GET or HEAD has to say so (RFC 9112 6); else there is no need to look."""
+        if self.scope["method"] not in ("GET", "HEAD"):
+            return True
+        return any(name in (b"content-length", b"transfer-encoding") for name, _ in self.scope["headers"])
+
+    async def read_body(self) -> bytes:
+        """Read the body to its end, once; later calls give the same bytes.
+
+        :raises ContentTooLarge: over the limit, as soon as that is known.
+        :raises ClientDisconnected: if the client goes away before the end.
+        """
+        if self._body is None:
+            self._body = b"".join([piece async for piece in self._pieces()])
+        return self._body
+
+    async def _pieces(self) -> AsyncIterator[bytes]:
+        if self._streamed:
+            raise RuntimeError("the body was read by stream() already; it is not kept")
+        limit, size = self.limit_body, self.content_length or 0
+        if size > limit:
+            raise ContentTooLarge(f"a body may have {limit} bytes here")
+        self._streamed = True
+        size, more = 0, True
+        while more:
+            event = await self._receive()
+            if event["type"] == "http.disconnect":
+                raise ClientDisconnected("the client went away before the end of the request body")
+            piece, more = event.get("body", b""), event.get("more_body", False)
+            size += len(piece)
+            if size > limit:
+                raise ContentTooLarge(f"a body may have {limit} bytes here")
+            if piece:
+                yield piece
+
+    def _form_of(self, body: bytes) -> MultiDict:
+        if self._form is None:
+            check_form_type(self.content_type)
+            self._form = parse_urlencoded(body)
+        return self._form
+
+    def _text_of(self, body: bytes) -> str:
+        try:
+            return body.decode()
+        except UnicodeDecodeError:
+            raise BadRequest("the body is not UTF-8") from None
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.method} {self.path}>"
+
+
+class Request(RequestHead):
+    """A request in a ``def`` controller: its calls just return."""
+
+    __slots__ = ()
+
+    def body(self) -> bytes:
+        """The whole body."""
+        if self._body is None:
+            if not self.announces_body:
+                return b""
+            raise RuntimeError(
+                "the body was not read before this handler was called; make it 'async def' to wait for it"
+            )
+        return self._body
+
+    def text(self) -> str:
+        """The body as text. :raises BadRequest: if it is no UTF-8."""
+        return self._text_of(self.body())
+
+    @overload
+    def json(self) -> Any: ...
+    @overload
+    def json(self, type: type[T]) -> T: ...
+    def json(self, type: Any = None) -> Any:  # noqa: A002  # the API's name
+        """The body as JSON; with ``type`` (a dataclass, a Struct, ``list[int]``) validated and converted.
+
+        :raises BadRequest: if it is no JSON. :raises UnprocessableContent: if it is not of that type.
+        """
+        return _parse_json(self.body(), type)
+
+    def form(self) -> MultiDict:
+        """The fields of a form.
+
+        :raises UnsupportedMediaType: if it is none. :raises BadRequest: if it is malformed.
+        """
+        return self._form_of(self.body())
+
+
+class AsyncRequest(RequestHead):
+    """A request in an ``async def`` controller: what can wait is awaited."""
+
+    __slots__ = ()
+
+    async def body(self) -> bytes:
+        """The whole body. :raises ContentTooLarge: over the limit. :raises ClientDisconnected: if it never ends."""
+        return await self.read_body()
+
+    def stream(self) -> AsyncIterator[bytes]:
+        """The body piece by piece, as it comes; it is not kept.
+
+        :raises ContentTooLarge: over the limit. :raises ClientDisconnected: if it never ends.
+        """
+        return self._pieces()
+
+    async def text(self) -> str:
+        """The body as text. :raises BadRequest: if it is no UTF-8."""
+        return self._text_of(await self.read_body())
+
+    @overload
+    async def json(self) -> Any: ...
+    @overload
+    async def json(self, type: type[T]) -> T: ...
+    async def json(self, type: Any = None) -> Any:  # noqa: A002  # the API's name
+        """The body as JSON; with ``type`` (a dataclass, a Struct, ``list[int]``) validated and converted.
+
+        :raises BadRequest: if it is no JSON. :raises UnprocessableContent: if it is not of that type.
+        """
+        return _parse_json(await self.read_body(), type)
+
+    async def form(self) -> MultiDict:
+        """The fields of a form.
+
+        :raises UnsupportedMediaType: if it is none. :raises BadRequest: if it is malformed.
+        """
+        check_form_type(self.content_type)  # before the body is read for nothing
+        return self._form_of(await self.read_body())
+
+
+def _parse_json(body: bytes, kind: Any) -> Any:
+    try:
+        return _decode_json(body) if kind is None else msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError as error:
+        raise UnprocessableContent(str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadRequest(f"the body is not JSON: {error}") from None
+    except RecursionError:
+        raise BadRequest("the JSON is nested too deeply") from None
