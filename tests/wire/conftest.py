@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,7 +20,7 @@ WAYS = {
 }
 """Name -> event loop, and whether bytes are delivered one at a time.
 
-Single bytes go through a unix socket: there the client can see that the server has read each one before it sends the next.
+Single bytes go through a unix socket: there the client can see that the server has read each one before it sends on.
 """
 
 
@@ -55,3 +56,35 @@ def wire(request: pytest.FixtureRequest, wires: Callable[[str], Wire]) -> Iterat
     wire = wires(request.param)
     yield wire
     wire.stage.clear()
+
+
+@pytest.fixture
+def records() -> Iterator[list[logging.LogRecord]]:
+    """What the server logs, whether its logger propagates or not."""
+
+    class Keeper(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            kept.append(record)
+
+    kept: list[logging.LogRecord] = []
+    logger = logging.getLogger("atlas.server")
+    handler = Keeper()
+    logger.addHandler(handler)
+    yield kept
+    logger.removeHandler(handler)
+
+
+@pytest.fixture(params=["uvloop", "asyncio"])
+def own(request: pytest.FixtureRequest, serve: Callable[..., Any]) -> Callable[..., Wire]:
+    """``own(app=None, **settings)``: a wire to a server of this test's own, for settings other than the defaults."""
+
+    def start(app: Any = None, **settings: Any) -> Wire:
+        stage = Stage()
+        if app is not None:
+            stage.play(app)
+        server = serve(stage, loop=request.param, **settings)
+        wire = Wire(stage, server.sockets[0].getsockname()[:2], request.param)
+        wire.server = server
+        return wire
+
+    return start

@@ -60,7 +60,9 @@ class Peer:
     """
 
     def __init__(self, address: Address, *, drip: bool = False, receive_buffer: int | None = None) -> None:
-        family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        if isinstance(address, str):
+            family = socket.AF_UNIX
         self.socket = socket.socket(family, socket.SOCK_STREAM)
         self.socket.settimeout(PATIENCE)
         if receive_buffer is not None:
@@ -105,8 +107,8 @@ class Peer:
     def _wait_until_taken(self) -> None:
         """Return when the server has read what was sent.
 
-        On a unix socket the kernel says so: what is queued counts against the sender until it is read. A server that has
-        paused reading, or has closed, never takes it, so there is a bound.
+        On a unix socket the kernel says so: what is queued counts against the sender until it is read. A server that
+        has paused reading, or has closed, never takes it, so there is a bound.
         """
         if self.socket.family != socket.AF_UNIX:
             os.sched_yield()
@@ -192,3 +194,13 @@ class Peer:
         assert self._unread == b""
         readable, _, _ = select.select([self.socket], [], [], 0)
         assert not readable, f"unexpected: {self.socket.recv(65536)!r}"
+
+
+def send_until_it_waits(sock: socket.socket, data: bytes) -> int:
+    """How much of *data* is taken before the kernel's buffers are full and stay so."""
+    view, sent = memoryview(data), 0
+    sock.setblocking(False)
+    while sent < len(data) and select.select([], [sock], [], 0.5)[1]:
+        sent += sock.send(view[sent : sent + 65536])
+    sock.settimeout(PATIENCE)
+    return sent

@@ -75,6 +75,7 @@ class Wire:
     address: Address
     loop: str
     drip: bool = False
+    server: Any = None
 
     def play(self, app: Any) -> None:
         self.stage.play(app)
@@ -104,7 +105,9 @@ class Wire:
         return answer.status
 
 
-def request_bytes(*fields: bytes, line: bytes = b"GET / HTTP/1.1", host: bytes | None = b"a", body: bytes = b"") -> bytes:
+def request_bytes(
+    *fields: bytes, line: bytes = b"GET / HTTP/1.1", host: bytes | None = b"a", body: bytes = b""
+) -> bytes:
     """The bytes of a request: *line*, a ``Host`` unless ``None``, the raw *fields*, an empty line and *body*."""
     lines = [line, *([] if host is None else [b"Host: " + host]), *fields, b"", b""]
     return b"\r\n".join(lines) + body

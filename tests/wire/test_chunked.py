@@ -29,8 +29,8 @@ def test_chunks(delivered: Wire, body: bytes, told: str) -> None:
 
 @pytest.mark.parametrize(
     "size",
-    [b"5x", b"x5", b"g", b"0x5", b"-5", b"+5", b" 5", b"\t5", b"", b"5 5", b"5.0", b"5,", b"00000000000000005", b"F" * 16, b"F" * 17,
-     b"1" + b"0" * 16, b"\xb5", b"5\0", b"5_0"],
+    [b"5x", b"x5", b"g", b"0x5", b"-5", b"+5", b" 5", b"\t5", b"", b"5 5", b"5.0", b"5,", b"00000000000000005",
+     b"F" * 16, b"F" * 17, b"1" + b"0" * 16, b"\xb5", b"5\0", b"5_0"],
 )  # fmt: skip
 def test_chunk_size_that_is_not_plain_hex_is_refused(delivered: Wire, size: bytes) -> None:
     status = delivered.refused(chunked(size + b"\r\nhello\r\n0\r\n\r\n"), called=1)
@@ -86,7 +86,13 @@ def test_chunk_extensions_are_counted_per_request(wire: Wire) -> None:
 
 @pytest.mark.parametrize(
     "trailers",
-    [b"X: y\r\n", b"Content-Length: 99\r\n", b"Host: evil\r\nAuthorization: x\r\n", b"Transfer-Encoding: chunked\r\n", b"X:y\r\n" * 32],
+    [
+        b"X: y\r\n",
+        b"Content-Length: 99\r\n",
+        b"Host: evil\r\nAuthorization: x\r\n",
+        b"Transfer-Encoding: chunked\r\n",
+        b"X:y\r\n" * 32,
+    ],
 )
 def test_trailers_are_dropped(delivered: Wire, trailers: bytes) -> None:
     with delivered.connect() as peer:
@@ -97,12 +103,16 @@ def test_trailers_are_dropped(delivered: Wire, trailers: bytes) -> None:
         assert peer.response().json()["path"] == "/next"
 
 
-@pytest.mark.parametrize("trailers", [b"X: y\r\n" * 33, b"X: " + b"y" * 9000 + b"\r\n", (b"X: " + b"y" * 3000 + b"\r\n") * 3])
+@pytest.mark.parametrize(
+    "trailers", [b"X: y\r\n" * 33, b"X: " + b"y" * 9000 + b"\r\n", (b"X: " + b"y" * 3000 + b"\r\n") * 3]
+)
 def test_more_trailers_than_allowed_are_refused(delivered: Wire, trailers: bytes) -> None:
     assert delivered.refused(chunked(b"5\r\nhello\r\n0\r\n" + trailers + b"\r\n"), called=1) in (400, 431)
 
 
-@pytest.mark.parametrize("trailer", [b"X : y", b" X: y", b"X: a\0b", b": y", b"nocolon", b"X: y\r\n folded", b"X: a\nb", b"X: a\rb"])
+@pytest.mark.parametrize(
+    "trailer", [b"X : y", b" X: y", b"X: a\0b", b": y", b"nocolon", b"X: y\r\n folded", b"X: a\nb", b"X: a\rb"]
+)
 def test_malformed_trailer_is_refused(delivered: Wire, trailer: bytes) -> None:
     assert delivered.refused(chunked(b"5\r\nhello\r\n0\r\n" + trailer + b"\r\n\r\n"), called=1) == 400
 

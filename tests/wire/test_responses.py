@@ -2,37 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from concurrent.futures import Future
 from typing import Any
 
-import h11
 import pytest
 
-from .stage import Wire, post, request_bytes, respond
+from .events import START, body, sending, start
+from .peer import PATIENCE
+from .stage import Wire, request_bytes, respond
 
-START = {"type": "http.response.start", "status": 200, "headers": []}
 GET = request_bytes()
 CLOSING = request_bytes(b"Connection: close")
-
-
-def sending(*events: Any) -> Any:
-    """An application that sends *events*."""
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        for event in events:
-            await send(dict(event))
-
-    return app
-
-
-def start(*headers: tuple[Any, Any], status: Any = 200) -> dict[str, Any]:
-    return {"type": "http.response.start", "status": status, "headers": list(headers)}
-
-
-def body(data: bytes = b"", *, more: bool = False) -> dict[str, Any]:
-    return {"type": "http.response.body", "body": data, "more_body": more}
 
 
 # What the application's send refuses.
@@ -89,7 +70,7 @@ def test_invalid_start_is_refused_and_nothing_of_it_is_written(wire: Wire, event
 
     wire.play(app)
     answer = wire.exchange(CLOSING)
-    assert isinstance(caught.result(5), (RuntimeError, ValueError, TypeError))
+    assert isinstance(caught.result(PATIENCE), (RuntimeError, ValueError, TypeError))
     assert (answer.status, answer.body) == (201, b"second")
     assert answer.header(b"x") is None
 
@@ -127,7 +108,7 @@ def test_wrong_first_event_is_refused(wire: Wire, events: Any) -> None:
     wire.play(app)
     assert wire.exchange(GET).status == 200
     expected = RuntimeError if events[0] else (RuntimeError, KeyError)
-    assert isinstance(caught.result(5), expected)
+    assert isinstance(caught.result(PATIENCE), expected)
 
 
 @pytest.mark.parametrize("event", [START, {"type": "http.response.unheard"}])
@@ -147,7 +128,7 @@ def test_second_start_and_unknown_event_are_refused(wire: Wire, first: Any, even
 
     wire.play(app)
     answer = wire.exchange(GET)
-    assert isinstance(caught.result(5), RuntimeError)
+    assert isinstance(caught.result(PATIENCE), RuntimeError)
     assert answer.body == (b"b" if len(first) == 1 else b"ab")
 
 
@@ -176,7 +157,16 @@ def test_body_of_any_bytes_kind(wire: Wire, kind: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "pieces", [[b"a", b"b"], [b"a", b""], [b"", b"a"], [b"", b""], [b"x" * 100_000] * 5, [b"a", b"", b"b"], [b"%d" % n for n in range(300)]]
+    "pieces",
+    [
+        [b"a", b"b"],
+        [b"a", b""],
+        [b"", b"a"],
+        [b"", b""],
+        [b"x" * 100_000] * 5,
+        [b"a", b"", b"b"],
+        [b"%d" % n for n in range(300)],
+    ],
 )
 def test_several_body_events_are_chunked(wire: Wire, pieces: list[bytes]) -> None:
     wire.play(sending(START, *(body(piece, more=True) for piece in pieces), body()))
@@ -223,7 +213,9 @@ def test_more_body_than_its_content_length_is_refused(wire: Wire, pieces: list[b
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         try:
-            await sending(start((b"content-length", b"5")), *(body(piece, more=True) for piece in pieces), body())(scope, receive, send)
+            await sending(start((b"content-length", b"5")), *(body(piece, more=True) for piece in pieces), body())(
+                scope, receive, send
+            )
         except Exception as error:
             caught.set_result(error)
             raise
@@ -233,7 +225,7 @@ def test_more_body_than_its_content_length_is_refused(wire: Wire, pieces: list[b
     with wire.connect() as peer:
         peer.send(GET + GET)
         data = peer.read_all()
-    assert isinstance(caught.result(5), (RuntimeError, ValueError))
+    assert isinstance(caught.result(PATIENCE), (RuntimeError, ValueError))
     assert b"!" not in data.partition(b"\r\n\r\n")[2] or data.startswith(b"HTTP/1.1 500 ")
     assert data.count(b"HTTP/1.1 200") <= 1
 
@@ -255,7 +247,9 @@ def test_less_body_than_its_content_length_closes(wire: Wire, pieces: list[bytes
 def test_head_has_no_body(wire: Wire, events: Any, headers: Any) -> None:
     wire.play(sending(start(*headers), *events))
     with wire.connect() as peer:
-        peer.send(request_bytes(line=b"HEAD / HTTP/1.1") + request_bytes(b"Connection: close", line=b"HEAD /b HTTP/1.1"))
+        peer.send(
+            request_bytes(line=b"HEAD / HTTP/1.1") + request_bytes(b"Connection: close", line=b"HEAD /b HTTP/1.1")
+        )
         for _ in range(2):
             answer = peer.response("HEAD")
             assert (answer.status, answer.body) == (200, b"")
@@ -298,100 +292,6 @@ def test_1xx_has_no_body_and_no_length(wire: Wire, status: int) -> None:
         assert data.count(b"\r\n\r\n") == 1
 
 
-# Failures of the application.
-
-
-@pytest.fixture
-def records() -> Any:
-    """What the server logs, whether its logger propagates or not."""
-
-    class Keeper(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            kept.append(record)
-
-    kept: list[logging.LogRecord] = []
-    logger = logging.getLogger("atlas.server")
-    handler = Keeper()
-    logger.addHandler(handler)
-    yield kept
-    logger.removeHandler(handler)
-
-
-def assert_logged_with_traceback(records: list[logging.LogRecord]) -> None:
-    errors = [record for record in records if record.levelno >= logging.ERROR]
-    assert len(errors) == 1, records
-    assert errors[0].exc_info
-    assert "on purpose" in str(errors[0].exc_info[1])
-
-
-class OnPurpose(Exception):
-    pass
-
-
-def test_failure_before_the_start_is_a_500(wire: Wire, records: list[logging.LogRecord]) -> None:
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        raise OnPurpose("on purpose")
-
-    wire.play(app)
-    answer = wire.exchange(GET)
-    assert answer.status == 500
-    assert (answer.header(b"content-type") or b"").startswith(b"text/plain")
-    assert b"on purpose" not in answer.body
-    assert_logged_with_traceback(records)
-
-
-def test_failure_between_start_and_body_is_a_500(wire: Wire) -> None:
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        await send(start((b"x", b"y")))
-        raise OnPurpose("on purpose")
-
-    wire.play(app)
-    answer = wire.exchange(GET)
-    assert answer.status == 500
-    assert answer.header(b"x") is None
-
-
-def test_server_works_after_a_failure(wire: Wire) -> None:
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        if scope["path"] == "/":
-            raise OnPurpose("on purpose")
-        await respond(send)
-
-    wire.play(app)
-    assert wire.exchange(GET).status == 500
-    assert wire.exchange(request_bytes(line=b"GET /b HTTP/1.1")).status == 200
-
-
-def test_failure_after_the_start_closes_without_an_end(wire: Wire, records: list[logging.LogRecord]) -> None:
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        await send(START)
-        await send(body(b"a", more=True))
-        raise OnPurpose("on purpose")
-
-    wire.play(app)
-    with wire.connect() as peer:
-        peer.send(GET + GET)
-        with pytest.raises(h11.RemoteProtocolError):
-            peer.response()
-    assert_logged_with_traceback(records)
-
-
-@pytest.mark.parametrize("events", [[], [START]])
-def test_return_without_a_response_is_a_500(wire: Wire, records: list[logging.LogRecord], events: Any) -> None:
-    wire.play(sending(*events))
-    assert wire.exchange(GET).status == 500
-    assert [record for record in records if record.levelno >= logging.ERROR]
-
-
-def test_return_without_a_full_response_closes_without_an_end(wire: Wire, records: list[logging.LogRecord]) -> None:
-    wire.play(sending(START, body(b"a", more=True)))
-    with wire.connect() as peer:
-        peer.send(GET)
-        with pytest.raises(h11.RemoteProtocolError):
-            peer.response()
-    assert [record for record in records if record.levelno >= logging.ERROR]
-
-
 # The head.
 
 
@@ -404,7 +304,9 @@ def test_status_line(wire: Wire) -> None:
 
 
 def test_headers_keep_order_case_free_and_duplicates(wire: Wire) -> None:
-    wire.play(sending(start((b"set-cookie", b"a=1"), (b"x-a", b"1"), (b"set-cookie", b"b=2"), (b"X-B", b"\xe4 \t!")), body()))
+    wire.play(
+        sending(start((b"set-cookie", b"a=1"), (b"x-a", b"1"), (b"set-cookie", b"b=2"), (b"X-B", b"\xe4 \t!")), body())
+    )
     answer = wire.exchange(GET)
     own = [pair for pair in answer.headers if pair[0] in (b"set-cookie", b"x-a", b"x-b")]
     assert own == [(b"set-cookie", b"a=1"), (b"x-a", b"1"), (b"set-cookie", b"b=2"), (b"x-b", b"\xe4 \t!")]
@@ -459,52 +361,4 @@ def test_application_may_close_the_connection(wire: Wire) -> None:
         peer.send(GET + GET)
         answer = peer.response()
         assert (answer.closes, answer.body) == (True, b"x")
-        peer.assert_closed()
-
-
-# A request body that nobody reads.
-
-
-@pytest.mark.parametrize("size", [1, 60 * 1024])
-def test_small_unread_body_is_discarded(wire: Wire, size: int) -> None:
-    wire.play(sending(START, body(b"x")))
-    for request in (
-        post(b"Content-Length: %d" % size, body=b"z" * size),
-        post(b"Transfer-Encoding: chunked", body=b"%x\r\n%b\r\n0\r\n\r\n" % (size, b"z" * size)),
-    ):
-        with wire.connect() as peer:
-            for _ in range(2):
-                peer.send(request)
-                assert not peer.response("POST").closes
-
-
-def test_unread_body_that_comes_after_the_response_is_discarded(wire: Wire) -> None:
-    wire.play(sending(START, body(b"x")))
-    with wire.connect() as peer:
-        peer.send(post(b"Content-Length: 1000"))
-        assert peer.response("POST").status == 200
-        peer.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".ljust(1000, b"z") + GET)
-        assert peer.response().status == 200
-        peer.finish()
-        peer.assert_closed()
-
-
-@pytest.mark.parametrize("sent", [0, 100, 1_000_000])
-def test_connection_closes_behind_a_large_unread_body(wire: Wire, sent: int) -> None:
-    wire.play(sending(START, body(b"x")))
-    with wire.connect() as peer:
-        peer.send(post(b"Content-Length: 1000000", body=b"z" * sent))
-        answer = peer.response("POST")
-        assert (answer.status, answer.body) == (200, b"x")
-        peer.send(b"z" * (1_000_000 - sent))
-        peer.assert_closed()
-
-
-def test_connection_closes_behind_a_large_unread_chunked_body(wire: Wire) -> None:
-    wire.play(sending(START, body(b"x")))
-    with wire.connect() as peer:
-        peer.send(post(b"Transfer-Encoding: chunked"))
-        assert peer.response("POST").status == 200
-        for _ in range(20):
-            peer.send(b"2000\r\n" + b"z" * 0x2000 + b"\r\n")
         peer.assert_closed()

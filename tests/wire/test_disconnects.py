@@ -1,0 +1,220 @@
+"""Clients that go away: what ``receive`` and ``send`` tell the application."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import Future
+from typing import Any
+
+import pytest
+
+from .peer import PATIENCE, Peer
+from .stage import Wire, chunked, post, read_body, request_bytes, respond
+
+GONE = {"type": "http.disconnect"}
+
+
+def close(peer: Peer) -> None:
+    peer.socket.close()
+
+
+def reset(peer: Peer) -> None:
+    peer.reset()
+
+
+def finish(peer: Peer) -> None:
+    peer.finish()
+
+
+@pytest.mark.parametrize("leave", [close, reset, finish])
+@pytest.mark.parametrize(
+    "request_", [post(b"Content-Length: 5", body=b"hel"), chunked(b"5\r\nhel"), chunked(b"5\r\nhello\r\n")]
+)
+def test_end_of_stream_inside_a_body_is_a_disconnect(delivered: Wire, leave: Any, request_: bytes) -> None:
+    told: Future[Any] = Future()
+    first: Future[None] = Future()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        event = await receive()
+        first.set_result(None)
+        rest, complete = await read_body(receive)
+        told.set_result((event["body"] + rest, complete, await receive()))
+
+    delivered.play(app)
+    with delivered.connect() as peer:
+        peer.send(request_)
+        first.result(PATIENCE)
+        leave(peer)
+        body, complete, again = told.result(PATIENCE)
+    assert b"hello".startswith(body)
+    assert not complete
+    assert again == GONE
+
+
+@pytest.mark.parametrize("request_", [post(b"Content-Length: 5", body=b"hel"), chunked(b"5\r\nhel")])
+def test_half_closed_inside_a_body_is_still_answered(delivered: Wire, request_: bytes) -> None:
+    with delivered.connect() as peer:
+        peer.send(request_)
+        peer.finish()
+        told = peer.response("POST").json()
+        assert told["complete"] is False
+        peer.assert_closed()
+
+
+@pytest.mark.parametrize("leave", [close, reset, finish])
+def test_receive_after_the_body_waits_for_the_disconnect(wire: Wire, leave: Any) -> None:
+    waiting: Future[None] = Future()
+    told: Future[Any] = Future()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await read_body(receive)
+        waiting.set_result(None)
+        told.set_result(await receive())
+
+    wire.play(app)
+    with wire.connect() as peer:
+        peer.send(request_bytes())
+        waiting.result(PATIENCE)
+        assert not told.done()
+        leave(peer)
+        assert told.result(PATIENCE) == GONE
+
+
+@pytest.mark.parametrize("leave", [close, reset])
+def test_send_after_the_client_left_raises_an_oserror(wire: Wire, leave: Any) -> None:
+    gone: Future[None] = Future()
+    told: Future[BaseException | None] = Future()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"a", "more_body": True})
+        await read_body(receive)
+        await receive()
+        gone.set_result(None)
+        try:
+            for _ in range(1000):  # the kernel may take some before it knows
+                await send({"type": "http.response.body", "body": b"z" * 65536, "more_body": True})
+        except BaseException as error:
+            told.set_result(error)
+            raise
+        told.set_result(None)
+
+    wire.play(app)
+    with wire.connect() as peer:
+        peer.send(request_bytes())
+        peer.read_until(b"a\r\n")
+        leave(peer)
+        gone.result(PATIENCE)
+        assert isinstance(told.result(PATIENCE), OSError)
+
+
+@pytest.mark.parametrize("leave", [close, reset])
+def test_send_that_waits_is_woken_when_the_client_leaves(wire: Wire, leave: Any) -> None:
+    blocked: Future[None] = Future()
+    told: Future[BaseException | None] = Future()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        try:
+            while True:
+                sending = asyncio.ensure_future(
+                    send({"type": "http.response.body", "body": b"z" * 65536, "more_body": True})
+                )
+                for _ in range(200):
+                    await asyncio.sleep(0)
+                if not sending.done() and not blocked.done():
+                    blocked.set_result(None)
+                await sending
+        except BaseException as error:
+            told.set_result(error)
+            raise
+
+    wire.play(app)
+    with wire.connect(receive_buffer=4096) as peer:
+        peer.send(request_bytes())
+        blocked.result(PATIENCE)
+        leave(peer)
+        assert isinstance(told.result(PATIENCE), OSError)
+
+
+def test_abandoned_requests_are_not_logged_as_errors(wire: Wire, records: Any) -> None:
+    """A client that leaves is no fault of the application, also if that lets the OSError pass."""
+    done: Future[None] = Future()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await read_body(receive)
+        await receive()
+        try:
+            for _ in range(100):
+                await respond(send, b"z" * 65536)
+        finally:
+            done.set_result(None)
+
+    wire.play(app)
+    with wire.connect() as peer:
+        peer.send(request_bytes())
+        peer.reset()
+        done.result(PATIENCE)
+    wire.stage.clear()
+    assert wire.exchange(request_bytes()).status == 200
+    assert not [record for record in records if record.levelname == "ERROR" and "Disconnected" in str(record.exc_info)]
+
+
+def test_application_is_not_cancelled_when_the_client_leaves(wire: Wire) -> None:
+    gate: Future[None] = Future()
+    started: Future[None] = Future()
+    told: Future[str] = Future()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        started.set_result(None)
+        try:
+            await asyncio.wrap_future(gate)
+        except asyncio.CancelledError:
+            told.set_result("cancelled")
+            raise
+        told.set_result("finished")
+
+    wire.play(app)
+    with wire.connect() as peer:
+        peer.send(request_bytes())
+        started.result(PATIENCE)
+        peer.reset()
+    wire.stage.clear()
+    assert wire.exchange(request_bytes()).status == 200
+    gate.set_result(None)
+    assert told.result(PATIENCE) == "finished"
+
+
+@pytest.mark.parametrize("leave", [close, reset, finish])
+@pytest.mark.parametrize("start", [b"", b"\r\n", b"G", b"GET / HTTP/1.1\r\nHost: a\r\n"])
+def test_leaving_before_a_whole_head_is_no_request(wire: Wire, leave: Any, start: bytes) -> None:
+    before = wire.stage.calls
+    with wire.connect() as peer:
+        peer.send(start)
+        leave(peer)
+        if leave is finish:
+            data = peer.read_all()
+            assert data == b"" or data.startswith(b"HTTP/1.1 400 ")
+    assert wire.exchange(request_bytes()).status == 200
+    assert wire.stage.calls == before + 1
+
+
+def test_pipelined_requests_of_a_client_that_reset_learn_of_it(wire: Wire) -> None:
+    first: Future[None] = Future()
+    told: list[Future[Any]] = [Future(), Future()]
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        number = int(scope["path"][1:])
+        await read_body(receive)
+        if number == 0:
+            first.set_result(None)
+        told[number].set_result(await receive())
+
+    wire.play(app)
+    with wire.connect() as peer:
+        peer.send(request_bytes(line=b"GET /0 HTTP/1.1") + request_bytes(line=b"GET /1 HTTP/1.1"))
+        first.result(PATIENCE)
+        peer.reset()
+        assert told[0].result(PATIENCE) == GONE
+    wire.stage.clear()
+    assert wire.exchange(request_bytes()).status == 200

@@ -1,0 +1,330 @@
+"""The stop, in one process: idle connections go at once, busy ones finish, long ones are told and then cut."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .peer import PATIENCE, Closed, Peer
+from .stage import Wire, post, read_body, request_bytes, respond
+
+Own = Callable[..., Wire]
+
+
+class Held:
+    """An application that answers when it is let go."""
+
+    def __init__(self) -> None:
+        self.started: Future[None] = Future()
+        self.gate: Future[None] = Future()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] == "/held":
+            self.started.set_result(None)
+            await asyncio.wrap_future(self.gate)
+        await respond(send)
+
+
+HELD = request_bytes(line=b"GET /held HTTP/1.1")
+
+
+def refuses(address: Any) -> bool:
+    try:
+        socket.create_connection(address, timeout=PATIENCE).close()
+    except ConnectionError:
+        return True
+    return False
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    until = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < until, "it did not come to pass"
+        time.sleep(0.005)
+
+
+def test_stop_closes_idle_connections_at_once(own: Own) -> None:
+    wire = own(timeout_graceful_shutdown=30)
+    with wire.connect() as used, wire.connect() as fresh:
+        used.send(request_bytes())
+        assert used.response().status == 200
+        wire.server.stop()
+        used.assert_closed()
+        fresh.assert_closed()
+    wait_until(lambda: refuses(wire.address))
+
+
+def test_stop_lets_a_request_in_work_finish(own: Own) -> None:
+    app = Held()
+    wire = own(app, timeout_graceful_shutdown=30)
+    with wire.connect() as peer, wire.connect() as idle:
+        peer.send(HELD)
+        app.started.result(PATIENCE)
+        wire.server.stop()
+        idle.assert_closed()
+        wait_until(lambda: refuses(wire.address))
+        peer.assert_silent()
+        app.gate.set_result(None)
+        answer = peer.response()
+        assert (answer.status, answer.closes) == (200, True)
+        peer.assert_closed()
+
+
+def test_stop_answers_every_accepted_request_of_a_pipeline(own: Own) -> None:
+    app = Held()
+    wire = own(app, timeout_graceful_shutdown=30)
+    with wire.connect() as peer, wire.connect() as idle:
+        peer.send(HELD + request_bytes() + request_bytes())
+        app.started.result(PATIENCE)
+        idle.send(request_bytes())
+        assert idle.response().status == 200
+        wire.server.stop()
+        idle.assert_closed()
+        app.gate.set_result(None)
+        answers = [peer.response()]
+        while not answers[-1].closes:
+            answers.append(peer.response())
+        assert {answer.status for answer in answers} == {200}
+        peer.assert_closed()
+
+
+def test_stop_lets_an_upload_finish(own: Own) -> None:
+    started: Future[None] = Future()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        started.set_result(None)
+        body, complete = await read_body(receive)
+        await respond(send, body if complete else b"cut")
+
+    wire = own(app, timeout_graceful_shutdown=30)
+    with wire.connect() as peer, wire.connect() as idle:
+        peer.send(post(b"Content-Length: 5", body=b"he"))
+        started.result(PATIENCE)
+        wire.server.stop()
+        idle.assert_closed()
+        peer.send(b"llo")
+        answer = peer.response("POST")
+        assert (answer.body, answer.closes) == (b"hello", True)
+        peer.assert_closed()
+
+
+def test_stop_lets_a_stream_finish(own: Own) -> None:
+    gate: Future[None] = Future()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"first", "more_body": True})
+        await asyncio.wrap_future(gate)
+        await send({"type": "http.response.body", "body": b"second"})
+
+    wire = own(app, timeout_graceful_shutdown=30)
+    with wire.connect() as peer, wire.connect() as idle:
+        peer.send(request_bytes())
+        peer.read_until(b"first\r\n")
+        wire.server.stop()
+        idle.assert_closed()
+        gate.set_result(None)
+        assert peer.read_all() == b"6\r\nsecond\r\n0\r\n\r\n"
+
+
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+def test_endless_stream_is_told_then_cut_then_the_lifespan_ends(serve: Any, loop: str) -> None:
+    told: list[str] = []
+    streaming: Future[None] = Future()
+    over: Future[None] = Future()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            told.append("lifespan.shutdown")
+            await send({"type": "lifespan.shutdown.complete"})
+            over.set_result(None)
+            return
+        await read_body(receive)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"tick", "more_body": True})
+        streaming.set_result(None)
+        try:
+            told.append((await receive())["type"])
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            told.append("cancelled")
+            raise
+
+    server = serve(app, loop=loop, lifespan="on", timeout_graceful_shutdown=0.2)
+    with Peer(server.sockets[0].getsockname()[:2]) as peer:
+        peer.send(request_bytes())
+        streaming.result(PATIENCE)
+        server.stop()
+        assert not peer.read_all().endswith(b"0\r\n\r\n")
+    over.result(PATIENCE)
+    assert told == ["http.disconnect", "cancelled", "lifespan.shutdown"]
+
+
+def test_stream_that_heeds_the_disconnect_is_not_cancelled(own: Own) -> None:
+    told: Future[str] = Future()
+    streaming: Future[None] = Future()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await read_body(receive)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"tick", "more_body": True})
+        streaming.set_result(None)
+        try:
+            event = await receive()
+            await asyncio.sleep(0)
+            told.set_result(event["type"])
+        except asyncio.CancelledError:
+            told.set_result("cancelled")
+            raise
+
+    wire = own(app, timeout_graceful_shutdown=0.2)
+    with wire.connect() as peer:
+        peer.send(request_bytes())
+        streaming.result(PATIENCE)
+        wire.server.stop()
+        peer.read_all()
+    assert told.result(PATIENCE) == "http.disconnect"
+
+
+def test_second_stop_ends_it_at_once(own: Own) -> None:
+    app = Held()
+    wire = own(app, timeout_graceful_shutdown=60)
+    with wire.connect() as peer, wire.connect() as idle:
+        peer.send(HELD)
+        app.started.result(PATIENCE)
+        wire.server.stop()
+        idle.assert_closed()
+        peer.assert_silent()
+        wire.server.stop()
+        with pytest.raises(Closed):
+            peer.response()
+
+
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+def test_application_that_hangs_does_not_hold_the_stop(loop: str) -> None:
+    from atlas import Server, Settings
+
+    started: Future[None] = Future()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        started.set_result(None)
+        while True:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                await asyncio.sleep(0.01)
+
+    settings = Settings(port=0, loop=loop, lifespan="off", access_log=False, timeout_graceful_shutdown=0.2)
+    begun = time.monotonic()
+    with Server(app, settings).in_thread() as server, Peer(server.sockets[0].getsockname()[:2]) as peer:
+        peer.send(request_bytes())
+        started.result(PATIENCE)
+    assert time.monotonic() - begun < PATIENCE
+
+
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+def test_port_is_free_after_each_of_many_servers(loop: str) -> None:
+    from atlas import Server, Settings
+
+    port = 0
+    for _ in range(10):
+        settings = Settings(port=port, loop=loop, lifespan="off", access_log=False)
+        with Server(Held(), settings).in_thread() as server:
+            port = server.sockets[0].getsockname()[1]
+            with Peer(("127.0.0.1", port)) as peer:
+                peer.send(request_bytes())
+                assert peer.response().status == 200
+        assert refuses(("127.0.0.1", port))
+
+
+# The same by signals, in a process of its own.
+
+PROGRAM = """
+import asyncio, sys
+import atlas
+
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        print("lifespan over", flush=True)
+        await send({"type": "lifespan.shutdown.complete"})
+        return
+    if scope["path"] == "/held":
+        print("started", flush=True)
+        await receive()
+        while (await receive())["type"] == "http.request":
+            pass
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"ok"})
+
+atlas.run(app, uds=sys.argv[1], loop=sys.argv[2], access_log=False, timeout_graceful_shutdown=float(sys.argv[3]))
+"""
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Iterator[Callable[..., tuple[subprocess.Popen[bytes], str]]]:
+    running: list[subprocess.Popen[bytes]] = []
+
+    def start(loop: str, grace: float) -> tuple[subprocess.Popen[bytes], str]:
+        path = os.path.relpath(tmp_path / "s")
+        command = [sys.executable, "-c", PROGRAM, path, loop, str(grace)]
+        running.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
+        wait_until(lambda: answers(path) or running[-1].poll() is not None)
+        return running[-1], path
+
+    yield start
+    for child in running:
+        child.kill()
+        child.communicate()
+
+
+def answers(path: str) -> bool:
+    try:
+        Peer(path).close()
+    except (ConnectionError, FileNotFoundError):
+        return False
+    return True
+
+
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signal_stops_with_status_0(process: Any, loop: str, number: int) -> None:
+    child, path = process(loop, 30)
+    with Peer(path) as idle:
+        idle.send(request_bytes())
+        assert idle.response().status == 200
+        child.send_signal(number)
+        idle.assert_closed()
+    out, err = child.communicate(timeout=PATIENCE)
+    assert child.returncode == 0, err
+    assert b"lifespan over" in out
+    assert b"Traceback" not in err
+
+
+def test_second_signal_ends_it_at_once(process: Any) -> None:
+    child, path = process("uvloop", 600)
+    with Peer(path) as peer, Peer(path) as idle:
+        peer.send(HELD)
+        assert child.stdout.readline() == b"started\n"
+        child.send_signal(signal.SIGTERM)
+        idle.assert_closed()
+        assert child.poll() is None
+        child.send_signal(signal.SIGTERM)
+        _, err = child.communicate(timeout=PATIENCE)
+    assert b"Traceback" not in err
