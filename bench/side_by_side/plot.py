@@ -15,7 +15,7 @@ COLUMN = 400  # both bar columns, each with its figures
 FIGURES = 130  # room for the figures at a bar's end
 ROW = 28
 BAR = 16
-PANEL_HEAD = 58
+PANEL_HEAD = 62
 PANEL_FOOT = 26
 TITLE = 96
 
@@ -27,7 +27,7 @@ STYLE = f"""
   text {{ font-family: ui-sans-serif, system-ui, 'Segoe UI', 'Helvetica Neue', Arial, sans-serif; fill: {INK}; }}
   .title {{ font-size: 24px; font-weight: 650; letter-spacing: -0.3px; }}
   .panel {{ font-size: 16px; font-weight: 600; }}
-  .faint {{ font-size: 12px; fill: {FAINT}; }}
+  .faint {{ font-size: 12px; font-weight: 400; fill: {FAINT}; }}
   .name {{ font-size: 13px; }}
   .figure {{ font-size: 12px; font-variant-numeric: tabular-nums; }}
   .own {{ font-weight: 650; }}
