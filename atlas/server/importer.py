@@ -158,14 +158,17 @@ def _failed(message: str, error: BaseException) -> ApplicationFailed:
 
 
 def _theirs(trace: TracebackType | None) -> TracebackType | None:
-    """``trace`` from the first frame on that is neither ours nor the import system's."""
-    while trace is not None and _is_machinery(trace.tb_frame.f_code.co_filename):
+    """``trace`` without what leads to the application's code: our frames, and between them and a module the import's."""
+    while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
         trace = trace.tb_next
-    return trace
+    first = trace
+    while first is not None and first.tb_frame.f_code.co_name != "<module>":
+        first = first.tb_next
+    return first if trace is not None and _is_import(trace) else trace
 
 
-def _is_machinery(filename: str) -> bool:
-    return filename in (__file__, importlib.__file__) or filename.startswith("<frozen importlib")
+def _is_import(trace: TracebackType) -> bool:
+    return trace.tb_frame.f_code.co_filename == importlib.__file__
 
 
 def _brief(error: BaseException) -> str:
