@@ -20,6 +20,9 @@ from bench.side_by_side.processes import Running, StartFailed, busy_seconds, fre
 from bench.side_by_side.scenarios import Scenario
 from bench.side_by_side.servers import Job, Server
 
+NOISY = 0.10  # of a core: above it somebody else was using the machine
+RETRIES = 2
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -160,6 +163,16 @@ def one_round(contestant: Contestant, scenario: Scenario, plan: Plan, directory:
         )
 
 
+def quiet_round(contestant: Contestant, scenario: Scenario, plan: Plan, directory: Path) -> Round:
+    """One round; repeated, a few times at most, while other processes disturb it. The least disturbed counts."""
+    best = one_round(contestant, scenario, plan, directory)
+    for _ in range(RETRIES):
+        if best.others <= NOISY:
+            break
+        best = min(best, one_round(contestant, scenario, plan, directory), key=lambda one: one.others)
+    return best
+
+
 def measure(
     scenario: Scenario, servers: Sequence[Server], plan: Plan, directory: Path, tell: Callable[[str], None]
 ) -> Outcome:
@@ -173,7 +186,7 @@ def measure(
                 continue
             tell(f"{scenario.name}: round {number} of {plan.rounds}, {contestant.label}")
             try:
-                entry.rounds.append(one_round(contestant, scenario, plan, directory))
+                entry.rounds.append(quiet_round(contestant, scenario, plan, directory))
             except (StartFailed, client.WrongAnswer, load.LoadFailed, OSError, ValueError) as error:
                 entry.skipped = f"{error}" or type(error).__name__
     return Outcome(scenario, list(entries.values()))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from bench.side_by_side.rounds import Entry, Outcome, Plan
+from bench.side_by_side.rounds import NOISY, Entry, Outcome, Plan
 
 BAR_WIDTH = 24
 EIGHTHS = " ▏▎▍▌▋▊▉"
-NOISY = 0.10  # of a core; above it somebody else was using the machine
 BUSY = 0.93  # below this share of its core a server was waiting for wrk
 
 
@@ -42,7 +41,9 @@ def render(outcome: Outcome, plan: Plan, base_label: str) -> str:
     lines += [f"  {entry.label}: left out, {entry.skipped}" for entry in outcome.entries if entry.skipped]
     lines += [f"  {entry.label}: {entry.errors} errors" for entry in measured if entry.errors]
     if any(entry.busy < BUSY for entry in measured):
-        lines.append("  * not busy all the time: wrk was the limit, so compare its CPU time, not its requests/s")
+        lines.append(
+            "  * not busy all the time: something else was the limit; compare its CPU time, not its requests/s"
+        )
     if (others := max((entry.others for entry in measured), default=0)) > NOISY:
         lines.append(f"  ! other processes used up to {others:.0%} of a core meanwhile: repeat it on a quiet machine")
     return "\n".join(lines + _verdicts(outcome, base_label))

@@ -74,6 +74,15 @@ def test_a_server_that_fails_is_left_out_from_then_on_and_says_why(monkeypatch, 
     assert outcome.entry("uvicorn") is uvicorn
 
 
+def test_a_disturbed_round_is_repeated_and_the_least_disturbed_counts(monkeypatch, tmp_path):
+    played = [a_round(1, others=0.5), a_round(2, others=0.3), a_round(3, others=0.4), a_round(4)]
+    monkeypatch.setattr(rounds, "one_round", lambda *_: played.pop(0))
+    (contestant,) = rounds.contestants(SCENARIOS[0], servers.select(["atlas"]))
+    assert rounds.quiet_round(contestant, SCENARIOS[0], PLAN, tmp_path).requests_per_second == 2
+    assert len(played) == 1
+    assert rounds.quiet_round(contestant, SCENARIOS[0], PLAN, tmp_path).requests_per_second == 4
+
+
 def test_the_cores_of_a_plan_are_all_where_nothing_is_pinned():
     assert PLAN.cores == {0, 1}
     assert 0 in Plan(1, 1, None, None).cores
