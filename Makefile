@@ -19,7 +19,7 @@ STAMPS := $(VENV)/stamps
 HOST ?= 127.0.0.1
 PORT ?= 8000
 
-ROOMS := $(wildcard atlas/_speedups/*.pyx atlas/_speedups/*.pxd)
+ROOMS := $(wildcard atlas/_speedups/*.pyx atlas/_speedups/*.pxd atlas/_speedups/*.h)
 MODE := $(if $(filter 1,$(ATLAS_DEBUG_BUILD)),debug,release)
 OTHER_MODE := $(if $(filter debug,$(MODE)),release,debug)
 

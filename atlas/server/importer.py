@@ -158,17 +158,14 @@ def _failed(message: str, error: BaseException) -> ApplicationFailed:
 
 
 def _theirs(trace: TracebackType | None) -> TracebackType | None:
-    """``trace`` without what leads to the application's code: our frames, and between them and a module the import's."""
+    """``trace`` without the frames that lead to the application's code: ours, and those of the import."""
     while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
         trace = trace.tb_next
-    first = trace
-    while first is not None and first.tb_frame.f_code.co_name != "<module>":
-        first = first.tb_next
-    return first if trace is not None and _is_import(trace) else trace
-
-
-def _is_import(trace: TracebackType) -> bool:
-    return trace.tb_frame.f_code.co_filename == importlib.__file__
+    if trace is None or trace.tb_frame.f_code.co_filename != importlib.__file__:
+        return trace  # we called it ourselves: a factory
+    while trace is not None and trace.tb_frame.f_code.co_name != "<module>":
+        trace = trace.tb_next
+    return trace
 
 
 def _brief(error: BaseException) -> str:

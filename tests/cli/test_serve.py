@@ -59,7 +59,7 @@ def test_without_a_target(served: Calls) -> None:
 GIVEN: dict[str, tuple[str, Any]] = {
     "host": ("::1", "::1"),
     "port": ("0", 0),
-    "uds": ("/tmp/x", "/tmp/x"),
+    "uds": ("x.sock", "x.sock"),
     "fd": ("3", 3),
     "backlog": ("5", 5),
     "app_dir": ("sub", "sub"),
