@@ -122,12 +122,18 @@ def parse_rollup(text: str) -> dict[str, int]:
 
 @contextlib.contextmanager
 def running(
-    command: Sequence[str], port: int, *, core: int | None, environment: dict[str, str], complaints: BinaryIO
+    command: Sequence[str],
+    port: int,
+    *,
+    core: int | None,
+    environment: dict[str, str],
+    complaints: BinaryIO,
+    patience: float = START_TIMEOUT,
 ) -> Iterator[Running]:
     """Run a server for the length of the block; what it writes to standard error goes to ``complaints``.
 
-    Raises StartFailed if it doesn't accept connections in time. However the block is left, the server and every process
-    that it has started are gone afterwards.
+    Raises StartFailed if it doesn't accept connections within ``patience`` seconds. However the block is left, the
+    server and every process that it has started are gone afterwards.
     """
     process = subprocess.Popen(
         pinned(command, core),
@@ -138,21 +144,21 @@ def running(
         start_new_session=True,
     )
     try:
-        _wait_until_it_accepts(process, port, complaints)
+        _wait_until_it_accepts(process, port, complaints, patience)
         yield Running(process, port)
     finally:
         stop(process)
 
 
-def _wait_until_it_accepts(process: subprocess.Popen[bytes], port: int, complaints: BinaryIO) -> None:
-    deadline = time.monotonic() + START_TIMEOUT
+def _wait_until_it_accepts(process: subprocess.Popen[bytes], port: int, complaints: BinaryIO, patience: float) -> None:
+    deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise StartFailed(f"it ended with status {process.returncode}: {last_line(complaints)}")
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
             return
         time.sleep(0.02)
-    raise StartFailed(f"it did not accept within {START_TIMEOUT:.0f} s: {last_line(complaints)}")
+    raise StartFailed(f"it did not accept within {patience:.0f} s: {last_line(complaints)}")
 
 
 def last_line(complaints: BinaryIO) -> str:
