@@ -1,0 +1,16 @@
+"""The smallest application: plain ASGI, no framework. ``atlas serve asgi_hello:app`` serves it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+BODY = b"Hello, world!\n"
+HEADERS = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(BODY))]
+
+
+async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Answer every request with the same words. There is nothing to start or to stop."""
+    if scope["type"] != "http":
+        raise RuntimeError(f"only HTTP here, got {scope['type']!r}")
+    await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
+    await send({"type": "http.response.body", "body": BODY})
