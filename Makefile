@@ -10,7 +10,7 @@ ifeq ($(origin PYTHON),undefined)
 PYTHON := python3
 VENV := .venv
 else
-VENV := .venv-$(notdir $(PYTHON))
+VENV := .venv-$(patsubst -%,%,$(subst /,-,$(PYTHON)))
 endif
 
 BIN := $(VENV)/bin
@@ -105,7 +105,7 @@ format: $(STAMPS)/test ## let ruff put the code in order
 
 leaks: $(STAMPS)/test $(STAMPS)/built-$(MODE) ## 20,000 requests with the collector off: nothing stays
 	$(call say,leaks)
-	@$(BIN)/python -m pytest -q tests/leaks $(ARGS)
+	@ATLAS_LEAKS_FULL=1 $(BIN)/python -m pytest -q tests/leaks $(ARGS)
 
 SECONDS_TO_FUZZ ?= 60
 fuzz: $(STAMPS)/test $(STAMPS)/built-$(MODE) ## coverage-guided fuzzing; SECONDS_TO_FUZZ=600 for longer

@@ -1,0 +1,42 @@
+"""``make load``: ten seconds of wrk on the example site, served on a free port; ends by stopping it.
+
+Two pages from templates and the JSON endpoint, each from 32 connections; the access log is off.
+"""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PATHS = ("/", "/lakes", "/api/lakes")
+SECONDS = 3
+
+
+def main() -> int:
+    atlas = Path(sys.executable).with_name("atlas")
+    command = [
+        str(atlas),
+        "serve",
+        "--app-dir",
+        str(ROOT / "examples/site"),
+        "main:app",
+        "--port",
+        "0",
+        "--no-access-log",
+    ]
+    server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        address = next((found[0] for line in server.stderr if (found := re.search(r"http://[\d.]+:\d+", line))), None)
+        if address is None:
+            return server.wait()
+        for path in PATHS:
+            print(f"\n{address}{path}", flush=True)
+            subprocess.run(["wrk", "-t1", "-c32", f"-d{SECONDS}s", "--latency", address + path], check=True)
+    finally:
+        server.terminate()
+    return server.wait(30)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
