@@ -1,8 +1,8 @@
 """Reading a request's head, beside the parser alone and beside h11.
 
 ``httptools_nothing_kept`` is the parser with a protocol that has no callbacks: no reader built on it gets below that.
-``httptools_fields_kept`` makes the least of it that a server needs: a list of pairs with lower-case names. Neither makes
-the checks and keeps the limits that Atlas's reader does.
+``httptools_fields_kept`` makes the least of it that a server needs: a list of pairs with lower-case names. Neither
+makes the checks nor keeps the limits that Atlas's reader does.
 """
 
 from __future__ import annotations
