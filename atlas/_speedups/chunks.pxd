@@ -1,0 +1,27 @@
+"""Checks the framing of a chunked request body, byte by byte, ahead of the parser that decodes it."""
+
+cdef enum ChunkState:
+    CHUNK_SIZE          # in the digits of a chunk size
+    CHUNK_EXTENSION     # between them and the CR
+    CHUNK_SIZE_LF       # the LF that ends a size line
+    CHUNK_DATA          # in the data
+    CHUNK_DATA_CR       # the CR after it
+    CHUNK_DATA_LF       # the LF after that
+    TRAILER_START       # at the start of a trailer line
+    TRAILER_LINE        # in a trailer line
+    TRAILER_LF          # the LF that ends a trailer line
+    TRAILER_END_LF      # the LF of the empty line that ends it all
+    CHUNKS_DONE
+
+# Where a body is, and what it has used of its limits.
+cdef struct ChunkScan:
+    ChunkState state
+    int digits                      # of the current chunk size
+    unsigned long long left         # data bytes left in the current chunk
+    long long total                 # data bytes announced so far
+    int extension_bytes             # in the whole request
+    int trailers                    # trailer fields so far
+    int trailer_bytes
+
+cdef void start_chunks(ChunkScan* scan) noexcept nogil
+cdef Py_ssize_t scan_chunks(ChunkScan* scan, const char* data, Py_ssize_t size, long long limit) except -1

@@ -1,0 +1,566 @@
+"""One request and its response: ``receive``, ``send``, ``respond``.
+
+The ASGI events of the HTTP part (ASGI 3, HTTP message format 2.5) are understood here, and the rules of RFC 9110 and
+9112 about bodies are kept here, whatever the application does. State lives in two small enums; nothing is written of a
+response that breaks a rule before its head has left.
+"""
+
+cimport cython
+from cpython.bytes cimport PyBytes_GET_SIZE
+from cpython.dict cimport PyDict_Copy
+
+from atlas._speedups.finished cimport FINISHED, finished
+from atlas._speedups.framing cimport BY_LENGTH, CHUNKED, NO_BODY, UNTIL_CLOSE, response_framing
+from atlas._speedups.response_head cimport write_fields, write_status, write_trailer
+from atlas._speedups.write_buffer cimport WriteBuffer
+
+import time as _time
+
+from atlas.errors import ClientDisconnected
+
+_wall_time = _time.time
+
+cdef str START = "http.response.start"
+cdef str BODY = "http.response.body"
+cdef dict EXTENSIONS = {
+    "http.response.pathsend": {},
+    "http.response.zerocopysend": {},
+    "http.response.trailers": {},
+    "http.response.early_hint": {},
+}
+
+
+cdef class Carrier(Channel):
+    """What an exchange asks of its connection; :class:`Connection` answers."""
+
+    cdef int body_wanted(self, Exchange exchange) except -1:
+        """The application waits for the body: say 100 Continue if that is due, read on."""
+        raise NotImplementedError
+
+    cdef bint reusable(self, Exchange exchange) noexcept:
+        """May the connection carry another request after this response? Asked when its head is finished."""
+        return False
+
+    cdef int response_done(self, Exchange exchange) except -1:
+        raise NotImplementedError
+
+    cdef int response_failed(self, Exchange exchange) except -1:
+        raise NotImplementedError
+
+
+@cython.final
+@cython.freelist(64)
+cdef class Exchange:
+    """One request and its response, between a connection and a gateway.
+
+    ``scope()``, ``receive`` and ``send`` are what an ASGI application is called with; ``respond`` is the short way for
+    who has a whole response in hand. ``done()`` and ``failed()`` say how the application ended.
+    """
+
+    def __cinit__(self, Carrier carrier not None, RequestHead head not None):
+        self.carrier = carrier
+        self.worker = carrier.worker
+        self.head = head
+        self.began = self.worker.now()
+        self.request_state = BODY_THERE if head.framing == NO_BODY else BODY_COMING
+        self.continue_due = head.expects_continue and self.request_state == BODY_COMING
+        self.response_state = NO_RESPONSE
+
+    # What was asked.
+
+    def scope(self):
+        """A new ASGI scope of type "http" for this request: a dict that belongs to the caller."""
+        cdef RequestHead head = self.head
+        cdef dict scope = PyDict_Copy(self.worker.scope_template)
+        scope["asgi"] = {"version": "3.0", "spec_version": "2.5"}
+        if head.http_10:
+            scope["http_version"] = "1.0"
+        scope["server"] = self.carrier.server
+        scope["client"] = self.carrier.client
+        scope["scheme"] = self.carrier.scheme
+        scope["method"] = head.method
+        scope["path"] = head.path()
+        scope["raw_path"] = head.raw_path
+        scope["query_string"] = head.query_string
+        scope["headers"] = head.headers
+        scope["extensions"] = PyDict_Copy(EXTENSIONS)
+        if self.worker.state is not None:
+            scope["state"] = PyDict_Copy(self.worker.state)
+        return scope
+
+    @property
+    def client(self):
+        """The peer's (host, port), or None."""
+        return self.carrier.client if self.carrier is not None else None
+
+    # Receiving.
+
+    def receive(self):
+        """ASGI's ``receive``: an awaitable of the next event, ``http.request`` or ``http.disconnect`` (a dict)."""
+        cdef dict event = self.receive_now()
+        if event is not None:
+            return finished(event)
+        return self.receive_later()
+
+    async def receive_later(self):
+        """Wait for an event."""
+        cdef dict event = self.receive_now()
+        while event is None:
+            future = self.worker.loop.create_future()
+            if self.receivers is None:
+                self.receivers = [future]
+            else:
+                self.receivers.append(future)
+            self.carrier.body_wanted(self)
+            await future
+            event = self.receive_now()
+        return event
+
+    cdef dict receive_now(self):
+        """The next event, or None if there is none yet."""
+        if self.response_state >= RESPONSE_DONE or self.carrier is None or self.carrier.lost:
+            return {"type": "http.disconnect"}
+        if self.request_state == BODY_COMING:
+            return self.give_body() if self.pieces is not None else None
+        if self.request_state == BODY_THERE:
+            return self.give_body()
+        return {"type": "http.disconnect"} if self.request_state == BODY_LOST or self.client_left else None
+
+    cdef dict give_body(self):
+        """What has come of the body, as one event."""
+        cdef list pieces = self.pieces
+        cdef bint more = self.request_state == BODY_COMING
+        self.pieces = None
+        self.piece_bytes = 0
+        if not more:
+            self.request_state = BODY_GIVEN
+        if pieces is None:
+            return {"type": "http.request", "body": b"", "more_body": more}
+        if more:
+            self.carrier.body_wanted(self)
+        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return {"type": "http.request", "body": body, "more_body": more}
+
+    cdef int body_came(self, list pieces, Py_ssize_t size, bint complete) except -1:
+        """The connection read some of the body, perhaps the last of it."""
+        self.continue_due = False
+        if pieces is not None:
+            if self.pieces is None:
+                self.pieces = pieces
+            else:
+                self.pieces.extend(pieces)
+            self.piece_bytes += size
+        if complete:
+            self.request_state = BODY_THERE
+        return self.wake_receivers()
+
+    cdef int body_lost(self) except -1:
+        """The client left, or the rest of the body won't be read: from now on ``receive`` tells of a disconnect.
+
+        A body that has come whole can still be received first.
+        """
+        self.client_left = True
+        if self.request_state == BODY_COMING:
+            self.request_state = BODY_LOST
+            self.pieces = None
+        return self.wake_receivers()
+
+    cdef int wake_receivers(self) except -1:
+        cdef list receivers = self.receivers
+        self.receivers = None
+        if receivers is not None:
+            for future in receivers:
+                if not future.done():
+                    future.set_result(None)
+        return 0
+
+    # Sending.
+
+    def send(self, event):
+        """ASGI's ``send``: an awaitable of None.
+
+        :raises ClientDisconnected: the client went away (an OSError).
+        :raises RuntimeError: an event out of turn, or of an unknown type.
+        :raises TypeError, ValueError: an event whose content is wrong; nothing of it was written.
+        """
+        if self.carrier is not None and self.carrier.is_full():
+            return self.send_later(event)
+        awaitable = self.send_now(event)
+        return FINISHED if awaitable is None else awaitable
+
+    async def send_later(self, event):
+        """Wait until the client has read enough, then send."""
+        while self.carrier is not None and self.carrier.is_full():
+            await self.carrier.writable()
+        awaitable = self.send_now(event)
+        if awaitable is not None:
+            await awaitable
+
+    cdef object send_now(self, object event):
+        """Carry an event out; returns None, or an awaitable where a file is to be sent."""
+        cdef object kind
+        try:
+            kind = event["type"]
+        except (TypeError, KeyError):
+            raise RuntimeError(f"expected an ASGI event (a dict with a type), got {event!r}") from None
+        if self.response_state >= RESPONSE_DONE or self.carrier is None or self.carrier.lost:
+            return self.send_too_late(kind)
+        if kind == BODY:
+            self.send_body(event)
+        elif kind == START:
+            self.start_response(event)
+        elif kind == "http.response.trailers":
+            self.send_trailers(event)
+        elif kind == "http.response.early_hint":
+            self.send_early_hint(event)
+        elif kind == "http.response.pathsend" or kind == "http.response.zerocopysend":
+            return self.worker.gateway.send_file(self, event)
+        else:
+            raise RuntimeError(f"expected an event of type http.response.*, got {kind!r}")
+        return None
+
+    def send_too_late(self, kind):
+        """An event that nobody can be told of."""
+        if self.response_state == RESPONSE_DONE:
+            raise RuntimeError(f"expected no event after the response was complete, got {kind!r}")
+        raise ClientDisconnected("the client went away before the response was complete")
+
+    cdef int start_response(self, object event) except -1:
+        """Check status and headers, and write them behind what is gathered; they leave with the body's first piece."""
+        cdef WriteBuffer out
+        cdef object status = event.get("status")
+        cdef object headers = event.get("headers")
+        if self.response_state != NO_RESPONSE:
+            raise RuntimeError("expected one http.response.start, got a second one")
+        if type(status) is not int:
+            if not isinstance(status, int):
+                raise TypeError(f"expected the status of http.response.start as an int, got {status!r}")
+            status = int(status)
+        if not 100 <= status <= 999:
+            raise ValueError(f"expected a status of three digits, 100 to 999, got {status}")
+        out = self.carrier.buffer()
+        self.head_mark = out.size
+        self.status = status
+        self.response_headers = headers
+        try:
+            write_status(out, self.status, self.head.http_10)
+            write_fields(out, headers, self.status, &self.fields)
+        except BaseException:
+            out.size = self.head_mark
+            raise
+        self.trailers = bool(event.get("trailers"))
+        self.carrier.held = self.head_mark
+        self.response_state = HEAD_HELD
+        return 0
+
+    cdef int send_body(self, object event) except -1:
+        cdef object body = event.get("body", b"")
+        cdef bint more = bool(event.get("more_body", False))
+        cdef Py_ssize_t size
+        if type(body) is not bytes:
+            if not isinstance(body, (bytes, bytearray, memoryview)):
+                raise TypeError(f"expected the body of http.response.body in bytes, got {type(body).__name__}")
+            body = bytes(body)
+        size = PyBytes_GET_SIZE(<bytes>body)
+        if self.response_state == HEAD_HELD:
+            self.end_head(not more, size)
+        elif self.response_state == BODY_OPEN:
+            self.check_length(size, more)
+        elif self.response_state == NO_RESPONSE:
+            raise RuntimeError("expected http.response.start before http.response.body")
+        else:
+            raise RuntimeError("expected http.response.trailers after the last http.response.body")
+        return self.write_body(<bytes>body, more)
+
+    cdef int check_length(self, Py_ssize_t size, bint more) except -1:
+        """Does a piece of ``size`` bytes keep to the content-length? The response can't be mended if it doesn't."""
+        cdef long long total = self.body_bytes + size
+        if self.framing != BY_LENGTH:
+            return 0
+        if total > self.fields.length:
+            raise RuntimeError(f"expected a body of {self.fields.length} bytes (content-length), got {total} or more")
+        if not more and total < self.fields.length:
+            raise RuntimeError(f"expected a body of {self.fields.length} bytes (content-length), got {total}")
+        return 0
+
+    cdef int end_head(self, bint single, Py_ssize_t size) except -1:
+        """The body's first piece tells the framing: finish the head, and let it go.
+
+        ``single``: this piece is the whole body, of ``size`` bytes.
+        """
+        cdef WriteBuffer out = self.carrier.buffer()
+        self.trailers = self.trailers and not self.head.http_10
+        self.framing = response_framing(
+            self.head.method == "HEAD", self.status, self.head.http_10, self.fields.has_length, single, self.trailers
+        )
+        try:
+            if self.fields.has_length:
+                self.check_length(size, not single)
+            self.write_framing(single, size)
+        except BaseException:
+            self.drop_head()
+            raise
+        self.carrier.held = -1
+        self.response_state = BODY_OPEN
+        self.continue_due = False
+        return 0
+
+    cdef int write_framing(self, bint single, Py_ssize_t size) except -1:
+        """The lines of a head that are the server's."""
+        cdef WriteBuffer out = self.carrier.buffer()
+        if not self.fields.has_length:
+            if self.framing == BY_LENGTH or (self.framing == NO_BODY and single and size and self.status not in (204, 304)):
+                # For HEAD it is the length that GET would have had, if the application sent a body at all.
+                self.fields.length = size
+                out.append(b"content-length: ", 16)
+                out.append_decimal(size)
+                out.append(b"\r\n", 2)
+            elif self.framing == CHUNKED:
+                out.append(b"transfer-encoding: chunked\r\n", 28)
+        self.worker.write_own_lines(out, not self.fields.has_date, not self.fields.has_server)
+        if self.framing == UNTIL_CLOSE or self.status < 200:
+            self.fields.close = True
+        if self.fields.close or not self.carrier.reusable(self):
+            self.fields.close = True
+            out.append(b"connection: close\r\n\r\n", 21)
+        elif self.head.http_10:
+            out.append(b"connection: keep-alive\r\n\r\n", 26)
+        else:
+            out.append(b"\r\n", 2)
+        return 0
+
+    cdef int drop_head(self) except -1:
+        """The held head is not to leave: as if the response had never been started."""
+        cdef WriteBuffer out = self.carrier.buffer()
+        out.size = self.carrier.held
+        self.carrier.held = -1
+        self.response_state = NO_RESPONSE
+        return 0
+
+    cdef int write_body(self, bytes body, bint more) except -1:
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(body)
+        self.body_bytes += size
+        if self.framing == CHUNKED:
+            self.write_chunk(body, more)
+        elif self.framing != NO_BODY and size:
+            self.carrier.write_piece(body)
+        if more:
+            self.carrier.written(False)
+        elif self.trailers:
+            self.response_state = TRAILERS_OPEN
+        else:
+            self.finish()
+        return 0
+
+    cdef int write_chunk(self, bytes body, bint more) except -1:
+        """RFC 9112, section 7.1. An empty chunk would end the body: an empty piece is none."""
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(body)
+        cdef WriteBuffer out = self.carrier.buffer()
+        if size:
+            out.append_hex(size)
+            out.append(b"\r\n", 2)
+            self.carrier.write_piece(body)
+            out.append(b"\r\n", 2)
+        if not more:
+            if self.trailers:
+                out.append(b"0\r\n", 3)
+            else:
+                out.append(b"0\r\n\r\n", 5)
+        return 0
+
+    cdef int send_trailers(self, object event) except -1:
+        cdef WriteBuffer out = self.carrier.buffer()
+        cdef Py_ssize_t mark = out.size
+        if self.response_state != TRAILERS_OPEN:
+            raise RuntimeError("expected http.response.trailers after a body that promised them (trailers: True)")
+        if self.framing == CHUNKED:
+            try:
+                write_trailer(out, event.get("headers"))
+            except BaseException:
+                out.size = mark
+                raise
+        if event.get("more_trailers", False):
+            return 0
+        if self.framing == CHUNKED:
+            out.append(b"\r\n", 2)
+        return self.finish()
+
+    cdef int send_early_hint(self, object event) except -1:
+        """RFC 8297. A 1.0 client doesn't know interim responses."""
+        cdef WriteBuffer out = self.carrier.buffer()
+        cdef Py_ssize_t mark = out.size
+        if self.response_state != NO_RESPONSE:
+            raise RuntimeError("expected http.response.early_hint before http.response.start")
+        if self.head.http_10:
+            return 0
+        try:
+            write_status(out, 103, False)
+            write_trailer(out, [(b"link", link) for link in event.get("links", ())])
+            out.append(b"\r\n", 2)
+        except BaseException:
+            out.size = mark
+            raise
+        return self.carrier.written(True)
+
+    cdef int finish(self) except -1:
+        """The response is whole."""
+        self.response_state = RESPONSE_DONE
+        if self.worker.access_records is not None:
+            self.log()
+        self.wake_receivers()
+        return self.carrier.response_done(self)
+
+    cdef int log(self) except -1:
+        cdef RequestHead head = self.head
+        return self.worker.log_access((
+            self.carrier.client, head.method, head.target, "1.0" if head.http_10 else "1.1", self.status,
+            self.body_bytes if self.framing != NO_BODY else 0, _wall_time(), self.worker.now() - self.began,
+            head.headers, self.response_headers,
+        ))
+
+    # The short way, and how it ends.
+
+    def respond(self, int status, headers, bytes body not None):
+        """Send a whole response: ``headers`` as in ``http.response.start``; raises as :meth:`send` does."""
+        if self.response_state >= RESPONSE_DONE or self.carrier is None or self.carrier.lost:
+            self.send_too_late("a response")
+        self.start_response({"status": status, "headers": headers})
+        self.end_head(True, PyBytes_GET_SIZE(body))
+        self.write_body(body, False)
+
+    def finish_application(self):
+        """The application is done with the request; False if it left its response unfinished (and was to blame).
+
+        Whatever it left is dealt with: 500 if nothing has left yet, else the connection is cut. Called once.
+        """
+        self.worker.in_work -= 1
+        if self.response_state >= RESPONSE_DONE or self.carrier is None or self.carrier.lost:
+            return True
+        self.fail_response()
+        return False
+
+    cdef int fail_response(self) except -1:
+        """No more is to come from the application: 500 if nothing has left yet, else the connection is cut."""
+        if self.response_state == HEAD_HELD:
+            self.drop_head()
+        if self.response_state == NO_RESPONSE:
+            self.respond(
+                500, [(b"content-type", b"text/plain; charset=utf-8")], b"Internal Server Error\n"
+            )
+            return 0
+        if self.response_state < RESPONSE_DONE:
+            self.response_state = RESPONSE_FAILED
+            if self.worker.access_records is not None:
+                self.log()
+            self.wake_receivers()
+            self.carrier.response_failed(self)
+        return 0
+
+    def release(self):
+        """Cut what ties the exchange to its connection; after that it can only say that the client is gone."""
+        self.body_lost()
+        if self.response_state < RESPONSE_DONE:
+            self.response_state = RESPONSE_FAILED
+        self.pieces = None
+        self.carrier = None
+
+    def end_for_shutdown(self):
+        """The server's grace is over: ``receive`` tells of a disconnect."""
+        self.request_state = BODY_LOST
+        self.pieces = None
+        self.wake_receivers()
+
+    @property
+    def complete(self):
+        """Is the response whole?"""
+        return self.response_state == RESPONSE_DONE
+
+    @property
+    def started(self):
+        """Has the application begun a response?"""
+        return self.response_state != NO_RESPONSE
+
+    @property
+    def lost(self):
+        """Has the client gone away?"""
+        return self.carrier is None or self.carrier.lost
+
+    # What sending a file needs; see atlas/gateway/files.py.
+
+    def open_body(self, long long size, bint more):
+        """Finish the head for a body whose next ``size`` bytes the caller writes to the socket itself."""
+        cdef WriteBuffer out
+        if self.response_state == HEAD_HELD:
+            self.end_head(not more, size)
+        elif self.response_state == BODY_OPEN:
+            self.check_length(size, more)
+        else:
+            raise RuntimeError("expected http.response.start before a file is sent")
+        self.body_bytes += size
+        out = self.carrier.buffer()
+        if self.framing == CHUNKED and size:
+            out.append_hex(size)
+            out.append(b"\r\n", 2)
+        return self.framing != NO_BODY
+
+    def close_body(self, long long size, bint more):
+        """The counterpart of :meth:`open_body`, when those bytes have left."""
+        cdef WriteBuffer out = self.carrier.buffer()
+        if self.framing == CHUNKED:
+            if size:
+                out.append(b"\r\n", 2)
+            if not more:
+                out.append(b"0\r\n" if self.trailers else b"0\r\n\r\n", 3 if self.trailers else 5)
+        if more:
+            self.carrier.written(False)
+        elif self.trailers:
+            self.response_state = TRAILERS_OPEN
+        else:
+            self.finish()
+
+    def write(self, bytes data not None):
+        """Append raw bytes of a body that :meth:`open_body` announced."""
+        self.carrier.write_piece(data)
+        self.carrier.written(False)
+
+    async def drain(self):
+        """Wait until everything that was sent has left the process; raises ClientDisconnected."""
+        if self.carrier is not None:
+            self.carrier.flush()
+        while self.carrier is not None and self.carrier.blocked and not self.carrier.lost:
+            await self.carrier.writable()
+        if self.carrier is None or self.carrier.lost:
+            raise ClientDisconnected("the client went away before the response was complete")
+
+    @property
+    def socket_fd(self):
+        """The plain socket's file descriptor, for sendfile(2); -1 where there is none.
+
+        It is good until ``lost`` is True: a transport closes its socket after it has told of the loss.
+        """
+        return self.carrier.fd if self.carrier is not None else -1
+
+    @property
+    def write_timeout(self):
+        """Seconds without progress after which a client that reads nothing is given up."""
+        return self.worker.timeout_write
+
+    def watch_loss(self, future):
+        """Have ``future`` (an asyncio.Future) done when the client is lost."""
+        if self.carrier is None or self.carrier.lost:
+            future.set_result(None)
+        elif self.carrier.waiters is None:
+            self.carrier.waiters = [future]
+        else:
+            self.carrier.waiters.append(future)
+
+    def unwatch_loss(self, future):
+        """Undo :meth:`watch_loss`."""
+        if self.carrier is not None and self.carrier.waiters is not None and future in self.carrier.waiters:
+            self.carrier.waiters.remove(future)
+
+    def abort(self):
+        """Give the client up: the connection is reset."""
+        if self.carrier is not None and not self.carrier.lost:
+            self.carrier.lost = True
+            self.carrier.transport.abort()

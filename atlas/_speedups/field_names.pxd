@@ -1,0 +1,13 @@
+"""The field names and methods that are met often, made once."""
+
+# The names that a reader or a writer has to know; they are the very objects in ``known_names``.
+cdef bytes HOST
+cdef bytes CONNECTION
+cdef bytes CONTENT_LENGTH
+cdef bytes TRANSFER_ENCODING
+cdef bytes EXPECT
+cdef bytes UPGRADE
+
+cdef dict known_names
+
+cdef str method_name(const char* data, Py_ssize_t size)

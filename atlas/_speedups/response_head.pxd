@@ -1,0 +1,16 @@
+"""Writes a response's head: status and fields become bytes in one validating pass."""
+
+from atlas._speedups.write_buffer cimport WriteBuffer
+
+# What the fields of a response say, gathered while they are written.
+cdef struct ResponseFields:
+    bint has_length
+    long long length
+    bint has_transfer_encoding
+    bint has_date
+    bint has_server
+    bint close                  # the application said "connection: close"
+
+cdef int write_status(WriteBuffer out, int status, bint http_10) except -1
+cdef int write_fields(WriteBuffer out, object headers, int status, ResponseFields* fields) except -1
+cdef int write_trailer(WriteBuffer out, object headers) except -1

@@ -1,0 +1,1 @@
+"""How an application is called: the waist where the server half and the web half meet."""

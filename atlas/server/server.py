@@ -1,0 +1,264 @@
+"""A server's life: sockets, lifespan, connections, stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+from atlas._speedups.connection import Connection
+from atlas._speedups.worker import Worker
+from atlas.errors import StartupError
+from atlas.gateway.asgi import ASGIGateway
+from atlas.server import env_file, importer, listener, logs
+from atlas.server.acceptor import Acceptor, connection_limit
+from atlas.server.access_log import AccessLog, wanted
+from atlas.server.events import Events
+from atlas.server.lifespan import Lifespan
+from atlas.server.settings import Settings
+from atlas.server.sweeper import Sweeper
+from atlas.server.thread import ServerThread
+from atlas.types import ASGIApp
+
+__all__ = ["Server", "run"]
+
+_logger = logging.getLogger("atlas.server")
+
+_LAST_WORDS = 0.25  # seconds that requests have to end by themselves once they know that the grace is over
+_CANCELLING = 2.0  # seconds that cancelled requests have to clean up
+
+
+class Server:
+    """Serves one application on one event loop.
+
+    :param app: an ASGI 3 application, live.
+    :param settings: the configuration; its defaults if None.
+    :param overrides: fields of :class:`Settings` that differ from ``settings``.
+    :raises TypeError, ValueError: for an unknown or impossible setting, or an app that can't be called.
+
+    A server is used once: :meth:`serve` in a running loop, or :meth:`in_thread` from plain code.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings | None = None, **overrides: Any) -> None:
+        if not callable(app):
+            raise TypeError(f"expected an ASGI application (something that can be called), got {app!r}")
+        self.app = app
+        self.settings = _with(settings, overrides)
+        self.started = False
+        """Does the port accept, and is the lifespan up?"""
+        self.sockets: list[socket.socket] = []
+        """The sockets that it listens on; ``getsockname()`` tells the address."""
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop_wanted = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._started = asyncio.Event()
+        self._stops = 0
+        self.grace = self.settings.timeout_graceful_shutdown
+        """Seconds that requests in work are given when the server stops."""
+
+    async def serve(self, sockets: Sequence[socket.socket] | None = None) -> None:
+        """Serve until :meth:`stop`; returns when the last response is out and the lifespan is down.
+
+        Installs no signal handlers and no logging. Cancelling it stops the server at once.
+
+        :param sockets: bound and listening sockets to use instead of those that the settings name; they stay the
+            caller's to close.
+        :raises StartupError: the address can't be listened on, or the application refused to start.
+        """
+        if self._loop is not None:
+            raise RuntimeError("expected a server that was not used before: make a new Server for each serve()")
+        self._loop = asyncio.get_running_loop()
+        own = sockets is None
+        self.sockets = list(sockets) if sockets is not None else listener.bind(self.settings)
+        lifespan = Lifespan(self.app, self.settings.lifespan)
+        try:
+            await lifespan.startup()
+            try:
+                await self._serve(lifespan.state)
+            finally:
+                if own:
+                    listener.close(self.sockets)
+                await lifespan.shutdown(max(self.grace, _CANCELLING))
+        finally:
+            self.started = False
+            if own:
+                listener.close(self.sockets)
+        _logger.info("stopped")
+
+    async def wait_started(self) -> None:
+        """Wait until ``started``."""
+        await self._started.wait()
+
+    def stop(self) -> None:
+        """Stop: requests in work are finished first, for as long as the settings allow. A second call: stop at once.
+
+        May be called from any thread, and from a signal handler of the loop.
+        """
+        loop = self._loop
+        if loop is None:
+            self._stopped()
+        elif not loop.is_closed():
+            with contextlib.suppress(RuntimeError):  # the loop was closed in between
+                loop.call_soon_threadsafe(self._stopped)
+
+    def in_thread(self, grace: float = 2.0) -> ServerThread:
+        """Serve in a thread with a loop of its own, for the length of a ``with`` block; the form for tests.
+
+        Entered once the port accepts and the lifespan is up; left after lifespan shutdown, with the port free.
+
+        :param grace: seconds that requests in work are given on leaving, if the settings don't allow less.
+        :raises StartupError: on entering, if the start failed.
+        """
+        self.grace = min(self.grace, grace)
+        return ServerThread(self, loop_factory(self.settings.loop))
+
+    # One start to one stop.
+
+    async def _serve(self, state: dict[str, Any] | None) -> None:
+        loop = asyncio.get_running_loop()
+        settings = self.settings
+        access_log = AccessLog(loop, settings) if wanted(settings) else None
+        events = Events()
+        gateway = ASGIGateway(self.app, loop)
+        worker = Worker(loop, gateway, settings, events, connection_limit(settings.limit_connections), access_log, state)
+        sweeper = Sweeper(loop, settings)
+        sweeper.watch(worker)
+        acceptor = Acceptor(self.sockets, partial(Connection, worker), settings.backlog)
+        drained = asyncio.Event()
+        events.busy, events.full, events.room = sweeper.wake, acceptor.pause, acceptor.resume
+        events.enough, events.drained = self.stop, drained.set
+        try:
+            await acceptor.open()
+            self._announce()
+            await self._stop_wanted.wait()
+            acceptor.close()
+            for sock in self.sockets:
+                sock.close()
+            await self._wind_down(worker, gateway, drained)
+        finally:
+            acceptor.close()
+            sweeper.close()
+            worker.cut()
+            gateway.cancel()
+            await asyncio.sleep(0)  # the connections are told of their end in the loop's next turn
+            if access_log is not None:
+                access_log.close()
+            worker.close()
+
+    def _announce(self) -> None:
+        self.started = True
+        self._started.set()
+        for sock in self.sockets:
+            _logger.info("serving on %s (press Ctrl+C to stop)", listener.describe(sock))
+
+    async def _wind_down(self, worker: Worker, gateway: ASGIGateway, drained: asyncio.Event) -> None:
+        """WIRE.md, Stop: idle connections close, busy ones finish, long ones are told and then cut."""
+        worker.stop()
+        if await self._quiet(worker, gateway, drained, self.grace):
+            return
+        _logger.warning("%d requests are still in work after %g seconds: they are ended", worker.in_work, self.grace)
+        worker.end_exchanges()
+        if await self._quiet(worker, gateway, drained, _LAST_WORDS):
+            return
+        gateway.cancel()
+        if not await self._quiet(worker, gateway, drained, _CANCELLING):
+            _logger.error("%d requests took no notice of being cancelled: they are left behind", len(gateway.tasks))
+
+    async def _quiet(self, worker: Worker, gateway: ASGIGateway, drained: asyncio.Event, seconds: float) -> bool:
+        """Wait until no connection is open and no request in work; False if that took too long, or we are in a hurry."""
+        if worker.open == 0:
+            drained.set()
+        waiting = asyncio.ensure_future(_all_done(gateway, drained))
+        hurried = asyncio.ensure_future(self._hurry.wait())
+        try:
+            await asyncio.wait({waiting, hurried}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            return waiting.done()
+        finally:
+            waiting.cancel()
+            hurried.cancel()
+
+    def _stopped(self) -> None:
+        self._stops += 1
+        if self._stops == 1:
+            _logger.info("stopping")
+        else:
+            self._hurry.set()
+        self._stop_wanted.set()
+
+
+async def _all_done(gateway: ASGIGateway, drained: asyncio.Event) -> None:
+    await drained.wait()
+    while gateway.tasks:
+        await asyncio.wait(gateway.tasks)
+        await asyncio.sleep(0)  # their callbacks take them out of the set
+
+
+def _with(settings: Settings | None, overrides: dict[str, Any]) -> Settings:
+    if settings is None:
+        return Settings(**overrides)
+    if not isinstance(settings, Settings):
+        raise TypeError(f"expected settings as a Settings, got {settings!r}")
+    if not overrides:
+        return settings
+    names = Settings.__dataclass_fields__
+    return Settings(**{name: getattr(settings, name) for name in names} | overrides)
+
+
+def loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop]:
+    """What makes the loop that ``--loop`` names.
+
+    :raises StartupError: if it is uvloop, and that is not installed.
+    """
+    if name == "asyncio":
+        return asyncio.new_event_loop
+    try:
+        import uvloop
+    except ImportError:
+        if name == "uvloop":
+            raise StartupError("--loop uvloop: uvloop is not installed (pip install uvloop)") from None
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop
+
+
+def run(app: ASGIApp | str, settings: Settings | None = None, **overrides: Any) -> None:
+    """Serve ``app`` until SIGINT or SIGTERM, and return; sets up logging and signal handlers.
+
+    :param app: an ASGI application, or ``"module:attr"``.
+    :param settings: the configuration; its defaults if None.
+    :param overrides: fields of :class:`Settings` that differ from ``settings``.
+    :raises StartupError: the application can't be imported or refused to start, or the address can't be listened on.
+    """
+    settings = _with(settings, overrides)
+    logs.configure(settings)
+    if isinstance(app, str):
+        app = importer.load(app, app_dir=settings.app_dir, factory=settings.factory)
+    elif settings.factory:
+        app = app()  # type: ignore[call-arg, assignment]
+    server = Server(app, settings)
+    with asyncio.Runner(loop_factory=loop_factory(settings.loop)) as runner:
+        runner.run(_serve_with_signals(server))
+
+
+async def _serve_with_signals(server: Server) -> None:
+    with _signals(asyncio.get_running_loop(), server.stop):
+        await server.serve()
+
+
+@contextlib.contextmanager
+def _signals(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> Iterator[None]:
+    """SIGINT and SIGTERM call ``stop``; as before afterwards."""
+    handled = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in handled}
+    for number in handled:
+        loop.add_signal_handler(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            loop.remove_signal_handler(number)
+            signal.signal(number, handler)
