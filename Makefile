@@ -23,6 +23,7 @@ ROOMS := $(wildcard atlas/_speedups/*.pyx atlas/_speedups/*.pxd atlas/_speedups/
 MODE := $(if $(filter 1,$(ATLAS_DEBUG_BUILD)),debug,release)
 OTHER_MODE := $(if $(filter debug,$(MODE)),release,debug)
 
+comma := ,
 say = @printf '\033[1m==> %s\033[0m\n' '$(1)'
 
 .PHONY: help venv build serve test lint types tests format wheel bench fuzz leaks load clean
@@ -34,14 +35,21 @@ help: ## this list
 
 # ---------------------------------------------------------------------------------------------------------- set-up
 
+# A pyenv shim is found on PATH and still runs nothing; then the version may lie beside it.
+INTERPRETER = $(or $(shell for each in $(PYTHON) $(HOME)/.pyenv/versions/*/bin/$(PYTHON); do \
+	"$$each" -c '' 2>/dev/null && echo "$$each" && break; done),$(PYTHON))
+HEADERS := import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))
+complain = { echo "Error: $(1)" >&2; exit 1; }
+
 $(BIN)/python:
-	@command -v $(PYTHON) >/dev/null || { echo 'Error: there is no $(PYTHON) here: install it by: apt-get install python3 python3-venv python3-dev' >&2; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Error: Atlas needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) -c 'import platform; print(platform.python_version())'): name another one, as in: PYTHON=python3.12 make $(MAKECMDGOALS)" >&2; exit 1; }
-	@command -v "$${CC:-cc}" >/dev/null || { echo 'Error: Atlas is compiled, and there is no C compiler here: install one by: apt-get install gcc python3-dev' >&2; exit 1; }
-	@$(PYTHON) -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))' || { echo 'Error: Atlas is compiled, and the headers of $(PYTHON) are missing: install them by: apt-get install python3-dev' >&2; exit 1; }
-	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo 'Error: $(PYTHON) cannot make environments: install what it lacks by: apt-get install python3-venv' >&2; exit 1; }
-	$(call say,making $(VENV) with $(PYTHON))
-	@$(PYTHON) -m venv $(VENV)
+	$(eval python := $(INTERPRETER))
+	@$(python) -c '' 2>/dev/null || $(call complain,there is no $(PYTHON) here: install it by: apt-get install python3 python3-venv python3-dev)
+	@$(python) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || $(call complain,Atlas needs Python 3.11 or newer$(comma) and $(PYTHON) is $$($(python) -V): name another one$(comma) as in: PYTHON=python3.12 make $(MAKECMDGOALS))
+	@command -v "$${CC:-cc}" >/dev/null || $(call complain,Atlas is compiled$(comma) and there is no C compiler here: install one by: apt-get install gcc python3-dev)
+	@$(python) -c '$(HEADERS)' || $(call complain,Atlas is compiled$(comma) and the headers of $(PYTHON) are missing: install them by: apt-get install python3-dev)
+	@$(python) -c 'import venv, ensurepip' 2>/dev/null || $(call complain,$(PYTHON) cannot make environments: install what it lacks by: apt-get install python3-venv)
+	$(call say,making $(VENV) with $(python))
+	@$(python) -m venv $(VENV)
 
 # The compiled rooms. ATLAS_SKIP_BUILD keeps pip from compiling them a second time.
 $(STAMPS)/tools: $(BIN)/python pyproject.toml
@@ -69,8 +77,6 @@ $(STAMPS)/test: $(STAMPS)/tools pyproject.toml setup.py
 
 $(STAMPS)/bench: $(STAMPS)/tools pyproject.toml setup.py
 	$(call install,[bench])
-
-comma := ,
 
 venv: $(STAMPS)/test ## the environment, with everything that working on Atlas needs
 build: $(STAMPS)/built-$(MODE) ## compile what changed
