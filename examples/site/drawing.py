@@ -12,6 +12,7 @@ from math import cos, dist, radians
 from lakes import Lake, Point
 
 WIDTH, HEIGHT, MARGIN = 480, 360, 46
+APRON = 100  # land to the left and right of that, on the widest plates
 TINTS = (0, 20, 100, 250, 500, 1000)  # metres at which the blue gets darker
 STEPS = (1, 2, 5, 10, 15, 30, 60, 120)  # minutes between the lines of the grid
 BARS = (1, 2, 5, 10, 20, 50, 100, 200)  # kilometres
@@ -24,6 +25,7 @@ class Plate:
 
     width: int
     height: int
+    apron: int
     shore: str
     islands: list[str]
     bands: list[tuple[float, int]]
@@ -33,6 +35,8 @@ class Plate:
     bar: float
     bar_km: int
     deepest: Point
+    label: Point
+    label_anchor: str
 
 
 def draw(lake: Lake) -> Plate:
@@ -49,12 +53,13 @@ def draw(lake: Lake) -> Plate:
 
     points = [project(point) for point in lake.shore]
     ground = sum(metres < lake.depth for metres in TINTS) - 1
-    reach_x, reach_y = WIDTH / 2 / squeeze / scale, HEIGHT / 2 / scale
+    reach_x, reach_y = (WIDTH / 2 + APRON) / squeeze / scale, HEIGHT / 2 / scale
     step = _grid_step(2 * reach_y)
     km = _bar(scale)
     return Plate(
         WIDTH,
         HEIGHT,
+        APRON,
         smooth(points),
         [smooth([project(point) for point in island]) for island in lake.islands],
         _bands(points, ground),
@@ -67,7 +72,22 @@ def draw(lake: Lake) -> Plate:
         round(km / KM_PER_DEGREE * scale, 1),
         km,
         project(lake.deepest),
+        *_place_label(points, project(lake.deepest)),
     )
+
+
+def _place_label(points: list[Point], deepest: Point) -> tuple[Point, str]:
+    """Where the depth is written: beside the water, to the right unless that is much farther, or has no room."""
+    x, y = deepest[0], deepest[1] - 20
+    pairs = zip(points, points[1:] + points[:1], strict=True)
+    # Where the shore crosses the strip of the plate that the words will take.
+    near = [at[0] for pair in pairs for at in pair if min(abs(pair[0][1] - y), abs(pair[1][1] - y)) < 22]
+    left, right = min([x, *near]), max([x, *near])
+    sides = [(right - x, (right + 16, y), "start", WIDTH - right), (x - left + 30, (left - 16, y), "end", left)]
+    for _, label, anchor, room in sorted(sides):
+        if room >= 92:
+            return label, anchor
+    return (x + 26, min(y for _, y in points) - 14), "start"
 
 
 def smooth(points: list[Point]) -> str:
@@ -127,8 +147,15 @@ def sections(lakes: tuple[Lake, ...]) -> list[Section]:
     for lake in lakes:
         level = round(100 * lake.depth / deepest, 2)
         path = (
-            f"M4 0C14 {level * 0.1:.1f} 16 {level * 0.72:.1f} 30 {level * 0.9:.1f}"
-            f"S46 {level} 54 {level}S72 {level * 0.86:.1f} 80 {level * 0.6:.1f}S92 {level * 0.06:.1f} 96 0Z"
+            f"M3 0C14 0 18 {level * 0.55:.1f} 28 {level * 0.82:.1f}C34 {level * 0.97:.1f} 42 {level} 50 {level}"
+            f"C60 {level} 68 {level * 0.93:.1f} 75 {level * 0.72:.1f}C84 {level * 0.42:.1f} 86 0 97 0Z"
         )
         result.append(Section(lake, path, level))
     return result
+
+
+def tint_stops(lakes: tuple[Lake, ...]) -> list[tuple[float, float]]:
+    """From where to where each tint goes in the sections, in percent of the deepest."""
+    deepest = max(lake.depth for lake in lakes)
+    ends = [*TINTS[1:], deepest]
+    return [(round(100 * a / deepest, 2), round(100 * b / deepest, 2)) for a, b in zip(TINTS, ends, strict=True)]

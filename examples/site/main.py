@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import asdict
 from typing import Any
 
-from drawing import draw, sections
+from drawing import draw, sections, tint_stops
 from lakes import BY_SLUG, LAKES, MARKS, Lake
 from logbook import Draft, first_pages
 
@@ -44,7 +44,7 @@ def page(request: Request | AsyncRequest, name: str, status_code: int = 200, **c
 
 def home(request: Request) -> Response:
     entries = request.app.state.logbook.read()[:3]
-    return page(request, "home.html", lakes=LAKES, sections=sections(LAKES), entries=entries)
+    return page(request, "home.html", lakes=LAKES, sections=sections(LAKES), tints=tint_stops(LAKES), entries=entries)
 
 
 def lake_list(request: Request) -> Response:
