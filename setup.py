@@ -15,7 +15,7 @@ from pathlib import Path
 if sys.version_info < (3, 11):
     sys.exit(
         f"Atlas needs Python 3.11 or newer, and this is {sys.version.split()[0]}: "
-        "install one, for example by: apt-get install python3.12 python3.12-dev python3.12-venv"
+        "install one, as by: apt-get install python3.12 python3.12-dev python3.12-venv"
     )
 
 from setuptools import Extension, setup
@@ -50,11 +50,11 @@ def missing_tool() -> str | None:
     compiler = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")[0]
     if shutil.which(compiler) is None:
         hint = "xcode-select --install" if sys.platform == "darwin" else "apt-get install gcc python3-dev"
-        return f"Atlas is compiled, and there is no C compiler ({compiler}) here: install one, for example by: {hint}"
+        return f"Atlas is compiled, and there is no C compiler ({compiler}) here: install one, as by: {hint}"
     headers = Path(sysconfig.get_path("include"))
     if not (headers / "Python.h").exists():
         package = f"python{sys.version_info.major}.{sys.version_info.minor}-dev"
-        return f"Atlas is compiled, and {headers}/Python.h is missing: install it, for example by: apt-get install {package}"
+        return f"Atlas is compiled, and {headers}/Python.h is missing: install it, as by: apt-get install {package}"
     return None
 
 

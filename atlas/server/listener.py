@@ -43,18 +43,21 @@ def describe(sock: socket.socket) -> str:
 
 
 def close(sockets: Iterable[socket.socket]) -> None:
-    """Close the sockets, and take away the file of a Unix socket that :func:`bind` made."""
+    """Close the sockets; the file of a Unix socket that :func:`bind` made goes with it."""
     for sock in sockets:
-        path = sock.path if isinstance(sock, _UnixSocket) and sock.fileno() >= 0 else None
         sock.close()
-        if path is not None:
-            path.unlink(missing_ok=True)
 
 
 class _UnixSocket(socket.socket):
-    """A Unix socket that knows which file is its own: one that came as a descriptor belongs to whoever made it."""
+    """A Unix socket that takes its file away with it, whoever closes it; an adopted one's file is somebody else's."""
 
-    path: Path
+    path: Path | None = None
+
+    def close(self) -> None:
+        path, self.path = self.path, None
+        super().close()
+        if path is not None:
+            path.unlink(missing_ok=True)
 
 
 # ------------------------------------------------------------------------------------------------------------ TCP
