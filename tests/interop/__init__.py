@@ -1,0 +1,1 @@
+"""Other people's frameworks, served by Atlas, asked by other people's clients."""

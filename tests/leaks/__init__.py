@@ -1,0 +1,1 @@
+"""What a server may keep of its past: nothing."""
