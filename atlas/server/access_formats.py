@@ -16,8 +16,7 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import TypeAlias
 
-from atlas.errors import StartupError
-from atlas.server.logs import escaped
+from atlas.server.escapes import escaped
 
 __all__ = ["ATOMS", "Fields", "Formatter", "Record", "formatter"]
 
@@ -45,7 +44,7 @@ def formatter(pattern: str | None, colours: bool) -> Formatter:
     """What turns records into lines, each with its newline.
 
     :param pattern: ``None`` for uvicorn's look, ``"json"``, or text with gunicorn's atoms.
-    :raises StartupError: for an atom that does not exist.
+    :raises ValueError: for an atom that does not exist.
     """
     if pattern is None:
         return _coloured if colours else _uvicorn
@@ -190,7 +189,7 @@ def _compiled(pattern: str) -> Formatter:
 
 def _fixed(text: str) -> str:
     if "%" in text:
-        raise StartupError(f"--access-log-format: expected atoms as '%(h)s' and '%%', got {text!r}")
+        raise ValueError(f"expected atoms as '%(h)s' and '%%', got {text!r}")
     return text.replace("\\t", "\t")
 
 
@@ -200,7 +199,7 @@ def _atom(match: re.Match[str]) -> str | _Atom:
         return "%"
     if plain is not None:
         if plain not in ATOMS:
-            raise StartupError(f"--access-log-format: there is no atom '%({plain})s': expected {' '.join(ATOMS)}")
+            raise ValueError(f"expected one of the atoms {' '.join(ATOMS)}, got '%({plain})s'")
         return ATOMS[plain]
     key = name.lower().encode("latin-1", "replace")
     if source == "i":

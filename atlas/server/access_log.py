@@ -36,7 +36,6 @@ class AccessLog:
     :param loop: the event loop that the connections run on; every method is called on it.
     :param settings: ``access_log_format`` and ``use_colors`` are read.
     :param stream: where lines go, standard output unless given.
-    :raises StartupError: for a format with an unknown atom.
 
     If the logger ``atlas.access`` has handlers, each line goes to them as one record instead.
     """

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-__all__ = ["Choice", "Headers", "Kind", "Path", "Seconds", "Size", "Switch", "Text", "Whole"]
+__all__ = ["AccessFormat", "Choice", "Headers", "Kind", "Path", "Seconds", "Size", "Switch", "Text", "Whole"]
 
 _UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 _SIZE = re.compile(r"(\d+) ?([kmg]?)(?:i?b)?", re.IGNORECASE | re.ASCII)
@@ -236,3 +236,20 @@ class Headers(Kind):
             case (str(name), str(value)):
                 return name, value.strip(" \t")
         raise self.wrong_type(item)
+
+
+@dataclass(frozen=True, slots=True)
+class AccessFormat(Kind):
+    """How a line of the access log looks: gunicorn's atoms, or ``json``."""
+
+    @property
+    def expected(self) -> str:
+        return "a format of gunicorn's atoms, or 'json'"
+
+    def check(self, value: Any) -> str:
+        if not isinstance(value, str):
+            raise self.wrong_type(value)
+        from atlas.server.access_formats import formatter  # only a format pays for it
+
+        formatter(value, colours=False)
+        return value

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import sys
 from typing import TextIO
 
+from atlas.server.escapes import escaped, without_controls
 from atlas.server.settings import Settings
 
 __all__ = ["TRACE", "LevelFormatter", "colours_for", "configure", "escaped", "level_number"]
@@ -26,8 +26,6 @@ _COLOURS = {
     logging.ERROR: "31",
     logging.CRITICAL: "91",
 }
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # C0 and C1, except tab and newline
-_UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f"\\]')
 _INDENT = " " * 10  # a message that has more lines goes on below itself, never where a level stands
 
 
@@ -65,15 +63,6 @@ def colours_for(stream: TextIO, wanted: bool | None) -> bool:
     return bool(os.environ.get("FORCE_COLOR")) or stream.isatty()
 
 
-def escaped(text: str) -> str:
-    """``text`` with C0 and C1 controls, quotes and backslashes as ``\\xNN``: safe inside quotes on one log line."""
-    return _UNSAFE.sub(_hexadecimal, text)
-
-
-def _hexadecimal(match: re.Match[str]) -> str:
-    return f"\\x{ord(match[0]):02x}"
-
-
 class _Handler(logging.StreamHandler[TextIO]):
     """Ours: the kind that a second :func:`configure` replaces."""
 
@@ -87,7 +76,7 @@ class LevelFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name is logging's
         gap = " " * (9 - len(record.levelname))
-        message = _CONTROL.sub(_hexadecimal, record.message).replace("\n", "\n" + _INDENT)
+        message = without_controls(record.message).replace("\n", "\n" + _INDENT)
         return f"{self._level(record)}:{gap}{message}"
 
     def _level(self, record: logging.LogRecord) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from atlas.server.kinds import Choice, Headers, Kind, Path, Seconds, Size, Switch, Text, Whole
+from atlas.server.kinds import AccessFormat, Choice, Headers, Kind, Path, Seconds, Size, Switch, Text, Whole
 
 __all__ = ["LOG_LEVELS", "Setting", "Settings", "close_match", "table"]
 
@@ -104,7 +104,11 @@ class Settings(metaclass=_Named):
     )
     access_log: bool = setting(LOGS, Switch(), True, "One line per response, on standard output.")
     access_log_format: str | None = setting(
-        LOGS, Text(), None, "A line of gunicorn's atoms, as '%(h)s %(r)s %(s)s', or 'json'.", unset="uvicorn's look"
+        LOGS,
+        AccessFormat(),
+        None,
+        "A line of gunicorn's atoms, as '%(h)s %(r)s %(s)s', or 'json'.",
+        unset="uvicorn's look",
     )
     use_colors: bool | None = setting(LOGS, Switch(), None, "Colours in log lines.", unset="on a terminal")
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from atlas.errors import StartupError
 from atlas.server.access_formats import Record
 from atlas.server.access_log import AccessLog, wanted
 from atlas.server.settings import Settings
@@ -215,11 +214,6 @@ def test_the_format_of_the_settings(loop: Any) -> None:
     log.records.append(record())
     log.flush()
     assert stream.getvalue() == "GET 200\n"
-
-
-def test_a_wrong_format_stops_the_start(loop: Any) -> None:
-    with pytest.raises(StartupError):
-        AccessLog(loop, Settings(access_log_format="%(z)s"))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from atlas.server.kinds import Choice, Headers, Kind, Path, Seconds, Size, Switch, Text, Whole
+from atlas.server.kinds import AccessFormat, Choice, Headers, Kind, Path, Seconds, Size, Switch, Text, Whole
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,8 @@ from atlas.server.kinds import Choice, Headers, Kind, Path, Seconds, Size, Switc
         (Headers(), {"X-A": "1"}, (("X-A", "1"),)),
         (Headers(), [("X-A", " 1 "), "X-B: 2: 3"], (("X-A", "1"), ("X-B", "2: 3"))),
         (Headers(), "X-A:", (("X-A", ""),)),
+        (AccessFormat(), "json", "json"),
+        (AccessFormat(), "%(h)s", "%(h)s"),
     ],
 )
 def test_takes(kind: Kind, value: Any, held: Any) -> None:
@@ -68,6 +70,7 @@ def test_reads_text(kind: Kind, text: str, held: Any) -> None:
         (Headers(), 1),
         (Headers(), [("X-A", 1)]),
         (Headers(), [b"X-A: 1"]),
+        (AccessFormat(), 1),
     ],
 )
 def test_refuses_a_wrong_type(kind: Kind, value: Any) -> None:
@@ -90,6 +93,7 @@ def test_refuses_a_wrong_type(kind: Kind, value: Any) -> None:
         (Headers(), [("X A", "1")]),
         (Headers(), [("X-A", "1\r\nX-B: 2")]),
         (Headers(), [("X-A", "\u20ac")]),
+        (AccessFormat(), "%(z)s"),
     ],
 )
 def test_refuses_a_wrong_value(kind: Kind, value: Any) -> None:

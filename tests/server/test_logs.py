@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from atlas.server.logs import TRACE, LevelFormatter, colours_for, configure, escaped, level_number
+from atlas.server.logs import TRACE, LevelFormatter, colours_for, configure, level_number
 from atlas.server.settings import LOG_LEVELS, Settings
 
 
@@ -46,10 +46,6 @@ def test_a_traceback_stays_as_it_is() -> None:
     text = LevelFormatter(False).format(logging.LogRecord("atlas", logging.ERROR, "", 0, "failed", (), info))
     assert text.startswith("ERROR:    failed\nTraceback (most recent call last):\n")
     assert text.endswith("ValueError: why")
-
-
-def test_escaped() -> None:
-    assert escaped('a"b\\c\nd\x7f\x85é') == "a\\x22b\\x5cc\\x0ad\\x7f\\x85é"
 
 
 def test_every_level_has_a_number() -> None:
