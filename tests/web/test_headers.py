@@ -1,0 +1,74 @@
+import pytest
+
+from atlas.web.headers import Headers, MutableHeaders, encode_field, preferred_type
+
+RAW = [(b"host", b"a"), (b"accept", b"x"), (b"accept", b"y")]
+
+
+def test_names_have_no_case_and_the_first_value_counts() -> None:
+    headers = Headers(RAW)
+    assert headers["Accept"] == "x"
+    assert headers.get_all("ACCEPT") == ["x", "y"]
+    assert "HOST" in headers
+    assert 5 not in headers
+    assert list(headers) == ["host", "accept"]
+    assert len(headers) == 2
+    with pytest.raises(KeyError):
+        headers["missing"]
+
+
+def test_setting_takes_the_place_of_all_of_that_name() -> None:
+    headers = MutableHeaders(list(RAW))
+    headers["Accept"] = "z"
+    assert headers.raw == [(b"host", b"a"), (b"accept", b"z")]
+    headers.add("accept", "w")
+    assert headers.get_all("accept") == ["z", "w"]
+    del headers["accept"]
+    assert headers.raw == [(b"host", b"a")]
+    with pytest.raises(KeyError):
+        del headers["accept"]
+
+
+@pytest.mark.parametrize("value", ["a\r\nb: c", "a\n", "a\0", "\x7f", "€"])
+def test_no_value_can_add_a_line(value: str) -> None:
+    with pytest.raises(ValueError, match="RFC 9110 5.5"):
+        encode_field("x", value)
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a:", "ä", "a\n"])
+def test_a_name_is_a_token(name: str) -> None:
+    with pytest.raises(ValueError, match="token"):
+        encode_field(name, "x")
+
+
+def test_a_value_is_text() -> None:
+    with pytest.raises(TypeError, match="expected a str, got int"):
+        encode_field("x", 5)  # type: ignore[arg-type]
+
+
+def test_vary_names_each_field_once() -> None:
+    headers = MutableHeaders([(b"vary", b"Accept, cookie")])
+    headers.vary("accept", "origin")
+    assert headers["vary"] == "Accept, cookie, origin"
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
+        (None, "application/json"),
+        ("", "application/json"),
+        ("*/*", "application/json"),
+        ("text/html", "text/html"),
+        ("TEXT/HTML", "text/html"),
+        ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "text/html"),
+        ("application/json;q=0.5, text/html;q=0.4", "application/json"),
+        ("text/*", "text/html"),
+        ("text/html;q=0, */*", "application/json"),
+        ("*/*;q=0.1, text/*;q=0.5", "text/html"),
+        ("text/html;q=nonsense, application/json;q=0.001", "application/json"),
+        ("image/png", None),
+        (",,;;q=1", None),
+    ],
+)
+def test_the_preferred_type(accept: str | None, expected: str | None) -> None:
+    assert preferred_type(accept, ("application/json", "text/html")) == expected

@@ -1,0 +1,222 @@
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from atlas import StartupError
+from atlas.web.routing import Miss, Route, Router, matchable_path
+
+
+def one(request: Any) -> None: ...
+
+
+def two(request: Any, first: Any) -> None: ...
+
+
+def three(request: Any, first: Any, second: Any) -> None: ...
+
+
+ROUTER = Router(
+    [
+        Route("/", one, name="home"),
+        Route("/users", one, ["GET"], name="users"),
+        Route("/users", one, ["POST"], name="create"),
+        Route("/users/me", one, name="me"),
+        Route("/users/{id:int}", two, name="by id"),
+        Route("/users/{name}", two, ["GET", "PUT"], name="by name"),
+        Route("/users/{name}/{year:int}", three, name="year"),
+        Route("/users/{name}/posts", two, name="posts"),
+        Route("/docs/{page:path}", two, name="docs"),
+        Route("/docs/index", one, name="index"),
+        Route("/folder/", one, name="folder"),
+        Route("/städte/köln", one, name="köln"),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "name", "values"),
+    [
+        ("GET", "/", "home", ()),
+        ("GET", "/users", "users", ()),
+        ("HEAD", "/users", "users", ()),
+        ("POST", "/users", "create", ()),
+        ("GET", "/users/me", "me", ()),
+        ("GET", "/users/42", "by id", (42,)),
+        ("GET", "/users/joe", "by name", ("joe",)),
+        ("PUT", "/users/42", "by name", ("42",)),
+        ("PUT", "/users/me", "by name", ("me",)),
+        ("GET", "/users/joe/2026", "year", ("joe", 2026)),
+        ("GET", "/users/me/2026", "year", ("me", 2026)),
+        ("GET", "/users/42/posts", "posts", ("42",)),
+        ("GET", "/docs/index", "index", ()),
+        ("GET", "/docs/index/more", "docs", ("index/more",)),
+        ("GET", "/docs/a/b/", "docs", ("a/b/",)),
+        ("GET", "/folder/", "folder", ()),
+        ("GET", "/städte/köln", "köln", ()),
+    ],
+)
+def test_the_route_of_a_path(method: str, path: str, name: str, values: tuple[Any, ...]) -> None:
+    found = ROUTER.match(method, path)
+    assert not isinstance(found, Miss)
+    assert (found[0].name, found[1]) == (name, values)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "miss"),
+    [
+        ("GET", "/nothing", Miss()),
+        ("GET", "//", Miss(other_slash=True)),
+        ("GET", "/users//posts", Miss()),
+        ("GET", "/docs", Miss()),
+        ("GET", "/docs/", Miss()),
+        ("GET", "/users/joe/soon", Miss()),
+        ("GET", "/users/", Miss(other_slash=True)),
+        ("POST", "/users/me/", Miss(other_slash=True)),
+        ("GET", "/folder", Miss(other_slash=True)),
+        ("DELETE", "/users", Miss(("GET", "HEAD", "OPTIONS", "POST"))),
+        ("DELETE", "/users/7", Miss(("GET", "HEAD", "OPTIONS", "PUT"))),
+        ("OPTIONS", "/", Miss(("GET", "HEAD", "OPTIONS"))),
+    ],
+)
+def test_a_miss_says_what_there_is_instead(method: str, path: str, miss: Miss) -> None:
+    assert ROUTER.match(method, path) == miss
+
+
+def test_a_head_of_its_own_comes_before_the_one_of_get() -> None:
+    for order in (["GET", "HEAD"], ["HEAD", "GET"]):
+        router = Router([Route("/", one, [method], name=method) for method in order])
+        found = router.match("HEAD", "/")
+        assert not isinstance(found, Miss)
+        assert found[0].name == "HEAD"
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("users", "starts with '/'"),
+        ("/a?b", "no '[?]'"),
+        ("/{a:nit}", "no converter 'nit'; did you mean 'int'"),
+        ("/{a:zzz}", "known are date, float, int"),
+        ("/{a:}", "no converter ''"),
+        ("/{1a}", "'1a' is no name"),
+        ("/{}", "'' is no name"),
+        ("/x{a}", "a parameter is a whole segment"),
+        ("/{a", "a parameter is a whole segment"),
+        ("/{a}/{a}", "two parameters have the same name"),
+        ("/{a:path}/{b}", "has to be the last one"),
+    ],
+)
+def test_patterns_that_make_no_sense(path: str, message: str) -> None:
+    with pytest.raises(StartupError, match=message) as caught:
+        Route(path, lambda *everything: None)
+    assert str(caught.value).startswith(f"{__file__}:")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_controller_that_cannot_be_called_stops_the_start_in_the_line_of_its_route() -> None:
+    with pytest.raises(StartupError, match=r"test_routing.py:\d+: route '/\{a\}': the controller one\(.*1 path parameter"):
+        Route("/{a}", one)
+
+
+@pytest.mark.parametrize(("methods", "message"), [([], "no method"), (["G T"], "'G T' is no method"), ("GET", "a str")])
+def test_methods_that_are_none(methods: Any, message: str) -> None:
+    with pytest.raises(StartupError, match=message):
+        Route("/", one, methods)
+
+
+def test_methods_are_upper_case_and_there_once() -> None:
+    assert Route("/", one, ["get", "GET", "post"]).methods == ("GET", "POST")
+
+
+@pytest.mark.parametrize(("first", "second"), [("/a", "/a"), ("/{a:int}", "/{b:int}"), ("/{a}/x", "/{b:str}/x")])
+def test_the_same_pattern_and_method_twice_names_both_lines(first: str, second: str) -> None:
+    router = Router([Route(first, lambda *everything: None)])
+    with pytest.raises(StartupError, match=r"test_routing.py:\d+: .*GET is answered already by .* at .*test_routing.py:\d+"):
+        router.add(Route(second, lambda *everything: None))
+
+
+def test_the_same_name_twice_names_both_lines() -> None:
+    with pytest.raises(StartupError, match=r"the name 'x' is that of '/a' at .*test_routing.py:\d+ already"):
+        Router([Route("/a", one, name="x"), Route("/b", one, name="x")])
+
+
+def test_a_given_name_comes_before_the_name_of_a_controller() -> None:
+    router = Router([Route("/a", one), Route("/b", one), Route("/c", one, name="one")])
+    assert router.url_for("one", {}) == "/c"
+    assert Router([Route("/a", one), Route("/b", one)]).url_for("one", {}) == "/a"
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "url"),
+    [
+        ("home", {}, "/"),
+        ("by id", {"id": 7}, "/users/7"),
+        ("by name", {"name": "a b/ü?"}, "/users/a%20b%2F%C3%BC%3F"),
+        ("docs", {"page": "a b/c"}, "/docs/a%20b/c"),
+        ("köln", {}, "/st%C3%A4dte/k%C3%B6ln"),
+        ("users", {"page": 2, "tag": ["a", "b"]}, "/users?page=2&tag=a&tag=b"),
+    ],
+)
+def test_urls(name: str, params: dict[str, Any], url: str) -> None:
+    assert ROUTER.url_for(name, params) == url
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "message"),
+    [
+        ("by id", {}, "no value for 'id'"),
+        ("by id", {"id": "x"}, "'id': expected an int"),
+        ("by name", {"name": ""}, "not empty"),
+        ("by name", {"name": ".."}, "cannot be '..'"),
+    ],
+)
+def test_urls_that_cannot_be(name: str, params: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        ROUTER.url_for(name, params)
+
+
+def test_an_unknown_name_suggests_the_close_one() -> None:
+    with pytest.raises(LookupError, match="no route is named 'by nam'; did you mean 'by name'"):
+        ROUTER.url_for("by nam", {})
+
+
+@given(st.text(min_size=1).filter(lambda text: text not in (".", "..") and text.isprintable()))
+def test_a_value_comes_back_from_its_url(value: str) -> None:
+    raw = ROUTER.url_for("posts", {"name": value})
+    found = ROUTER.match("GET", matchable_path(unquote(raw), raw.encode("ascii"), ""))
+    assert not isinstance(found, Miss)
+    assert (found[0].name, found[1]) == ("posts", (value,))
+
+
+@pytest.mark.parametrize(
+    ("path", "raw_path", "root_path", "expected"),
+    [
+        ("/a b", b"/a%20b", "", "/a b"),
+        ("/a/b", None, "", "/a/b"),
+        ("/a/b", b"/a%2Fb", "", "/a\udc2fb"),
+        ("/a/b/ü", b"/a%2fb/%C3%BC?x=%2F", "", "/a\udc2fb/ü"),
+        ("/a%2Fb", b"/a%252Fb", "", "/a%2Fb"),
+        ("/app/x", b"/app/x", "/app", "/x"),
+        ("/app", b"/app", "/app", "/"),
+        ("/apple", b"/apple", "/app", "/apple"),
+        ("", b"", "", "/"),
+    ],
+)
+def test_the_path_that_is_matched(path: str, raw_path: bytes | None, root_path: str, expected: str) -> None:
+    assert matchable_path(path, raw_path, root_path) == expected
+
+
+def test_the_list_of_routes() -> None:
+    info = next(iter(ROUTER))
+    assert (info.path, info.methods, info.name, info.controller, info.run) == ("/", ("GET",), "home", one, "inline")
+    assert "test_routing.py:" in info.place
+
+
+def test_ten_thousand_routes_are_found_as_one_is() -> None:
+    router = Router([Route(f"/r{number}/{{a}}", two, name=str(number)) for number in range(10_000)])
+    found = router.match("GET", "/r9999/x")
+    assert not isinstance(found, Miss)
+    assert found[0].name == "9999"
