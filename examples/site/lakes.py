@@ -35,9 +35,9 @@ LAKES = (
         456,
         23_615,
         "The deepest of all, and the oldest.",
-        "The rift below it has been opening for some twenty-five million years, and still is, by the width of a thumb "
-        "every five years. One fifth of all the unfrozen fresh water on the face of the Earth lies in this one valley. "
-        "The only river that leaves it, the Angara, would need centuries to drain it.",
+        "The rift below it has been opening for some twenty-five million years, and still is, by the width of a "
+        "thumb every five years. One fifth of all the unfrozen fresh water on the face of the Earth lies in this "
+        "one valley. The only river that leaves it, the Angara, would need centuries to drain it.",
         (107.95, 53.24),
         (
             (103.72, 51.66),
@@ -118,9 +118,9 @@ LAKES = (
         1607,
         1738,
         "Its name is “warm lake”: it never freezes.",
-        "Snow mountains stand on both of its sides, and in January the air is far below zero, but the lake is deep and "
-        "a little salty and stays open. More than a hundred rivers and streams run in. None runs out: what comes, "
-        "leaves as vapour.",
+        "Snow mountains stand on both of its sides, and in January the air is far below zero, but the lake is deep "
+        "and a little salty and stays open. More than a hundred rivers and streams run in. None runs out: what "
+        "comes, leaves as vapour.",
         (77.1, 42.4),
         (
             (76.14, 42.4),
@@ -149,9 +149,9 @@ LAKES = (
         1883,
         18.7,
         "A mountain fell in, and the rain filled it.",
-        "About 7,700 years ago Mount Mazama emptied itself and fell into its own hollow. No river reaches what was left, "
-        "and none leaves it: every drop came down as rain or snow. That makes for water so clear that a white disc "
-        "can be followed for tens of metres. The cone in the west is Wizard Island.",
+        "About 7,700 years ago Mount Mazama emptied itself and fell into its own hollow. No river reaches what was "
+        "left, and none leaves it: every drop came down as rain or snow. That makes for water so clear that a white "
+        "disc can be followed for tens of metres. The cone in the west is Wizard Island.",
         (-122.085, 42.962),
         (
             (-122.168, 42.94),
@@ -180,9 +180,9 @@ LAKES = (
         198,
         22.5,
         "Three arms, and a floor below the sea.",
-        "A glacier came down from the Alps, met a hill, and went around it on both sides; what it dug has the shape of a "
-        "Y turned upside down. It dug so well that the ground of the lake lies more than two hundred metres below the "
-        "level of the sea, with palms and oleanders above it.",
+        "A glacier came down from the Alps, met a hill, and went around it on both sides; what it dug has the shape "
+        "of a Y turned upside down. It dug so well that the ground of the lake lies more than two hundred metres "
+        "below the level of the sea, with palms and oleanders above it.",
         (9.165, 45.945),
         (
             (9.36, 46.185),
@@ -222,9 +222,9 @@ LAKES = (
         372,
         89,
         "A half moon that cleans a river.",
-        "The Rhône comes in from the Valais at the eastern end, grey with what it carries off the mountains. Eleven years "
-        "later, on average, the same water leaves at Geneva, and it is blue. The steamers that cross it in summer are "
-        "older than anybody who rides on them.",
+        "The Rhône comes in from the Valais at the eastern end, grey with what it carries off the mountains. Eleven "
+        "years later, on average, the same water leaves at Geneva, and it is blue. The steamers that cross it in "
+        "summer are older than anybody who rides on them.",
         (6.6, 46.45),
         (
             (6.148, 46.206),
@@ -260,9 +260,9 @@ LAKES = (
         3812,
         893,
         "Nearly four kilometres up, and a port.",
-        "In the 1860s two steamships came up here from the coast: in pieces, on the backs of mules, over the Andes. It "
-        "took years before the first of them floated. On the reed beds near Puno people live on islands that they have "
-        "woven themselves.",
+        "In the 1860s two steamships came up here from the coast: in pieces, on the backs of mules, over the Andes. "
+        "It took years before the first of them floated. On the reed beds near Puno people live on islands that "
+        "they have woven themselves.",
         (-69.28, -15.72),
         (
             (-69.98, -15.42),
@@ -301,9 +301,9 @@ LAKES = (
         16,
         7.4,
         "More water than all of England and Wales.",
-        "It does not look large on the map, but its sides go down like walls: there is more in it than in all the lakes "
-        "of England and Wales together. Peat has stained it so dark that a diver sees nothing below a few metres, "
-        "which has left room for other ideas.",
+        "It does not look large on the map, but its sides go down like walls: there is more in it than in all the "
+        "lakes of England and Wales together. Peat has stained it so dark that a diver sees nothing below a few "
+        "metres, which has left room for other ideas.",
         (-4.455, 57.295),
         (
             (-4.688, 57.148),
@@ -334,9 +334,9 @@ LAKES = (
         105,
         1.9,
         "Here so that the others look deep.",
-        "As wide as Léman and nearly as long, and for most of the way one could stand in it: three metres are what it has "
-        "on average. In summer it is as warm as a bath, in a cold winter people skate across. At its one deep place, "
-        "the narrows of Tihany, it gets to twelve.",
+        "As wide as Léman and nearly as long, and for most of the way one could stand in it: three metres are what "
+        "it has on average. In summer it is as warm as a bath, in a cold winter people skate across. At its one "
+        "deep place, the narrows of Tihany, it gets to twelve.",
         (17.895, 46.888),
         (
             (17.24, 46.7),

@@ -50,7 +50,9 @@ def test_names() -> None:
     assert controller_name(Callable()) == "Callable"
 
 
-@pytest.mark.parametrize("function", [home, lambda *all_of_it: None, lambda request, extra=1: None, partial(home), print])
+@pytest.mark.parametrize(
+    "function", [home, lambda *all_of_it: None, lambda request, extra=1: None, partial(home), print]
+)
 def test_controllers_that_fit(function: Any) -> None:
     check_controller(function, 0)
 

@@ -117,7 +117,9 @@ def test_patterns_that_make_no_sense(path: str, message: str) -> None:
 
 
 def test_a_controller_that_cannot_be_called_stops_the_start_in_the_line_of_its_route() -> None:
-    with pytest.raises(StartupError, match=r"test_routing.py:\d+: route '/\{a\}': the controller one\(.*1 path parameter"):
+    with pytest.raises(
+        StartupError, match=r"test_routing.py:\d+: route '/\{a\}': the controller one\(.*1 path parameter"
+    ):
         Route("/{a}", one)
 
 
@@ -134,7 +136,9 @@ def test_methods_are_upper_case_and_there_once() -> None:
 @pytest.mark.parametrize(("first", "second"), [("/a", "/a"), ("/{a:int}", "/{b:int}"), ("/{a}/x", "/{b:str}/x")])
 def test_the_same_pattern_and_method_twice_names_both_lines(first: str, second: str) -> None:
     router = Router([Route(first, lambda *everything: None)])
-    with pytest.raises(StartupError, match=r"test_routing.py:\d+: .*GET is answered already by .* at .*test_routing.py:\d+"):
+    with pytest.raises(
+        StartupError, match=r"test_routing.py:\d+: .*GET is answered already by .* at .*test_routing.py:\d+"
+    ):
         router.add(Route(second, lambda *everything: None))
 
 

@@ -1,0 +1,273 @@
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+
+from atlas import Application, AsyncRequest, ClientDisconnected, Request, Route
+from atlas.web.request import RequestHead
+
+Ask = Callable[..., httpx.Response]
+Drive = Callable[..., list[dict[str, Any]]]
+
+
+@dataclass
+class Lake:
+    name: str
+    depth: int
+
+
+def whole(**scope: Any) -> RequestHead:
+    """A request with nothing behind it."""
+
+    async def receive() -> Any:
+        raise AssertionError("nobody asked for the body")
+
+    values = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": [], **scope}
+    return RequestHead(Application(), values, receive)
+
+
+def test_what_the_scope_says() -> None:
+    request = whole(
+        method="POST",
+        path="/a b",
+        raw_path=b"/a%20b?x",
+        query_string=b"x=1&x=2",
+        scheme="https",
+        http_version="2",
+        client=("10.0.0.1", 5),
+        headers=[(b"host", b"site.test:8443"), (b"cookie", b"a=1"), (b"content-type", b"text/plain")],
+    )
+    assert (request.method, request.path, request.raw_path) == ("POST", "/a b", b"/a%20b")
+    assert request.url == "https://site.test:8443/a%20b?x=1&x=2"
+    assert (request.scheme, request.is_secure, request.host) == ("https", True, "site.test:8443")
+    assert (request.http_version, request.client, request.ip) == ("2", ("10.0.0.1", 5), "10.0.0.1")
+    assert request.query.get_all("x") == ["1", "2"]
+    assert request.query_params is request.query
+    assert request.cookies == {"a": "1"}
+    assert request.content_type == "text/plain"
+    assert repr(request) == "<RequestHead POST /a b>"
+
+
+def test_what_it_does_when_the_scope_says_nothing() -> None:
+    request = whole(path="/ü")
+    assert (request.raw_path, request.host, request.url) == (b"/%C3%BC", "localhost", "http://localhost/%C3%BC")
+    assert (request.client, request.ip, request.content_length, request.path_params) == (None, None, None, {})
+    assert whole(server=("1.2.3.4", 80)).host == "1.2.3.4:80"
+    assert whole(server=("/run/socket", None)).host == "/run/socket"
+
+
+@pytest.mark.parametrize(
+    ("value", "length"), [(b"12", 12), (b"-1", None), (b"1 2", None), (b"9" * 20, None), (b"", None)]
+)
+def test_content_length(value: bytes, length: int | None) -> None:
+    assert whole(headers=[(b"content-length", value)]).content_length == length
+
+
+def test_state_is_that_of_the_scope() -> None:
+    scope: dict[str, Any] = {"state": {"pool": 1}}
+    request = whole(**scope)
+    request.state.user = 2
+    assert (request.state.pool, scope["state"]) == (1, {"pool": 1, "user": 2})
+    assert len(whole().state) == 0
+
+
+def test_accepts() -> None:
+    request = whole(headers=[(b"accept", b"text/html, application/json;q=0.5")])
+    assert request.accepts("application/json", "text/html") == "text/html"
+    assert request.accepts("image/png") is None
+
+
+def sync_body(request: Request) -> Any:
+    return {"body": request.body().decode("latin-1"), "twice": request.body() == request.body()}
+
+
+async def async_body(request: AsyncRequest) -> Any:
+    body = await request.body()
+    return {"body": body.decode("latin-1"), "twice": body == await request.body()}
+
+
+def sync_json(request: Request) -> Any:
+    return [request.json(), request.json(Lake).depth]
+
+
+async def async_json(request: AsyncRequest) -> Any:
+    return [await request.json(), (await request.json(Lake)).depth]
+
+
+def sync_form(request: Request) -> Any:
+    return [dict(request.form()), request.form() is request.form()]
+
+
+async def async_form(request: AsyncRequest) -> Any:
+    return [dict(await request.form()), await request.form() is await request.form()]
+
+
+def sync_text(request: Request) -> Any:
+    return request.text()
+
+
+async def async_text(request: AsyncRequest) -> Any:
+    return await request.text()
+
+
+async def stream(request: AsyncRequest) -> Any:
+    return [piece.decode() async for piece in request.stream()]
+
+
+async def stream_then_body(request: AsyncRequest) -> Any:
+    async for _ in request.stream():
+        pass
+    return await request.body()
+
+
+def application(limit_body: int = 1000) -> Application:
+    functions = [sync_body, async_body, sync_json, async_json, sync_form, async_form, sync_text, async_text, stream]
+    functions.append(stream_then_body)
+    return Application(
+        [Route("/" + function.__name__, function, ["GET", "POST"]) for function in functions],
+        config={"limit_body": limit_body},
+    )
+
+
+both = pytest.mark.parametrize("colour", ["sync", "async"])
+
+
+@both
+def test_the_body_is_read_once_and_kept(ask: Ask, colour: str) -> None:
+    assert ask(application(), "POST", f"/{colour}_body", content=b"abc").json() == {"body": "abc", "twice": True}
+    assert ask(application(), "GET", f"/{colour}_body").json() == {"body": "", "twice": True}
+    assert ask(application(), "GET", f"/{colour}_body", content=b"abc").json() == {"body": "abc", "twice": True}
+
+
+@both
+def test_a_body_in_pieces(drive: Drive, colour: str) -> None:
+    pieces = [{"type": "http.request", "body": b"a", "more_body": True}, {"type": "http.request", "more_body": True}]
+    last = {"type": "http.request", "body": b"b"}
+    sent = drive(application(), [*pieces, last], method="POST", path=f"/{colour}_text")
+    assert sent[1]["body"] == b"ab"
+
+
+@both
+def test_json(ask: Ask, colour: str) -> None:
+    response = ask(application(), "POST", f"/{colour}_json", json={"name": "Como", "depth": 425})
+    assert response.json() == [{"name": "Como", "depth": 425}, 425]
+
+
+@both
+@pytest.mark.parametrize(
+    ("content", "status", "detail"),
+    [
+        (b"", 400, "not JSON"),
+        (b"{", 400, "not JSON"),
+        (b'"\xff"', 400, "not JSON"),
+        (b"[" * 100 + b"]" * 100, 422, "Expected `object`"),
+        (b'{"name": 5, "depth": 1}', 422, "Expected `str`, got `int` - at `$.name`"),
+        (b'{"name": "a"}', 422, "missing required field `depth`"),
+    ],
+)
+def test_json_that_is_wrong(ask: Ask, colour: str, content: bytes, status: int, detail: str) -> None:
+    response = ask(application(), "POST", f"/{colour}_json", content=content)
+    assert response.status_code == status
+    assert detail in response.json()["detail"]
+
+
+@both
+def test_json_that_is_very_deep_is_a_bad_request(ask: Ask, colour: str) -> None:
+    response = ask(application(10**6), "POST", f"/{colour}_json", content=b"[" * 200_000)
+    assert response.status_code == 400
+
+
+@both
+def test_forms(ask: Ask, colour: str) -> None:
+    response = ask(application(), "POST", f"/{colour}_form", data={"a": "ü &", "b": ""})
+    assert response.json() == [{"a": "ü &", "b": ""}, True]
+
+
+@both
+def test_a_form_of_another_type_is_415(ask: Ask, colour: str) -> None:
+    assert ask(application(), "POST", f"/{colour}_form", json={}).status_code == 415
+
+
+@both
+def test_text_that_is_no_utf8_is_a_bad_request(ask: Ask, colour: str) -> None:
+    assert ask(application(), "POST", f"/{colour}_text", content="ü".encode()).text == "ü"
+    assert ask(application(), "POST", f"/{colour}_text", content=b"\xff").status_code == 400
+
+
+def test_a_bad_query_is_a_bad_request(ask: Ask) -> None:
+    app = Application([Route("/", lambda request: dict(request.query))])
+    assert ask(app, "GET", "/?a=%ff").status_code == 400
+    assert ask(app, "GET", "/?a=%C3%BC").json() == {"a": "ü"}
+
+
+def test_the_body_as_a_stream(drive: Drive) -> None:
+    events = [{"type": "http.request", "body": b"a", "more_body": True}, {"type": "http.request", "body": b"b"}]
+    assert drive(application(), events, method="POST", path="/stream")[1]["body"] == b'["a","b"]'
+
+
+def test_a_streamed_body_is_not_kept(ask: Ask) -> None:
+    assert ask(application(), "POST", "/stream_then_body", content=b"x").status_code == 500
+
+
+@pytest.mark.parametrize("path", ["/sync_body", "/async_body", "/stream"])
+def test_a_body_over_the_limit_is_413(drive: Drive, path: str) -> None:
+    app = application(limit_body=3)
+    announced = drive(app, [], method="POST", path=path, headers=[(b"content-length", b"4")])
+    assert announced[0]["status"] == 413
+    pieces = [{"type": "http.request", "body": b"ab", "more_body": True}] * 2
+    assert drive(app, pieces, method="POST", path=path)[0]["status"] == 413
+
+
+def test_the_limit_of_a_route_comes_first(ask: Ask) -> None:
+    app = Application([Route("/", sync_body, ["POST"], limit_body=5)], config={"limit_body": 3})
+    assert ask(app, "POST", "/", content=b"12345").status_code == 200
+    assert ask(app, "POST", "/", content=b"123456").status_code == 413
+
+
+@pytest.mark.parametrize("path", ["/sync_body", "/async_body", "/stream"])
+def test_a_client_that_leaves_is_not_answered(drive: Drive, path: str) -> None:
+    assert drive(application(), [{"type": "http.disconnect"}], method="POST", path=path) == []
+
+
+def test_the_other_colour_shares_what_was_read() -> None:
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"a=1"}
+
+    async def go() -> None:
+        scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
+        request = AsyncRequest(Application(), scope, receive)
+        assert await request.body() == b"a=1"
+        other = request.seen_as(Request)
+        assert (other.body(), dict(other.form())) == (b"a=1", {"a": "1"})
+        assert other.seen_as(Request) is other
+
+    asyncio.run(go())
+
+
+def test_a_body_that_was_not_read_cannot_be_had_without_waiting() -> None:
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
+    with pytest.raises(RuntimeError, match="async def"):
+        Request(Application(), scope, lambda: None).body()  # type: ignore[arg-type, return-value]
+
+
+def test_addresses() -> None:
+    app = Application([Route("/lakes/{slug}", lambda request, slug: None, name="lake")])
+    scope = {"type": "http", "method": "GET", "path": "/", "root_path": "/my site", "headers": [(b"host", b"a.test")]}
+    request = Request(app, scope, lambda: None)  # type: ignore[arg-type, return-value]
+    assert request.url_for("lake", slug="como") == "/my%20site/lakes/como"
+    assert request.url_for("lake", absolute=True, slug="como") == "http://a.test/my%20site/lakes/como"
+
+
+def test_path_parameters_by_name(ask: Ask) -> None:
+    def show(request: Request, name: str, year: int) -> Any:
+        return request.path_params
+
+    app = Application([Route("/{name}/{year:int}", show)])
+    assert ask(app, "GET", "/joe/2026").json() == {"name": "joe", "year": 2026}
+
+
+def test_a_disconnect_is_an_oserror() -> None:
+    assert issubclass(ClientDisconnected, OSError)
