@@ -116,7 +116,7 @@ def as_json(outcomes: Sequence[rounds.Outcome], plan: rounds.Plan, base: str) ->
             "scenario": outcome.scenario.name,
             "title": outcome.scenario.title,
             "connections": outcome.scenario.connections,
-            "entries": [_entry(entry) for entry in outcome.entries],
+            "entries": [_entry(entry, outcome.ratios(entry, base)) for entry in outcome.entries],
         }
         for outcome in outcomes
     ]
@@ -125,7 +125,7 @@ def as_json(outcomes: Sequence[rounds.Outcome], plan: rounds.Plan, base: str) ->
     return json.dumps(document, indent=2) + "\n"
 
 
-def _entry(entry: rounds.Entry) -> dict[str, object]:
+def _entry(entry: rounds.Entry, ratios: rounds.Ratios) -> dict[str, object]:
     if not entry.rounds:
         return {"server": entry.label, "skipped": entry.skipped}
     return {
@@ -137,6 +137,7 @@ def _entry(entry: rounds.Entry) -> dict[str, object]:
         "spread": entry.spread,
         "errors": entry.errors,
         "skipped": entry.skipped,
+        "ratios": asdict(ratios),
         "rounds": [asdict(one) for one in entry.rounds],
     }
 

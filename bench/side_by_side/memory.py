@@ -20,7 +20,7 @@ from bench.side_by_side.client import HOST, WrongAnswer, read_answer, request_by
 from bench.side_by_side.processes import Running, StartFailed
 from bench.side_by_side.rounds import Contestant, Plan, started
 from bench.side_by_side.servers import Server
-from bench.side_by_side.table import bar, ratio
+from bench.side_by_side.table import bar, multiple
 
 WARM_UP = 64  # connections that are opened and closed first: what a server allocates once is not a connection's cost
 SPARE_DESCRIPTORS = 200
@@ -88,9 +88,10 @@ def render(costs: dict[str, Cost], count: int, base: str) -> str:
     width = max(len(name) for name in costs)
     lines.append(f"  {'':{width}}  {'KiB each':>9} {'':>6}  {'PSS KiB':>8}  {'before, MiB':>11}")
     for name, one in costs.items():
+        compared = one.rss / reference if reference else None
         share = one.rss / most if most > 0 else 0
         lines.append(
-            f"  {name:{width}}  {one.rss / 1024:>9.2f} {ratio(one.rss, reference):>6}  {one.pss / 1024:>8.2f}"
+            f"  {name:{width}}  {one.rss / 1024:>9.2f} {multiple(compared):>6}  {one.pss / 1024:>8.2f}"
             f"  {one.before / 2**20:>11.1f}  {bar(share)}"
         )
     return "\n".join(lines)

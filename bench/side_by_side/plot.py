@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from bench.side_by_side.rounds import Entry, Outcome
-from bench.side_by_side.table import ratio, reference
+from bench.side_by_side.table import multiple
 
 WIDTH = 1000
 MARGIN = 40
@@ -73,17 +73,17 @@ def _panel(outcome: Outcome, measured: list[Entry], base_label: str, top: int) -
         f'<text class="faint" x="{left}" y="{top + 50}">requests per second, more is better</text>',
         f'<text class="faint" x="{right}" y="{top + 50}">CPU time per request, less is better</text>',
     ]
-    base_rate, base_cpu = reference(outcome, base_label)
     most = max(entry.requests_per_second for entry in measured)
     longest = max(entry.cpu for entry in measured)
     for number, entry in enumerate(measured):
         y = top + PANEL_HEAD + ROW * number
         own = " own" if entry.label.startswith("atlas") else ""
         rate, cpu = entry.requests_per_second, entry.cpu
+        ratios = outcome.ratios(entry, base_label)
         parts += [
             f'<text class="name{own}" x="{MARGIN}" y="{y + 13}">{escape(entry.label)}</text>',
-            _bar(left, y, rate / most, entry.label, f"{rate:,.0f}", ratio(rate, base_rate), own),
-            _bar(right, y, cpu / longest, entry.label, microseconds(cpu), ratio(cpu, base_cpu), own),
+            _bar(left, y, rate / most, entry.label, f"{rate:,.0f}", multiple(ratios.requests_per_second), own),
+            _bar(right, y, cpu / longest, entry.label, microseconds(cpu), multiple(ratios.cpu), own),
         ]
     return "\n".join(parts)
 
@@ -94,10 +94,10 @@ def microseconds(seconds: float) -> str:
     return f"{value:,.1f} µs" if value < 100 else f"{value:,.0f} µs"
 
 
-def _bar(x: int, y: int, share: float, label: str, figure: str, multiple: str, own: str) -> str:
+def _bar(x: int, y: int, share: float, label: str, figure: str, compared: str, own: str) -> str:
     length = max(2.0, share * (COLUMN - FIGURES - 20))
     logs = ' fill-opacity="0.55"' if label.endswith(" + log") else ""
-    tail = f'<tspan class="faint" dx="7">{multiple}</tspan>' if multiple else ""
+    tail = f'<tspan class="faint" dx="7">{compared}</tspan>' if compared else ""
     return (
         f'<rect x="{x}" y="{y}" width="{length:.1f}" height="{BAR}" rx="3" fill="{colour(label)}"{logs}/>'
         f'<text class="figure{own}" x="{x + length + 8:.1f}" y="{y + 12.5}">{figure}{tail}</text>'

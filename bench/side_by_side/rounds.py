@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -83,6 +83,34 @@ class Entry:
         return (max(values) - min(values)) / 2 / median(values)
 
 
+@dataclass(frozen=True, slots=True)
+class Ratios:
+    """An entry's figures as multiples of another's; None where one of them has no such figure.
+
+    Each is the median of the ratios round by round: what changes from minute to minute cancels out before the median
+    is taken, so that it may differ a little from the ratio of the two medians.
+    """
+
+    requests_per_second: float | None
+    cpu: float | None
+    p99: float | None
+
+    @classmethod
+    def between(cls, entry: Entry, base: Entry | None) -> Ratios:
+        """The entry's figures over the base's."""
+        pairs = list(zip(entry.rounds, base.rounds, strict=False)) if base else []
+        return cls(
+            _median_ratio((one.requests_per_second, other.requests_per_second) for one, other in pairs),
+            _median_ratio((one.cpu, other.cpu) for one, other in pairs),
+            _median_ratio((one.p99, other.p99) for one, other in pairs),
+        )
+
+
+def _median_ratio(pairs: Iterable[tuple[float | None, float | None]]) -> float | None:
+    ratios = [value / base for value, base in pairs if value is not None and base]
+    return median(ratios) if ratios else None
+
+
 @dataclass(slots=True)
 class Outcome:
     """A scenario's entries, in the order of the servers."""
@@ -93,6 +121,10 @@ class Outcome:
     def entry(self, label: str) -> Entry | None:
         """The measured entry of this label."""
         return next((entry for entry in self.entries if entry.label == label and entry.rounds), None)
+
+    def ratios(self, entry: Entry, base_label: str) -> Ratios:
+        """An entry's figures as multiples of those of the base, if that was measured."""
+        return Ratios.between(entry, self.entry(base_label))
 
 
 @dataclass(frozen=True, slots=True)

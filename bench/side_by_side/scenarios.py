@@ -81,9 +81,9 @@ SCENARIOS = (
     Scenario("stream", "a response in 100 streamed pieces", "stream", PIECE * PIECES, goal=Goal(2.0)),
     Scenario(
         "upload", "1 MiB in", "count", b"%d" % len(MEBIBYTE),
-        method="POST", body=b"x" * len(MEBIBYTE), connections=16, guests=FLOOR, goal=Goal(1.0),
+        method="POST", body=b"x" * len(MEBIBYTE), connections=16, guests=FLOOR, goal=Goal(1.0, 1.0),
     ),
-    Scenario("download", "1 MiB out", "download", MEBIBYTE, connections=16, guests=FLOOR, goal=Goal(1.0)),
+    Scenario("download", "1 MiB out", "download", MEBIBYTE, connections=16, guests=FLOOR, goal=Goal(1.0, 1.0)),
     Scenario(
         "connect", "a new connection for each request", "hello", HELLO,
         headers=(("Connection", "close"),), guests=FLOOR_AND_NGINX, goal=Goal(1.3),

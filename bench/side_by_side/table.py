@@ -16,18 +16,11 @@ def bar(share: float, width: int = BAR_WIDTH) -> str:
     return "█" * full + (EIGHTHS[rest] if rest else "")
 
 
-def ratio(value: float | None, base: float | None) -> str:
-    """``value`` as a multiple of ``base``, or nothing where there is nothing to compare with."""
-    if not base or value is None:
+def multiple(value: float | None) -> str:
+    """A ratio as people say it, or nothing where there is none."""
+    if value is None:
         return ""
-    multiple = value / base
-    return f"{multiple:.1f}x" if multiple >= 9.95 else f"{multiple:.2f}x"
-
-
-def reference(outcome: Outcome, base_label: str) -> tuple[float | None, float | None]:
-    """Requests per second and CPU time that the ratios are to, where the base was measured."""
-    base = outcome.entry(base_label)
-    return (base.requests_per_second, base.cpu) if base else (None, None)
+    return f"{value:.1f}x" if value >= 9.95 else f"{value:.2f}x"
 
 
 def render(outcome: Outcome, plan: Plan, base_label: str) -> str:
@@ -50,18 +43,18 @@ def render(outcome: Outcome, plan: Plan, base_label: str) -> str:
 
 
 def _rows(outcome: Outcome, measured: list[Entry], base_label: str) -> list[str]:
-    base_rate, base_cpu = reference(outcome, base_label)
-    base = outcome.entry(base_label)
     most = max(entry.requests_per_second for entry in measured)
     width = max(len(entry.label) for entry in measured)
     rows = [f"  {'':{width}}  requests/s  spread         CPU us/req           p99 ms          core"]
     for entry in measured:
         rate, cpu, p99 = entry.requests_per_second, entry.cpu * 1e6, entry.p99
         latency = "-" if p99 is None else f"{p99 * 1e3:,.2f}"
+        ratios = outcome.ratios(entry, base_label)
         star = "*" if entry.busy < BUSY else " "
         rows.append(
-            f"  {entry.label:{width}}  {rate:>10,.0f}  {f'±{entry.spread:.1%}':>6} {ratio(rate, base_rate):>6}"
-            f"  {cpu:>10,.1f} {ratio(entry.cpu, base_cpu):>6}  {latency:>8} {ratio(p99, base.p99 if base else None):>6}"
+            f"  {entry.label:{width}}  {rate:>10,.0f}  {f'±{entry.spread:.1%}':>6}"
+            f" {multiple(ratios.requests_per_second):>6}  {cpu:>10,.1f} {multiple(ratios.cpu):>6}"
+            f"  {latency:>8} {multiple(ratios.p99):>6}"
             f"  {entry.busy:>5.0%}{star}  {bar(rate / most)}"
         )
     return rows
@@ -69,17 +62,16 @@ def _rows(outcome: Outcome, measured: list[Entry], base_label: str) -> list[str]
 
 def _verdicts(outcome: Outcome, base_label: str) -> list[str]:
     lines = []
-    atlas, base, goal = outcome.entry("atlas"), outcome.entry(base_label), outcome.scenario.goal
-    if goal and atlas and base:
-        rate = atlas.requests_per_second / base.requests_per_second
+    atlas, goal = outcome.entry("atlas"), outcome.scenario.goal
+    ratios = outcome.ratios(atlas, base_label) if atlas else None
+    if goal and ratios and (rate := ratios.requests_per_second):
         lines.append(f"  goal: {goal.requests}x {base_label}'s requests/s: {rate:.2f}x, {_met(rate >= goal.requests)}")
-        if goal.cpu:
-            share = atlas.cpu / base.cpu
+        if goal.cpu and (share := ratios.cpu):
             lines.append(f"  goal: {goal.cpu}x {base_label}'s CPU time: {share:.2f}x, {_met(share <= goal.cpu)}")
     for entry in outcome.entries:
         plain = outcome.entry(entry.label.removesuffix(" + log"))
         if entry.rounds and plain and plain is not entry:
-            kept = entry.requests_per_second / plain.requests_per_second
+            kept = outcome.ratios(entry, plain.label).requests_per_second or 0
             lines.append(f"  {plain.label} keeps {kept:.0%} of its speed with the access log on")
     return lines
 

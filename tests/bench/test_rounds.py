@@ -6,7 +6,7 @@ import pytest
 
 from bench.side_by_side import rounds, servers
 from bench.side_by_side.processes import StartFailed
-from bench.side_by_side.rounds import Entry, Plan, Round
+from bench.side_by_side.rounds import Entry, Plan, Ratios, Round
 from bench.side_by_side.scenarios import SCENARIOS, select
 
 PLAN = Plan(seconds=1, rounds=3, server_core=0, load_core=1)
@@ -28,6 +28,22 @@ def test_medians_leave_the_outlier_out():
 def test_an_unknown_latency_stays_unknown():
     assert Entry("atlas", [a_round(1, p99=None), a_round(2, p99=None)]).p99 is None
     assert Entry("atlas", [a_round(1, p99=None), a_round(2, p99=0.5)]).p99 == 0.5
+
+
+def test_ratios_are_taken_round_by_round_before_the_median():
+    # The machine got three times slower for everybody in the last two rounds.
+    atlas = Entry("atlas", [a_round(200), a_round(210), a_round(66)])
+    uvicorn = Entry("uvicorn", [a_round(100), a_round(35), a_round(33)])
+    ratios = Ratios.between(atlas, uvicorn)
+    assert ratios.requests_per_second == pytest.approx(2)
+    assert ratios.cpu == pytest.approx(0.5)
+    assert ratios.p99 == 1
+
+
+def test_there_is_no_ratio_without_a_base_or_to_what_is_not_known():
+    atlas = Entry("atlas", [a_round(200, p99=None)])
+    assert Ratios.between(atlas, None) == Ratios(None, None, None)
+    assert Ratios.between(atlas, Entry("uvicorn", [a_round(100)])).p99 is None
 
 
 def labels(scenario: str, names: list[str]) -> list[str]:

@@ -112,6 +112,7 @@ def test_the_json_holds_every_round():
     assert [one["requests_per_second"] for one in atlas["rounds"]] == [100, 200]
     assert atlas["requests_per_second"] == 150
     assert granian == {"server": "granian", "skipped": "it ended"}
+    assert atlas["ratios"]["cpu"] is None
     assert document["plan"]["rounds"] == 3
     assert document["machine"]["python"]
 

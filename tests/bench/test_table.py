@@ -22,10 +22,10 @@ def test_bars_are_drawn_in_eighths(share, drawn):
 
 
 @pytest.mark.parametrize(
-    ("value", "base", "text"), [(3, 2, "1.50x"), (30, 2, "15.0x"), (1, None, ""), (1, 0, ""), (None, 2, "")]
+    ("value", "text"), [(1.5, "1.50x"), (15, "15.0x"), (9.96, "10.0x"), (0.004, "0.00x"), (None, "")]
 )
-def test_ratios(value, base, text):
-    assert table.ratio(value, base) == text
+def test_multiples(value, text):
+    assert table.multiple(value) == text
 
 
 def test_rows_have_figures_and_ratios_to_the_base():
