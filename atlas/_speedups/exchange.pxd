@@ -60,6 +60,10 @@ cdef class Exchange:
     # The application: the gateway's handle on it (a task, or None).
     cdef public object task
 
+    # The application's side.
+    cdef dict make_scope(self)
+    cdef bint end_application(self) except -1
+
     # Receiving.
     cdef int body_came(self, list pieces, Py_ssize_t size, bint complete) except -1
     cdef int body_lost(self) except -1

@@ -70,6 +70,9 @@ cdef class Exchange:
 
     def scope(self):
         """A new ASGI scope of type "http" for this request: a dict that belongs to the caller."""
+        return self.make_scope()
+
+    cdef dict make_scope(self):
         cdef RequestHead head = self.head
         cdef dict scope = PyDict_Copy(self.worker.scope_template)
         scope["asgi"] = {"version": "3.0", "spec_version": "2.5"}
@@ -433,6 +436,9 @@ cdef class Exchange:
 
         Whatever it left is dealt with: 500 if nothing has left yet, else the connection is cut. Called once.
         """
+        return self.end_application()
+
+    cdef bint end_application(self) except -1:
         self.worker.in_work -= 1
         if self.response_state >= RESPONSE_DONE or self.carrier is None or self.carrier.lost:
             return True
