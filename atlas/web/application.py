@@ -16,7 +16,7 @@ from atlas.web.errors import HTTPException, MethodNotAllowed, NotFound, error_re
 from atlas.web.lifespan import Lifespan, LifespanFunction
 from atlas.web.request import AsyncRequest, Request, RequestHead
 from atlas.web.response import RedirectResponse, Response
-from atlas.web.routing import Match, Miss, Route, RouteInfo, Router, caller_place, matchable_path
+from atlas.web.routing import Miss, Route, RouteInfo, Router, caller_place, matchable_path
 from atlas.web.state import State
 
 if TYPE_CHECKING:
@@ -161,19 +161,14 @@ class Application:
         found = self.router.match(scope["method"], matchable_path(scope["path"], raw_path, root_path))
         if isinstance(found, Miss):
             return await self._answer_miss(Request(self, scope, receive), found)
-        return await self._call(found, scope, receive)
-
-    async def _call(self, found: Match, scope: Scope, receive: Receive) -> Response:
         route, values = found
         request: Request | AsyncRequest
-        if route.is_async:
-            request = AsyncRequest(self, scope, receive, route, values)
-        else:
-            request = Request(self, scope, receive, route, values)
         try:
             if route.is_async:
+                request = AsyncRequest(self, scope, receive, route, values)
                 result = await route.controller(request, *values)
             else:
+                request = Request(self, scope, receive, route, values)
                 # It runs on the event loop and cannot wait, so whatever it may ask for is there before.
                 if request.announces_body:
                     await request.read_body()

@@ -7,7 +7,7 @@ scope when it is asked for, and the body once.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 from urllib.parse import quote
 
 import msgspec
@@ -38,7 +38,7 @@ class RequestHead:
     :ivar scope: the ASGI scope. :ivar app: the application. :ivar route: the route, None where none was found.
     """
 
-    __slots__ = ("_body", "_cookies", "_form", "_query", "_receive", "_streamed", "_values", "app", "route", "scope")
+    __slots__ = ("_body", "_read", "_receive", "_values", "app", "route", "scope")
 
     def __init__(
         self,
@@ -54,18 +54,20 @@ class RequestHead:
         self._receive = receive
         self._values = values
         self._body: bytes | None = None
-        self._streamed = False
-        self._query: MultiDict | None = None
-        self._form: MultiDict | None = None
-        self._cookies: dict[str, str] | None = None
+        self._read: dict[str, Any] | None = None  # what was parsed already; most requests never ask
 
     def seen_as(self, kind: type[R]) -> R:
         """The same request as one of the other kind, for a handler of the other colour. What was read stays read."""
         if type(self) is kind:
             return self
         other = kind(self.app, self.scope, self._receive, self.route, self._values)
-        other._body, other._streamed, other._form = self._body, self._streamed, self._form
+        other._body, other._read = self._body, self._kept()
         return other
+
+    def _kept(self) -> dict[str, Any]:
+        if self._read is None:
+            self._read = {}
+        return self._read
 
     @property
     def method(self) -> str:
@@ -136,18 +138,20 @@ class RequestHead:
 
         :raises BadRequest: if it is no UTF-8, or has too many fields.
         """
-        if self._query is None:
-            self._query = parse_urlencoded(self.scope.get("query_string", b""), what="query")
-        return self._query
+        kept = self._kept()
+        if "query" not in kept:
+            kept["query"] = parse_urlencoded(self.scope.get("query_string", b""), what="query")
+        return cast(MultiDict, kept["query"])
 
     query_params = query
 
     @property
     def cookies(self) -> Mapping[str, str]:
         """The cookies."""
-        if self._cookies is None:
-            self._cookies = parse_cookies(self.headers.get_all("cookie"))
-        return self._cookies
+        kept = self._kept()
+        if "cookies" not in kept:
+            kept["cookies"] = parse_cookies(self.headers.get_all("cookie"))
+        return cast(dict[str, str], kept["cookies"])
 
     @property
     def path_params(self) -> dict[str, Any]:
@@ -180,7 +184,10 @@ class RequestHead:
 
         :raises LookupError: for an unknown name. :raises ValueError: for a missing or impossible parameter.
         """
-        path = quote(self.scope.get("root_path", "")) + self.app.url_for(name, **params)
+        root_path = self.scope.get("root_path", "")
+        path = self.app.url_for(name, **params)
+        if root_path:
+            path = quote(root_path) + path
         return f"{self.scheme}://{self.host}{path}" if absolute else path
 
     @property
@@ -207,12 +214,13 @@ class RequestHead:
         return self._body
 
     async def _pieces(self) -> AsyncIterator[bytes]:
-        if self._streamed:
+        kept = self._kept()
+        if "streamed" in kept:
             raise RuntimeError("the body was read by stream() already; it is not kept")
         limit, size = self.limit_body, self.content_length or 0
         if size > limit:
             raise ContentTooLarge(f"a body may have {limit} bytes here")
-        self._streamed = True
+        kept["streamed"] = True
         size, more = 0, True
         while more:
             event = await self._receive()
@@ -226,10 +234,11 @@ class RequestHead:
                 yield piece
 
     def _form_of(self, body: bytes) -> MultiDict:
-        if self._form is None:
+        kept = self._kept()
+        if "form" not in kept:
             check_form_type(self.content_type)
-            self._form = parse_urlencoded(body)
-        return self._form
+            kept["form"] = parse_urlencoded(body)
+        return cast(MultiDict, kept["form"])
 
     def _text_of(self, body: bytes) -> str:
         try:

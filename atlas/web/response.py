@@ -112,12 +112,13 @@ class Response:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it. The body of a HEAD stays here, its length does not (RFC 9110 9.3.2)."""
-        headers = self.raw_headers
-        if _may_have_body(self.status_code) and not _has(headers, b"content-length"):
-            headers = [*headers, (b"content-length", b"%d" % len(self.body))]
-        await send({"type": "http.response.start", "status": self.status_code, "headers": headers})
-        body = self.body if scope["method"] != "HEAD" and _may_have_body(self.status_code) else b""
-        await send({"type": "http.response.body", "body": body})
+        status, body, headers = self.status_code, self.body, self.raw_headers
+        if status < 200 or status in (204, 304):  # never with a body, RFC 9110 6.4.1
+            body = b""
+        elif not _has(headers, b"content-length"):
+            headers = [*headers, (b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.status_code}>"
@@ -271,11 +272,6 @@ def json(value: Any, status_code: int = 200, headers: Mapping[str, str] | None =
 def redirect(to: str, status_code: int = 302) -> RedirectResponse:
     """A redirect to an address; 303 is the one that turns a POST into a GET (RFC 9110 15.4.4)."""
     return RedirectResponse(to, status_code)
-
-
-def _may_have_body(status_code: int) -> bool:
-    """RFC 9110 6.4.1: 1xx, 204 and 304 never have one."""
-    return status_code >= 200 and status_code not in (204, 304)
 
 
 def _has(headers: RawHeaders, name: bytes) -> bool:

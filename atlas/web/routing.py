@@ -46,10 +46,14 @@ class Parameter(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A path pattern taken apart: for each segment its text, or the parameter that stands there."""
+    """A path pattern taken apart: for each segment its text, or the parameter that stands there.
+
+    :ivar quoted: the same with the texts percent-encoded.
+    """
 
     text: str
     segments: tuple[str | Parameter, ...]
+    quoted: tuple[str | Parameter, ...]
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -61,8 +65,7 @@ class Pattern:
         :raises ValueError: for a missing value, or one that its converter refuses.
         """
         return "/".join(
-            quote(segment, safe=_SAFE) if isinstance(segment, str) else self._fill_one(segment, values)
-            for segment in self.segments
+            segment if isinstance(segment, str) else self._fill_one(segment, values) for segment in self.quoted
         )
 
     def _fill_one(self, parameter: Parameter, values: dict[str, Any]) -> str:
@@ -96,7 +99,8 @@ def parse_pattern(text: str) -> Pattern:
         raise ValueError("two parameters have the same name")
     if any(isinstance(segment, Parameter) and segment.converter.many for segment in segments[:-1]):
         raise ValueError("a parameter that takes all of the rest has to be the last one")
-    return Pattern(text, segments)
+    quoted = tuple(quote(segment, safe=_SAFE) if isinstance(segment, str) else segment for segment in segments)
+    return Pattern(text, segments, quoted)
 
 
 def _parse_segment(segment: str) -> str | Parameter:

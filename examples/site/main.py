@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import asdict
+from functools import cache
 from typing import Any
 
 from drawing import draw, sections, tint_stops
@@ -32,19 +32,28 @@ ORDERS = {
     "altitude": ("Altitude", lambda lake: -lake.altitude),
     "name": ("Name", lambda lake: lake.name),
 }
-PLATES = {lake.slug: draw(lake) for lake in LAKES}
 ROMAN = ("I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX")
+SECTIONS, STOPS = sections(LAKES), tint_stops(LAKES)
 NUMBERS = {lake.slug: number for number, lake in zip(ROMAN, LAKES, strict=True)}
 
 
+@cache
+def chart(slug: str, full: bool = False, wide: bool = False) -> str:
+    """The chart of a lake, as markup. Lakes change slowly: each is drawn once."""
+    lake = BY_SLUG[slug]
+    macros: Any = app.templates.environment.get_template("chart.html").module
+    markup: str = macros.chart(lake, draw(lake), full, wide)
+    return markup
+
+
 def page(request: Request | AsyncRequest, name: str, status_code: int = 200, **context: Any) -> Response:
-    """A page of the atlas: every one of them may draw every lake."""
-    return render(request, name, {"plates": PLATES, "numbers": NUMBERS, **context}, status_code=status_code)
+    """A page of the atlas: every one of them may show every lake."""
+    return render(request, name, {"chart": chart, "numbers": NUMBERS, **context}, status_code=status_code)
 
 
 def home(request: Request) -> Response:
     entries = request.app.state.logbook.read()[:3]
-    return page(request, "home.html", lakes=LAKES, sections=sections(LAKES), tints=tint_stops(LAKES), entries=entries)
+    return page(request, "home.html", lakes=LAKES, sections=SECTIONS, tints=STOPS, entries=entries)
 
 
 def lake_list(request: Request) -> Response:
@@ -116,7 +125,7 @@ def api_lakes(request: Request) -> dict[str, Any]:
 
 def api_lake(request: Request, slug: str) -> dict[str, Any]:
     lake = find(slug)
-    return {**asdict(lake), **summary(request, lake), "logbook": len(request.app.state.logbook.read(lake))}
+    return {**vars(lake), **summary(request, lake), "logbook": len(request.app.state.logbook.read(lake))}
 
 
 def summary(request: Request, lake: Lake) -> dict[str, Any]:

@@ -198,7 +198,7 @@ def test_every_lake_is_drawn_inside_of_its_plate(app: Any) -> None:
     import main
 
     for lake in main.LAKES:
-        plate = main.PLATES[lake.slug]
+        plate = main.draw(lake)
         numbers = [float(number) for number in re.findall(r"-?\d+(?:\.\d+)?", plate.shore)]
         assert min(numbers) > 0, lake.name
         assert max(numbers[0::2]) < plate.width, lake.name
