@@ -137,7 +137,9 @@ wheel: $(STAMPS)/tools ## sdist and wheel, into dist/
 	$(call say,building sdist and wheel)
 	@$(PIP) install build
 	@rm -rf dist
-	@$(BIN)/python -m build --outdir dist . | tail -n 1
+	@mkdir -p build
+	@$(BIN)/python -m build --outdir dist . >build/wheel.log 2>&1 || { tail -n 40 build/wheel.log >&2; exit 1; }
+	@ls dist
 
 clean: ## everything that a run leaves behind, environments included
 	rm -rf build dist .venv .venv-* *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks

@@ -53,7 +53,7 @@ PATIENCE = 20.0  # seconds for anything that should take a moment
 def served(folder: Path, target: str):
     """``atlas serve`` on a free port, as a process of its own; stopped by SIGTERM, which has to end well."""
     atlas = Path(sys.executable).with_name("atlas")
-    command = [str(atlas), "serve", target, "--port", "0"]
+    command = [str(atlas), "serve", target, "--port", "0", "--no-access-log"]
     process = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True, env=clean_environment())
     guard = threading.Timer(3 * PATIENCE, process.kill)
     guard.start()
