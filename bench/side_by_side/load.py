@@ -32,7 +32,7 @@ class LoadFailed(Exception):
 class Load:
     """What wrk saw: answers, the time they took in all, the 99th percentile of their latency, and what went wrong.
 
-    wrk knows no latency when requests are pipelined, prints zeros, and ``p99`` is None.
+    wrk doesn't know the latency of pipelined requests, though it prints a number: ``p99`` is None then.
     """
 
     requests: int
@@ -41,14 +41,15 @@ class Load:
     errors: int
 
 
-def parse(output: str) -> Load:
-    """Read what wrk prints with ``--latency``. Raises LoadFailed if the totals are not in it."""
+def parse(output: str, depth: int = 1) -> Load:
+    """Read what wrk prints with ``--latency``, at a depth of pipelining. Raises LoadFailed if the totals are missing."""
     total, p99 = TOTAL.search(output), P99.search(output)
     if total is None or p99 is None:
         raise LoadFailed(f"wrk said: {output.strip()[-300:] or 'nothing'}")
     errors = sum(int(count) for count in found.groups()) if (found := SOCKET_ERRORS.search(output)) else 0
     errors += int(found[1]) if (found := STATUS_ERRORS.search(output)) else 0
-    return Load(int(total[1]), float(total[2]) * UNITS[total[3]], float(p99[1]) * UNITS[p99[2]] or None, errors)
+    latency = float(p99[1]) * UNITS[p99[2]] if depth == 1 else None
+    return Load(int(total[1]), float(total[2]) * UNITS[total[3]], latency, errors)
 
 
 def command(scenario: Scenario, port: int, seconds: int) -> list[str]:
@@ -101,4 +102,4 @@ def run(scenario: Scenario, port: int, seconds: int, core: int | None) -> tuple[
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if result.returncode != 0:
         raise LoadFailed(f"wrk ended with status {result.returncode}: {result.stderr.strip()[-300:]}")
-    return parse(result.stdout), after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+    return parse(result.stdout, scenario.depth), after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime

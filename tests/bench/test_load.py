@@ -42,8 +42,9 @@ def test_the_time_may_be_in_minutes():
     assert load.parse(WRK.format(p99="1.00ms", time="1.50m")).seconds == pytest.approx(90)
 
 
-def test_a_latency_of_zero_is_none_for_wrk_has_none_when_it_pipelines():
-    assert load.parse(WRK.format(p99="0.00us", time="3.00s")).p99 is None
+def test_the_latency_of_pipelined_requests_is_not_known_whatever_wrk_prints():
+    assert load.parse(WRK.format(p99="0.00us", time="3.00s"), depth=16).p99 is None
+    assert load.parse(WRK.format(p99="43.4ms", time="3.00s"), depth=16).p99 is None
 
 
 def test_errors_of_both_kinds_are_added_up():
