@@ -42,7 +42,7 @@ class Load:
 
 
 def parse(output: str, depth: int = 1) -> Load:
-    """Read what wrk prints with ``--latency``, at a depth of pipelining. Raises LoadFailed if the totals are missing."""
+    """Read what wrk prints with ``--latency``. Raises LoadFailed if the totals are not in it."""
     total, p99 = TOTAL.search(output), P99.search(output)
     if total is None or p99 is None:
         raise LoadFailed(f"wrk said: {output.strip()[-300:] or 'nothing'}")
