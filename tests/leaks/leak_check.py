@@ -1,6 +1,6 @@
 """Serve a lot with the collector off, then count what is left.
 
-Run as a program: ``python leak_check.py --loop uvloop [--full]``. It prints what grew and exits with 1 if anything did.
+Run as a program: ``python leak_check.py --loop uvloop [--full]``. It tells what grew and exits with 1 if anything did.
 Cycles that only the collector could free count as leaks: with the collector off they stay.
 """
 
@@ -149,7 +149,7 @@ def check(name: str, address: Any, work: Callable[[Any, int], None], count: int)
     work(address, count)
     taken = time.monotonic() - start
     growth = [f"{name}: {line}" for line in settled(address, before)]
-    print(f"{name}: {count} in {taken:.1f} s, {len(growth)} leaks", flush=True)
+    sys.stdout.write(f"{name}: {count} in {taken:.1f} s, {len(growth)} leaks\n")
     return growth
 
 
@@ -167,7 +167,7 @@ def main() -> int:
         leaks = check("requests", address, request, requests)
         leaks += check("connects", address, connect_and_close, connects)
         leaks += check("resets", address, reset, resets)
-    print("\n".join(leaks))
+    sys.stdout.write("".join(f"{line}\n" for line in leaks))
     return 1 if leaks else 0
 
 

@@ -25,7 +25,7 @@ def test_nothing_is_kept(loop: str) -> None:
 
 
 def test_a_leak_would_be_seen() -> None:
-    """The check itself can fail: a growing list of objects, a cycle that only the collector could free, plain memory."""
+    """The check itself can fail: by objects in cycles, by small blocks and by plain memory."""
     from .leak_check import BLOCKS, PER_TYPE, RSS, Census
 
     before = Census.take()

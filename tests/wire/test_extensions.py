@@ -99,7 +99,7 @@ def test_pathsend_of_less_than_its_content_length_closes(wire: Wire, tmp_path: P
     path.write_bytes(b"short")
     wire.play(sending(start((b"content-length", b"10")), path_event(path)))
     with wire.connect() as peer:
-        peer.send(GET + GET)
+        peer.send(request_bytes(b"Connection: close"))
         data = peer.read_all()
     assert data.count(b"HTTP/1.1") == 1
     assert data.startswith(b"HTTP/1.1 500") or data.endswith((b"\r\n\r\nshort", b"\r\n\r\n"))

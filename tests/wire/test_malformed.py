@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -53,10 +54,10 @@ def mutated(draw: Any) -> bytes:
 
 
 @pytest.fixture(scope="module", params=["uvloop-whole", "asyncio-whole"])
-def served(request: pytest.FixtureRequest, wires: Callable[[str], Wire]) -> Iterator[Wire]:
+def served(request: pytest.FixtureRequest, wires: Callable[[str], Wire]) -> Wire:
     wire = wires(request.param)
     wire.stage.clear()
-    yield wire
+    return wire
 
 
 def statuses(data: bytes) -> list[int]:
@@ -68,7 +69,7 @@ def statuses(data: bytes) -> list[int]:
 def test_mutated_requests_are_answered_or_closed(served: Wire, data: bytes, places: list[int]) -> None:
     with served.connect() as peer:
         edges = sorted({0, len(data), *(min(place, len(data)) for place in places)})
-        for start, end in zip(edges, edges[1:], strict=False):
+        for start, end in pairwise(edges):
             peer.send(data[start:end])
         try:
             peer.finish()

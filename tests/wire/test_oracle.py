@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
 import h11
@@ -72,7 +73,7 @@ def write_request(request: dict[str, Any]) -> bytes:
 def cut(data: bytes, places: list[int]) -> list[bytes]:
     """*data* in pieces, cut at *places* (taken modulo its length)."""
     edges = sorted({0, len(data), *(place % (len(data) + 1) for place in places)})
-    return [data[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return [data[start:end] for start, end in pairwise(edges)]
 
 
 @QUICK

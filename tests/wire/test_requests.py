@@ -68,7 +68,6 @@ def test_content_length_beyond_every_machine_is_refused(delivered: Wire) -> None
         (b"Transfer-Encoding: chunked;q=1",),
         (b"Transfer-Encoding: chunked,",),
         (b"Transfer-Encoding: ,chunked",),
-        (b"Transfer-Encoding:",),
         (b'Transfer-Encoding: "chunked"',),
         (TRANSFER_ENCODING, TRANSFER_ENCODING),
         (TRANSFER_ENCODING, b"Transfer-Encoding: identity"),
@@ -93,8 +92,9 @@ def test_transfer_encoding_on_http_1_0_is_refused(delivered: Wire, value: bytes)
     assert delivered.refused(request) == 400
 
 
-def test_transfer_encoding_with_a_control_in_it_is_refused(delivered: Wire) -> None:
-    assert delivered.refused(post(b"Transfer-Encoding: \x0bchunked", body=b"0\r\n\r\n")) in (400, 501)
+@pytest.mark.parametrize("value", [b"\x0bchunked", b"chunked\x0c", b"", b" ", b"chu\0nked"])
+def test_transfer_encoding_that_is_malformed_or_empty_is_refused(delivered: Wire, value: bytes) -> None:
+    assert delivered.refused(post(b"Transfer-Encoding: " + value, body=b"0\r\n\r\n")) in (400, 501)
 
 
 @pytest.mark.parametrize("body", [b"", b"x", b"hello", bytes(range(256)) * 3])
@@ -152,7 +152,7 @@ def test_host_that_is_no_host_is_refused(delivered: Wire, host: bytes) -> None:
 @pytest.mark.parametrize(
     "host",
     [b"a", b"example.org", b"EXAMPLE.org", b"a:80", b"127.0.0.1:8000", b"[::1]", b"[::1]:8000", b"[::ffff:127.0.0.1]",
-     b"[v1.a:b]", b"a-b_c.d~e", b"a%41b", b"a.", b"xn--bcher-kva.example", b"a:", b""],
+     b"a-b_c.d~e", b"a%41b", b"a.", b"xn--bcher-kva.example", b"a:", b""],
 )  # fmt: skip
 def test_host_that_is_a_host(delivered: Wire, host: bytes) -> None:
     answer = delivered.exchange(request_bytes(host=host))
