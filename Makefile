@@ -85,7 +85,7 @@ build: $(STAMPS)/built-$(MODE) ## compile what changed
 # ------------------------------------------------------------------------------------------------------------- use
 
 serve: $(STAMPS)/built-$(MODE) $(STAMPS)/run ## serve the example site on http://127.0.0.1:8000
-	$(call say,the example site is on http://$(HOST):$(PORT) - Ctrl+C stops it)
+	$(call say,starting the example site; Ctrl+C stops it)
 	@exec $(BIN)/atlas serve --app-dir examples/site main:app --host $(HOST) --port $(PORT)
 
 # ---------------------------------------------------------------------------------------------------------- checks
