@@ -104,7 +104,8 @@ def test_framing_in_trailers_is_never_obeyed(delivered: Wire, trailer: bytes) ->
             assert answer.json()["headers"] == [["host", "a"], ["transfer-encoding", "chunked"]]
             assert peer.response().json()["path"] == "/next"
         else:
-            assert (answer.status, answer.closes) == (400, True)
+            assert answer.status in (400, 501)
+            assert answer.closes
             peer.assert_closed()
 
 

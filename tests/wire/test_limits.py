@@ -132,19 +132,21 @@ def test_content_length_over_the_limit_is_a_413_before_any_body(own: Own) -> Non
     assert wire.stage.calls == 0
 
 
-@pytest.mark.parametrize(
-    "body", [b"3e9\r\n", b"3e8\r\n" + b"y" * 1000 + b"\r\n1\r\n", b"1f4\r\n" + b"y" * 500 + b"\r\nff\r\n" * 1]
-)
+@pytest.mark.parametrize("body", [b"3e9\r\n", b"3e8\r\n" + b"y" * 1000 + b"\r\n1\r\n"])
 def test_chunks_over_the_limit_are_a_413_as_soon_as_it_is_known(own: Own, body: bytes) -> None:
     wire = own(limit_request_body=1000)
+    started: Future[None] = Future()
     told: Future[Any] = Future()
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
+        started.set_result(None)
         told.set_result(await read_body(receive))
 
     wire.play(app)
     with wire.connect() as peer:
-        peer.send(chunked(body + b"y" * 300 + b"\r\n" + b"ffff\r\n"))
+        peer.send(chunked(b""))
+        started.result(PATIENCE)
+        peer.send(body)
         answer = peer.response("POST")
         assert (answer.status, answer.closes) == (413, True)
         peer.assert_closed()

@@ -190,13 +190,13 @@ def test_client_that_reads_slowly_is_not_aborted(own: Own) -> None:
             aborted.set_result(None)
 
     wire = own(app, timeout_write=0.5)
-    with wire.connect(receive_buffer=4096) as slow, wire.connect(receive_buffer=4096) as stalled:
+    with wire.connect() as slow, wire.connect(receive_buffer=4096) as stalled:
         stalled.send(request_bytes())
         slow.send(request_bytes())
         slow.read_until(b"\r\n\r\n")
         got = len(slow._unread)
         while not aborted.done():
-            got += len(slow.socket.recv(65536))
+            got += len(slow.socket.recv(131072))
             select.select([], [], [], 0.005)
         assert got < size
         while got < size:
