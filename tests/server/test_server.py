@@ -1,0 +1,221 @@
+"""The server from Python: what it takes, when it counts as started, and every way to stop it."""
+
+import asyncio
+import os
+import signal
+import socket
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from atlas.errors import LifespanError, StartupError
+from atlas.server import listener
+from atlas.server.server import Server, run
+from atlas.server.settings import Settings
+
+PATIENCE = 10.0
+
+
+async def hello(scope: Any, receive: Any, send: Any) -> None:
+    assert scope["type"] == "http"
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"hello"})
+
+
+class Lively:
+    """An application with a lifespan; ``events`` is what happened to it."""
+
+    def __init__(self, *, fail: bool = False) -> None:
+        self.fail = fail
+        self.events: list[str] = []
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "lifespan":
+            self.events.append(scope["path"])
+            await hello(scope, receive, send)
+            return
+        self.events.append((await receive())["type"])
+        if self.fail:
+            await send({"type": "lifespan.startup.failed", "message": "not today"})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        self.events.append((await receive())["type"])
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def get(address: tuple[str, int], path: str = "/") -> bytes:
+    connection = HTTPConnection(*address[:2], timeout=PATIENCE)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().read()
+    finally:
+        connection.close()
+
+
+def test_inside_a_running_loop() -> None:
+    app = Lively()
+
+    async def main() -> None:
+        server = Server(app, port=0)
+        assert not server.started
+        serving = asyncio.create_task(server.serve())
+        await asyncio.wait_for(server.wait_started(), PATIENCE)
+        assert server.started
+        address = server.sockets[0].getsockname()
+        assert await asyncio.to_thread(get, address, "/one") == b"hello"
+        server.stop()
+        await asyncio.wait_for(serving, PATIENCE)
+        assert not server.started
+        with socket.socket() as client:
+            assert client.connect_ex(address) != 0
+
+    asyncio.run(main())
+    assert app.events == ["lifespan.startup", "/one", "lifespan.shutdown"]
+
+
+def test_signals_are_left_alone_inside_a_running_loop() -> None:
+    async def main() -> None:
+        before = signal.getsignal(signal.SIGTERM)
+        server = Server(hello, port=0)
+        serving = asyncio.create_task(server.serve())
+        await asyncio.wait_for(server.wait_started(), PATIENCE)
+        assert signal.getsignal(signal.SIGTERM) is before
+        server.stop()
+        await asyncio.wait_for(serving, PATIENCE)
+
+    asyncio.run(main())
+
+
+def test_cancelled_it_still_cleans_up() -> None:
+    app = Lively()
+
+    async def main() -> None:
+        server = Server(app, port=0)
+        serving = asyncio.create_task(server.serve())
+        await asyncio.wait_for(server.wait_started(), PATIENCE)
+        address = server.sockets[0].getsockname()
+        serving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await serving
+        with socket.socket() as client:
+            assert client.connect_ex(address) != 0
+
+    asyncio.run(main())
+    assert app.events == ["lifespan.startup", "lifespan.shutdown"]
+
+
+def test_given_sockets_are_used() -> None:
+    async def main() -> None:
+        sockets = listener.bind(Settings(port=0))
+        address = sockets[0].getsockname()
+        server = Server(hello)
+        serving = asyncio.create_task(server.serve(sockets))
+        await asyncio.wait_for(server.wait_started(), PATIENCE)
+        assert server.sockets == sockets
+        assert await asyncio.to_thread(get, address) == b"hello"
+        server.stop()
+        await asyncio.wait_for(serving, PATIENCE)
+        listener.close(sockets)
+
+    asyncio.run(main())
+
+
+def test_a_stop_before_the_start_is_heeded() -> None:
+    async def main() -> None:
+        server = Server(hello, port=0)
+        server.stop()
+        await asyncio.wait_for(server.serve(), PATIENCE)
+
+    asyncio.run(main())
+
+
+def test_a_stop_after_the_end_is_harmless() -> None:
+    server = Server(hello, port=0)
+    with server.in_thread():
+        pass
+    server.stop()
+
+
+def test_a_server_is_used_once() -> None:
+    server = Server(hello, port=0)
+    with server.in_thread():
+        pass
+    with pytest.raises(RuntimeError, match="make a new Server for each"):
+        asyncio.run(server.serve())
+
+
+def test_a_refused_start_leaves_no_port_behind() -> None:
+    async def main() -> None:
+        server = Server(Lively(fail=True), port=0)
+        with pytest.raises(LifespanError, match="^not today$"):
+            await server.serve()
+        assert all(sock.fileno() == -1 for sock in server.sockets)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("app", "values", "error", "message"),
+    [
+        ("main:app", {}, TypeError, "expected an ASGI application"),
+        (hello, {"prot": 1}, TypeError, "unknown setting 'prot': did you mean 'port'"),
+        (hello, {"port": -1}, ValueError, "port: expected a whole number"),
+        (hello, {"settings": {"port": 0}}, TypeError, "expected settings as a Settings"),
+    ],
+)
+def test_what_it_does_not_take(app: Any, values: dict[str, Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        Server(app, **values)
+
+
+def test_overrides_weigh_more_than_settings() -> None:
+    server = Server(hello, Settings(port=1, backlog=7), port=0)
+    assert server.settings == Settings(port=0, backlog=7)
+
+
+def test_the_request_limit_ends_it() -> None:
+    async def main() -> None:
+        server = Server(hello, port=0, limit_max_requests=2)
+        serving = asyncio.create_task(server.serve())
+        await asyncio.wait_for(server.wait_started(), PATIENCE)
+        address = server.sockets[0].getsockname()
+        for _ in range(2):
+            assert await asyncio.to_thread(get, address) == b"hello"
+        await asyncio.wait_for(serving, PATIENCE)
+
+    asyncio.run(main())
+
+
+# ------------------------------------------------------------------------------------------------------------- run
+
+
+def test_run_installs_signal_handlers_and_puts_back_what_was_there() -> None:
+    def mine(*_: object) -> None:
+        """A handler of the program's own."""
+
+    class Ending(Lively):
+        """Sends its own process a signal as soon as it is up: nothing can be lost, for run() is listening by then."""
+
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            os.kill(os.getpid(), signal.SIGTERM)
+            self.events.append((await receive())["type"])
+            await send({"type": "lifespan.shutdown.complete"})
+
+    app = Ending()
+    before = signal.signal(signal.SIGTERM, mine)
+    try:
+        run(app, port=0, log_level="critical")
+        assert signal.getsignal(signal.SIGTERM) is mine
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert app.events == ["lifespan.shutdown"]
+
+
+def test_run_finds_an_application_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(StartupError, match="there is no module 'nowhere_to_be_found'"):
+        run("nowhere_to_be_found:app", app_dir=str(tmp_path), log_level="critical")
