@@ -16,6 +16,7 @@ cdef class Channel:
 
     # The state of sending. ``blocked``: the transport holds bytes that the socket didn't take.
     cdef bint blocked
+    cdef Py_ssize_t handed_over # bytes that it was given when it was last blocked
     cdef bint lost              # nothing can be sent any more
     cdef bint in_turn           # the connection is at work on what came, and flushes when it is done
     cdef bint queued            # the worker will flush when the turn ends

@@ -7,7 +7,7 @@ gone. Meanwhile nothing goes past it.
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 
-from atlas._speedups.socket_write cimport atlas_socket_write
+from atlas._speedups.socket_write cimport atlas_socket_unsent, atlas_socket_write
 from atlas._speedups.worker cimport HIGH_WATER
 
 cdef enum:
@@ -84,6 +84,7 @@ cdef class Channel:
         return 0
 
     cdef int hand_over(self, const char* data, Py_ssize_t size, bytes piece, Py_ssize_t sent) except -1:
+        self.handed_over = size - sent if piece is None else size - sent + PyBytes_GET_SIZE(piece)
         if sent < size:
             self.transport.write(PyBytes_FromStringAndSize(data + sent, size - sent))
             sent = 0
@@ -106,7 +107,9 @@ cdef class Channel:
 
     cdef bint is_full(self) noexcept:
         """Must who wants to send wait?"""
-        return self.blocked and not self.lost and self.out is not None and self.out.size >= HIGH_WATER
+        if not self.blocked or self.lost:
+            return False
+        return self.handed_over + (self.out.size if self.out is not None else 0) >= HIGH_WATER
 
     cdef object writable(self):
         """A future that is done when the gate opens."""
@@ -140,8 +143,11 @@ cdef class Channel:
             self.open_gate()
 
     cdef int check_blockade(self, double now) except -1:
-        """--timeout-write: abort if nothing at all left since the blockade began, or since the last progress."""
-        cdef Py_ssize_t left = self.transport.get_write_buffer_size()
+        """--timeout-write: abort if nothing at all left since the blockade began, or since the last progress.
+
+        What the kernel holds counts as well: a slow client empties that long before there is room for more.
+        """
+        cdef Py_ssize_t left = self.transport.get_write_buffer_size() + atlas_socket_unsent(self.fd)
         if left != self.write_left:
             self.write_left = left
             self.write_deadline = now + self.worker.timeout_write

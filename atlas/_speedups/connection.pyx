@@ -6,6 +6,7 @@ worked on, what came behind it waits as bytes. Every answer to a peer's mistake 
 """
 
 cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from libc.string cimport memcpy, memmove
 
@@ -15,7 +16,7 @@ from atlas._speedups.exchange cimport (
 from atlas._speedups.framing cimport BY_LENGTH, UNTIL_CLOSE
 from atlas._speedups.request_reader cimport MESSAGE_READ, READING_HEAD, READING_LENGTH
 from atlas._speedups.response_head cimport write_fields, write_status
-from atlas._speedups.worker cimport Worker
+from atlas._speedups.worker cimport READ_SIZE, Worker
 from atlas._speedups.write_buffer cimport WriteBuffer
 
 from atlas.errors import ProtocolError
@@ -70,6 +71,18 @@ cdef class Connection(Carrier):
         finally:
             self.in_turn = False
             self.settle()
+
+    def data_received(self, bytes data not None):
+        """For loops that ask for a subclass of asyncio.BufferedProtocol before they use ``get_buffer``."""
+        cdef const char* start = PyBytes_AS_STRING(data)
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(data)
+        cdef Py_ssize_t at = 0
+        cdef Py_ssize_t piece
+        while at < size and not self.lost:
+            piece = min(size - at, <Py_ssize_t>READ_SIZE)
+            memcpy(self.worker.read_data, start + at, piece)
+            self.buffer_updated(piece)
+            at += piece
 
     def eof_received(self):
         """The client will send nothing more. It may still be listening: what it asked is answered."""

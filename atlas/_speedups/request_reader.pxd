@@ -66,9 +66,9 @@ cdef class RequestReader:
     cdef list take_pieces(self)
 
     # A head.
-    cdef Py_ssize_t find_head(self, const char* data, Py_ssize_t size) except -1
-    cdef int line_ends(self, const char* data, Py_ssize_t length) except -1
-    cdef int check_unfinished(self, const char* data, Py_ssize_t size) except -1
+    cdef Py_ssize_t find_head(self, char* data, Py_ssize_t size) except -1
+    cdef int line_ends(self, char* data, Py_ssize_t length) except -1
+    cdef int check_unfinished(self, char* data, Py_ssize_t size) except -1
     cdef int read_head(self, char* data, Py_ssize_t size) except -1
     cdef int restart_parser(self) except -1
     cdef int finish_head(self) except -1

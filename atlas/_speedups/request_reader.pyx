@@ -15,10 +15,10 @@ from libc.string cimport memchr
 from atlas._speedups.characters cimport FIELD_VALUE, TOKEN, is_token, same_token
 from atlas._speedups.chunks cimport CHUNKS_DONE, scan_chunks, start_chunks
 from atlas._speedups.field_names cimport (
-    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING, UPGRADE, known_names, method_name
+    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING, UPGRADE, known_names
 )
 from atlas._speedups.framing cimport BY_LENGTH, CHUNKED, request_framing
-from atlas._speedups.target cimport ABSOLUTE_FORM, is_host, read_request_line
+from atlas._speedups.target cimport ABSOLUTE_FORM, is_host, read_method, read_request_line
 
 from httptools import HttpParserCallbackError, HttpParserError, HttpParserInvalidMethodError, HttpParserUpgrade
 from httptools import HttpRequestParser
@@ -107,12 +107,12 @@ cdef class RequestReader:
 
     # A head.
 
-    cdef Py_ssize_t find_head(self, const char* data, Py_ssize_t size) except -1:
+    cdef Py_ssize_t find_head(self, char* data, Py_ssize_t size) except -1:
         """The size of the head that ``data`` begins with, 0 if its end isn't there yet. Keeps the limits."""
         cdef Py_ssize_t at
-        cdef const char* newline
+        cdef char* newline
         while True:
-            newline = <const char*>memchr(data + self.scanned, LF, size - self.scanned)
+            newline = <char*>memchr(data + self.scanned, LF, size - self.scanned)
             if newline is NULL:
                 self.scanned = size
                 return self.check_unfinished(data, size)
@@ -134,8 +134,12 @@ cdef class RequestReader:
                 return refuse(431, f"a request head of more than {self.limits.head} bytes", "--limit-request-head")
             return at + 1
 
-    cdef int line_ends(self, const char* data, Py_ssize_t length) except -1:
-        """A line of the head is whole, ``length`` bytes without its CRLF."""
+    cdef int line_ends(self, char* data, Py_ssize_t length) except -1:
+        """A line of the head is whole, ``length`` bytes without its CRLF.
+
+        Tabs at its end become spaces, for the parser takes only those for white space everywhere.
+        """
+        cdef Py_ssize_t last = self.line_start + length - 1
         self.lines += 1
         if self.lines == 1:
             self.first_line_size = length
@@ -146,13 +150,16 @@ cdef class RequestReader:
             return 0
         if data[self.line_start] == SPACE or data[self.line_start] == HTAB:
             return refuse(400, "a header line that begins with white space")
+        while data[last] == SPACE or data[last] == HTAB:
+            data[last] = SPACE
+            last -= 1
         if length > self.limits.field:
             return refuse(431, f"a header field of more than {self.limits.field} bytes", "--limit-request-field")
         if self.lines - 1 > self.limits.fields:
             return refuse(431, f"more than {self.limits.fields} header fields", "--limit-request-fields")
         return 0
 
-    cdef int check_unfinished(self, const char* data, Py_ssize_t size) except -1:
+    cdef int check_unfinished(self, char* data, Py_ssize_t size) except -1:
         """Refuse early what can't become a head: a peer that speaks another protocol shouldn't wait for a time-out."""
         cdef Py_ssize_t at
         cdef unsigned char c
@@ -182,13 +189,11 @@ cdef class RequestReader:
     cdef int read_head(self, char* data, Py_ssize_t size) except -1:
         """``data`` is a whole head: parse and check it."""
         cdef RequestHead head
-        read_request_line(&self.line, data, self.first_line_size)
         head = RequestHead.__new__(RequestHead)
         head.headers = []
+        head.method = read_method(&self.line, data, self.first_line_size)
+        read_request_line(&self.line, data, self.first_line_size)
         head.http_10 = self.line.http_10
-        head.method = method_name(data, self.line.method_size)
-        if head.method is None or head.method == "CONNECT":
-            return refuse(501, "a method that isn't known here")
         self.head = head
         self.body_fields.content_lengths = self.body_fields.transfer_encodings = 0
         self.hosts = 0
@@ -341,7 +346,9 @@ cdef class RequestReader:
             raise ProtocolError(501, "a method that isn't known here") from None
         except HttpParserError as error:
             # The parser refuses a coding that it doesn't know before anybody is asked; RFC 9112, section 6.1: 501.
-            unknown_coding = "Invalid `Transfer-Encoding`" in str(error) and not self.line.http_10
+            unknown_coding = (
+                self.state == READING_HEAD and not self.line.http_10 and "Invalid `Transfer-Encoding`" in str(error)
+            )
             raise ProtocolError(501 if unknown_coding else 400, f"a malformed request: {error}") from None
         finally:
             self.window.size = 0

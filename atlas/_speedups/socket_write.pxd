@@ -1,11 +1,15 @@
-"""send(2) without an exception for what is no exception."""
+"""send(2) without an exception for what is no exception, and what became of what was sent."""
 
 cdef extern from *:
     """
     #include <errno.h>
     #ifndef _WIN32
     #include <sys/socket.h>
+    #include <sys/ioctl.h>
     #include <sys/uio.h>
+    #ifdef __linux__
+    #include <linux/sockios.h>
+    #endif
     #ifndef MSG_NOSIGNAL
     #define MSG_NOSIGNAL 0
     #endif
@@ -30,7 +34,24 @@ cdef extern from *:
         }
         return errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS ? 0 : -errno;
     }
+
+    /* How many bytes the kernel holds that the peer has not acknowledged; 0 where it doesn't tell. */
+    static Py_ssize_t atlas_socket_unsent(int fd)
+    {
+        int unsent = 0;
+    #ifdef SIOCOUTQ
+        if (fd < 0 || ioctl(fd, SIOCOUTQ, &unsent) < 0) {
+            return 0;
+        }
+    #endif
+        return unsent;
+    }
     #else
+    static Py_ssize_t atlas_socket_unsent(int fd)
+    {
+        return 0;
+    }
+
     static Py_ssize_t atlas_socket_write(int fd, const char *a, Py_ssize_t a_size, const char *b, Py_ssize_t b_size)
     {
         return 0;
@@ -40,3 +61,4 @@ cdef extern from *:
     Py_ssize_t atlas_socket_write(
         int fd, const char* a, Py_ssize_t a_size, const char* b, Py_ssize_t b_size
     ) noexcept nogil
+    Py_ssize_t atlas_socket_unsent(int fd) noexcept nogil

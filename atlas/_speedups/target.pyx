@@ -9,6 +9,7 @@ from cpython.unicode cimport PyUnicode_DecodeASCII, PyUnicode_DecodeUTF8
 from libc.string cimport memchr, memcmp
 
 from atlas._speedups.characters cimport TOKEN
+from atlas._speedups.field_names cimport method_name
 
 from atlas.errors import ProtocolError
 
@@ -60,7 +61,8 @@ cdef int read_absolute_form(RequestLine* line, const char* data, Py_ssize_t end)
         if data[at] == 64:
             return refuse("userinfo in a target")
         at += 1
-    if at == authority or not is_host(data + authority, at - authority):
+    # RFC 9110, section 4.2.1: "http" URIs without a host are invalid.
+    if at == authority or data[authority] == 58 or not is_host(data + authority, at - authority):
         return refuse("a target whose authority is not host[:port]")
     line.form = ABSOLUTE_FORM
     line.path = at
@@ -77,18 +79,28 @@ cdef bint is_http(const char* scheme, Py_ssize_t size) noexcept nogil:
     return True
 
 
+cdef str read_method(RequestLine* line, const char* data, Py_ssize_t size):
+    """The method that a request line begins with; raises ProtocolError(400 or 501)."""
+    cdef Py_ssize_t at = 0
+    cdef str method
+    while at < size and TOKEN[<unsigned char>data[at]]:
+        at += 1
+    if at == 0 or at >= size or data[at] != 32:
+        raise ProtocolError(400, "a request line without a method")
+    line.method_size = at
+    method = method_name(data, at)
+    if method is None or method == "CONNECT":
+        raise ProtocolError(501, "a method that isn't known here")
+    return method
+
+
 cdef int read_request_line(RequestLine* line, char* data, Py_ssize_t size) except -1:
-    """Find the parts of a request line, given without its CRLF; raises ProtocolError(400 or 505).
+    """Find the parts of a request line, given without its CRLF, behind its method; raises ProtocolError(400 or 505).
 
     ``data`` may be changed in one byte: a minor version above 1 becomes 1.
     """
-    cdef Py_ssize_t at = 0
+    cdef Py_ssize_t at = line.method_size
     cdef Py_ssize_t end = size - VERSION_SIZE
-    while at < size and TOKEN[<unsigned char>data[at]]:
-        at += 1
-    line.method_size = at
-    if at == 0 or at >= size or data[at] != 32:
-        return refuse("a request line without a method")
     line.target = at + 1
     if end <= at:
         return refuse("a request line without an HTTP version")
@@ -223,10 +235,11 @@ def path(bytes raw_path not None):
 def request_line(bytes data not None):
     """(method, target, path bytes, query bytes, http_10) of a request line without its CRLF.
 
-    Raises ProtocolError with status 400 or 505.
+    Raises ProtocolError with status 400, 501 or 505.
     """
     cdef RequestLine line
     cdef bytes copy = PyBytes_FromStringAndSize(PyBytes_AS_STRING(data), len(data))
+    read_method(&line, PyBytes_AS_STRING(copy), len(copy))
     read_request_line(&line, PyBytes_AS_STRING(copy), len(copy))
     end = line.target + line.target_size
     return (

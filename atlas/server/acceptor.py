@@ -56,13 +56,15 @@ class Acceptor:
         """Accept nothing until :meth:`resume`."""
         self._wanted = False
         _logger.warning("as many connections are open as may be (--limit-connections): new ones wait")
-        self._close_servers()
+        # We are called while a connection is being accepted, which uvloop's server doesn't survive being closed in.
+        asyncio.get_running_loop().call_soon(self._unless_resumed)
 
     def resume(self) -> None:
         """Accept again."""
         if not self._wanted:
             self._wanted = True
-            self._change = asyncio.ensure_future(self._listen())
+            if not self._servers:
+                self._change = asyncio.ensure_future(self._listen())
 
     def close(self) -> None:
         """Accept no more; the sockets themselves stay the caller's."""
@@ -81,6 +83,10 @@ class Acceptor:
                 server.close()
                 return
             self._servers.append(server)
+
+    def _unless_resumed(self) -> None:
+        if not self._wanted:
+            self._close_servers()
 
     def _close_servers(self) -> None:
         servers, self._servers = self._servers, []

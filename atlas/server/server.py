@@ -15,7 +15,7 @@ from atlas._speedups.connection import Connection
 from atlas._speedups.worker import Worker
 from atlas.errors import StartupError
 from atlas.gateway.asgi import ASGIGateway
-from atlas.server import env_file, importer, listener, logs
+from atlas.server import importer, listener, logs, loops
 from atlas.server.acceptor import Acceptor, connection_limit
 from atlas.server.access_log import AccessLog, wanted
 from atlas.server.events import Events
@@ -115,7 +115,7 @@ class Server:
         :raises StartupError: on entering, if the start failed.
         """
         self.grace = min(self.grace, grace)
-        return ServerThread(self, loop_factory(self.settings.loop))
+        return ServerThread(self, loops.factory(self.settings.loop))
 
     # One start to one stop.
 
@@ -159,11 +159,11 @@ class Server:
     async def _wind_down(self, worker: Worker, gateway: ASGIGateway, drained: asyncio.Event) -> None:
         """WIRE.md, Stop: idle connections close, busy ones finish, long ones are told and then cut."""
         worker.stop()
-        if await self._quiet(worker, gateway, drained, self.grace):
+        if await self._quiet(worker, gateway, drained, self.grace) or self._hurry.is_set():
             return
         _logger.warning("%d requests are still in work after %g seconds: they are ended", worker.in_work, self.grace)
         worker.end_exchanges()
-        if await self._quiet(worker, gateway, drained, _LAST_WORDS):
+        if await self._quiet(worker, gateway, drained, _LAST_WORDS) or self._hurry.is_set():
             return
         gateway.cancel()
         if not await self._quiet(worker, gateway, drained, _CANCELLING):
@@ -209,22 +209,6 @@ def _with(settings: Settings | None, overrides: dict[str, Any]) -> Settings:
     return Settings(**{name: getattr(settings, name) for name in names} | overrides)
 
 
-def loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop]:
-    """What makes the loop that ``--loop`` names.
-
-    :raises StartupError: if it is uvloop, and that is not installed.
-    """
-    if name == "asyncio":
-        return asyncio.new_event_loop
-    try:
-        import uvloop
-    except ImportError:
-        if name == "uvloop":
-            raise StartupError("--loop uvloop: uvloop is not installed (pip install uvloop)") from None
-        return asyncio.new_event_loop
-    return uvloop.new_event_loop
-
-
 def run(app: ASGIApp | str, settings: Settings | None = None, **overrides: Any) -> None:
     """Serve ``app`` until SIGINT or SIGTERM, and return; sets up logging and signal handlers.
 
@@ -240,8 +224,7 @@ def run(app: ASGIApp | str, settings: Settings | None = None, **overrides: Any) 
     elif settings.factory:
         app = app()  # type: ignore[call-arg, assignment]
     server = Server(app, settings)
-    with asyncio.Runner(loop_factory=loop_factory(settings.loop)) as runner:
-        runner.run(_serve_with_signals(server))
+    loops.run_to_end(_serve_with_signals(server), loops.factory(settings.loop))
 
 
 async def _serve_with_signals(server: Server) -> None:

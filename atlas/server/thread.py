@@ -10,6 +10,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from atlas.server.loops import run_to_end
+
 if TYPE_CHECKING:
     from atlas.server.server import Server
 
@@ -53,8 +55,7 @@ class ServerThread:
 
     def _run(self) -> None:
         try:
-            with asyncio.Runner(loop_factory=self._make_loop) as runner:
-                runner.run(self._main())
+            run_to_end(self._main(), self._make_loop)
         except BaseException as error:
             self._error = error
         finally:
