@@ -32,7 +32,19 @@ PER_TYPE, BLOCKS, RSS = 40, 1000, 4 * 1024 * 1024
 """Noise that is no leak: objects of one type, allocated blocks, bytes. Each workload below is far larger than that."""
 
 
+PLANTED: list[Any] = []
+"""With ``--plant`` the application keeps something of each request here, to show that the check can fail."""
+
+
+def plant(scope: Any) -> None:
+    kept: list[Any] = [dict(scope), bytes(4096)]
+    kept.append(kept)
+    PLANTED.append(kept)
+
+
 async def app(scope: Any, receive: Any, send: Any) -> None:
+    if PLANTED:
+        plant(scope)
     if scope["path"] == "/fail":
         raise RuntimeError("on purpose")
     if scope["path"] == "/upload":
@@ -157,7 +169,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--loop", choices=("uvloop", "asyncio"), default="uvloop")
     parser.add_argument("--full", action="store_true", help="20,000 requests, 5,000 connects, 1,000 resets")
+    parser.add_argument("--plant", action="store_true", help="leak on purpose")
     options = parser.parse_args()
+    if options.plant:
+        plant({})
     requests, connects, resets = (20_000, 5_000, 1_000) if options.full else (4_000, 500, 210)
     settings = Settings(port=0, loop=options.loop, lifespan="off", access_log=False, log_level="critical")
     gc.collect()

@@ -148,6 +148,19 @@ class Peer:
         found, self._unread = self._unread[:end], self._unread[end:]
         return found
 
+    def read_exactly(self, size: int) -> bytes:
+        """The next *size* bytes."""
+        pieces, left = [self._unread], size - len(self._unread)
+        while left > 0:
+            piece = self._receive()
+            if not piece:
+                raise Closed(f"closed {left} bytes before the end")
+            pieces.append(piece)
+            left -= len(piece)
+        data = b"".join(pieces)
+        self._unread = data[size:]
+        return data[:size]
+
     def response(self, method: str = "GET") -> Answer:
         """Read one response to a request with *method*.
 
