@@ -140,6 +140,23 @@ def test_error_answer_never_lands_inside_an_unfinished_response(wire: Wire) -> N
         peer.assert_closed()
 
 
+@pytest.mark.parametrize("last", [b"BROKEN\r\n\r\n", post(b"Content-Length: 1000000000", b"Connection: close")])
+def test_error_answer_behind_a_large_response(wire: Wire, last: bytes) -> None:
+    """The refusal is due while the client still has megabytes to read; both arrive whole."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await respond(send, b"z" * 20_000_000)
+
+    wire.play(app)
+    with wire.connect(receive_buffer=65536) as peer:
+        peer.send(get(0) + last)
+        assert len(peer.response().body) == 20_000_000
+        answer = peer.response()
+        assert answer.status in (400, 413, 501)
+        assert answer.closes
+        peer.assert_closed()
+
+
 def test_what_follows_a_connection_close_is_not_parsed(delivered: Wire) -> None:
     before = delivered.stage.calls
     delivered.play(tell_path)
