@@ -41,12 +41,25 @@ def sanitized_again(options: argparse.Namespace) -> None:
     os.execv(sys.executable, [sys.executable, "-m", "tests.fuzz", *sys.argv[1:]])
 
 
+def quoted(piece: bytes) -> str:
+    return "".join(f"\\x{byte:02x}" for byte in piece)
+
+
 def with_atheris(run: Any, counters: instrument.Counters, options: argparse.Namespace) -> None:
     import atheris
     from atheris import core_with_libfuzzer
 
     counters.give_to(ctypes.CDLL(core_with_libfuzzer.__file__))
-    arguments = [sys.argv[0], str(FOUND), str(CORPUS), f"-max_total_time={options.seconds}", "-max_len=4096"]
+    words = FOUND.with_name("words.dict")
+    words.write_text("".join(f'"{quoted(piece)}"\n' for piece in mutation.PIECES))
+    arguments = [
+        sys.argv[0],
+        f"-dict={words}",
+        str(FOUND),
+        str(CORPUS),
+        f"-max_total_time={options.seconds}",
+        "-max_len=4096",
+    ]
     arguments += ["-timeout=10", "-rss_limit_mb=4096", f"-artifact_prefix={FOUND}/", "-print_final_stats=1"]
     arguments += [f"-seed={options.seed}"] if options.seed else []
     atheris.Setup(arguments, run)

@@ -54,4 +54,5 @@ class Counters:
 
     def give_to(self, fuzzer: ctypes.CDLL) -> None:
         """Let libFuzzer, in *fuzzer*, be guided by them."""
-        self._library.atlas_register(fuzzer.__sanitizer_cov_8bit_counters_init, fuzzer.__sanitizer_cov_pcs_init)
+        names = ("__sanitizer_cov_8bit_counters_init", "__sanitizer_cov_pcs_init")
+        self._library.atlas_register(*(fuzzer[name] for name in names))

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+import selectors
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -100,11 +102,18 @@ async def patient(call: Call, receive: Any, send: Any) -> None:
 APPLICATIONS = [echo, heedless, late, streaming, patient]
 
 
+class NoSelector(selectors.SelectSelector):
+    """Asks the kernel nothing: no input needs a real socket, and the loop turns four times as fast."""
+
+    def select(self, timeout: float | None = None) -> list[Any]:
+        return []
+
+
 class Bench:
     """A loop with a worker on it, on which inputs are run one after the other."""
 
     def __init__(self) -> None:
-        self.loop = asyncio.SelectorEventLoop()
+        self.loop = asyncio.SelectorEventLoop(NoSelector())
 
     def close(self) -> None:
         self.loop.close()
@@ -157,14 +166,14 @@ async def deliver(knobs: bytes, wire: list[bytes]) -> Run:
     gateway = ASGIGateway(app, loop)
     worker = Worker(loop, gateway, SETTINGS, Events())
     transport = FakeTransport(Connection(worker), slow=bool(knobs[2] & 1))
-    await act(transport, wire, knobs[2])
+    await act(transport, wire, knobs[2], lambda: not (worker.open or gateway.tasks))
     run.written = bytes(transport.written)
     check(run, worker, gateway, settled=not knobs[2] & 2)
     worker.close()
     return run
 
 
-async def act(transport: FakeTransport, wire: list[bytes], knob: int) -> None:
+async def act(transport: FakeTransport, wire: list[bytes], knob: int, settled: Callable[[], bool]) -> None:
     """Deliver the pieces and let the connection come to its end: by half-close, by reset, or by a stop."""
     left = b""
     for piece in wire:
@@ -189,6 +198,8 @@ async def act(transport: FakeTransport, wire: list[bytes], knob: int) -> None:
         await asyncio.sleep(0)
         if turn == TURNS - 10:
             transport.lose()
+        if settled():
+            return
 
 
 def check(run: Run, worker: Any, gateway: Any, *, settled: bool) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import logging
 import socket
 import struct
 import sys
@@ -175,6 +176,8 @@ def main() -> int:
         plant({})
     requests, connects, resets = (20_000, 5_000, 1_000) if options.full else (4_000, 500, 210)
     settings = Settings(port=0, loop=options.loop, lifespan="off", access_log=False, log_level="critical")
+    logging.getLogger("atlas").addHandler(logging.NullHandler())
+    logging.getLogger("atlas").propagate = False
     gc.collect()
     gc.disable()
     with Server(app, settings).in_thread() as server:
