@@ -31,11 +31,11 @@ def sanitized_again(options: argparse.Namespace) -> None:
     """Start this program anew with AddressSanitizer loaded first, unless that has happened."""
     if MARK in os.environ:
         return
-    library = instrument.sanitizer()
-    if library is None:
+    libraries = instrument.sanitizer()
+    if libraries is None:
         sys.exit("Error: there is no AddressSanitizer here: install it, as by: apt-get install libasan8")
     instrument.build(sanitize=True)
-    os.environ |= {MARK: "1", "LD_PRELOAD": library, "PYTHONMALLOC": "malloc"}
+    os.environ |= {MARK: "1", "LD_PRELOAD": libraries, "PYTHONMALLOC": "malloc"}
     os.environ["ASAN_OPTIONS"] = "detect_leaks=0:allocator_may_return_null=1:handle_segv=0"
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, "-m", "tests.fuzz", *sys.argv[1:]])

@@ -37,11 +37,16 @@ def build(*, sanitize: bool) -> Path:
 
 
 def sanitizer() -> str | None:
-    """The path of AddressSanitizer's library, that has to be loaded before anything else; None where there is none."""
+    """The libraries that have to be loaded before anything else, for LD_PRELOAD; None where there are none.
+
+    They are AddressSanitizer and, for atheris throws, the C++ library that it wraps.
+    """
     compiler = os.environ.get("CC", "cc")
-    found = subprocess.run([compiler, "-print-file-name=libasan.so"], capture_output=True, text=True, check=True)
-    path = found.stdout.strip()
-    return path if Path(path).is_absolute() else None
+    paths = []
+    for name in ("libasan.so", "libstdc++.so.6"):
+        command = [compiler, f"-print-file-name={name}"]
+        paths.append(subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip())
+    return " ".join(paths) if all(Path(path).is_absolute() for path in paths) else None
 
 
 class Counters:

@@ -21,11 +21,14 @@ class FakeTransport(asyncio.Transport):
         self.write_closed = False
         self._slow = slow
         self._waiting = 0
+        self._lost = False
         protocol.connection_made(self)
 
     # What the protocol calls.
 
     def write(self, data: Any) -> None:
+        if self._lost:
+            return  # as real transports do, until they have told the protocol
         assert self.open, "a write after the close"
         assert not self.write_closed, "a write after the end of writing"
         assert len(data), "an empty write"
@@ -91,4 +94,5 @@ class FakeTransport(asyncio.Transport):
 
     def lose(self) -> None:
         """The client resets the connection."""
+        self._lost = True
         self._end(ConnectionResetError(104, "reset by the fuzzer"))
