@@ -1,8 +1,8 @@
 """The errors that more than one floor of Atlas speaks of.
 
 Errors have a side. The peer's fault is a :class:`ProtocolError` with the status that answers it; the client gone is a
-:class:`ClientDisconnected`; a mistake found before the first request is a :class:`StartupError`. A caller's own fault is
-a plain ``RuntimeError``, ``TypeError`` or ``ValueError`` that names what was expected and what came.
+:class:`ClientDisconnected`; a mistake found before the first request is a :class:`StartupError`. A caller's own fault
+is a plain ``RuntimeError``, ``TypeError`` or ``ValueError`` that names what was expected and what came.
 """
 
 from __future__ import annotations

@@ -11,7 +11,6 @@ compiled because it is on the path of every request: as Python it was a third of
 takes.
 """
 
-import asyncio
 import inspect
 import sys
 from functools import partial
@@ -33,16 +32,17 @@ cdef class ASGICall:
     :param app: an ASGI 3 application.
     :param loop: the event loop; the running one whenever :meth:`start` is called.
     :param context: the :class:`contextvars.Context` that each request gets a copy of.
+    :param task_type: ``asyncio.Task``.
 
     A subclass says what becomes of exceptions: ``failed(exchange, error)`` and ``unfinished(exchange)``.
     """
 
-    def __cinit__(self, app, loop, context):
+    def __cinit__(self, app, loop, context, task_type):
         self.app = app if is_coroutine_function(app) else partial(awaited, app)
         self.loop = loop
         self.context = context
         self.tasks = set()
-        self.task_type = asyncio.Task
+        self.task_type = task_type
         self.eager = sys.version_info >= (3, 12)
         self.own = None if self.eager else getattr(loop, "__dict__", None)
         self.stand_in = self.catch_step

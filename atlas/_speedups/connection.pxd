@@ -1,6 +1,8 @@
 """The asyncio protocol of one socket."""
 
-from atlas._speedups.exchange cimport Carrier, Exchange
+from atlas._speedups.carrier cimport Carrier
+from atlas._speedups.exchange cimport Exchange
+from atlas._speedups.pending cimport Pending
 from atlas._speedups.request_reader cimport RequestReader
 
 cdef enum ConnectionState:
@@ -24,10 +26,8 @@ cdef class Connection(Carrier):
     cdef Exchange exchange
     cdef RequestReader reader       # borrowed while a message is being read
 
-    # What came and isn't read yet: part of a head, or requests behind the current one.
-    cdef char* pending
-    cdef Py_ssize_t pending_size
-    cdef Py_ssize_t pending_capacity
+    # What came and isn't read yet.
+    cdef Pending pending
 
     # The reading side.
     cdef bint ended                 # the client sent all that it will send
@@ -38,11 +38,9 @@ cdef class Connection(Carrier):
 
     # Reading.
     cdef int take(self, char* data, Py_ssize_t size) except -1
-    cdef int shift(self, Py_ssize_t taken) except -1
     cdef Py_ssize_t advance(self, char* data, Py_ssize_t size) except -1
     cdef Py_ssize_t read_request(self, char* data, Py_ssize_t size) except -1
     cdef Py_ssize_t read_body(self, char* data, Py_ssize_t size) except -1
-    cdef int keep(self, const char* data, Py_ssize_t size) except -1
     cdef int settle(self) except -1
     cdef int set_reading(self) except -1
 
@@ -56,10 +54,9 @@ cdef class Connection(Carrier):
 
     # Leaving.
     cdef int refuse(self, object error) except -1
-    cdef int write_refusal(self, int status, str reason) except -1
+    cdef int answer_refusal(self, int status, str reason) except -1
     cdef int linger(self) except -1
     cdef int close(self) except -1
     cdef int abort(self) except -1
     cdef int drop_exchange(self) except -1
-    cdef void free_pending(self) noexcept
     cdef int return_reader(self) except -1

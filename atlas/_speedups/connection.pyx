@@ -7,17 +7,17 @@ worked on, what came behind it waits as bytes. Every answer to a peer's mistake 
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from cpython.mem cimport PyMem_Free, PyMem_Realloc
-from libc.string cimport memcpy, memmove
+from libc.string cimport memcpy
 
-from atlas._speedups.exchange cimport (
-    BODY_COMING, BODY_LOST, BODY_THERE, HEAD_HELD, NO_RESPONSE, RESPONSE_DONE, RESPONSE_FAILED, ResponseFields
-)
+from atlas._speedups.addresses cimport local_address, peer_address
+from atlas._speedups.carrier cimport Carrier
+from atlas._speedups.exchange cimport Exchange, HEAD_HELD, NO_RESPONSE, RESPONSE_DONE
 from atlas._speedups.framing cimport BY_LENGTH, UNTIL_CLOSE
-from atlas._speedups.request_reader cimport MESSAGE_READ, READING_HEAD, READING_LENGTH
-from atlas._speedups.response_head cimport write_fields, write_status
+from atlas._speedups.incoming cimport BODY_COMING, BODY_LOST, BODY_THERE
+from atlas._speedups.pending cimport drop, keep, shift
+from atlas._speedups.refusal cimport write_refusal
+from atlas._speedups.request_reader cimport MESSAGE_READ, RequestReader
 from atlas._speedups.worker cimport READ_SIZE, Worker
-from atlas._speedups.write_buffer cimport WriteBuffer
 
 from atlas.errors import ProtocolError
 
@@ -41,14 +41,14 @@ cdef class Connection(Carrier):
         worker.opened()
 
     def __dealloc__(self):
-        PyMem_Free(self.pending)
+        drop(&self.pending)
 
     # What the transport calls.
 
     def connection_made(self, transport):
         self.transport = transport
         self.client = peer_address(transport)
-        self.server = local_address(transport, self.worker)
+        self.server = self.worker.shared_address(local_address(transport))
         if transport.get_extra_info("sslcontext") is None:
             transport.set_write_buffer_limits(high=0)
             socket = transport.get_extra_info("socket")
@@ -106,7 +106,7 @@ cdef class Connection(Carrier):
         self.release()
         self.open_gate()
         self.return_reader()
-        self.free_pending()
+        drop(&self.pending)
         self.transport = None
         self.worker.closed()
 
@@ -125,24 +125,15 @@ cdef class Connection(Carrier):
         cdef Py_ssize_t taken
         if self.state >= LINGERING:
             return 0
-        if self.pending_size:
-            self.keep(data, size)
+        if self.pending.size:
+            keep(&self.pending, data, size)
             if self.resuming:
                 return 0
-            self.shift(self.advance(self.pending, self.pending_size))
+            shift(&self.pending, self.advance(self.pending.data, self.pending.size))
         else:
             taken = self.advance(data, size)
             if taken < size and self.state < LINGERING:
-                self.keep(data + taken, size - taken)
-        return 0
-
-    cdef int shift(self, Py_ssize_t taken) except -1:
-        """The first ``taken`` bytes of what was pending are done with; whoever closed has freed them already."""
-        if taken >= self.pending_size:
-            self.free_pending()
-        elif taken:
-            self.pending_size -= taken
-            memmove(self.pending, self.pending + taken, self.pending_size)
+                keep(&self.pending, data + taken, size - taken)
         return 0
 
     cdef Py_ssize_t advance(self, char* data, Py_ssize_t size) except -1:
@@ -203,23 +194,6 @@ cdef class Connection(Carrier):
             self.deadline = self.worker.now() + self.worker.timeout_body
         return taken
 
-    cdef int keep(self, const char* data, Py_ssize_t size) except -1:
-        """Append to what is pending."""
-        cdef Py_ssize_t needed = self.pending_size + size
-        cdef Py_ssize_t capacity = self.pending_capacity or 256
-        cdef char* memory
-        while capacity < needed:
-            capacity *= 2
-        if capacity != self.pending_capacity:
-            memory = <char*>PyMem_Realloc(self.pending, capacity)
-            if memory is NULL:
-                raise MemoryError
-            self.pending = memory
-            self.pending_capacity = capacity
-        memcpy(self.pending + self.pending_size, data, size)
-        self.pending_size = needed
-        return 0
-
     cdef int settle(self) except -1:
         """A turn is over: what was gathered leaves, reading is set to what there is room for."""
         if self.lost:
@@ -237,7 +211,7 @@ cdef class Connection(Carrier):
 
     cdef int set_reading(self) except -1:
         """Pause reading while more waits than is good for memory; else read on."""
-        cdef bint pause = self.pending_size >= READ_AHEAD and (self.exchange is not None or self.resuming)
+        cdef bint pause = self.pending.size >= READ_AHEAD and (self.exchange is not None or self.resuming)
         if self.exchange is not None and self.exchange.piece_bytes >= BODY_AHEAD:
             pause = True
         if pause != self.paused and not self.ended:
@@ -292,20 +266,22 @@ cdef class Connection(Carrier):
         )
         return True
 
-    cdef int response_done(self, Exchange exchange) except -1:
+    cdef int response_done(self, object carried) except -1:
         """The exchange's response is whole."""
+        cdef Exchange exchange = <Exchange>carried
         self.written(True)
         if exchange is not self.exchange:
             return 0
         self.may_end()
         if not self.in_turn:
-            if self.exchange is None and self.pending_size and self.state == IDLE:
+            if self.exchange is None and self.pending.size and self.state == IDLE:
                 self.resume_soon()
             self.settle()
         return 0
 
-    cdef int response_failed(self, Exchange exchange) except -1:
+    cdef int response_failed(self, object carried) except -1:
         """The response broke off: the client must be able to tell that it isn't whole."""
+        cdef Exchange exchange = <Exchange>carried
         if exchange is self.exchange and self.state != CLOSED:
             if exchange.framing == UNTIL_CLOSE:
                 self.abort()
@@ -313,13 +289,14 @@ cdef class Connection(Carrier):
                 self.close()
         return 0
 
-    cdef bint reusable(self, Exchange exchange) noexcept:
+    cdef bint reusable(self, object carried) noexcept:
         """Here it is decided whether a connection goes on after a response; asked when its head is finished."""
+        cdef Exchange exchange = <Exchange>carried
         if self.worker.stopping or not exchange.head.keep_alive or exchange.request_state == BODY_LOST:
             return False
         if self.worker.timeout_keep_alive <= 0:
             return False
-        if self.ended and not self.pending_size:
+        if self.ended and not self.pending.size:
             return False
         return exchange.request_state != BODY_COMING or self.discards_rest(exchange)
 
@@ -373,8 +350,9 @@ cdef class Connection(Carrier):
             self.in_turn = False
             self.settle()
 
-    cdef int body_wanted(self, Exchange exchange) except -1:
+    cdef int body_wanted(self, object carried) except -1:
         """The application waits for more of the body."""
+        cdef Exchange exchange = <Exchange>carried
         if exchange.continue_due and exchange.response_state == NO_RESPONSE:
             exchange.continue_due = False
             self.buffer().append(b"HTTP/1.1 100 Continue\r\n\r\n", 25)
@@ -398,25 +376,13 @@ cdef class Connection(Carrier):
                 self.drop_exchange()
                 return self.close()
             self.drop_exchange()
-        self.write_refusal(error.status, error.reason)
+        self.answer_refusal(error.status, error.reason)
         return self.linger()
 
-    cdef int write_refusal(self, int status, str reason) except -1:
-        cdef WriteBuffer out = self.buffer()
-        cdef ResponseFields fields
-        cdef bytes body = f"{reason[:1].upper()}{reason[1:]}.\n".encode()
-        write_status(out, status, False)
-        write_fields(
-            out,
-            [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(body))],
-            status,
-            &fields,
-        )
-        self.worker.write_own_lines(out, True, True)
-        out.append(b"connection: close\r\n\r\n", 21)
-        out.append_bytes(body)
+    cdef int answer_refusal(self, int status, str reason) except -1:
+        cdef Py_ssize_t size = write_refusal(self.buffer(), self.worker, status, reason)
         if self.worker.access_records is not None:
-            self.worker.log_refusal(self.client, status, len(body))
+            self.worker.log_refusal(self.client, status, size)
         return 0
 
     cdef int linger(self) except -1:
@@ -426,7 +392,7 @@ cdef class Connection(Carrier):
         """
         self.drop_exchange()
         self.return_reader()
-        self.free_pending()
+        drop(&self.pending)
         self.state = LINGERING
         self.deadline = self.worker.now() + LINGER_SECONDS
         if not self.in_turn:
@@ -451,7 +417,7 @@ cdef class Connection(Carrier):
         self.deadline = 0
         self.drop_exchange()
         self.return_reader()
-        self.free_pending()
+        drop(&self.pending)
         self.flush()
         if not self.blocked and not self.lost:
             self.transport.close()
@@ -474,11 +440,6 @@ cdef class Connection(Carrier):
             exchange.release()
             self.open_gate()
         return 0
-
-    cdef void free_pending(self) noexcept:
-        PyMem_Free(self.pending)
-        self.pending = NULL
-        self.pending_size = self.pending_capacity = 0
 
     cdef int return_reader(self) except -1:
         """Back to the pool, if its message was read to the end; else its parser is somewhere in the middle."""
@@ -537,25 +498,3 @@ cdef class Connection(Carrier):
     def busy(self):
         """Is a request being worked on?"""
         return self.exchange is not None
-
-
-cdef object peer_address(object transport):
-    """The client's (host, port) as ASGI has it; None where the peer has no such address."""
-    cdef object address = transport.get_extra_info("peername")
-    if isinstance(address, (tuple, list)) and len(address) >= 2:
-        return (str(address[0]), int(address[1]))
-    return None
-
-
-cdef object local_address(object transport, Worker worker):
-    """Our own (host, port), or (path, None); one object for all connections that came in at the same address."""
-    cdef object address = transport.get_extra_info("sockname")
-    if isinstance(address, (tuple, list)) and len(address) >= 2:
-        address = (str(address[0]), int(address[1]))
-    elif isinstance(address, str) and address:
-        address = (address, None)
-    else:
-        return None
-    if address != worker.server_address:
-        worker.server_address = address
-    return worker.server_address

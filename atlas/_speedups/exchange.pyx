@@ -7,10 +7,12 @@ response that breaks a rule before its head has left.
 
 cimport cython
 from cpython.bytes cimport PyBytes_GET_SIZE
-from cpython.dict cimport PyDict_Copy
 
-from atlas._speedups.finished cimport FINISHED, finished
+from atlas._speedups.carrier cimport Carrier
+from atlas._speedups.finished cimport FINISHED
 from atlas._speedups.framing cimport BY_LENGTH, CHUNKED, NO_BODY, UNTIL_CLOSE, response_framing
+from atlas._speedups.incoming cimport BODY_LOST, Incoming
+from atlas._speedups.request_head cimport RequestHead
 from atlas._speedups.response_head cimport write_fields, write_status, write_trailer
 from atlas._speedups.write_buffer cimport WriteBuffer
 
@@ -22,35 +24,10 @@ _wall_time = _time.time
 
 cdef str START = "http.response.start"
 cdef str BODY = "http.response.body"
-cdef dict EXTENSIONS = {
-    "http.response.pathsend": {},
-    "http.response.zerocopysend": {},
-    "http.response.trailers": {},
-    "http.response.early_hint": {},
-}
-
-
-cdef class Carrier(Channel):
-    """What an exchange asks of its connection; :class:`Connection` answers."""
-
-    cdef int body_wanted(self, Exchange exchange) except -1:
-        """The application waits for the body: say 100 Continue if that is due, read on."""
-        raise NotImplementedError
-
-    cdef bint reusable(self, Exchange exchange) noexcept:
-        """May the connection carry another request after this response? Asked when its head is finished."""
-        return False
-
-    cdef int response_done(self, Exchange exchange) except -1:
-        raise NotImplementedError
-
-    cdef int response_failed(self, Exchange exchange) except -1:
-        raise NotImplementedError
 
 
 @cython.final
-@cython.freelist(64)
-cdef class Exchange:
+cdef class Exchange(Incoming):
     """One request and its response, between a connection and a gateway.
 
     ``scope()``, ``receive`` and ``send`` are what an ASGI application is called with; ``respond`` is the short way for
@@ -58,124 +35,8 @@ cdef class Exchange:
     """
 
     def __cinit__(self, Carrier carrier not None, RequestHead head not None):
-        self.carrier = carrier
-        self.worker = carrier.worker
-        self.head = head
         self.began = self.worker.now()
-        self.request_state = BODY_THERE if head.framing == NO_BODY else BODY_COMING
-        self.continue_due = head.expects_continue and self.request_state == BODY_COMING
         self.response_state = NO_RESPONSE
-
-    # What was asked.
-
-    def scope(self):
-        """A new ASGI scope of type "http" for this request: a dict that belongs to the caller."""
-        return self.make_scope()
-
-    cdef dict make_scope(self):
-        cdef RequestHead head = self.head
-        cdef dict scope = PyDict_Copy(self.worker.scope_template)
-        scope["asgi"] = {"version": "3.0", "spec_version": "2.5"}
-        if head.http_10:
-            scope["http_version"] = "1.0"
-        scope["server"] = self.carrier.server
-        scope["client"] = self.carrier.client
-        scope["scheme"] = self.carrier.scheme
-        scope["method"] = head.method
-        scope["path"] = head.path()
-        scope["raw_path"] = head.raw_path
-        scope["query_string"] = head.query_string
-        scope["headers"] = head.headers
-        scope["extensions"] = PyDict_Copy(EXTENSIONS)
-        if self.worker.state is not None:
-            scope["state"] = PyDict_Copy(self.worker.state)
-        return scope
-
-    @property
-    def client(self):
-        """The peer's (host, port), or None."""
-        return self.carrier.client if self.carrier is not None else None
-
-    # Receiving.
-
-    def receive(self):
-        """ASGI's ``receive``: an awaitable of the next event, ``http.request`` or ``http.disconnect`` (a dict)."""
-        cdef dict event = self.receive_now()
-        if event is not None:
-            return finished(event)
-        return self.receive_later()
-
-    async def receive_later(self):
-        """Wait for an event."""
-        cdef dict event = self.receive_now()
-        while event is None:
-            future = self.worker.loop.create_future()
-            if self.receivers is None:
-                self.receivers = [future]
-            else:
-                self.receivers.append(future)
-            self.carrier.body_wanted(self)
-            await future
-            event = self.receive_now()
-        return event
-
-    cdef dict receive_now(self):
-        """The next event, or None if there is none yet."""
-        if self.response_state >= RESPONSE_DONE or self.carrier is None or self.carrier.lost:
-            return {"type": "http.disconnect"}
-        if self.request_state == BODY_COMING:
-            return self.give_body() if self.pieces is not None else None
-        if self.request_state == BODY_THERE:
-            return self.give_body()
-        return {"type": "http.disconnect"} if self.request_state == BODY_LOST or self.client_left else None
-
-    cdef dict give_body(self):
-        """What has come of the body, as one event."""
-        cdef list pieces = self.pieces
-        cdef bint more = self.request_state == BODY_COMING
-        self.pieces = None
-        self.piece_bytes = 0
-        if not more:
-            self.request_state = BODY_GIVEN
-        if pieces is None:
-            return {"type": "http.request", "body": b"", "more_body": more}
-        if more:
-            self.carrier.body_wanted(self)
-        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        return {"type": "http.request", "body": body, "more_body": more}
-
-    cdef int body_came(self, list pieces, Py_ssize_t size, bint complete) except -1:
-        """The connection read some of the body, perhaps the last of it."""
-        self.continue_due = False
-        if pieces is not None:
-            if self.pieces is None:
-                self.pieces = pieces
-            else:
-                self.pieces.extend(pieces)
-            self.piece_bytes += size
-        if complete:
-            self.request_state = BODY_THERE
-        return self.wake_receivers()
-
-    cdef int body_lost(self) except -1:
-        """The client left, or the rest of the body won't be read: from now on ``receive`` tells of a disconnect.
-
-        A body that has come whole can still be received first.
-        """
-        self.client_left = True
-        if self.request_state == BODY_COMING:
-            self.request_state = BODY_LOST
-            self.pieces = None
-        return self.wake_receivers()
-
-    cdef int wake_receivers(self) except -1:
-        cdef list receivers = self.receivers
-        self.receivers = None
-        if receivers is not None:
-            for future in receivers:
-                if not future.done():
-                    future.set_result(None)
-        return 0
 
     # Sending.
 
@@ -408,6 +269,7 @@ cdef class Exchange:
     cdef int finish(self) except -1:
         """The response is whole."""
         self.response_state = RESPONSE_DONE
+        self.answered = True
         if self.worker.access_records is not None:
             self.log()
         self.wake_receivers()
@@ -456,6 +318,7 @@ cdef class Exchange:
             return 0
         if self.response_state < RESPONSE_DONE:
             self.response_state = RESPONSE_FAILED
+            self.answered = True
             if self.worker.access_records is not None:
                 self.log()
             self.wake_receivers()
@@ -467,6 +330,7 @@ cdef class Exchange:
         self.body_lost()
         if self.response_state < RESPONSE_DONE:
             self.response_state = RESPONSE_FAILED
+        self.answered = True
         self.pieces = None
         self.carrier = None
 

@@ -70,6 +70,7 @@ cdef class Worker:
     cdef int refresh_date(self) except -1
     cdef int write_own_lines(self, WriteBuffer out, bint date, bint server) except -1
     cdef int flush_soon(self, object channel) except -1
+    cdef object shared_address(self, object address)
     cdef int opened(self) except -1
     cdef int closed(self) except -1
     cdef int begin_request(self) except -1

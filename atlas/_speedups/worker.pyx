@@ -162,6 +162,12 @@ cdef class Worker:
         self.gateway = self.events = None
         self.access_log = self.access_records = None
 
+    cdef object shared_address(self, object address):
+        """``address``, or the equal one that another connection has already: most come in at the same."""
+        if address != self.server_address:
+            self.server_address = address
+        return self.server_address
+
     cdef int opened(self) except -1:
         """A connection was accepted."""
         self.open += 1

@@ -29,7 +29,7 @@ class ASGIGateway(ASGICall):
     """
 
     def __new__(cls, app: ASGIApp, loop: asyncio.AbstractEventLoop) -> ASGIGateway:
-        return super().__new__(cls, app, loop, copy_context())
+        return super().__new__(cls, app, loop, copy_context(), asyncio.Task)
 
     def disconnect(self, exchange: Exchange) -> None:
         """Nothing to do: ``receive`` and ``send`` tell the application, as ASGI has it."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from pathlib import Path
 from typing import Any
 
 from atlas._speedups.exchange import Exchange
@@ -33,7 +34,7 @@ async def send_file(exchange: Exchange, event: Event) -> None:
 
 
 async def _send_path(exchange: Exchange, path: Any) -> None:
-    if not isinstance(path, (str, os.PathLike)) or not os.path.isabs(path):
+    if not isinstance(path, (str, os.PathLike)) or not Path(path).is_absolute():
         raise ValueError(f"expected an absolute path in http.response.pathsend, got {path!r}")
     descriptor = await asyncio.to_thread(os.open, path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
     try:

@@ -1,7 +1,7 @@
 """Accepts connections on listening sockets, and stops for a while when there are as many as there may be.
 
-The event loop accepts on a duplicate of each socket. To pause, the duplicate is closed: the kernel goes on to queue what
-comes (``--backlog``), and nobody is turned away with a reset or runs into the descriptor limit.
+The event loop accepts on a duplicate of each socket. To pause, the duplicate is closed: the kernel goes on to queue
+what comes (``--backlog``), and nobody is turned away with a reset or runs into the descriptor limit.
 """
 
 from __future__ import annotations
@@ -10,13 +10,17 @@ import asyncio
 import logging
 import resource
 import socket
+import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 __all__ = ["Acceptor", "connection_limit"]
 
 _logger = logging.getLogger("atlas.server")
 
 _BURST = 64  # connections that a loop may accept before it tells us of the first
+_TURNS = 3  # of the loop from accept(2) to the protocol's connection_made, where that takes a task (asyncio's loop)
+_SILENCE = 60.0  # seconds between two lines that say that new connections wait
 _RESERVE = 64  # descriptors for everything that is no connection: files, databases, the loop itself
 
 
@@ -33,18 +37,17 @@ class Acceptor:
     """Lets a loop accept on sockets; all methods are called on that loop.
 
     :param sockets: bound and listening.
-    :param make: makes the protocol of a new connection.
+    :param make: makes the protocol of a new connection: an ``asyncio.BufferedProtocol`` in all but its bases.
     :param backlog: as given to ``listen(2)``.
     """
 
-    def __init__(
-        self, sockets: Sequence[socket.socket], make: Callable[[], asyncio.BaseProtocol], backlog: int
-    ) -> None:
+    def __init__(self, sockets: Sequence[socket.socket], make: Callable[[], Any], backlog: int) -> None:
         self._sockets = sockets
         self._make = make
         self._backlog = backlog
         self._servers: list[asyncio.Server] = []
         self._wanted = False
+        self._silent_until = 0.0
         self._change: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -53,25 +56,33 @@ class Acceptor:
         await self._listen()
 
     def pause(self) -> None:
-        """Accept nothing until :meth:`resume`."""
+        """Accept nothing until :meth:`resume`; may be called while a connection is being accepted."""
+        now = time.monotonic()
+        if now >= self._silent_until:
+            self._silent_until = now + _SILENCE
+            _logger.warning("as many connections are open as may be (--limit-connections): new ones wait")
         self._wanted = False
-        _logger.warning("as many connections are open as may be (--limit-connections): new ones wait")
-        # We are called while a connection is being accepted, which uvloop's server doesn't survive being closed in.
-        asyncio.get_running_loop().call_soon(self._unless_resumed)
+        self._change = asyncio.ensure_future(self._retire())
 
     def resume(self) -> None:
         """Accept again."""
         if not self._wanted:
             self._wanted = True
-            if not self._servers:
-                self._change = asyncio.ensure_future(self._listen())
+            self._change = asyncio.ensure_future(self._listen())
+
+    async def finish(self) -> None:
+        """Accept no more, and let those in who were accepted already."""
+        self._wanted = False
+        await self._retire()
 
     def close(self) -> None:
-        """Accept no more; the sockets themselves stay the caller's."""
+        """Accept no more, at once; the sockets themselves stay the caller's."""
         self._wanted = False
         if self._change is not None:
             self._change.cancel()
-        self._close_servers()
+        servers, self._servers = self._servers, []
+        for server in servers:
+            server.close()
 
     async def _listen(self) -> None:
         loop = asyncio.get_running_loop()
@@ -84,11 +95,19 @@ class Acceptor:
                 return
             self._servers.append(server)
 
-    def _unless_resumed(self) -> None:
-        if not self._wanted:
-            self._close_servers()
+    async def _retire(self) -> None:
+        """Stop accepting, and close when everybody who was accepted has been introduced to a protocol.
 
-    def _close_servers(self) -> None:
+        A loop takes a turn or two for that, and loses those who are in between when their server closes.
+        """
+        loop = asyncio.get_running_loop()
         servers, self._servers = self._servers, []
         for server in servers:
-            server.close()
+            for sock in server.sockets:
+                loop.remove_reader(sock.fileno())  # uvloop has none, and accepts in one step
+        try:
+            for _ in range(_TURNS):
+                await asyncio.sleep(0)
+        finally:
+            for server in servers:
+                server.close()

@@ -1,4 +1,4 @@
-"""An application's life beside its requests: ``lifespan.startup`` before the first, ``lifespan.shutdown`` after the last.
+"""An application's life beside its requests: ``lifespan.startup`` before the first, ``lifespan.shutdown`` after all.
 
 Source: ASGI, Lifespan Protocol 2.0.
 """
@@ -40,7 +40,8 @@ class Lifespan:
         self._state: dict[str, Any] = {}
         self._phase = _Phase.DOWN if mode == "off" else _Phase.NEW
         self._received = 0
-        self._message: str | None = None
+        self._message: str | None = None  # why the start failed
+        self._last_message: str | None = None  # why the shutdown did
         self._task: asyncio.Task[None] | None = None
         self._stop = asyncio.Event()
         self._answered = asyncio.Event()
@@ -66,23 +67,22 @@ class Lifespan:
             await self._task
             raise LifespanError(self._message)
 
-    async def shutdown(self, timeout: float) -> None:
-        """Shut the application down; gives up, with a line in the log, after ``timeout`` seconds."""
+    async def shutdown(self, patience: float) -> None:
+        """Shut the application down; gives up, with a line in the log, after ``patience`` seconds."""
         if self._phase is not _Phase.UP or self._task is None:
             return
         self._phase = _Phase.STOPPING
-        self._message = None
         self._answered.clear()
         self._stop.set()
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(patience):
                 await self._answered.wait()
                 await self._task
         except TimeoutError:
-            _logger.error("the application's lifespan shutdown took more than %g seconds: it is given up", timeout)
+            _logger.error("the application's lifespan shutdown took more than %g seconds: it is given up", patience)
             self._task.cancel()
-        if self._message is not None:
-            _logger.error("the application's lifespan shutdown failed: %s", self._message)
+        if self._last_message is not None:
+            _logger.error("the application's lifespan shutdown failed: %s", self._last_message)
         self._phase = _Phase.DOWN
 
     async def _run(self) -> None:
@@ -132,7 +132,7 @@ class Lifespan:
         elif kind == "lifespan.shutdown.complete" and self._phase is _Phase.STOPPING:
             pass
         elif kind == "lifespan.shutdown.failed" and self._phase is _Phase.STOPPING:
-            self._message = str(event.get("message") or "no reason given")
+            self._last_message = str(event.get("message") or "no reason given")
         else:
             if not str(kind).startswith("lifespan."):
                 self._received = 0  # it takes everything for a request: it wasn't made for a lifespan

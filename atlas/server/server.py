@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import socket
 from collections.abc import Callable, Iterator, Sequence
@@ -13,9 +14,8 @@ from typing import Any
 
 from atlas._speedups.connection import Connection
 from atlas._speedups.worker import Worker
-from atlas.errors import StartupError
 from atlas.gateway.asgi import ASGIGateway
-from atlas.server import importer, listener, logs, loops
+from atlas.server import env_file, importer, listener, logs, loops
 from atlas.server.acceptor import Acceptor, connection_limit
 from atlas.server.access_log import AccessLog, wanted
 from atlas.server.events import Events
@@ -125,7 +125,8 @@ class Server:
         access_log = AccessLog(loop, settings) if wanted(settings) else None
         events = Events()
         gateway = ASGIGateway(self.app, loop)
-        worker = Worker(loop, gateway, settings, events, connection_limit(settings.limit_connections), access_log, state)
+        limit = connection_limit(settings.limit_connections)
+        worker = Worker(loop, gateway, settings, events, limit, access_log, state)
         sweeper = Sweeper(loop, settings)
         sweeper.watch(worker)
         acceptor = Acceptor(self.sockets, partial(Connection, worker), settings.backlog)
@@ -136,7 +137,7 @@ class Server:
             await acceptor.open()
             self._announce()
             await self._stop_wanted.wait()
-            acceptor.close()
+            await acceptor.finish()
             for sock in self.sockets:
                 sock.close()
             await self._wind_down(worker, gateway, drained)
@@ -170,7 +171,7 @@ class Server:
             _logger.error("%d requests took no notice of being cancelled: they are left behind", len(gateway.tasks))
 
     async def _quiet(self, worker: Worker, gateway: ASGIGateway, drained: asyncio.Event, seconds: float) -> bool:
-        """Wait until no connection is open and no request in work; False if that took too long, or we are in a hurry."""
+        """Wait until no connection is open and no request in work; False if that took too long, or is cut short."""
         if worker.open == 0:
             drained.set()
         waiting = asyncio.ensure_future(_all_done(gateway, drained))
@@ -219,6 +220,8 @@ def run(app: ASGIApp | str, settings: Settings | None = None, **overrides: Any) 
     """
     settings = _with(settings, overrides)
     logs.configure(settings)
+    if settings.env_file is not None:
+        env_file.load(settings.env_file, os.environ)
     if isinstance(app, str):
         app = importer.load(app, app_dir=settings.app_dir, factory=settings.factory)
     elif settings.factory:

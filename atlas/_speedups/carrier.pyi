@@ -1,0 +1,3 @@
+from atlas._speedups.channel import Channel
+
+class Carrier(Channel): ...

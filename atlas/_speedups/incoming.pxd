@@ -1,0 +1,35 @@
+"""The request's side of an exchange: what was asked, and the body as it comes."""
+
+from atlas._speedups.carrier cimport Carrier
+from atlas._speedups.request_head cimport RequestHead
+from atlas._speedups.worker cimport Worker
+
+cdef enum RequestState:
+    BODY_COMING         # more of it is expected
+    BODY_THERE          # all of it has come
+    BODY_GIVEN          # all of it has been received by the application
+    BODY_LOST           # the client left, or is no longer listened to: the rest will not come
+
+
+cdef class Incoming:
+    # Who carries it (None when that is over), and what was asked.
+    cdef Carrier carrier
+    cdef Worker worker
+    cdef readonly RequestHead head
+
+    # The body: where it stands, and the pieces that the application didn't take yet.
+    cdef RequestState request_state
+    cdef list pieces
+    cdef Py_ssize_t piece_bytes
+    cdef bint client_left           # it will send nothing more
+    cdef bint answered              # the response is over: nobody listens to the rest
+    cdef bint continue_due          # the client waits for 100 Continue
+    cdef list receivers             # futures of those who wait in receive()
+
+    # Methods.
+    cdef dict make_scope(self)
+    cdef int body_came(self, list pieces, Py_ssize_t size, bint complete) except -1
+    cdef int body_lost(self) except -1
+    cdef int wake_receivers(self) except -1
+    cdef dict receive_now(self)
+    cdef dict give_body(self)
