@@ -1,0 +1,1 @@
+# For the other compiled rooms only: Python sees nothing of it.
