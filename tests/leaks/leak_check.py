@@ -183,6 +183,9 @@ def main() -> int:
     with Server(app, settings).in_thread() as server:
         address = server.sockets[0].getsockname()[:2]
         leaks = check("requests", address, request, requests)
+        if options.plant:
+            sys.stdout.write("".join(f"{line}\n" for line in leaks))
+            return 1 if leaks else 0
         leaks += check("connects", address, connect_and_close, connects)
         leaks += check("resets", address, reset, resets)
     sys.stdout.write("".join(f"{line}\n" for line in leaks))

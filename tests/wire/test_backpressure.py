@@ -40,7 +40,7 @@ def test_send_waits_for_a_client_that_does_not_read(wire: Wire, headers: Any) ->
         await send({"type": "http.response.body"})
 
     wire.play(app)
-    with wire.connect(receive_buffer=4096) as peer:
+    with wire.connect(receive_buffer=65536) as peer:
         peer.send(request_bytes())
         assert stalled.result(PATIENCE) < COUNT / 4
         assert len(peer.response().body) == PIECE * COUNT
@@ -121,7 +121,7 @@ def test_pipelined_answers_stop_for_a_client_that_does_not_read(wire: Wire) -> N
     wire.play(app)
     count = 300
     before = wire.stage.calls
-    with wire.connect(receive_buffer=4096) as peer, wire.connect() as other:
+    with wire.connect(receive_buffer=65536) as peer, wire.connect() as other:
         peer.send(request_bytes() * count)
         for _ in range(20):
             other.send(request_bytes())

@@ -25,9 +25,9 @@ def warnings(records: list[logging.LogRecord], flag: str) -> list[str]:
 # The request line and head, with the defaults.
 
 
-def test_longest_request_line(delivered: Wire) -> None:
+def test_longest_request_line(wire: Wire) -> None:
     target = b"/" + b"a" * (8192 - len(b"GET / HTTP/1.1\r\n"))
-    assert delivered.exchange(request_bytes(line=b"GET " + target + b" HTTP/1.1")).status == 200
+    assert wire.exchange(request_bytes(line=b"GET " + target + b" HTTP/1.1")).status == 200
 
 
 @pytest.mark.parametrize("line", [b"GET /" + b"a" * 8192 + b" HTTP/1.1", b"GET /?" + b"a" * 70_000 + b" HTTP/1.1"])

@@ -14,7 +14,7 @@ from .peer import PATIENCE
 from .stage import Wire, chunked, post, read_body, request_bytes, respond
 
 Own = Callable[..., Wire]
-SHORT = 0.2
+SHORT = 0.1
 
 
 def test_silent_connection_is_closed_silently(own: Own) -> None:
