@@ -93,11 +93,9 @@ def test_one_changed_byte_is_judged_as_the_slow_reader_judges_it(body: bytes, da
     read = read_slowly(changed)
     try:
         taken, done = both(changed)
-    except ProtocolError as error:
-        assert error.status == 400
-        assert read is None
-    else:
-        assert (taken if done else None) == (read[1] if read else None)
+    except ProtocolError:
+        taken, done = 0, False
+    assert (taken if done else None) == (read[1] if read else None)
 
 
 @given(bodies(), st.data())
@@ -110,28 +108,29 @@ def test_a_body_that_is_cut_off_is_not_done(body: bytes, data: st.DataObject) ->
     "data",
     [
         *(
-            b"\r\n",
-            b"g\r\n",
-            b"-1\r\n",
-            b"+1\r\n",
-            b" 1\r\n",
-            b"1 \r\n",
-            b"0x1\r\n",
+            b"\r",
             b"\n",
+            b"g",
+            b"-",
+            b"+",
+            b" ",
+            b";",
+            b"1 ",
+            b"0x",
             b"1\n",
             b"1;a\n",
-            b";a\r\n",
+            b"1\rx",
+            b"1;a\rx",
+            b"1;\0",
+            b"1;\x7f",
         ),
-        *(b"1\rx", b"1;a\rx", b"1;\x00\r\n", b"1;\x7f\r\n", b"00000000000000001\r\n"),
-        *(b"1\r\nab", b"1\r\na\n", b"1\r\na\r\r", b"1\r\n\r\nx", b"0\r\nx", b"0\r\na: b\n", b"0\r\na\x00"),
-        *(b"0\r\n\rx", b"0\r\n\n", b"0\r\na: b\r\r"),
+        *(b"0" * 17, b"1\r\nab", b"1\r\na\n", b"1\r\na\r\r", b"1\r\n\rx"),
+        *(b"0\r\n\0", b"0\r\na: b\n", b"0\r\na\0", b"0\r\n\rx", b"0\r\n\n", b"0\r\na: b\r\r"),
     ],
 )
 def test_faulty_framing_is_refused_at_its_first_byte(data: bytes) -> None:
-    if data == b"0\r\nx":
-        data += b"\n"
     assert refused(data) == 400
-    assert both(data[:-1])[1] is False, "what came before the faulty byte was fine"
+    assert both(data[:-1]) == (len(data) - 1, False), "what came before the faulty byte was fine"
 
 
 @pytest.mark.parametrize("size", [b"7fffffffffffffff", b"7FFFFFFFFFFFFFFF", b"0000000000000001"])

@@ -1,16 +1,17 @@
 import pytest
 
 from atlas._speedups.limits import Limits
+from atlas.server.settings import Settings
 
 DEFAULTS = {"request_line": 8192, "head": 65536, "fields": 128, "field": 16384, "body": 104857600}
 
+FLAGS = {name: f"limit_request_{name.removeprefix('request_')}" for name in DEFAULTS}
+
 
 def test_the_defaults_are_those_of_the_settings() -> None:
-    from atlas.server.settings import Settings
-
-    settings, limits = Settings(), Limits()
+    limits, settings = Limits(), Settings()
     assert {name: getattr(limits, name) for name in DEFAULTS} == DEFAULTS
-    assert {name: getattr(settings, f"limit_request_{name}") for name in DEFAULTS} == DEFAULTS
+    assert {name: getattr(settings, FLAGS[name]) for name in DEFAULTS} == DEFAULTS
 
 
 @pytest.mark.parametrize("name", DEFAULTS)
