@@ -31,6 +31,7 @@ cdef class Connection(Carrier):
 
     # The reading side.
     cdef bint ended                 # the client sent all that it will send
+    cdef bint written_eof           # and so did we
     cdef bint paused                # reading
     cdef bint resuming              # the loop will call resume()
     cdef Py_ssize_t discarded       # bytes of the body that nobody wanted
@@ -56,6 +57,7 @@ cdef class Connection(Carrier):
     cdef int refuse(self, object error) except -1
     cdef int answer_refusal(self, int status, str reason) except -1
     cdef int linger(self) except -1
+    cdef int end_writing(self) except -1
     cdef int close(self) except -1
     cdef int abort(self) except -1
     cdef int drop_exchange(self) except -1

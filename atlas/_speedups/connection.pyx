@@ -92,9 +92,8 @@ cdef class Connection(Carrier):
             self.exchange.body_lost()
             self.worker.gateway.disconnect(self.exchange)
             return True
-        if self.state == CLOSING:
-            return True
-        self.close()
+        if self.state != CLOSING:
+            self.close()
         return True
 
     def connection_lost(self, error):
@@ -205,6 +204,8 @@ cdef class Connection(Carrier):
                 self.close()
             else:
                 self.set_reading()
+        elif self.state == LINGERING:
+            self.end_writing()
         elif self.state == CLOSING and not self.blocked and not self.lost:
             self.transport.close()
         return 0
@@ -395,19 +396,20 @@ cdef class Connection(Carrier):
         drop(&self.pending)
         self.state = LINGERING
         self.deadline = self.worker.now() + LINGER_SECONDS
-        if not self.in_turn:
-            self.flush()
-        else:
-            self.in_turn = False
-            self.flush()
-            self.in_turn = True
-        if not self.lost and not self.ended and self.transport.can_write_eof():
-            if self.paused:
-                self.paused = False
-                self.transport.resume_reading()
+        if self.ended or self.lost or not self.transport.can_write_eof():
+            return self.close()
+        if self.paused:
+            self.paused = False
+            self.transport.resume_reading()
+        self.flush()
+        return self.end_writing()
+
+    cdef int end_writing(self) except -1:
+        """The answer has left: tell the client that nothing follows, once."""
+        if self.out is None and not self.blocked and not self.lost and not self.written_eof:
+            self.written_eof = True
             self.transport.write_eof()
-            return 0
-        return self.close()
+        return 0
 
     cdef int close(self) except -1:
         """Read nothing more; close when what is gathered has left."""
@@ -445,9 +447,11 @@ cdef class Connection(Carrier):
         """Back to the pool, if its message was read to the end; else its parser is somewhere in the middle."""
         cdef RequestReader reader = self.reader
         self.reader = None
-        if reader is not None and reader.state == MESSAGE_READ:
-            self.worker.give_reader(reader)
-        return 0
+        if reader is None:
+            return 0
+        if reader.state == MESSAGE_READ:
+            return self.worker.give_reader(reader)
+        return reader.discard()
 
     # What the server calls.
 
@@ -458,10 +462,10 @@ cdef class Connection(Carrier):
 
     def end_for_shutdown(self):
         """The server's grace is over: tell the application, so that it may end by itself."""
-        if self.exchange is not None:
-            self.exchange.end_for_shutdown()
-        else:
+        if self.exchange is None:
             self.abort()
+        else:
+            self.exchange.end_for_shutdown()
 
     def cut(self):
         """End it at once."""
@@ -493,8 +497,3 @@ cdef class Connection(Carrier):
         elif exchange.receivers is not None:
             self.deadline = 0
             exchange.body_lost()
-
-    @property
-    def busy(self):
-        """Is a request being worked on?"""
-        return self.exchange is not None

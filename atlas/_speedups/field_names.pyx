@@ -27,11 +27,11 @@ cdef tuple OFTEN = (
     b"x-requested-with",
 )
 
-known_names = {}
-for name in OFTEN:
-    known_names[name] = name
-    known_names[b"-".join([word.capitalize() for word in name.split(b"-")])] = name
-    known_names[name.upper()] = name
+known_names = {
+    spelling: name
+    for name in OFTEN
+    for spelling in (name, b"-".join([word.capitalize() for word in name.split(b"-")]), name.upper())
+}
 
 # What the parser knows, and a web server may be asked for (RFC 9110, WebDAV and its kin, PATCH, QUERY).
 cdef dict METHODS = {

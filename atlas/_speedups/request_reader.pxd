@@ -81,3 +81,5 @@ cdef class RequestReader:
 
     # The parser.
     cdef int parse(self, char* data, Py_ssize_t size) except -1
+    cdef object translate(self, object error)
+    cdef int discard(self) except -1

@@ -334,6 +334,7 @@ cdef class RequestReader:
 
     cdef int parse(self, char* data, Py_ssize_t size) except -1:
         """Let the parser see these bytes, all of which belong to the current message."""
+        cdef object refusal = None
         self.window.data = data
         self.window.size = size
         try:
@@ -341,17 +342,28 @@ cdef class RequestReader:
         except HttpParserUpgrade:
             self.upgraded = True  # whether it is taken is the connection's to say
         except HttpParserCallbackError:
-            raise self.refusal from None
-        except HttpParserInvalidMethodError:
-            raise ProtocolError(501, "a method that isn't known here") from None
+            refusal = self.refusal
+            self.refusal = None
         except HttpParserError as error:
-            # The parser refuses a coding that it doesn't know before anybody is asked; RFC 9112, section 6.1: 501.
-            unknown_coding = (
-                self.state == READING_HEAD and not self.line.http_10 and "Invalid `Transfer-Encoding`" in str(error)
-            )
-            raise ProtocolError(501 if unknown_coding else 400, f"a malformed request: {error}") from None
+            refusal = self.translate(error)
         finally:
             self.window.size = 0
+        if refusal is not None:
+            raise refusal  # out here, where it gets no context: the parser's errors point back at it
+        return 0
+
+    cdef object translate(self, object error):
+        """The parser's error as ours."""
+        if isinstance(error, HttpParserInvalidMethodError):
+            return ProtocolError(501, "a method that isn't known here")
+        # The parser refuses a coding that it doesn't know before anybody is asked; RFC 9112, section 6.1: 501.
+        if self.state == READING_HEAD and not self.line.http_10 and "Invalid `Transfer-Encoding`" in str(error):
+            return ProtocolError(501, "Transfer-Encoding other than chunked")
+        return ProtocolError(400, f"a malformed request: {error}")
+
+    cdef int discard(self) except -1:
+        """The reader will not be used again: cut the tie between it and its parser."""
+        self.parser = self.feed_parser = self.refusal = None
         return 0
 
     def on_url(self, bytes target):

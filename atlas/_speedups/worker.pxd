@@ -64,7 +64,7 @@ cdef class Worker:
     # Methods.
     cdef double now(self) noexcept
     cdef RequestReader borrow_reader(self)
-    cdef void give_reader(self, RequestReader reader) noexcept
+    cdef int give_reader(self, RequestReader reader) except -1
     cdef WriteBuffer borrow_buffer(self)
     cdef void give_buffer(self, WriteBuffer buffer) noexcept
     cdef int refresh_date(self) except -1

@@ -156,7 +156,8 @@ cdef class Worker:
 
     def close(self):
         """Cut the cycles; the worker is of no use afterwards."""
-        self.readers.clear()
+        while self.readers:
+            (<RequestReader>self.readers.pop()).discard()
         self.buffers.clear()
         self.unflushed.clear()
         self.gateway = self.events = None
@@ -194,10 +195,12 @@ cdef class Worker:
             return <RequestReader>self.readers.pop()
         return RequestReader(self.limits)
 
-    cdef void give_reader(self, RequestReader reader) noexcept:
+    cdef int give_reader(self, RequestReader reader) except -1:
+        if len(self.readers) >= POOLED:
+            return reader.discard()
         reader.reset()
-        if len(self.readers) < POOLED:
-            self.readers.append(reader)
+        self.readers.append(reader)
+        return 0
 
     cdef WriteBuffer borrow_buffer(self):
         if self.buffers:
