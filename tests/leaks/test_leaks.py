@@ -1,6 +1,6 @@
 """With the collector off, objects and memory return to where they were.
 
-``make test`` runs a small round; ``ATLAS_LEAKS_FULL=1`` runs 20,000 requests, 5,000 connects and 1,000 resets.
+20,000 requests, 5,000 connects and 1,000 resets in the middle; with ``ATLAS_LEAKS_FULL=1`` several times that.
 """
 
 from __future__ import annotations
