@@ -169,7 +169,7 @@ def cut_the_cycles_of_asyncio() -> None:
 
 
 def check(name: str, address: Any, work: Callable[[Any, int], None], count: int) -> list[str]:
-    work(address, max(count // 10, 64))  # warm-up: caches, pools, the allocator's arenas
+    work(address, count)  # warm-up: caches, pools and the allocator's arenas reach the size that this work needs
     time.sleep(0.1)
     request(address, TOGETHER)
     before = Census.take()
@@ -187,9 +187,10 @@ def main() -> int:
     parser.add_argument("--full", action="store_true", help="ten times the requests, five times the resets")
     parser.add_argument("--plant", action="store_true", help="leak on purpose")
     options = parser.parse_args()
-    if options.plant:
-        plant({})
     requests, connects, resets = (200_000, 5_000, 5_000) if options.full else (20_000, 5_000, 1_000)
+    if options.plant:
+        requests = 2_000
+        plant({})
     settings = Settings(port=0, loop=options.loop, lifespan="off", access_log=False, log_level="critical")
     logging.getLogger("atlas").addHandler(logging.NullHandler())
     logging.getLogger("atlas").propagate = False
