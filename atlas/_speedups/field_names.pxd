@@ -1,6 +1,6 @@
 """The field names and methods that are met often, made once."""
 
-# The names that a reader or a writer has to know; they are the very objects in ``known_names``.
+# The names that a reader or a writer has to know; a name that is read is one of these very objects.
 cdef bytes HOST
 cdef bytes CONNECTION
 cdef bytes CONTENT_LENGTH
@@ -8,6 +8,5 @@ cdef bytes TRANSFER_ENCODING
 cdef bytes EXPECT
 cdef bytes UPGRADE
 
-cdef dict known_names
-
+cdef bytes field_name(const char* data, Py_ssize_t size)
 cdef str method_name(const char* data, Py_ssize_t size)

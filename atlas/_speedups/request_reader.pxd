@@ -28,7 +28,6 @@ cdef class RequestReader:
     cdef object parser
     cdef object feed_parser
     cdef Window window
-    cdef object refusal             # a ProtocolError that a callback met; the parser wraps what callbacks raise
 
     # The head that is not whole yet: how far it was looked at, where its current line begins, how many lines it has.
     cdef Py_ssize_t scanned
@@ -49,7 +48,8 @@ cdef class RequestReader:
     cdef bint connection_close
     cdef bint connection_keep_alive
     cdef bint connection_upgrade
-    cdef bint upgraded              # the parser left the message for an upgrade
+    cdef bint parsed                # the parser found the end of the head as well
+    cdef bint upgraded              # and left the message for an upgrade
 
     # The body: what is left of it, and the pieces that nobody took yet.
     cdef long long left
@@ -58,7 +58,6 @@ cdef class RequestReader:
     cdef Py_ssize_t piece_bytes
 
     cdef Limits limits
-    cdef dict names                 # field names as they are often spelled -> the lower-case name
 
     # Reading.
     cdef Py_ssize_t feed(self, char* data, Py_ssize_t size) except -1
@@ -72,14 +71,14 @@ cdef class RequestReader:
     cdef int read_head(self, char* data, Py_ssize_t size) except -1
     cdef int restart_parser(self) except -1
     cdef int finish_head(self) except -1
-    cdef int set_target(self, bytes target) except -1
+    cdef int set_target(self, const char* data) except -1
     cdef int set_authority(self, bytes target) except -1
 
-    # A field.
+    # The fields.
+    cdef int read_fields(self, const char* data, Py_ssize_t at, Py_ssize_t end) except -1
     cdef int special_field(self, bytes name, bytes value) except -1
     cdef int read_connection(self, bytes value) except -1
 
     # The parser.
     cdef int parse(self, char* data, Py_ssize_t size) except -1
-    cdef object translate(self, object error)
     cdef int discard(self) except -1

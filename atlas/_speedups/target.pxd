@@ -16,7 +16,6 @@ cdef struct RequestLine:
     bint http_10
     bint escaped                # there is a "%" in the path
 
-cdef str read_method(RequestLine* line, const char* data, Py_ssize_t size)
-cdef int read_request_line(RequestLine* line, char* data, Py_ssize_t size) except -1
+cdef str read_request_line(RequestLine* line, char* data, Py_ssize_t size)
 cdef bint is_host(const char* data, Py_ssize_t size) noexcept nogil
 cdef str decode_path(bytes raw_path)

@@ -79,36 +79,32 @@ cdef bint is_http(const char* scheme, Py_ssize_t size) noexcept nogil:
     return True
 
 
-cdef str read_method(RequestLine* line, const char* data, Py_ssize_t size):
-    """The method that a request line begins with; raises ProtocolError(400 or 501)."""
+cdef str read_request_line(RequestLine* line, char* data, Py_ssize_t size):
+    """Find the parts of a request line, given without its CRLF, and return its method.
+
+    ``data`` may be changed in one byte: a minor version above 1 becomes 1. Raises ProtocolError(400, 501 or 505): the
+    version comes first, for it says what the rest means.
+    """
     cdef Py_ssize_t at = 0
+    cdef Py_ssize_t end = size - VERSION_SIZE
     cdef str method
     while at < size and TOKEN[<unsigned char>data[at]]:
         at += 1
     if at == 0 or at >= size or data[at] != 32:
-        raise ProtocolError(400, "a request line without a method")
+        refuse("a request line without a method")
     line.method_size = at
-    method = method_name(data, at)
-    if method is None or method == "CONNECT":
-        raise ProtocolError(501, "a method that isn't known here")
-    return method
-
-
-cdef int read_request_line(RequestLine* line, char* data, Py_ssize_t size) except -1:
-    """Find the parts of a request line, given without its CRLF, behind its method; raises ProtocolError(400 or 505).
-
-    ``data`` may be changed in one byte: a minor version above 1 becomes 1.
-    """
-    cdef Py_ssize_t at = line.method_size
-    cdef Py_ssize_t end = size - VERSION_SIZE
     line.target = at + 1
     if end <= at:
-        return refuse("a request line without an HTTP version")
+        refuse("a request line without an HTTP version")
     read_version(line, data + end)
+    method = method_name(data, line.method_size)
+    if method is None or method == "CONNECT":
+        raise ProtocolError(501, "a method that isn't known here")
     line.target_size = end - line.target
     if line.target_size == 0:
-        return refuse("a request line without a target")
-    return read_target(line, data, end)
+        refuse("a request line without a target")
+    read_target(line, data, end)
+    return method
 
 
 cdef int read_target(RequestLine* line, const char* data, Py_ssize_t end) except -1:
@@ -239,7 +235,6 @@ def request_line(bytes data not None):
     """
     cdef RequestLine line
     cdef bytes copy = PyBytes_FromStringAndSize(PyBytes_AS_STRING(data), len(data))
-    read_method(&line, PyBytes_AS_STRING(copy), len(copy))
     read_request_line(&line, PyBytes_AS_STRING(copy), len(copy))
     end = line.target + line.target_size
     return (
