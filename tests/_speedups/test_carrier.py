@@ -1,0 +1,31 @@
+"""A carrier is the part of a connection that an exchange knows: what it asks of it has an effect on the wire."""
+
+from atlas._speedups.carrier import Carrier
+from atlas._speedups.channel import Channel
+from atlas._speedups.connection import Connection
+
+from .line import Line, Office, hello, post
+
+
+def test_a_connection_is_a_carrier_and_that_a_channel() -> None:
+    assert Connection.__mro__[:3] == (Connection, Carrier, Channel)
+
+
+def test_it_tells_who_is_at_the_two_ends_and_how_they_speak(office: Office) -> None:
+    scope = office.connect(peername=("::1", 7, 0, 0), sockname=("::", 80, 0, 0), sslcontext=object()).request().scope()
+    assert (scope["client"], scope["server"], scope["scheme"]) == (("::1", 7), ("::", 80), "https")
+
+
+def test_asking_for_the_body_goes_on_reading(line: Line) -> None:
+    exchange = line.request(post(70_000))
+    line.feed(b"x" * 69_000)
+    assert line.calls == ["pause_reading"]
+    exchange.receive().close()
+    assert line.calls == ["pause_reading", "resume_reading"]
+
+
+def test_whether_it_can_be_used_again_is_asked_when_the_head_is_finished(line: Line) -> None:
+    exchange = line.request()
+    line.office.worker.stop()
+    hello(exchange)
+    assert line.answers()[0][1][b"connection"] == b"close"
