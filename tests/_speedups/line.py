@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from types import SimpleNamespace
 from typing import Any
 
@@ -177,11 +177,12 @@ class Office:
         limit_connections: int = 0,
         access_log: AccessLog | None = None,
         state: dict[str, Any] | None = None,
+        gateway: Any = None,
         **settings: Any,
     ) -> None:
         assert set(settings) <= set(SETTINGS)
         self.loop = loop
-        self.gateway = Gateway()
+        self.gateway: Any = gateway or Gateway()
         self.events = Events()
         told = SimpleNamespace(**SETTINGS | settings)
         self.worker = Worker(loop, self.gateway, told, self.events, limit_connections, access_log, state)
@@ -194,6 +195,11 @@ class Office:
         for _ in range(times):
             self.loop.call_soon(self.loop.stop)
             self.loop.run_forever()
+
+    def run(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """Call it as the loop would, and let what follows from it run."""
+        self.loop.call_soon(function, *arguments)
+        self.turn()
 
     def sweep(self) -> None:
         """Carry out what is overdue at the clock's next tick."""
