@@ -1,0 +1,149 @@
+"""What becomes of an application's exceptions, of its tasks at the end, and of the context that it was started in."""
+
+import asyncio
+import contextvars
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from atlas.errors import ClientDisconnected
+from atlas.gateway.asgi import ASGIGateway
+from tests._speedups.line import GET, Line, Office
+
+WHO: contextvars.ContextVar[str] = contextvars.ContextVar("WHO", default="nobody")
+
+
+@pytest.fixture
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    loop = asyncio.new_event_loop()
+    yield loop
+    loop.close()
+
+
+Connect = Callable[..., Line]
+
+
+@pytest.fixture
+def connect(loop: asyncio.AbstractEventLoop) -> Connect:
+    """``connect(app)``: a line to an application behind the gateway."""
+
+    def connect(app: Any) -> Line:
+        return Office(loop, gateway=ASGIGateway(app, loop)).connect()
+
+    return connect
+
+
+@pytest.fixture
+def records() -> Iterator[list[logging.LogRecord]]:
+    """What the server logs, down to debug."""
+
+    class Keeper(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            kept.append(record)
+
+    kept: list[logging.LogRecord] = []
+    logger, handler = logging.getLogger("atlas.server"), Keeper()
+    level = logger.level
+    logger.setLevel(logging.DEBUG)
+    logger.addHandler(handler)
+    yield kept
+    logger.removeHandler(handler)
+    logger.setLevel(level)
+
+
+async def forever(scope: Any, receive: Any, send: Any) -> None:
+    await asyncio.Event().wait()
+
+
+def test_an_exception_is_logged_with_its_traceback(connect: Connect, records: list[logging.LogRecord]) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        raise ZeroDivisionError("mine")
+
+    line = connect(app)
+    line.office.run(line.feed, b"GET /a%0d%0ab HTTP/1.1\r\nHost: a\r\n\r\n")
+    (record,) = records
+    assert record.levelno == logging.ERROR
+    assert record.exc_info is not None
+    assert record.exc_info[2] is not None
+    assert isinstance(record.exc_info[1], ZeroDivisionError)
+    assert record.getMessage() == "exception in the application: <RequestHead GET /a%0d%0ab HTTP/1.1>"
+    assert line.answers()[0][0] == 500
+
+
+def test_an_unfinished_response_is_logged(connect: Connect, records: list[logging.LogRecord]) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    line = connect(app)
+    line.office.run(line.feed, GET)
+    (record,) = records
+    assert (record.levelno, record.exc_info) == (logging.ERROR, None)
+    assert "without a complete response" in record.getMessage()
+    assert line.answers()[0][0] == 500
+
+
+async def sends_to_nobody(scope: Any, receive: Any, send: Any) -> None:
+    await receive()
+    await receive()
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+
+
+def test_a_client_that_left_is_no_error(connect: Connect, records: list[logging.LogRecord]) -> None:
+    line = connect(sends_to_nobody)
+    line.office.run(line.feed, GET)
+    line.lose()
+    line.office.turn(4)
+    (record,) = records
+    assert (record.levelno, record.exc_info) == (logging.DEBUG, None)
+    assert "went away" in record.getMessage()
+
+
+def test_the_same_error_while_the_client_is_there_is_the_applications(
+    connect: Connect, records: list[logging.LogRecord]
+) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        raise ClientDisconnected("somebody else's")
+
+    line = connect(app)
+    line.office.run(line.feed, GET)
+    assert [record.levelno for record in records] == [logging.ERROR]
+
+
+def test_requests_in_work_can_be_cancelled(connect: Connect, records: list[logging.LogRecord]) -> None:
+    line = connect(forever)
+    line.office.run(line.feed, GET)
+    gateway = line.office.gateway
+    assert len(gateway.tasks) == 1
+    gateway.cancel()
+    line.office.turn(3)
+    assert gateway.tasks == set()
+    assert records == []
+    gateway.cancel()
+
+
+def test_each_request_starts_in_the_context_that_the_gateway_was_made_in(connect: Connect) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(WHO.get())
+        WHO.set("a request")
+        await send({"type": "http.response.start", "status": 204})
+        await send({"type": "http.response.body"})
+
+    seen: list[str] = []
+    token = WHO.set("the maker")
+    line = connect(app)
+    WHO.reset(token)
+    line.office.run(line.feed, GET + GET)
+    assert seen == ["the maker", "the maker"]
+
+
+def test_a_disconnect_is_left_to_receive_and_send(connect: Connect) -> None:
+    line = connect(forever)
+    line.office.run(line.feed, GET)
+    (task,) = line.office.gateway.tasks
+    line.lose()
+    line.office.turn(3)
+    assert not task.done(), "the application is told, not cancelled"
+    line.office.gateway.cancel()
+    line.office.turn(3)

@@ -1,0 +1,291 @@
+"""Files as bodies, on real sockets by the kernel and on transports that have none by hand."""
+
+import asyncio
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from atlas.errors import ClientDisconnected
+from atlas.gateway.files import send_file
+from tests._speedups.line import GET, Line, Office, start
+from tests.wire.peer import PATIENCE, Peer
+
+CONTENT = bytes(index % 251 for index in range(251)) * 3000  # 753,000 bytes: more than one piece
+Serve = Callable[..., Any]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "file"
+    path.write_bytes(CONTENT)
+    return path
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def connect(request: pytest.FixtureRequest, serve: Serve) -> Callable[..., Peer]:
+    """``connect(app, **options)``: a client of a running server; ``receive_buffer`` makes it a slow one."""
+
+    def connect(app: Any, receive_buffer: int | None = None, **settings: Any) -> Peer:
+        server = serve(app, loop=request.param, **settings)
+        return Peer(server.sockets[0].getsockname()[:2], receive_buffer=receive_buffer)
+
+    return connect
+
+
+def pathsend(path: object) -> dict[str, Any]:
+    return {"type": "http.response.pathsend", "path": path}
+
+
+def zerocopysend(file: object, **options: Any) -> dict[str, Any]:
+    return {"type": "http.response.zerocopysend", "file": file, **options}
+
+
+class Application:
+    """Sends one event after a start; ``ended`` is what came of it."""
+
+    def __init__(self, event: Any = None, *headers: tuple[bytes, bytes]) -> None:
+        self.event = event
+        self.headers = headers
+        self.ended: Future[BaseException | None] = Future()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] == "/hello":
+            await send({"type": "http.response.start", "status": 200})
+            await send({"type": "http.response.body", "body": b"hello"})
+            return
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": list(self.headers)})
+            await send(self.event)
+        except BaseException as error:
+            self.ended.set_result(error)
+            raise
+        self.ended.set_result(None)
+
+
+def ended(app: Application) -> BaseException | None:
+    return app.ended.result(PATIENCE)
+
+
+# ------------------------------------------------------------------------------------------------------ on real sockets
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_a_file_by_its_path(connect: Callable[..., Peer], file: Path, kind: type) -> None:
+    app = Application(pathsend(kind(file)))
+    with connect(app) as peer:
+        peer.send(GET)
+        answer = peer.response()
+        assert answer.body == CONTENT
+        assert answer.header(b"content-length") == b"%d" % len(CONTENT)
+        peer.send(b"GET /hello HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert peer.response().body == b"hello", "the connection goes on"
+    assert ended(app) is None
+
+
+@pytest.mark.parametrize(
+    ("offset", "count", "expected"),
+    [
+        (None, None, CONTENT[10:]),
+        (0, None, CONTENT),
+        (300_000, None, CONTENT[300_000:]),
+        (None, 5, CONTENT[10:15]),
+        (1, 400_000, CONTENT[1:400_001]),
+        (0, len(CONTENT), CONTENT),
+        (len(CONTENT) - 1, 1, CONTENT[-1:]),
+        (5, 0, b""),
+        (len(CONTENT), None, b""),
+    ],
+)
+def test_a_range_of_an_open_file(
+    connect: Callable[..., Peer], file: Path, offset: int | None, count: int | None, expected: bytes
+) -> None:
+    with file.open("rb", buffering=0) as handle:
+        handle.seek(10)
+        with connect(Application(zerocopysend(handle, offset=offset, count=count))) as peer:
+            peer.send(GET)
+            assert peer.response().body == expected
+
+
+@pytest.mark.parametrize("path", ["relative", b"/bytes", None, 7, "", Path("also/relative")])
+def test_a_path_that_is_not_absolute(connect: Callable[..., Peer], path: object) -> None:
+    app = Application(pathsend(path))
+    with connect(app) as peer:
+        peer.send(GET)
+        assert peer.response().status == 500
+    assert isinstance(ended(app), ValueError)
+
+
+def test_a_path_that_is_not_there(connect: Callable[..., Peer], tmp_path: Path) -> None:
+    app = Application(pathsend(tmp_path / "missing"))
+    with connect(app) as peer:
+        peer.send(GET)
+        assert peer.response().status == 500
+    assert isinstance(ended(app), FileNotFoundError)
+
+
+def test_a_folder_is_no_file(connect: Callable[..., Peer], tmp_path: Path) -> None:
+    app = Application(pathsend(tmp_path))
+    with connect(app) as peer:
+        peer.send(GET)
+        assert peer.response().status == 500
+    assert isinstance(ended(app), (OSError, ValueError))
+    assert not isinstance(ended(app), ClientDisconnected)
+
+
+@pytest.mark.parametrize(
+    ("offset", "count"), [(-1, 1), (0, -1), (0, len(CONTENT) + 1), (len(CONTENT), 1), (len(CONTENT) + 1, None)]
+)
+def test_a_range_that_is_not_in_the_file(
+    connect: Callable[..., Peer], file: Path, offset: int, count: int | None
+) -> None:
+    with file.open("rb") as handle:
+        app = Application(zerocopysend(handle, offset=offset, count=count))
+        with connect(app) as peer:
+            peer.send(GET)
+            assert peer.response().status == 500
+    assert isinstance(ended(app), ValueError)
+
+
+def test_a_file_that_does_not_fit_its_content_length(connect: Callable[..., Peer], file: Path) -> None:
+    app = Application(pathsend(file), (b"content-length", b"3"))
+    with connect(app) as peer:
+        peer.send(GET)
+        assert peer.response().status == 500
+    assert isinstance(ended(app), RuntimeError)
+
+
+def test_a_file_before_the_start(connect: Callable[..., Peer], file: Path) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send(pathsend(file))
+
+    with connect(app) as peer:
+        peer.send(GET)
+        assert peer.response().status == 500
+
+
+# -------------------------------------------------------------------------------------------------------- slow readers
+
+
+@pytest.fixture
+def huge(tmp_path: Path) -> Path:
+    """More than the kernel's buffers take, and no bytes on the disk."""
+    path = tmp_path / "huge"
+    path.touch()
+    os.truncate(path, 30_000_000)
+    return path
+
+
+def test_a_slow_reader_holds_nobody_else(connect: Callable[..., Peer], huge: Path) -> None:
+    app = Application(pathsend(huge))
+    with connect(app, receive_buffer=4096) as slow:
+        slow.send(GET)
+        slow.read_until(b"\r\n\r\n")
+        with Peer(slow.socket.getpeername()) as other:
+            other.send(b"GET /hello HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert other.response().body == b"hello"
+        assert not app.ended.done()
+        assert slow.read_exactly(30_000_000).count(0) == 30_000_000
+    assert ended(app) is None
+
+
+def test_a_client_that_reads_nothing_is_given_up(connect: Callable[..., Peer], huge: Path) -> None:
+    app = Application(pathsend(huge))
+    with connect(app, receive_buffer=4096, timeout_write=0.1) as peer:
+        peer.send(GET)
+        error = ended(app)
+        assert isinstance(error, ClientDisconnected)
+        assert "--timeout-write" in str(error)
+
+
+def test_a_client_that_leaves_ends_the_sending(connect: Callable[..., Peer], huge: Path) -> None:
+    app = Application(pathsend(huge))
+    with connect(app, receive_buffer=4096) as peer:
+        peer.send(GET)
+        peer.read_until(b"\r\n\r\n")
+        peer.reset()
+        assert isinstance(ended(app), ClientDisconnected)
+
+
+def test_a_file_that_shrinks_is_cut_and_not_made_up(connect: Callable[..., Peer], huge: Path) -> None:
+    app = Application(pathsend(huge))
+    with connect(app, receive_buffer=4096) as peer:
+        peer.send(GET)
+        peer.read_until(b"\r\n\r\n")
+        os.truncate(huge, 0)
+        assert len(peer.read_all()) < 30_000_000
+    error = ended(app)
+    assert isinstance(error, OSError)
+    assert "shorter" in str(error)
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="only Linux tells in a folder what is open")
+def test_descriptors_are_closed_again(connect: Callable[..., Peer], file: Path, huge: Path) -> None:
+    app = Application()
+    with connect(app, receive_buffer=4096) as peer:
+        for path in (file, huge, file):
+            app.event, app.ended = pathsend(path), Future()
+            peer.send(GET)
+            peer.response()
+            assert ended(app) is None
+        open_files = {os.readlink(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd") if still_open(name)}
+    assert not {str(file), str(huge)} & open_files
+
+
+def still_open(name: str) -> bool:
+    return os.path.islink(f"/proc/self/fd/{name}")
+
+
+# -------------------------------------------------------------------------------------- transports without a descriptor
+
+
+@pytest.fixture
+def line() -> Iterator[Line]:
+    loop = asyncio.new_event_loop()
+    yield Office(loop).connect()
+    loop.run_until_complete(loop.shutdown_default_executor())
+    loop.close()
+
+
+def test_by_hand_it_is_the_same_body(line: Line, file: Path) -> None:
+    exchange = line.request()
+    start(exchange)
+    line.office.loop.run_until_complete(send_file(exchange, pathsend(file)))
+    assert exchange.complete
+    assert line.answers()[0][2] == CONTENT
+
+
+def test_by_hand_parts_are_chunks(line: Line, file: Path) -> None:
+    exchange = line.request()
+    start(exchange)
+    with file.open("rb") as handle:
+        for event in (zerocopysend(handle, offset=5, count=7, more_body=True), zerocopysend(handle, offset=0, count=3)):
+            line.office.loop.run_until_complete(send_file(exchange, event))
+    assert line.sent.endswith(b"\r\n\r\n7\r\n" + CONTENT[5:12] + b"\r\n3\r\n" + CONTENT[:3] + b"\r\n0\r\n\r\n")
+
+
+def test_by_hand_a_slow_reader_is_waited_for(line: Line, file: Path) -> None:
+    exchange = line.request()
+    start(exchange)
+    line.transport.full = True
+    task = line.office.loop.create_task(send_file(exchange, pathsend(file)))
+    while not line.transport.waiting:
+        line.office.turn()
+    line.office.turn(5)
+    assert len(line.transport.waiting) < 1000, "only the head"
+    line.transport.drain()
+    line.office.loop.run_until_complete(task)
+    assert line.answers()[0][2] == CONTENT
+
+
+def test_by_hand_a_file_that_shrinks(line: Line, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    exchange = line.request()
+    start(exchange)
+    monkeypatch.setattr(os, "pread", lambda *_: b"")
+    with pytest.raises(OSError, match="shorter"):
+        line.office.loop.run_until_complete(send_file(exchange, pathsend(file)))
+    exchange.finish_application()
+    assert line.calls == ["close"]
