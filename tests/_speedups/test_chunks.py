@@ -43,7 +43,7 @@ def refused(data: bytes, limit: int = 0) -> int:
 # A reader that only knows whole bodies: one regular expression per line, and slices.
 
 SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(;[\t\x20-\x7e\x80-\xff]*)?\r\n")
-TRAILER_LINE = re.compile(rb"[\t\x20-\x7e\x80-\xff]+\r\n")
+TRAILER_LINE = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+:[\t\x20-\x7e\x80-\xff]*\r\n")
 
 
 def read_slowly(data: bytes) -> tuple[bytes, int] | None:
@@ -125,7 +125,18 @@ def test_a_body_that_is_cut_off_is_not_done(body: bytes, data: st.DataObject) ->
             b"1;\x7f",
         ),
         *(b"0" * 17, b"1\r\nab", b"1\r\na\n", b"1\r\na\r\r", b"1\r\n\rx"),
-        *(b"0\r\n\0", b"0\r\na: b\n", b"0\r\na\0", b"0\r\n\rx", b"0\r\n\n", b"0\r\na: b\r\r"),
+        *(
+            b"0\r\n\0",
+            b"0\r\n:",
+            b"0\r\n ",
+            b"0\r\na ",
+            b"0\r\na\r",
+            b"0\r\na: b\n",
+            b"0\r\na\0",
+            b"0\r\n\rx",
+            b"0\r\n\n",
+            b"0\r\na: b\r\r",
+        ),
     ],
 )
 def test_faulty_framing_is_refused_at_its_first_byte(data: bytes) -> None:

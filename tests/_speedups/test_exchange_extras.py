@@ -186,3 +186,16 @@ def test_a_loss_can_be_watched(line: Line) -> None:
     assert (watched.done(), unwatched.done()) == (True, False)
     exchange.watch_loss(unwatched)
     assert unwatched.done()
+
+
+def test_a_file_to_a_client_that_left(line: Line) -> None:
+    exchange = line.request()
+    start(exchange)
+    exchange.open_body(3, True)
+    line.lose()
+    with pytest.raises(ClientDisconnected):
+        exchange.write(b"abc")
+    with pytest.raises(ClientDisconnected):
+        exchange.close_body(3, True)
+    with pytest.raises(ClientDisconnected):
+        exchange.open_body(3, False)

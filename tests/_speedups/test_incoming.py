@@ -5,7 +5,7 @@ import pytest
 from atlas._speedups.exchange import Exchange
 from atlas._speedups.incoming import Incoming
 
-from .line import GET, Line, Office, body, hello, post, receive, start
+from .line import GET, Line, Office, body, hello, now, post, receive, start
 
 CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -113,6 +113,24 @@ def test_two_may_wait_and_each_event_is_given_once(line: Line) -> None:
     assert tasks[1].result() == DISCONNECT
 
 
+def test_nothing_is_taken_before_it_is_awaited(line: Line) -> None:
+    exchange = line.request(post(2) + b"ab")
+    unawaited = exchange.receive()
+    task = line.office.loop.create_task(exchange.receive())
+    task.cancel()
+    line.office.turn(2)
+    assert task.cancelled()
+    assert receive(exchange) == event(b"ab")
+    unawaited.close()
+
+
+def test_a_result_is_given_once(line: Line) -> None:
+    awaitable = line.request().receive()
+    assert now(awaitable) == event(b"")
+    with pytest.raises(RuntimeError, match="awaited already"):
+        now(awaitable)
+
+
 def test_who_gave_up_waiting_takes_nothing_away(line: Line) -> None:
     exchange = line.request(post(2))
     task = line.office.loop.create_task(exchange.receive())
@@ -179,13 +197,13 @@ def test_100_continue_is_said_once(line: Line) -> None:
     task = line.office.loop.create_task(exchange.receive())
     line.office.turn(2)
     line.feed(b"ab")
-    task = line.office.loop.create_task(exchange.receive())
     line.office.turn(2)
-    assert task.result()["body"] == b"ab"
-    line.office.loop.create_task(exchange.receive())
+    assert task.result() == event(b"ab", more=True)
+    task = line.office.loop.create_task(exchange.receive())
     line.office.turn(2)
     line.feed(b"cd")
     line.office.turn(2)
+    assert task.result() == event(b"cd")
     assert line.sent == CONTINUE
 
 

@@ -82,7 +82,8 @@ def test_an_empty_state_is_a_state(open_office: Open) -> None:
 
 
 def test_the_root_path(open_office: Open) -> None:
-    assert open_office(root_path="/api").connect().request().scope()["root_path"] == "/api"
+    scope = open_office(root_path="/ä").connect().request(b"GET /a%20b HTTP/1.1\r\nHost: a\r\n\r\n").scope()
+    assert (scope["root_path"], scope["path"], scope["raw_path"]) == ("/ä", "/ä/a b", b"/%C3%A4/a%20b")
 
 
 # ------------------------------------------------------------------------------------------------------------- counting
