@@ -1,5 +1,7 @@
 """One socket's life: pipelining, what is paused when, refusals, time-outs, half-closes and the end."""
 
+import gc
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -115,6 +117,7 @@ def test_what_comes_after_a_close_is_not_read(line: Line) -> None:
     line.feed(CLOSING + GET)
     line.feed(GET)
     assert len(line.office.gateway.started) == 1
+    assert line.calls == ["write_eof"], "a plain close would be a reset, with the answer lost on its way"
 
 
 def test_no_keep_alive(open_office: Open) -> None:
@@ -292,6 +295,50 @@ def test_who_waits_learns_that_the_client_left(line: Line) -> None:
     line.lose(ConnectionResetError())
     line.office.turn(2)
     assert isinstance(task.exception(), ClientDisconnected)
+
+
+@pytest.mark.parametrize("what", ["send", "receive"])
+def test_who_gave_up_waiting_is_forgotten(line: Line, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def create_future() -> Any:
+        future = create()
+        futures.append(weakref.ref(future))
+        return future
+
+    exchange = line.request(post(10))
+    start(exchange)
+    line.transport.full = True
+    body(exchange, b"a" * 70_000, more=True)
+    create = line.office.loop.create_future
+    futures: list[Any] = []
+    monkeypatch.setattr(line.office.loop, "create_future", create_future)
+    if what == "send":
+        task = waits(line, exchange, b"b")
+    else:
+        task = line.office.loop.create_task(exchange.receive())
+        line.office.turn(2)
+    assert futures[0]() is not None
+    task.cancel()
+    line.office.turn(2)
+    del task
+    gc.collect()
+    assert [future() for future in futures] == [None]
+
+
+def test_who_reads_no_answers_gets_no_more_of_them(line: Line) -> None:
+    def large(exchange: Exchange) -> None:
+        exchange.respond(200, [], exchange.head.target + b"x" * 30_000)
+        exchange.finish_application()
+
+    line.office.gateway.answer = large
+    line.transport.full = True
+    line.feed(numbered(10))
+    waiting = len(line.office.gateway.started)
+    assert waiting < 10
+    line.office.turn(3)
+    assert len(line.office.gateway.started) == waiting
+    line.transport.drain()
+    line.office.turn(3)
+    assert [text[:2] for text in texts(line, 10)] == [b"/%d" % number for number in range(10)]
 
 
 def test_a_response_leaves_whole_before_the_connection_closes(line: Line) -> None:

@@ -49,6 +49,17 @@ def test_trailers_are_dropped_where_they_have_no_place(line: Line, request_bytes
     assert b"x-sum" not in line.sent
 
 
+@pytest.mark.parametrize("pieces", [[b"a"], [b"a", b""]])
+def test_trailers_for_http_10_are_dropped(line: Line, pieces: list[bytes]) -> None:
+    exchange = line.request(HTTP_10)
+    start(exchange, trailers=True)
+    for number, piece in enumerate(pieces, 1):
+        body(exchange, piece, more=number < len(pieces))
+    now(exchange.send(event("trailers", headers=[(b"x-sum", b"1")])))
+    assert exchange.finish_application() is True
+    assert line.sent.endswith(b"\r\n\r\na")
+
+
 @pytest.mark.parametrize("name", [b"content-length", b"transfer-encoding", b"connection", b"x y"])
 def test_a_trailer_that_frames_is_refused(line: Line, name: bytes) -> None:
     exchange = line.request()

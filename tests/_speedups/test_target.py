@@ -16,13 +16,16 @@ from atlas.errors import ProtocolError
 REG_NAME = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*")
 PORT = rb"(?::[0-9]{0,5})?"
 LITERAL = re.compile(rb"\[([0-9A-Fa-f:.]+)\]" + PORT)
+FUTURE = re.compile(rb"\[[vV][0-9A-Fa-f]+\.[A-Za-z0-9._~!$&'()*+,;=:-]+\]" + PORT)
 NAME_AND_PORT = re.compile(REG_NAME.pattern + PORT)
 
 
 def is_host(data: bytes) -> bool:
-    """host[:port]; of an IP-literal, only IPv6 addresses. A port has at most five digits."""
+    """host[:port]; a port has at most five digits."""
     if not data.startswith(b"["):
         return bool(NAME_AND_PORT.fullmatch(data))
+    if FUTURE.fullmatch(data):
+        return True
     literal = LITERAL.fullmatch(data)
     if literal is None:
         return False
@@ -71,6 +74,7 @@ def test_every_byte_in_a_host_name(number: int) -> None:
             b"[::1",
         ),
         *(b"[]", b"[:]", b"[::1]:8a", b"[::g]", b"[::1%25eth0]", b"::1", b"[", b"]", b"[[::1]]", b"[::1]:123456"),
+        *(b"[v1.a:b]", b"[vF.x]:80", b"[V1.(a)]", b"[v1.a%20]", b"[v1.a]b", b"[w1.a]"),
     ],
 )
 def test_hosts_that_somebody_might_send(data: bytes) -> None:

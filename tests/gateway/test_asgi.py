@@ -100,6 +100,61 @@ def test_a_client_that_left_is_no_error(connect: Connect, records: list[logging.
     assert "went away" in record.getMessage()
 
 
+class FrameworksOwn(Exception):
+    """What a framework makes of a disconnect."""
+
+
+def chained(error: Exception) -> None:
+    try:
+        raise error
+    except OSError as caught:
+        raise FrameworksOwn from caught
+
+
+def in_context(error: Exception) -> None:
+    try:
+        raise error
+    except OSError:
+        raise FrameworksOwn  # noqa: B904
+
+
+def grouped(error: Exception) -> None:
+    raise ExceptionGroup("", [error, ExceptionGroup("", [error])])
+
+
+def beside_another(error: Exception) -> None:
+    raise ExceptionGroup("", [error, ZeroDivisionError()])
+
+
+def instead(error: Exception) -> None:
+    raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    ("wrap", "level"),
+    [
+        (chained, logging.DEBUG),
+        (in_context, logging.DEBUG),
+        (grouped, logging.DEBUG),
+        (beside_another, logging.ERROR),
+        (instead, logging.ERROR),
+    ],
+)
+def test_what_frameworks_make_of_it(
+    connect: Connect, records: list[logging.LogRecord], wrap: Callable[[Exception], None], level: int
+) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await receive()
+        wrap(ClientDisconnected())
+
+    line = connect(app)
+    line.office.run(line.feed, GET)
+    line.lose()
+    line.office.turn(4)
+    assert [record.levelno for record in records] == [level]
+
+
 def test_the_same_error_while_the_client_is_there_is_the_applications(
     connect: Connect, records: list[logging.LogRecord]
 ) -> None:
