@@ -241,32 +241,52 @@ def test_an_application_that_returns_too_early_is_told_of(serve: Serve) -> None:
     assert (len(caller.call.unfinished_ones), caller.call.failures) == (1, [])
 
 
-def test_a_cancelled_application_is_nobodys_fault(serve: Serve) -> None:
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        await asyncio.Event().wait()
+async def forever(scope: Any, receive: Any, send: Any) -> None:
+    await asyncio.Event().wait()
 
-    caller = serve(app)
+
+def test_requests_that_the_server_cancels_are_nobodys_fault(serve: Serve) -> None:
+    caller = serve(forever)
     caller.request()
     (task,) = caller.call.tasks
-    task.cancel()
+    caller.call.cancel()
     caller.office.turn(3)
     assert task.cancelled()
     assert (caller.call.failures, caller.call.unfinished_ones, caller.call.tasks) == ([], [], set())
     assert answers(caller.line.sent)[0][0] == 500
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_an_application_that_cancels_itself_has_not_finished(serve: Serve) -> None:
+    caller = serve(forever)
+    caller.request()
+    (task,) = caller.call.tasks
+    task.cancel()
+    caller.office.turn(3)
+    assert (caller.call.failures, len(caller.call.unfinished_ones), caller.call.tasks) == ([], 1, set())
+    assert answers(caller.line.sent)[0][0] == 500
+
+
+def test_an_application_that_wants_to_exit_has_failed_and_the_server_goes_on(serve: Serve) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        raise SystemExit(3)
+
+    caller = serve(app)
+    assert caller.request()[0][0] == 500
+    caller.office.turn(2)
+    assert ["SystemExit" in repr(failure) for failure in caller.call.failures] == [True]
+
+
 @pytest.mark.parametrize("step", ["first", "later"])
-def test_what_ends_the_process_reaches_the_loop(serve: Serve, error: type[BaseException], step: str) -> None:
+def test_what_ends_the_process_reaches_the_loop(serve: Serve, step: str) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if step == "later":
             await asyncio.sleep(0)
         if scope["path"] == "/end":
-            raise error
+            raise KeyboardInterrupt
         await hello(scope, receive, send)
 
     caller = serve(app)
-    with pytest.raises(error):
+    with pytest.raises(KeyboardInterrupt):
         caller.request(b"GET /end HTTP/1.1\r\nHost: a\r\n\r\n")
         caller.office.turn(4)
     caller.office.turn(2)
