@@ -143,7 +143,7 @@ class Events:
         self.refusals.append(error)
 
     def __getattr__(self, name: str) -> Any:
-        return lambda: self.told.append(name)
+        return lambda *_: self.told.append(name)
 
 
 def hello(exchange: Exchange) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from atlas._speedups.worker import Worker, monotonic
 
-from .line import GET, AccessLog, Office, hello
+from .line import GET, TINY, AccessLog, Office, body, hello, start
 
 Open = Callable[..., Office]
 
@@ -172,6 +172,36 @@ def test_a_refusal_has_a_record(open_office: Open) -> None:
     (record,) = log.records
     assert (record[:5], record[8:]) == ((("10.0.0.1", 4711), "-", b"-", "1.1", 400), ([], None))
     assert record[5] == len(line.answers()[0][2])
+
+
+# ---------------------------------------------------------------------------------------------- one that breaks
+
+
+def broken() -> int:
+    raise ZeroDivisionError
+
+
+def test_a_connection_that_breaks_does_not_keep_others_from_being_swept(open_office: Open) -> None:
+    office = open_office(timeout_request_head=TINY, timeout_write=TINY)
+    lines = [office.connect() for _ in range(3)]
+    lines[1].transport.full = True
+    lines[1].request().respond(200, [], b"x")
+    lines[1].transport.get_write_buffer_size = broken  # type: ignore[method-assign]
+    office.sweep()
+    assert [line.calls for line in lines] == [["close"], ["abort"], ["close"]]
+    assert office.events.told.count("mistake") == 1
+
+
+def test_a_connection_that_breaks_does_not_keep_others_from_being_flushed(office: Office) -> None:
+    lines = [office.connect() for _ in range(3)]
+    for line in lines:
+        start(line.request())
+        body(line.exchange, b"x", more=True)
+    lines[1].transport.write = lambda _: broken()  # type: ignore[assignment, method-assign, misc]
+    office.turn()
+    assert [line.sent[-6:] for line in lines] == [b"1\r\nx\r\n", b"", b"1\r\nx\r\n"]
+    assert [line.calls for line in lines] == [[], ["abort"], []]
+    assert office.events.told.count("mistake") == 1
 
 
 # -------------------------------------------------------------------------------------------------------------- the end
