@@ -11,6 +11,7 @@ cdef class ASGICall:
 
     # The tasks of requests that are still being worked on.
     cdef readonly set tasks
+    cdef bint cancelling            # it is us who cancel them
 
     # How a task's first step comes to be run by us. ``own``: the loop's attributes, where the step has to be caught.
     cdef object task_type

@@ -51,6 +51,12 @@ cdef class ASGICall:
         """Begin to work on a request; most of the time it is answered, and its task done, when this returns."""
         self.call(exchange)
 
+    def cancel(self):
+        """Cancel all requests that are still being worked on: the server stops."""
+        self.cancelling = True
+        for task in list(self.tasks):
+            task.cancel()
+
     def close(self):
         """Cut the tie to the application."""
         self.app = self.context = self.stand_in = None
@@ -85,7 +91,8 @@ cdef class ASGICall:
         try:
             return self.task_type(coroutine, loop=self.loop, context=context, name=NAME, eager_start=True)
         except (KeyboardInterrupt, SystemExit) as error:
-            self.loop.call_soon(throw, error)
+            if isinstance(error, KeyboardInterrupt):
+                self.loop.call_soon(throw, error)
             return self.stopped(error)
 
     cdef object spawn_stepping(self, object coroutine, object context):
@@ -118,7 +125,9 @@ cdef class ASGICall:
             # Another task is the current one (somebody drives the connection from within it): this one can't be
             # entered, and wasn't.
             self.loop.call_soon(step, context=context)
-        except (KeyboardInterrupt, SystemExit) as error:
+        except SystemExit:
+            pass  # an application that wants to exit has failed; the task says so, and the server goes on
+        except KeyboardInterrupt as error:
             self.loop.call_soon(throw, error)
         finally:
             PyContext_Exit(context)
@@ -140,6 +149,8 @@ cdef class ASGICall:
         cdef bint finished = exchange.end_application()
         cdef object error
         if task.cancelled():
+            if not finished and not self.cancelling:
+                self.unfinished(exchange)
             return 0
         error = task.exception()
         if error is not None:

@@ -36,5 +36,6 @@ cdef class Channel:
     # The gate.
     cdef bint is_full(self) noexcept
     cdef object writable(self)
+    cdef int forget_waiter(self, object future) except -1
     cdef int open_gate(self) except -1
     cdef int check_blockade(self, double now) except -1

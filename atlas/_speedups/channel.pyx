@@ -120,6 +120,12 @@ cdef class Channel:
             self.waiters.append(future)
         return future
 
+    cdef int forget_waiter(self, object future) except -1:
+        """Whoever waited doesn't any more."""
+        if self.waiters is not None and future in self.waiters:
+            self.waiters.remove(future)
+        return 0
+
     cdef int open_gate(self) except -1:
         cdef list waiters = self.waiters
         self.waiters = None

@@ -8,7 +8,8 @@ cdef enum ChunkState:
     CHUNK_DATA_CR       # the CR after it
     CHUNK_DATA_LF       # the LF after that
     TRAILER_START       # at the start of a trailer line
-    TRAILER_LINE        # in a trailer line
+    TRAILER_NAME        # in a trailer's name
+    TRAILER_VALUE       # in its value
     TRAILER_LF          # the LF that ends a trailer line
     TRAILER_END_LF      # the LF of the empty line that ends it all
     CHUNKS_DONE
@@ -22,6 +23,7 @@ cdef struct ChunkScan:
     int extension_bytes             # in the whole request
     int trailers                    # trailer fields so far
     int trailer_bytes
+    Py_ssize_t body_end             # of the bytes last scanned: how many come before the trailers
 
 cdef void start_chunks(ChunkScan* scan) noexcept nogil
 cdef Py_ssize_t scan_chunks(ChunkScan* scan, const char* data, Py_ssize_t size, long long limit) except -1

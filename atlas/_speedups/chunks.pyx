@@ -2,10 +2,11 @@
 
 The parser decodes chunks; what it leaves open is decided here: how long a size may be, how much may be spent on
 extensions and trailers, that every line ends in CRLF, and where exactly the message ends. Data bytes are passed over
-in one step. Source: RFC 9112, section 7.1.
+in one step. Trailers are read here and dropped; the parser never sees them, for it would obey some. Source: RFC 9112,
+section 7.1.
 """
 
-from atlas._speedups.characters cimport FIELD_VALUE
+from atlas._speedups.characters cimport FIELD_VALUE, TOKEN
 
 from atlas.errors import ProtocolError
 
@@ -88,19 +89,29 @@ cdef int size_line_ends(ChunkScan* scan, long long limit) except -1:
 
 
 cdef int trailer_byte(ChunkScan* scan, unsigned char c) except -1:
+    """One byte of a trailer field, or of the empty line that ends them all."""
     scan.trailer_bytes += 1
     if scan.trailer_bytes > MAX_TRAILER_BYTES:
         return refuse("more than 8 KiB of trailers")
-    if c == CR:
-        scan.state = TRAILER_END_LF if scan.state == TRAILER_START else TRAILER_LF
+    if scan.state == TRAILER_VALUE:
+        if c == CR:
+            scan.state = TRAILER_LF
+        elif not FIELD_VALUE[c]:
+            return refuse("a control character in a trailer")
         return 0
-    if not FIELD_VALUE[c]:
-        return refuse("a control character in a trailer")
     if scan.state == TRAILER_START:
-        scan.state = TRAILER_LINE
+        if c == CR:
+            scan.state = TRAILER_END_LF
+            return 0
         scan.trailers += 1
         if scan.trailers > MAX_TRAILERS:
             return refuse("more than 32 trailers")
+    elif c == 58:  # ":"
+        scan.state = TRAILER_VALUE
+        return 0
+    if not TOKEN[c]:
+        return refuse("a trailer that does not begin with a name and a colon")
+    scan.state = TRAILER_NAME
     return 0
 
 
@@ -113,7 +124,7 @@ cdef int framing_byte(ChunkScan* scan, unsigned char c, long long limit) except 
     if scan.state == CHUNK_DATA_CR:
         scan.state = CHUNK_DATA_LF
         return 0 if c == CR else refuse("chunk data that does not end in CRLF")
-    if scan.state == TRAILER_START or scan.state == TRAILER_LINE:
+    if scan.state == TRAILER_START or scan.state == TRAILER_NAME or scan.state == TRAILER_VALUE:
         return trailer_byte(scan, c)
     # What is left are the states that wait for one LF.
     if c != LF:
@@ -130,15 +141,18 @@ cdef int framing_byte(ChunkScan* scan, unsigned char c, long long limit) except 
 
 
 cdef Py_ssize_t scan_chunks(ChunkScan* scan, const char* data, Py_ssize_t size, long long limit) except -1:
-    """Pass over what belongs to this body; returns how many bytes that is.
+    """Pass over what belongs to this body; returns how many bytes that is, and in ``body_end`` how many of them come
+    before the trailers.
 
     ``limit`` is the most data bytes a body may have, 0 for no limit. Raises ProtocolError(400 or 413).
     """
     cdef Py_ssize_t at = 0
+    scan.body_end = 0
     while at < size and scan.state != CHUNKS_DONE:
         if scan.state == CHUNK_DATA:
             if <unsigned long long>(size - at) < scan.left:
                 scan.left -= <unsigned long long>(size - at)
+                scan.body_end = size
                 return size
             at += <Py_ssize_t>scan.left
             scan.left = 0
@@ -146,6 +160,8 @@ cdef Py_ssize_t scan_chunks(ChunkScan* scan, const char* data, Py_ssize_t size, 
         else:
             framing_byte(scan, <unsigned char>data[at], limit)
             at += 1
+        if scan.state < TRAILER_START or (scan.state == TRAILER_START and scan.trailers == 0):
+            scan.body_end = at
     return at
 
 
@@ -162,6 +178,11 @@ cdef class ChunkScanner:
     def scan(self, bytes data not None):
         """How many bytes of ``data`` belong to the body; raises ProtocolError(400 or 413)."""
         return scan_chunks(&self.scan_state, data, len(data), self.limit)
+
+    @property
+    def body_end(self):
+        """How many bytes of the last ``data`` came before the trailers."""
+        return self.scan_state.body_end
 
     @property
     def done(self):

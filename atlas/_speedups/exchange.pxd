@@ -1,5 +1,6 @@
 """One request and its response."""
 
+from atlas._speedups.carrier cimport Carrier
 from atlas._speedups.framing cimport Framing
 from atlas._speedups.incoming cimport Incoming
 from atlas._speedups.response_head cimport ResponseFields
@@ -34,6 +35,7 @@ cdef class Exchange(Incoming):
 
     # Sending.
     cdef object send_now(self, object event)
+    cdef int check_carrier(self, object what) except -1
     cdef int start_response(self, object event) except -1
     cdef int send_body(self, object event) except -1
     cdef int end_head(self, bint single, Py_ssize_t size) except -1
@@ -46,4 +48,4 @@ cdef class Exchange(Incoming):
     cdef int send_early_hint(self, object event) except -1
     cdef int finish(self) except -1
     cdef int fail_response(self) except -1
-    cdef int log(self) except -1
+    cdef int log(self, Carrier carrier) except -1

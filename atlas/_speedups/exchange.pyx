@@ -13,7 +13,7 @@ from atlas._speedups.finished cimport FINISHED
 from atlas._speedups.framing cimport BY_LENGTH, CHUNKED, NO_BODY, UNTIL_CLOSE, response_framing
 from atlas._speedups.incoming cimport BODY_LOST, Incoming
 from atlas._speedups.request_head cimport RequestHead
-from atlas._speedups.response_head cimport write_fields, write_status, write_trailer
+from atlas._speedups.response_head cimport field_pairs, write_fields, write_status, write_trailer
 from atlas._speedups.write_buffer cimport WriteBuffer
 
 import time as _time
@@ -21,6 +21,9 @@ import time as _time
 from atlas.errors import ClientDisconnected
 
 _wall_time = _time.time
+
+cdef enum:
+    CLIENT_CLOSED = 499     # nginx's word for a client that left before there was a status; only ever logged
 
 cdef str START = "http.response.start"
 cdef str BODY = "http.response.body"
@@ -55,10 +58,19 @@ cdef class Exchange(Incoming):
     async def send_later(self, event):
         """Wait until the client has read enough, then send."""
         while self.carrier is not None and self.carrier.is_full():
-            await self.carrier.writable()
+            await self.gate()
         awaitable = self.send_now(event)
         if awaitable is not None:
             await awaitable
+
+    async def gate(self):
+        """Wait until the carrier has room, or is lost."""
+        cdef Carrier carrier = self.carrier
+        future = carrier.writable()
+        try:
+            await future
+        finally:
+            carrier.forget_waiter(future)
 
     cdef object send_now(self, object event):
         """Carry an event out; returns None, or an awaitable where a file is to be sent."""
@@ -67,8 +79,7 @@ cdef class Exchange(Incoming):
             kind = event["type"]
         except (TypeError, KeyError):
             raise RuntimeError(f"expected an ASGI event (a dict with a type), got {event!r}") from None
-        if self.response_state >= RESPONSE_DONE or self.carrier is None or self.carrier.lost:
-            return self.send_too_late(kind)
+        self.check_carrier(kind)
         if kind == BODY:
             self.send_body(event)
         elif kind == START:
@@ -83,36 +94,41 @@ cdef class Exchange(Incoming):
             raise RuntimeError(f"expected an event of type http.response.*, got {kind!r}")
         return None
 
-    def send_too_late(self, kind):
-        """An event that nobody can be told of."""
+    cdef int check_carrier(self, object what) except -1:
+        """Is there still somebody to whom ``what`` can be sent?"""
         if self.response_state == RESPONSE_DONE:
-            raise RuntimeError(f"expected no event after the response was complete, got {kind!r}")
-        raise ClientDisconnected("the client went away before the response was complete")
+            raise RuntimeError(f"expected no event after the response was complete, got {what!r}")
+        if self.response_state == RESPONSE_FAILED or self.carrier is None or self.carrier.lost:
+            raise ClientDisconnected("the client went away before the response was complete")
+        return 0
 
     cdef int start_response(self, object event) except -1:
         """Check status and headers, and write them behind what is gathered; they leave with the body's first piece."""
         cdef WriteBuffer out
         cdef object status = event.get("status")
         cdef object headers = event.get("headers")
+        cdef list pairs
         if self.response_state != NO_RESPONSE:
             raise RuntimeError("expected one http.response.start, got a second one")
         if type(status) is not int:
             if not isinstance(status, int):
                 raise TypeError(f"expected the status of http.response.start as an int, got {status!r}")
             status = int(status)
-        if not 100 <= status <= 999:
-            raise ValueError(f"expected a status of three digits, 100 to 999, got {status}")
+        if not 200 <= status <= 999:
+            # RFC 9110, section 15.2: a 1xx is no final response, and the client would wait for one.
+            raise ValueError(f"expected the status of a final response, 200 to 999, got {status}")
+        self.trailers = bool(event.get("trailers"))
+        pairs = field_pairs(headers)
         out = self.carrier.buffer()
         self.head_mark = out.size
         self.status = status
         self.response_headers = headers
         try:
             write_status(out, self.status, self.head.http_10)
-            write_fields(out, headers, self.status, &self.fields)
+            write_fields(out, pairs, self.status, &self.fields)
         except BaseException:
             out.size = self.head_mark
             raise
-        self.trailers = bool(event.get("trailers"))
         self.carrier.held = self.head_mark
         self.response_state = HEAD_HELD
         return 0
@@ -182,7 +198,7 @@ cdef class Exchange(Incoming):
             elif self.framing == CHUNKED:
                 out.append(b"transfer-encoding: chunked\r\n", 28)
         self.worker.write_own_lines(out, not self.fields.has_date, not self.fields.has_server)
-        if self.framing == UNTIL_CLOSE or self.status < 200:
+        if self.framing == UNTIL_CLOSE:
             self.fields.close = True
         if self.fields.close or not self.carrier.reusable(self):
             self.fields.close = True
@@ -233,13 +249,17 @@ cdef class Exchange(Incoming):
         return 0
 
     cdef int send_trailers(self, object event) except -1:
-        cdef WriteBuffer out = self.carrier.buffer()
-        cdef Py_ssize_t mark = out.size
+        cdef list pairs = field_pairs(event.get("headers"))
+        cdef WriteBuffer out
+        cdef Py_ssize_t mark
+        self.check_carrier("trailers")
         if self.response_state != TRAILERS_OPEN:
             raise RuntimeError("expected http.response.trailers after a body that promised them (trailers: True)")
+        out = self.carrier.buffer()
+        mark = out.size
         if self.framing == CHUNKED:
             try:
-                write_trailer(out, event.get("headers"))
+                write_trailer(out, pairs)
             except BaseException:
                 out.size = mark
                 raise
@@ -251,15 +271,19 @@ cdef class Exchange(Incoming):
 
     cdef int send_early_hint(self, object event) except -1:
         """RFC 8297. A 1.0 client doesn't know interim responses."""
-        cdef WriteBuffer out = self.carrier.buffer()
-        cdef Py_ssize_t mark = out.size
+        cdef list pairs = [(b"link", link) for link in event.get("links", ())]
+        cdef WriteBuffer out
+        cdef Py_ssize_t mark
+        self.check_carrier("an early hint")
         if self.response_state != NO_RESPONSE:
             raise RuntimeError("expected http.response.early_hint before http.response.start")
+        out = self.carrier.buffer()
+        mark = out.size
         if self.head.http_10:
             return 0
         try:
             write_status(out, 103, False)
-            write_trailer(out, [(b"link", link) for link in event.get("links", ())])
+            write_trailer(out, pairs)
             out.append(b"\r\n", 2)
         except BaseException:
             out.size = mark
@@ -268,17 +292,20 @@ cdef class Exchange(Incoming):
 
     cdef int finish(self) except -1:
         """The response is whole."""
+        cdef Carrier carrier = self.carrier
         self.response_state = RESPONSE_DONE
         self.answered = True
-        if self.worker.access_records is not None:
-            self.log()
         self.wake_receivers()
-        return self.carrier.response_done(self)
+        carrier.response_done(self)
+        return self.log(carrier)
 
-    cdef int log(self) except -1:
+    cdef int log(self, Carrier carrier) except -1:
+        """A line for the access log, where there is one; never an error, for the response is on its way."""
         cdef RequestHead head = self.head
+        if self.worker.access_records is None:
+            return 0
         return self.worker.log_access((
-            self.carrier.client, head.method, head.target, "1.0" if head.http_10 else "1.1", self.status,
+            carrier.client, head.method, head.target, "1.0" if head.http_10 else "1.1", self.status,
             self.body_bytes if self.framing != NO_BODY else 0, _wall_time(), self.worker.now() - self.began,
             head.headers, self.response_headers,
         ))
@@ -287,8 +314,7 @@ cdef class Exchange(Incoming):
 
     def respond(self, int status, headers, bytes body not None):
         """Send a whole response: ``headers`` as in ``http.response.start``; raises as :meth:`send` does."""
-        if self.response_state >= RESPONSE_DONE or self.carrier is None or self.carrier.lost:
-            self.send_too_late("a response")
+        self.check_carrier("a response")
         self.start_response({"status": status, "headers": headers})
         self.end_head(True, PyBytes_GET_SIZE(body))
         self.write_body(body, False)
@@ -319,9 +345,8 @@ cdef class Exchange(Incoming):
         if self.response_state < RESPONSE_DONE:
             self.response_state = RESPONSE_FAILED
             self.answered = True
-            if self.worker.access_records is not None:
-                self.log()
             self.wake_receivers()
+            self.log(self.carrier)
             self.carrier.response_failed(self)
         return 0
 
@@ -329,7 +354,11 @@ cdef class Exchange(Incoming):
         """Cut what ties the exchange to its connection; after that it can only say that the client is gone."""
         self.body_lost()
         if self.response_state < RESPONSE_DONE:
+            if self.response_state == NO_RESPONSE:
+                self.status = CLIENT_CLOSED
             self.response_state = RESPONSE_FAILED
+            if self.carrier is not None and self.carrier.lost:
+                self.log(self.carrier)
         self.answered = True
         self.pieces = None
         self.carrier = None
@@ -360,6 +389,7 @@ cdef class Exchange(Incoming):
     def open_body(self, long long size, bint more):
         """Finish the head for a body whose next ``size`` bytes the caller writes to the socket itself."""
         cdef WriteBuffer out
+        self.check_carrier("a file")
         if self.response_state == HEAD_HELD:
             self.end_head(not more, size)
         elif self.response_state == BODY_OPEN:
@@ -375,7 +405,9 @@ cdef class Exchange(Incoming):
 
     def close_body(self, long long size, bint more):
         """The counterpart of :meth:`open_body`, when those bytes have left."""
-        cdef WriteBuffer out = self.carrier.buffer()
+        cdef WriteBuffer out
+        self.check_carrier("the end of a file")
+        out = self.carrier.buffer()
         if self.framing == CHUNKED:
             if size:
                 out.append(b"\r\n", 2)
@@ -390,6 +422,7 @@ cdef class Exchange(Incoming):
 
     def write(self, bytes data not None):
         """Append raw bytes of a body that :meth:`open_body` announced."""
+        self.check_carrier("a piece of a file")
         self.carrier.write_piece(data)
         self.carrier.written(False)
 
@@ -398,7 +431,7 @@ cdef class Exchange(Incoming):
         if self.carrier is not None:
             self.carrier.flush()
         while self.carrier is not None and self.carrier.blocked and not self.carrier.lost:
-            await self.carrier.writable()
+            await self.gate()
         if self.carrier is None or self.carrier.lost:
             raise ClientDisconnected("the client went away before the response was complete")
 

@@ -1,6 +1,6 @@
-"""Awaitables that are finished before they are awaited."""
+"""Awaitables that are done in one step when nothing has to wait."""
 
-# Finished with None; one object for all, for it has nothing to give away.
+# Finished with None; one object for all.
 cdef object FINISHED
 
-cdef object finished(object value)
+cdef object receipt(object source)

@@ -1,27 +1,29 @@
-"""Awaitables that are finished before they are awaited: what ``receive`` and ``send`` return when nothing has to wait."""
+"""Awaitables that are done in one step when nothing has to wait: what ``receive`` and ``send`` return."""
 
 from cpython.object cimport PyObject
 
 cdef extern from "finished.h":
     ctypedef struct PyType_Spec:
         pass
-    PyType_Spec atlas_finished_spec
+    PyType_Spec atlas_awaitable_spec
     object PyType_FromSpec(PyType_Spec* spec)
-    object atlas_finished_new(object type, PyObject* value)
+    object atlas_awaitable_new(object type, PyObject* source)
 
-Finished = PyType_FromSpec(&atlas_finished_spec)
+Finished = PyType_FromSpec(&atlas_awaitable_spec)
 
-FINISHED = atlas_finished_new(Finished, NULL)
-
-
-cdef object finished(object value):
-    """An awaitable whose result is ``value``, to be awaited once."""
-    return atlas_finished_new(Finished, <PyObject*>value)
+FINISHED = atlas_awaitable_new(Finished, NULL)
 
 
-def of(value):
-    """An awaitable whose result is ``value``; for tests, and for Python code on the request's path."""
-    return finished(value)
+cdef object receipt(object source):
+    """An awaitable that asks ``source`` when it is awaited: ``take_event()``, and if that is None ``receive_later()``."""
+    return atlas_awaitable_new(Finished, <PyObject*>source)
+
+
+# Python's view, for tests.
+
+def of(source):
+    """An awaitable that asks ``source`` when it is awaited; to be awaited once."""
+    return receipt(source)
 
 
 def none():

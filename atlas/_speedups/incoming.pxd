@@ -32,4 +32,5 @@ cdef class Incoming:
     cdef int body_lost(self) except -1
     cdef int wake_receivers(self) except -1
     cdef dict receive_now(self)
+    cdef int forget_receiver(self, object future) except -1
     cdef dict give_body(self)

@@ -5,7 +5,7 @@
 
 from cpython.dict cimport PyDict_Copy
 
-from atlas._speedups.finished cimport finished
+from atlas._speedups.finished cimport receipt
 from atlas._speedups.framing cimport NO_BODY
 
 cdef dict EXTENSIONS = {
@@ -42,8 +42,13 @@ cdef class Incoming:
         scope["client"] = self.carrier.client
         scope["scheme"] = self.carrier.scheme
         scope["method"] = head.method
-        scope["path"] = head.path()
-        scope["raw_path"] = head.raw_path
+        if self.worker.root_path is None:
+            scope["path"] = head.path()
+            scope["raw_path"] = head.raw_path
+        else:
+            # The prefix is part of the path (ASGI, HTTP connection scope): the proxy in front has cut it off.
+            scope["path"] = self.worker.root_path + head.path()
+            scope["raw_path"] = self.worker.raw_root_path + head.raw_path
         scope["query_string"] = head.query_string
         scope["headers"] = head.headers
         scope["extensions"] = PyDict_Copy(EXTENSIONS)
@@ -59,11 +64,15 @@ cdef class Incoming:
     # Receiving.
 
     def receive(self):
-        """ASGI's ``receive``: an awaitable of the next event, ``http.request`` or ``http.disconnect`` (a dict)."""
-        cdef dict event = self.receive_now()
-        if event is not None:
-            return finished(event)
-        return self.receive_later()
+        """ASGI's ``receive``: an awaitable of the next event, ``http.request`` or ``http.disconnect`` (a dict).
+
+        The event is taken when it is awaited: a wait that is cancelled before it began has lost nothing.
+        """
+        return receipt(self)
+
+    def take_event(self):
+        """The next event, or None if there is none yet."""
+        return self.receive_now()
 
     async def receive_later(self):
         """Wait for an event."""
@@ -74,10 +83,21 @@ cdef class Incoming:
                 self.receivers = [future]
             else:
                 self.receivers.append(future)
-            self.carrier.body_wanted(self)
-            await future
+            try:
+                self.carrier.body_wanted(self)
+                await future
+            finally:
+                self.forget_receiver(future)
             event = self.receive_now()
         return event
+
+    cdef int forget_receiver(self, object future) except -1:
+        """Whoever waited doesn't any more."""
+        if self.receivers is not None and future in self.receivers:
+            self.receivers.remove(future)
+            if not self.receivers:
+                self.receivers = None
+        return 0
 
     cdef dict receive_now(self):
         """The next event, or None if there is none yet."""

@@ -92,8 +92,10 @@ cdef class RequestReader:
             return taken
         if self.state == READING_CHUNKS:
             taken = scan_chunks(&self.chunks, data, size, self.limits.body)
-            self.parse(data, taken)
+            if self.chunks.body_end:
+                self.parse(data, self.chunks.body_end)
             if self.chunks.state == CHUNKS_DONE:
+                self.parse(b"\r\n", 2)  # in place of the trailers, which it isn't shown
                 self.state = MESSAGE_READ
             return taken
         return 0
@@ -204,6 +206,7 @@ cdef class RequestReader:
         self.parse(data, size)
         if not self.parsed:
             # The parser found no end where there is one: they disagree, and nothing after that can be trusted.
+            self.state = READING_HEAD
             return refuse(400, "a malformed request head")
         if self.upgraded and self.state != MESSAGE_READ:
             return self.restart_parser()
@@ -374,6 +377,7 @@ cdef class RequestReader:
         finally:
             self.window.size = 0
         if refusal is not None:
+            self.state = READING_HEAD  # wherever the message ends, the parser is not at that place
             raise refusal  # out here, where it gets no context: the parser's errors point back at it
         return 0
 

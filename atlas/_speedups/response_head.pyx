@@ -85,6 +85,14 @@ cdef int read_length(ResponseFields* fields, bytes value) except -1:
     return 0
 
 
+cdef bint keeps_connection(bytes value, ResponseFields* fields) except -1:
+    """Whether to go on is the server's to say; what else a connection field lists is passed on as it is."""
+    cdef set options = {option.strip() for option in value.split(b",")}
+    if b"close" in options:
+        fields.close = True
+    return bool(options - {b"close", b"keep-alive", b""}) and not fields.close
+
+
 cdef bint keeps_field(bytes name, bytes value, int status, ResponseFields* fields) except -1:
     """Note what a field says about framing and connection; is it to be written as well?"""
     cdef const char* data = PyBytes_AS_STRING(name)
@@ -101,10 +109,7 @@ cdef bint keeps_field(bytes name, bytes value, int status, ResponseFields* field
         fields.has_transfer_encoding = True
         return False
     if size == 10 and same_token(data, size, b"connection", 10):
-        if same_token(text, text_size, b"close", 5):
-            fields.close = True
-            return False
-        return not same_token(text, text_size, b"keep-alive", 10)
+        return keeps_connection(value.lower(), fields)
     if size == 4 and same_token(data, size, b"date", 4):
         fields.has_date = True
     elif size == 6 and same_token(data, size, b"server", 6):
@@ -128,39 +133,50 @@ cdef int write_field(WriteBuffer out, object name, object value, int status, Res
     return 0
 
 
-cdef int write_pair(WriteBuffer out, object pair, int status, ResponseFields* fields) except -1:
-    cdef object name, value
-    if type(pair) is tuple and len(<tuple>pair) == 2:
-        return write_field(out, (<tuple>pair)[0], (<tuple>pair)[1], status, fields)
-    try:
-        name, value = pair
-    except (TypeError, ValueError):
-        raise TypeError(f"expected headers as pairs of (name, value) in bytes, got {pair!r}") from None
-    return write_field(out, name, value, status, fields)
+cdef list field_pairs(object headers):
+    """The application's headers, an iterable of (name, value) pairs, as a list of tuples.
+
+    Whatever code of the application's that runs is run here, before the first byte of a head is written.
+    """
+    cdef list pairs = []
+    cdef bint plain = type(headers) is list
+    if headers is None:
+        return pairs
+    if plain:
+        for pair in <list>headers:
+            if type(pair) is not tuple or len(<tuple>pair) != 2:
+                plain = False
+                break
+    if plain:
+        return <list>headers
+    for pair in headers:
+        try:
+            name, value = pair
+        except (TypeError, ValueError):
+            raise TypeError(f"expected headers as pairs of (name, value) in bytes, got {pair!r}") from None
+        pairs.append((name, value))
+    return pairs
 
 
-cdef int write_fields(WriteBuffer out, object headers, int status, ResponseFields* fields) except -1:
-    """Write the application's headers, an iterable of (name, value) pairs in bytes.
+cdef int write_fields(WriteBuffer out, list pairs, int status, ResponseFields* fields) except -1:
+    """Write fields as :func:`field_pairs` gave them.
 
     Raises TypeError or ValueError and may leave a part of them in ``out``: the caller cuts it back.
     """
+    cdef tuple pair
     fields.has_length = fields.has_transfer_encoding = fields.has_date = fields.has_server = fields.close = False
     fields.length = 0
-    if type(headers) is list:
-        for pair in <list>headers:
-            write_pair(out, pair, status, fields)
-    elif headers is not None:
-        for pair in headers:
-            write_pair(out, pair, status, fields)
+    for pair in pairs:
+        write_field(out, pair[0], pair[1], status, fields)
     if fields.has_length and fields.has_transfer_encoding:
         raise ValueError("expected content-length or transfer-encoding, got both")
     return 0
 
 
-cdef int write_trailer(WriteBuffer out, object headers) except -1:
+cdef int write_trailer(WriteBuffer out, list pairs) except -1:
     """Write trailer fields. RFC 9110, section 6.5.1: none that frames the message may be among them."""
     cdef ResponseFields fields
-    write_fields(out, headers, 200, &fields)
+    write_fields(out, pairs, 200, &fields)
     if fields.has_length or fields.has_transfer_encoding or fields.close:
         raise ValueError("expected trailers without content-length, transfer-encoding and connection")
     return 0
@@ -178,5 +194,5 @@ def response_head(int status, headers):
     cdef ResponseFields fields
     cdef WriteBuffer out = WriteBuffer()
     write_status(out, status, False)
-    write_fields(out, headers, status, &fields)
+    write_fields(out, field_pairs(headers), status, &fields)
     return out.take()

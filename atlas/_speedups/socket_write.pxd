@@ -46,8 +46,23 @@ cdef extern from *:
     #endif
         return unsent;
     }
+
+    /* How many bytes came that nobody has read yet. */
+    static Py_ssize_t atlas_socket_unread(int fd)
+    {
+        int unread = 0;
+        if (fd < 0 || ioctl(fd, FIONREAD, &unread) < 0) {
+            return 0;
+        }
+        return unread;
+    }
     #else
     static Py_ssize_t atlas_socket_unsent(int fd)
+    {
+        return 0;
+    }
+
+    static Py_ssize_t atlas_socket_unread(int fd)
     {
         return 0;
     }
@@ -62,3 +77,4 @@ cdef extern from *:
         int fd, const char* a, Py_ssize_t a_size, const char* b, Py_ssize_t b_size
     ) noexcept nogil
     Py_ssize_t atlas_socket_unsent(int fd) noexcept nogil
+    Py_ssize_t atlas_socket_unread(int fd) noexcept nogil

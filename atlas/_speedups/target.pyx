@@ -153,9 +153,10 @@ cdef Py_ssize_t literal_size(const char* data, Py_ssize_t size) noexcept nogil:
     """The size of an IP-literal ``[...]`` that ``data`` begins with; 0 if it isn't one."""
     cdef Py_ssize_t at = 1
     cdef unsigned char c
+    cdef bint future = size > 1 and (data[1] | 32) == 118  # IPvFuture begins with a "v"
     while at < size and data[at] != 93:
         c = <unsigned char>data[at]
-        if not (is_hex(c) or c == 58 or c == 46):
+        if not (is_hex(c) or c == 58 or c == 46 or (future and c != 37 and is_name_byte(c))):
             return 0
         at += 1
     return at + 1 if 3 <= at < size else 0

@@ -44,6 +44,8 @@ cdef class Worker:
 
     # The parts of a scope that are the same for every request.
     cdef dict scope_template
+    cdef str root_path                  # None where there is none
+    cdef bytes raw_root_path
     cdef readonly dict state            # the lifespan's, None where lifespan is off
     cdef object server_address          # the last local address, so that equal ones are one object
 

@@ -5,6 +5,7 @@ Nothing of it is global, so that two servers in two threads share nothing.
 
 from email.utils import formatdate
 from time import time as wall_time
+from urllib.parse import quote
 
 from cpython.buffer cimport PyBUF_WRITE
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
@@ -41,7 +42,8 @@ cdef class Worker:
     :param loop: the asyncio event loop that everything runs on.
     :param gateway: has ``start(exchange)`` and ``disconnect(exchange)`` (see ``atlas/gateway/contract.py``).
     :param settings: an object with the fields of :class:`atlas.server.settings.Settings`.
-    :param events: told what happens: ``refused(error, client)`` when a request is turned away, ``enough()`` when
+    :param events: told what happens: ``refused(error, client)`` when a request is turned away,
+        ``mistake(text, exception)`` when something went wrong that should not, ``enough()`` when
         ``limit_max_requests`` have been begun, ``busy()`` when the first connection opens, ``full()`` and ``room()`` when
         ``limit_connections`` are open and when one less is, ``drained()`` when the last one closes during a stop.
     :param limit_connections: how many may be open, 0 for no limit.
@@ -107,6 +109,9 @@ cdef class Worker:
 
     def make_template(self, settings):
         """A scope in which only what differs from request to request is to be set."""
+        if settings.root_path:
+            self.root_path = settings.root_path
+            self.raw_root_path = quote(settings.root_path, safe="/:@!$&'()*+,;=-._~").encode()
         self.scope_template = {
             "type": "http",
             "asgi": None,
@@ -129,30 +134,50 @@ cdef class Worker:
         """From now on every response is the last of its connection, and idle connections close."""
         self.stopping = True
         for connection in list(self.connections):
-            connection.say_goodbye()
+            try:
+                connection.say_goodbye()
+            except Exception as error:
+                self.broken(connection, error)
 
     def end_exchanges(self):
         """The grace is over: tell the applications, and cut who has none."""
         for connection in list(self.connections):
-            connection.end_for_shutdown()
+            try:
+                connection.end_for_shutdown()
+            except Exception as error:
+                self.broken(connection, error)
 
     def cut(self):
         """End every connection at once."""
         for connection in list(self.connections):
-            connection.cut()
+            try:
+                connection.abort()
+            except Exception as error:
+                self.broken(connection, error)
 
     def sweep(self):
         """Carry out every time-out that is due; called by the server's one sweeper."""
         cdef double now = self.now()
         for connection in list(self.connections):
-            connection.check_deadline(now)
+            try:
+                connection.check_deadline(now)
+            except Exception as error:
+                self.broken(connection, error)
 
     def flush(self):
         """Write what the connections gathered in this turn of the loop."""
         cdef list channels = self.unflushed
         self.unflushed = []
         for channel in channels:
-            channel.flush_now()
+            try:
+                channel.flush_now()
+            except Exception as error:
+                self.broken(channel, error)
+
+    def broken(self, connection, error):
+        """One connection's mishap is not to keep the others from their turn: tell of it, and give that one up."""
+        self.events.mistake("a connection broke", error)
+        connection.abort()
 
     def close(self):
         """Cut the cycles; the worker is of no use afterwards."""
@@ -248,13 +273,18 @@ cdef class Worker:
         return 0
 
     cdef int log_access(self, tuple record) except -1:
+        """One line for the access log. A log that can't be written is a pity, and no reason to break a response."""
         cdef Py_ssize_t size
         self.access_records.append(record)
         size = len(self.access_records)
-        if size == 1:
-            self.access_log.wake()
-        elif size >= 256:
-            self.access_log.flush()
+        try:
+            if size == 1:
+                self.access_log.wake()
+            elif size >= 256:
+                self.access_log.flush()
+        except Exception as error:
+            self.access_records.clear()
+            self.events.mistake("the access log could not be written", error)
         return 0
 
     cdef int log_refusal(self, object client, int status, Py_ssize_t size) except -1:

@@ -38,18 +38,22 @@ class ASGIGateway(ASGICall):
         """An awaitable that sends the file of ``http.response.pathsend`` or ``http.response.zerocopysend``."""
         return send_file(exchange, event)
 
-    def cancel(self) -> None:
-        """Cancel all requests that are still being worked on."""
-        for task in list(self.tasks):
-            task.cancel()
-
     def failed(self, exchange: Exchange, error: BaseException) -> None:
         """The application raised."""
-        if isinstance(error, ClientDisconnected) and exchange.lost:
+        if exchange.lost and _is_disconnect(error):
             _logger.debug("the client went away: %r", exchange.head)
         else:
             _logger.error("exception in the application: %r", exchange.head, exc_info=error)
 
     def unfinished(self, exchange: Exchange) -> None:
-        """The application returned before its response was complete."""
-        _logger.error("the application returned without a complete response: %r", exchange.head)
+        """The application returned, or was cancelled from within, before its response was complete."""
+        _logger.error("the application ended without a complete response: %r", exchange.head)
+
+
+def _is_disconnect(error: BaseException | None, depth: int = 8) -> bool:
+    """Is it our :class:`ClientDisconnected`, or what a framework made of it (Starlette raises one of its own)?"""
+    if error is None or depth == 0:
+        return False
+    if isinstance(error, BaseExceptionGroup):
+        return all(_is_disconnect(each, depth - 1) for each in error.exceptions)
+    return isinstance(error, ClientDisconnected) or _is_disconnect(error.__cause__ or error.__context__, depth - 1)

@@ -47,6 +47,7 @@ class Acceptor:
         self._backlog = backlog
         self._servers: list[asyncio.Server] = []
         self._wanted = False
+        self._over = False
         self._silent_until = 0.0
         self._change: asyncio.Task[None] | None = None
 
@@ -57,6 +58,8 @@ class Acceptor:
 
     def pause(self) -> None:
         """Accept nothing until :meth:`resume`; may be called while a connection is being accepted."""
+        if self._over:
+            return
         now = time.monotonic()
         if now >= self._silent_until:
             self._silent_until = now + _SILENCE
@@ -66,17 +69,19 @@ class Acceptor:
 
     def resume(self) -> None:
         """Accept again."""
-        if not self._wanted:
+        if not self._wanted and not self._over:
             self._wanted = True
             self._change = asyncio.ensure_future(self._listen())
 
     async def finish(self) -> None:
         """Accept no more, and let those in who were accepted already."""
+        self._over = True
         self._wanted = False
         await self._retire()
 
     def close(self) -> None:
         """Accept no more, at once; the sockets themselves stay the caller's."""
+        self._over = True
         self._wanted = False
         if self._change is not None:
             self._change.cancel()

@@ -36,6 +36,10 @@ class Events:
         """During a stop: the last connection is closed."""
         self._told: dict[str, float] = {}
 
+    def mistake(self, text: str, error: BaseException) -> None:
+        """Something went wrong that should not have, and was survived."""
+        _logger.error("%s", text, exc_info=error)
+
     def refused(self, error: ProtocolError, client: Any) -> None:
         """A request was turned away: say so, at most once a minute for the same reason.
 

@@ -17,6 +17,8 @@ __all__ = ["Lifespan"]
 
 _logger = logging.getLogger("atlas.server")
 
+_PARTING = 0.1  # seconds that an application which refused to start has to come to its end by itself
+
 
 class _Phase(enum.Enum):
     NEW = "not asked yet"
@@ -64,12 +66,15 @@ class Lifespan:
         if self._phase is _Phase.UNSUPPORTED and self._mode == "on":
             raise LifespanError("the application has no lifespan, and --lifespan on insists on it")
         if self._message is not None:
-            await self._task
+            await self._end_failed(self._task)
             raise LifespanError(self._message)
 
     async def shutdown(self, patience: float) -> None:
         """Shut the application down; gives up, with a line in the log, after ``patience`` seconds."""
         if self._phase is not _Phase.UP or self._task is None:
+            return
+        if self._task.done():  # it ended while it was up; there is nobody to be told
+            self._phase = _Phase.DOWN
             return
         self._phase = _Phase.STOPPING
         self._answered.clear()
@@ -85,19 +90,29 @@ class Lifespan:
             _logger.error("the application's lifespan shutdown failed: %s", self._last_message)
         self._phase = _Phase.DOWN
 
+    async def _end_failed(self, task: asyncio.Task[None]) -> None:
+        """It has refused to start; some listen on for a shutdown that won't be asked for."""
+        await asyncio.wait({task}, timeout=_PARTING)
+        task.cancel()
+
     async def _run(self) -> None:
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self._state}
         try:
             await self._app(scope, self._receive, self._send)
         except Exception as error:
             self._raised(error)
+        except asyncio.CancelledError as error:
+            if self._phase is _Phase.STARTING:
+                self._received = max(self._received, 1)
+            self._raised(error)
+            raise
         else:
             if self._phase is _Phase.STARTING:
                 self._unsupported()
         finally:
             self._answered.set()
 
-    def _raised(self, error: Exception) -> None:
+    def _raised(self, error: BaseException) -> None:
         if self._phase is _Phase.STARTING and self._message is None:
             # An application that was not made for it fails before it asks for the event; one that asked, and then
             # failed, meant to start.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from typing import TextIO
+from typing import Any, TextIO
 
 from atlas.server.escapes import escaped, without_controls
 from atlas.server.settings import Settings
@@ -63,6 +63,10 @@ def colours_for(stream: TextIO, wanted: bool | None) -> bool:
     return bool(os.environ.get("FORCE_COLOR")) or stream.isatty()
 
 
+def _quoted(text: str) -> str:
+    return without_controls(text).replace("\n", "\n  ")
+
+
 class _Handler(logging.StreamHandler[TextIO]):
     """Ours: the kind that a second :func:`configure` replaces."""
 
@@ -78,6 +82,13 @@ class LevelFormatter(logging.Formatter):
         gap = " " * (9 - len(record.levelname))
         message = without_controls(record.message).replace("\n", "\n" + _INDENT)
         return f"{self._level(record)}:{gap}{message}"
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - the name is logging's
+        """A traceback whose lines can't be taken for log lines: its last one holds what came from the wire."""
+        return _quoted(super().formatException(ei))
+
+    def formatStack(self, stack_info: str) -> str:  # noqa: N802 - the name is logging's
+        return _quoted(stack_info)
 
     def _level(self, record: logging.LogRecord) -> str:
         colour = _COLOURS.get(record.levelno)

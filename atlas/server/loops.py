@@ -41,8 +41,9 @@ def run_to_end(main: Coroutine[Any, Any, T], make_loop: Callable[[], asyncio.Abs
     executor = ThreadPoolExecutor(thread_name_prefix="atlas")
     loop.set_default_executor(executor)
     asyncio.set_event_loop(loop)
+    task = loop.create_task(main)
     try:
-        return loop.run_until_complete(main)
+        return _run_through(loop, task)
     finally:
         try:
             loop.run_until_complete(_tidy(loop))
@@ -50,6 +51,17 @@ def run_to_end(main: Coroutine[Any, Any, T], make_loop: Callable[[], asyncio.Abs
             executor.shutdown(wait=False, cancel_futures=True)
             asyncio.set_event_loop(None)
             loop.close()
+
+
+def _run_through(loop: asyncio.AbstractEventLoop, task: asyncio.Task[T]) -> T:
+    """Run ``task`` to its end. A SystemExit in another task (a controller that reached ``sys.exit()``) stops the loop,
+    and is no reason to stop the server: that task has failed, and says so itself."""
+    while True:
+        try:
+            return loop.run_until_complete(task)
+        except SystemExit:
+            if task.done():
+                raise
 
 
 async def _tidy(loop: asyncio.AbstractEventLoop) -> None:

@@ -8,7 +8,8 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -77,18 +78,19 @@ class Server:
         self.sockets = list(sockets) if sockets is not None else listener.bind(self.settings)
         lifespan = Lifespan(self.app, self.settings.lifespan)
         try:
-            await lifespan.startup()
+            if not await self._unless_hurried(lifespan.startup()):
+                return
             try:
-                await self._serve(lifespan.state)
+                await self._serve(lifespan.state, own)
             finally:
                 if own:
                     listener.close(self.sockets)
-                await lifespan.shutdown(max(self.grace, _CANCELLING))
+                await self._unless_hurried(lifespan.shutdown(max(self.grace, _CANCELLING)))
         finally:
             self.started = False
             if own:
                 listener.close(self.sockets)
-        _logger.info("stopped")
+            _logger.info("stopped")
 
     async def wait_started(self) -> None:
         """Wait until ``started``."""
@@ -119,7 +121,7 @@ class Server:
 
     # One start to one stop.
 
-    async def _serve(self, state: dict[str, Any] | None) -> None:
+    async def _serve(self, state: dict[str, Any] | None, own: bool) -> None:
         loop = asyncio.get_running_loop()
         settings = self.settings
         access_log = AccessLog(loop, settings) if wanted(settings) else None
@@ -138,8 +140,8 @@ class Server:
             self._announce()
             await self._stop_wanted.wait()
             await acceptor.finish()
-            for sock in self.sockets:
-                sock.close()
+            if own:
+                listener.close(self.sockets)
             await self._wind_down(worker, gateway, drained)
         finally:
             acceptor.close()
@@ -182,6 +184,21 @@ class Server:
         finally:
             waiting.cancel()
             hurried.cancel()
+
+    async def _unless_hurried(self, work: Coroutine[Any, Any, None]) -> bool:
+        """Wait for ``work``; False if a second :meth:`stop` came first, and it was given up."""
+        working = asyncio.ensure_future(work)
+        hurried = asyncio.ensure_future(self._hurry.wait())
+        try:
+            await asyncio.wait({working, hurried}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            hurried.cancel()
+            if not working.done():
+                working.cancel()
+        if not working.done():
+            return False
+        await working
+        return True
 
     def _stopped(self) -> None:
         self._stops += 1
@@ -237,7 +254,10 @@ async def _serve_with_signals(server: Server) -> None:
 
 @contextlib.contextmanager
 def _signals(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> Iterator[None]:
-    """SIGINT and SIGTERM call ``stop``; as before afterwards."""
+    """SIGINT and SIGTERM call ``stop``; as before afterwards. Outside the main thread signals are somebody else's."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     handled = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.getsignal(number) for number in handled}
     for number in handled:
@@ -247,4 +267,5 @@ def _signals(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> Itera
     finally:
         for number, handler in before.items():
             loop.remove_signal_handler(number)
-            signal.signal(number, handler)
+            if handler is not None:  # one that was not installed from Python can't be put back
+                signal.signal(number, handler)
