@@ -8,7 +8,7 @@ from .line import Line, Office, hello, post, receive
 
 
 def test_a_connection_is_a_carrier_and_that_a_channel() -> None:
-    assert Connection.__mro__[:3] == (Connection, Carrier, Channel)
+    assert [kind for kind in Connection.__mro__ if issubclass(kind, Channel)][-2:] == [Carrier, Channel]
 
 
 def test_it_tells_who_is_at_the_two_ends_and_how_they_speak(office: Office) -> None:
