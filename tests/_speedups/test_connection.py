@@ -1,4 +1,4 @@
-"""One socket's life: set-up, time-outs, clients that have said all or are gone, too much load, and the server's stop."""
+"""One socket's life: set-up, time-outs, clients that have said all or are gone, too much load, and a server's stop."""
 
 from collections.abc import Callable
 
