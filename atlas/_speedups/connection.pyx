@@ -76,6 +76,8 @@ cdef class Connection(Conversation):
             # A body that stays incomplete, or a client that is gone: either way the application is told.
             self.exchange.body_lost()
             self.worker.gateway.disconnect(self.exchange)
+            if self.exchange is not None and self.exchange.response_state >= RESPONSE_DONE:
+                self.close()  # only the rest of its body was still awaited
             return True
         if self.state != CLOSING and not self.has_waiting():
             self.close()

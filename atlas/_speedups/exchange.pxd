@@ -24,6 +24,7 @@ cdef class Exchange(Incoming):
     cdef ResponseFields fields
     cdef Py_ssize_t head_mark       # where the held head begins in the carrier's buffer
     cdef bint trailers              # were promised
+    cdef bint cut_short             # the client went away before the response was complete
     cdef long long body_bytes       # of the response, so far
     cdef object response_headers    # as the application gave them
 

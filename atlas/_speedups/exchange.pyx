@@ -34,7 +34,7 @@ cdef class Exchange(Incoming):
     """One request and its response, between a connection and a gateway.
 
     ``scope()``, ``receive`` and ``send`` are what an ASGI application is called with; ``respond`` is the short way for
-    who has a whole response in hand. ``done()`` and ``failed()`` say how the application ended.
+    who has a whole response in hand. ``finish_application()`` ends it, and says whether all was well.
     """
 
     def __cinit__(self, Carrier carrier not None, RequestHead head not None):
@@ -169,7 +169,6 @@ cdef class Exchange(Incoming):
         ``single``: this piece is the whole body, of ``size`` bytes.
         """
         cdef WriteBuffer out = self.carrier.buffer()
-        self.trailers = self.trailers and not self.head.http_10
         self.framing = response_framing(
             self.head.method == "HEAD", self.status, self.head.http_10, self.fields.has_length, single, self.trailers
         )
@@ -353,6 +352,7 @@ cdef class Exchange(Incoming):
     def release(self):
         """Cut what ties the exchange to its connection; after that it can only say that the client is gone."""
         self.body_lost()
+        self.cut_short = self.response_state < RESPONSE_DONE or (self.carrier is not None and self.carrier.lost)
         if self.response_state < RESPONSE_DONE:
             if self.response_state == NO_RESPONSE:
                 self.status = CLIENT_CLOSED
@@ -381,8 +381,8 @@ cdef class Exchange(Incoming):
 
     @property
     def lost(self):
-        """Has the client gone away?"""
-        return self.carrier is None or self.carrier.lost
+        """Did the client go away before the response was complete?"""
+        return self.cut_short or (self.carrier is not None and self.carrier.lost)
 
     # What sending a file needs; see atlas/gateway/files.py.
 

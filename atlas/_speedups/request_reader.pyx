@@ -9,7 +9,6 @@ parser then refuses is refused. Sources: RFC 9112, RFC 9110.
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from cpython.buffer cimport PyBuffer_FillInfo
 from libc.string cimport memchr
 
 from atlas._speedups.characters cimport FIELD_VALUE, TOKEN, same_token
@@ -41,7 +40,18 @@ cdef class Window:
     """A buffer over memory that isn't its own, so that the parser reads where the socket wrote."""
 
     def __getbuffer__(self, Py_buffer* view, int flags):
-        PyBuffer_FillInfo(view, self, self.data, self.size, 1, flags)
+        # Field by field: PyBuffer_FillInfo would write over a reference that Cython keeps in ``obj``, and leak it.
+        view.obj = self
+        view.buf = self.data
+        view.len = self.size
+        view.itemsize = 1
+        view.readonly = 1
+        view.ndim = 1
+        view.format = NULL
+        view.shape = &self.size
+        view.strides = &view.itemsize
+        view.suboffsets = NULL
+        view.internal = NULL
 
 
 @cython.final

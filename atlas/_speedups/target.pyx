@@ -13,8 +13,24 @@ from atlas._speedups.field_names cimport method_name
 
 from atlas.errors import ProtocolError
 
+cdef extern from *:
+    """
+    #ifdef _WIN32
+    #include <ws2tcpip.h>
+    #else
+    #include <arpa/inet.h>
+    #endif
+    static int atlas_is_ipv6(const char *text)
+    {
+        unsigned char address[16];
+        return inet_pton(AF_INET6, text, address) == 1;
+    }
+    """
+    bint atlas_is_ipv6(const char* text) noexcept nogil
+
 cdef enum:
     VERSION_SIZE = 9    # " HTTP/1.1"
+    LITERAL_SIZE = 64   # of an IP-literal: the longest IPv6 address has 45 characters
 
 
 cdef int refuse(str reason) except -1:
@@ -151,15 +167,20 @@ cdef inline bint is_hex(unsigned char c) noexcept nogil:
 
 cdef Py_ssize_t literal_size(const char* data, Py_ssize_t size) noexcept nogil:
     """The size of an IP-literal ``[...]`` that ``data`` begins with; 0 if it isn't one."""
+    cdef char[LITERAL_SIZE] address
     cdef Py_ssize_t at = 1
-    cdef unsigned char c
     cdef bint future = size > 1 and (data[1] | 32) == 118  # IPvFuture begins with a "v"
     while at < size and data[at] != 93:
-        c = <unsigned char>data[at]
-        if not (is_hex(c) or c == 58 or c == 46 or (future and c != 37 and is_name_byte(c))):
+        if at >= LITERAL_SIZE or data[at] == 37:
             return 0
+        if future and data[at] != 58 and not is_name_byte(<unsigned char>data[at]):
+            return 0
+        address[at - 1] = data[at]
         at += 1
-    return at + 1 if 3 <= at < size else 0
+    if at >= size or at >= LITERAL_SIZE:
+        return 0
+    address[at - 1] = 0
+    return at + 1 if (future and at > 3) or atlas_is_ipv6(address) else 0
 
 
 cdef bint is_host(const char* data, Py_ssize_t size) noexcept nogil:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,10 @@ async def _send_path(exchange: Exchange, path: Any) -> None:
         raise ValueError(f"expected an absolute path in http.response.pathsend, got {path!r}")
     descriptor = await asyncio.to_thread(os.open, path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
     try:
-        await _send(exchange, descriptor, 0, os.fstat(descriptor).st_size, False)
+        about = os.fstat(descriptor)
+        if not stat.S_ISREG(about.st_mode):
+            raise ValueError(f"expected the path of a file in http.response.pathsend, got {path!r}")
+        await _send(exchange, descriptor, 0, about.st_size, False)
     finally:
         os.close(descriptor)
 
@@ -70,7 +74,7 @@ async def _send(exchange: Exchange, descriptor: int, offset: int, count: int, mo
 
 async def _by_kernel(exchange: Exchange, descriptor: int, offset: int, count: int) -> None:
     while count:
-        if exchange.lost:
+        if exchange.lost or exchange.socket_fd < 0:
             raise ClientDisconnected("the client went away before the file was sent")
         try:
             sent = os.sendfile(exchange.socket_fd, descriptor, offset, min(count, _PIECE))

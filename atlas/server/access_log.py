@@ -85,7 +85,7 @@ class AccessLog:
         try:
             descriptor = self._stream.fileno()
         except (OSError, ValueError, AttributeError):  # a test's capture or a notebook: there is no descriptor
-            self._stream.write(text)
+            self._write_captured(text)
             return
         try:
             _write_all(descriptor, text.encode("utf-8", "backslashreplace"))
@@ -95,6 +95,13 @@ class AccessLog:
         except OSError as error:
             self._broken = True
             _logger.warning("the access log ends here: standard output: %s", error.strerror or error)
+
+    def _write_captured(self, text: str) -> None:
+        try:
+            self._stream.write(text)
+        except (OSError, ValueError) as error:  # closed under us
+            self._broken = True
+            _logger.warning("the access log ends here: standard output: %s", error)
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

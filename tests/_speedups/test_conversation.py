@@ -158,7 +158,6 @@ def test_a_client_that_waits_for_100_may_never_send_its_body(line: Line) -> None
     assert line.answers()[0][1][b"connection"] == b"close"
 
 
-@pytest.mark.xfail(reason="it stays until --timeout-request-body")
 def test_a_client_that_leaves_while_its_body_is_thrown_away_is_let_go(line: Line) -> None:
     hello(line.request(post(10) + b"012"))
     line.connection.eof_received()

@@ -50,7 +50,6 @@ def test_trailers_are_dropped_where_they_have_no_place(line: Line, request_bytes
 
 
 @pytest.mark.parametrize("pieces", [[b"a"], [b"a", b""]])
-@pytest.mark.xfail(reason="the event raises: the response is complete by then")
 def test_trailers_for_http_10_are_dropped(line: Line, pieces: list[bytes]) -> None:
     exchange = line.request(HTTP_10)
     start(exchange, trailers=True)

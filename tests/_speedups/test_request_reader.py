@@ -1,6 +1,7 @@
 """Requests off a stream: the same however they come, as h11 reads them, and with every limit at its edge."""
 
 import string
+import sys
 
 import h11
 import pytest
@@ -395,3 +396,14 @@ def test_only_bytes_are_read(wrong: object) -> None:
 def test_it_needs_limits() -> None:
     with pytest.raises(TypeError):
         RequestReader(None)  # type: ignore[arg-type]
+
+
+def test_reading_keeps_no_reference_to_none() -> None:
+    """A buffer export that is filled in wrongly loses one with each read; nothing else would show it."""
+    reader = RequestReader(Limits())
+    head = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+    before = sys.getrefcount(None)
+    for _ in range(2000):
+        assert reader.read(head) == len(head)
+        reader.next()
+    assert abs(sys.getrefcount(None) - before) < 100

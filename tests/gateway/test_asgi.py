@@ -155,7 +155,6 @@ def test_what_frameworks_make_of_it(
     assert [record.levelno for record in records] == [level]
 
 
-@pytest.mark.xfail(reason="the exchange is released before the error is looked at")
 def test_the_same_error_while_the_client_is_there_is_the_applications(
     connect: Connect, records: list[logging.LogRecord]
 ) -> None:

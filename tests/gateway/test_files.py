@@ -127,7 +127,6 @@ def test_a_path_that_is_not_there(connect: Callable[..., Peer], tmp_path: Path) 
     assert isinstance(ended(app), FileNotFoundError)
 
 
-@pytest.mark.xfail(reason="the head has left when sendfile(2) finds out")
 def test_a_folder_is_no_file(connect: Callable[..., Peer], tmp_path: Path) -> None:
     app = Application(pathsend(tmp_path))
     with connect(app) as peer:
