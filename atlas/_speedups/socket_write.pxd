@@ -15,7 +15,7 @@ cdef extern from *:
     #endif
 
     /* How many bytes of two pieces the socket took at once; 0 if it takes none now, a negative errno if it is broken. */
-    static Py_ssize_t atlas_socket_write(int fd, const char *a, Py_ssize_t a_size, const char *b, Py_ssize_t b_size)
+    static inline Py_ssize_t atlas_socket_write(int fd, const char *a, Py_ssize_t a_size, const char *b, Py_ssize_t b_size)
     {
         struct iovec pieces[2] = {{(void *)a, (size_t)a_size}, {(void *)b, (size_t)b_size}};
         struct msghdr message = {0};
@@ -36,7 +36,7 @@ cdef extern from *:
     }
 
     /* How many bytes the kernel holds that the peer has not acknowledged; 0 where it doesn't tell. */
-    static Py_ssize_t atlas_socket_unsent(int fd)
+    static inline Py_ssize_t atlas_socket_unsent(int fd)
     {
         int unsent = 0;
     #ifdef SIOCOUTQ
@@ -48,7 +48,7 @@ cdef extern from *:
     }
 
     /* How many bytes came that nobody has read yet. */
-    static Py_ssize_t atlas_socket_unread(int fd)
+    static inline Py_ssize_t atlas_socket_unread(int fd)
     {
         int unread = 0;
         if (fd < 0 || ioctl(fd, FIONREAD, &unread) < 0) {
@@ -57,17 +57,17 @@ cdef extern from *:
         return unread;
     }
     #else
-    static Py_ssize_t atlas_socket_unsent(int fd)
+    static inline Py_ssize_t atlas_socket_unsent(int fd)
     {
         return 0;
     }
 
-    static Py_ssize_t atlas_socket_unread(int fd)
+    static inline Py_ssize_t atlas_socket_unread(int fd)
     {
         return 0;
     }
 
-    static Py_ssize_t atlas_socket_write(int fd, const char *a, Py_ssize_t a_size, const char *b, Py_ssize_t b_size)
+    static inline Py_ssize_t atlas_socket_write(int fd, const char *a, Py_ssize_t a_size, const char *b, Py_ssize_t b_size)
     {
         return 0;
     }
