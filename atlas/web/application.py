@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -12,7 +11,7 @@ from atlas.errors import ClientDisconnected, StartupError
 from atlas.types import Receive, Scope, Send
 from atlas.web.config import Config
 from atlas.web.controllers import check_callable, is_async, to_response
-from atlas.web.errors import HTTPException, MethodNotAllowed, NotFound, error_response
+from atlas.web.errors import HTTPException, MethodNotAllowed, NotFound, error_response, failure_response, note_failure
 from atlas.web.lifespan import Lifespan, LifespanFunction
 from atlas.web.request import AsyncRequest, Request, RequestHead
 from atlas.web.response import RedirectResponse, Response
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["Application"]
 
 F = TypeVar("F", bound=Callable[..., Any])
-_log = logging.getLogger("atlas.web")
 
 
 class Application:
@@ -200,9 +198,8 @@ class Application:
                 error = another
         if isinstance(error, HTTPException):
             return error_response(request.headers.get("accept"), error)
-        _log.error("%s %s failed", request.method, ascii(request.path), exc_info=error)
-        cause = error if self.debug else None
-        return error_response(request.headers.get("accept"), HTTPException(500), cause=cause)
+        note_failure(request, error)
+        return failure_response(request, error)
 
     def _handler_for(self, error: Exception) -> Callable[..., Any] | None:
         """The handler of the status, or else of the nearest class. Those for surprises are for surprises only."""
@@ -222,7 +219,7 @@ class Application:
             result = handler(request.seen_as(Request), error)
         response = to_response(result, handler)
         if response.status_code >= 500 and not isinstance(error, HTTPException):
-            _log.error("%s %s failed", request.method, ascii(request.path), exc_info=error)
+            note_failure(request, error)
         if isinstance(error, HTTPException):
             for name, value in error.headers.items():
                 response.headers.setdefault(name, value)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import traceback
 from collections.abc import Mapping
 from html import escape
 from http import HTTPStatus
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from atlas.web.headers import preferred_type
 from atlas.web.response import HTMLResponse, ProblemResponse, Response
+
+if TYPE_CHECKING:
+    from atlas.web.request import RequestHead
 
 __all__ = [
     "BadRequest",
@@ -26,8 +30,12 @@ __all__ = [
     "UnsupportedMediaType",
     "abort",
     "error_response",
+    "failure_response",
+    "note_failure",
     "status_phrase",
 ]
+
+_log = logging.getLogger("atlas.web")
 
 # HTTPStatus got the words of RFC 9110 for these in Python 3.13 only.
 _RENAMED = {413: "Content Too Large", 414: "URI Too Long", 416: "Range Not Satisfiable", 422: "Unprocessable Content"}
@@ -189,6 +197,20 @@ def error_response(accept: str | None, error: HTTPException, *, cause: BaseExcep
     for name, value in error.headers.items():
         response.headers[name] = value
     return response
+
+
+def note_failure(request: RequestHead, error: Exception) -> None:
+    """Log an exception that nobody expected; a test client that asked for it (by its scope) gets it as well."""
+    _log.error("%s %s failed", request.method, ascii(request.path), exc_info=error)
+    wanted = (request.scope.get("extensions") or {}).get("atlas.testing")
+    if wanted is not None:
+        wanted["failures"].append(error)
+
+
+def failure_response(request: RequestHead, error: Exception) -> Response:
+    """The answer to an exception that nobody expected: a 500 that tells nothing, unless the application is in debug."""
+    cause = error if request.app.config.debug else None
+    return error_response(request.headers.get("accept"), HTTPException(500), cause=cause)
 
 
 def _page(status: int, detail: str, trace: str | None) -> str:
