@@ -57,6 +57,7 @@ class HTTPException(Exception):
     :param status_code: 400 to 599.
     :param detail: one sentence for the client; without it the response says what the status means.
     :param headers: fields that the response carries beside its own.
+    :ivar members: further members of the problem that programs get (RFC 9457 3.2); must have a JSON form.
     :raises ValueError: if the status is not one of an error.
     """
 
@@ -72,6 +73,7 @@ class HTTPException(Exception):
         super().__init__(self.status_code, detail)
         self.detail = detail
         self.headers = dict(headers or {})
+        self.members: dict[str, Any] = {}
 
     def __str__(self) -> str:
         return f"{self.status_code} {self.detail or status_phrase(self.status_code)}"
@@ -192,7 +194,7 @@ def error_response(accept: str | None, error: HTTPException, *, cause: BaseExcep
         response = HTMLResponse(_page(status, detail or _MEANING.get(status, ""), trace), status)
     else:
         extra: dict[str, Any] = {"traceback": trace.splitlines()} if trace is not None else {}
-        response = ProblemResponse(status, status_phrase(status), detail, **extra)
+        response = ProblemResponse(status, status_phrase(status), detail, **error.members, **extra)
     response.headers.vary("accept")
     for name, value in error.headers.items():
         response.headers[name] = value

@@ -68,3 +68,9 @@ def test_a_traceback_is_shown_only_with_a_cause() -> None:
     assert "RuntimeError: &lt;secret&gt;" in page
     assert problem["traceback"][-1] == "RuntimeError: <secret>"
     assert b"Traceback" not in error_response(BROWSER, HTTPException(500)).body
+
+
+def test_a_problem_may_have_further_members() -> None:
+    error = HTTPException(422, "wrong")
+    error.members["errors"] = [{"pointer": "#/name"}]
+    assert b'"errors":[{"pointer":"#/name"}]' in error_response(None, error).body
