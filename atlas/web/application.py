@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from atlas.errors import ClientDisconnected, StartupError
+from atlas.gateway.greenlets import in_greenlet
 from atlas.types import Receive, Scope, Send
 from atlas.web.config import Config
-from atlas.web.controllers import check_callable, is_async, to_response
-from atlas.web.errors import HTTPException, MethodNotAllowed, NotFound, error_response, failure_response, note_failure
+from atlas.web.endpoint import endpoint, endpoint_with_body
+from atlas.web.error_handlers import ErrorHandlers
+from atlas.web.errors import MethodNotAllowed, NotFound
 from atlas.web.lifespan import Lifespan, LifespanFunction
+from atlas.web.middleware.chain import Colour, Step, bind, check_middleware, compose
 from atlas.web.request import AsyncRequest, Request, RequestHead
 from atlas.web.response import RedirectResponse, Response
 from atlas.web.routing import Miss, Route, RouteInfo, Router, caller_place, matchable_path
@@ -26,10 +29,19 @@ __all__ = ["Application"]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+class _Plan(NamedTuple):
+    """What answers a route: its controller with all middleware around, for requests with and without a body."""
+
+    with_body: Step
+    without_body: Step
+
+
 class Application:
     """Routes and what they share. It runs under any ASGI 3 server, and at its best under Atlas's own.
 
     :param routes: the routes; more can be added by the decorators.
+    :param middleware: what stands around every controller and every error page, the first one outermost; see
+        :mod:`atlas.web.middleware.chain`.
     :param exception_handlers: ``handler(request, error)`` by status code or by exception class.
     :param lifespan: an async context manager function around the application's life, given the application.
     :param config: a mapping, or a module with lower-case values, see :class:`atlas.web.config.Config`.
@@ -41,6 +53,7 @@ class Application:
         self,
         routes: Iterable[Route] = (),
         *,
+        middleware: Iterable[Any] = (),
         exception_handlers: Mapping[int | type[Exception], Callable[..., Any]] | None = None,
         lifespan: LifespanFunction | None = None,
         config: Mapping[str, Any] | ModuleType | None = None,
@@ -51,11 +64,15 @@ class Application:
         self.state = State()
         self.router = Router(routes)
         self._lifespan = Lifespan(self, lifespan)
-        self._handlers: dict[int | type[Exception], Callable[..., Any]] = {}
+        self._errors = ErrorHandlers(debug=self.config.debug)
         self._template_folders = _template_folders(place, self.config)
         self._templates: Templates | None = None
+        self._middleware = check_middleware(middleware, place)
+        self._bound: list[Any] = []
+        self._built = False
+        self._plans: dict[Route, _Plan] = {}
         for key, handler in (exception_handlers or {}).items():
-            self._add_handler(key, handler)
+            self._errors.add(key, handler, place)
 
     @property
     def debug(self) -> bool:
@@ -76,6 +93,7 @@ class Application:
 
         def add(controller: F) -> F:
             self.router.add(Route(path, controller, ("GET",) if methods is None else methods, **options))
+            self._built = False
             return controller
 
         return add
@@ -104,10 +122,17 @@ class Application:
         """Decorator: ``handler(request, error)`` answers errors of a status code or an exception class."""
 
         def add(handler: F) -> F:
-            self._add_handler(key, handler)
+            self._errors.add(key, handler, caller_place())
+            self._built = False
             return handler
 
         return add
+
+    def middleware(self, function: F) -> F:
+        """Decorator: a middleware, inside of those that are there already."""
+        self._middleware += check_middleware([function], caller_place())
+        self._built = False
+        return function
 
     def on_startup(self, function: F) -> F:
         """Decorator: called before the first request; with the application, if it takes an argument."""
@@ -149,92 +174,78 @@ class Application:
             raise RuntimeError(f"expected a scope of type http, websocket or lifespan, got {kind!r}")
 
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not self._built:
+            self._build()
         if self._template_folders:
             _ = self.templates  # loading Jinja2 takes a tenth of a second, which the first visitor shall not wait for
         await self._lifespan(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive) -> Response:
         """The response to a request, whatever happens on the way to it."""
+        if not self._built:
+            self._build()
         raw_path, root_path = scope.get("raw_path"), scope.get("root_path", "")
         found = self.router.match(scope["method"], matchable_path(scope["path"], raw_path, root_path))
         if isinstance(found, Miss):
-            return await self._answer_miss(Request(self, scope, receive), found)
+            return await self._go(self._missing, scope, receive, None, (found,))
         route, values = found
-        request: Request | AsyncRequest
-        try:
-            if route.is_async:
-                request = AsyncRequest(self, scope, receive, route, values)
-                result = await route.controller(request, *values)
-            else:
-                request = Request(self, scope, receive, route, values)
-                # It runs on the event loop and cannot wait, so whatever it may ask for is there before.
-                if request.announces_body:
-                    await request.read_body()
-                result = route.controller(request, *values)
-            return result if isinstance(result, Response) else to_response(result, route.controller)
-        except ClientDisconnected:
-            raise
-        except Exception as error:
-            return await self._answer_error(request, error)
+        plan = self._plans[route]
+        step = plan.without_body if _has_no_body(scope) else plan.with_body
+        return await self._go(step, scope, receive, route, values)
 
-    async def _answer_miss(self, request: Request, miss: Miss) -> Response:
+    async def _go(
+        self, step: Step, scope: Scope, receive: Receive, route: Route | None, values: tuple[Any, ...]
+    ) -> Response:
+        if step.colour is Colour.ASYNC:
+            response: Response = await step.call(AsyncRequest(self, scope, receive, route, values))
+            return response
+        request = Request(self, scope, receive, route, values)
+        if step.colour is Colour.GREENLET:
+            return cast(Response, await in_greenlet(step.call, request))
+        return cast(Response, step.call(request))
+
+    def _build(self) -> None:
+        """Compose the chains: at the start, and again when something was added after it."""
+        for middleware in (self._middleware, *(route.middleware for route in self.router.routes)):
+            new = [each for each in middleware if not any(each is other for other in self._bound)]
+            self._bound += new
+            bind(new, self)
+        self._plans = {route: self._plan(route) for route in self.router.routes}
+        self._missing = compose(self._middleware, endpoint(_Missing(), self._errors), self._errors)
+        self._built = True
+
+    def _plan(self, route: Route) -> _Plan:
+        middleware = (*self._middleware, *route.middleware)
+        without_body = compose(middleware, endpoint(route, self._errors), self._errors)
+        if route.run != "inline":
+            return _Plan(without_body, without_body)
+        return _Plan(compose(middleware, endpoint_with_body(route, self._errors), self._errors), without_body)
+
+
+class _Missing:
+    """Stands for a route where there is none."""
+
+    run = "await"
+
+    async def controller(self, request: RequestHead, miss: Miss) -> Response:
         if miss.other_slash:
             return RedirectResponse(_with_other_slash(request), 308)
         if not miss.allow:
-            return await self._answer_error(request, NotFound())
+            raise NotFound
         allow = {"allow": ", ".join(miss.allow)}
         if request.method == "OPTIONS":
             return Response(b"", 204, allow, content_type="")
-        return await self._answer_error(request, MethodNotAllowed(headers=allow))
+        raise MethodNotAllowed(headers=allow)
 
-    async def _answer_error(self, request: RequestHead, error: Exception) -> Response:
-        handler = self._handler_for(error)
-        if handler is not None:
-            try:
-                return await self._call_handler(handler, request, error)
-            except ClientDisconnected:
-                raise
-            except Exception as another:  # an error page that fails is answered plainly
-                error = another
-        if isinstance(error, HTTPException):
-            return error_response(request.headers.get("accept"), error)
-        note_failure(request, error)
-        return failure_response(request, error)
 
-    def _handler_for(self, error: Exception) -> Callable[..., Any] | None:
-        """The handler of the status, or else of the nearest class. Those for surprises are for surprises only."""
-        expected = isinstance(error, HTTPException)
-        if isinstance(error, HTTPException) and error.status_code in self._handlers:
-            return self._handlers[error.status_code]
-        nearest: type[Exception] = HTTPException if expected else Exception
-        for kind in type(error).__mro__:
-            if issubclass(kind, nearest) and kind in self._handlers:
-                return self._handlers[kind]
-        return None if expected else self._handlers.get(500)
-
-    async def _call_handler(self, handler: Callable[..., Any], request: RequestHead, error: Exception) -> Response:
-        if is_async(handler):
-            result = await handler(request.seen_as(AsyncRequest), error)
-        else:
-            result = handler(request.seen_as(Request), error)
-        response = to_response(result, handler)
-        if response.status_code >= 500 and not isinstance(error, HTTPException):
-            note_failure(request, error)
-        if isinstance(error, HTTPException):
-            for name, value in error.headers.items():
-                response.headers.setdefault(name, value)
-        return response
-
-    def _add_handler(self, key: int | type[Exception], handler: Callable[..., Any]) -> None:
-        place = caller_place()
-        is_status = isinstance(key, int) and 400 <= key <= 599
-        if not is_status and not (isinstance(key, type) and issubclass(key, Exception)):
-            raise StartupError(f"{place}: exception handler: expected a status from 400 or an exception, got {key!r}")
-        try:
-            check_callable(handler, 2, "exception handler", "the request and the error")
-        except ValueError as error:
-            raise StartupError(f"{place}: {error}") from None
-        self._handlers[key] = handler
+def _has_no_body(scope: Scope) -> bool:
+    """Whether there is no body: one with GET or HEAD has to say so (RFC 9112 6); else there is no need to look."""
+    if scope["method"] not in ("GET", "HEAD"):
+        return False
+    for name, _ in scope["headers"]:  # noqa: SIM110  # half the time of any() over a generator, at every request
+        if name in (b"content-length", b"transfer-encoding"):
+            return False
+    return True
 
 
 def _template_folders(place: str, config: Config) -> list[Path]:
@@ -249,7 +260,7 @@ def _template_folders(place: str, config: Config) -> list[Path]:
     return folders
 
 
-def _with_other_slash(request: Request) -> str:
+def _with_other_slash(request: RequestHead) -> str:
     """The same path with or without its last slash, relative to itself.
 
     Relative, so that no proxy's prefix has to be known, and no path such as ``//evil.example/`` becomes a host.

@@ -18,6 +18,7 @@ from urllib.parse import quote, unquote, urlencode
 from atlas.errors import StartupError
 from atlas.web.controllers import check_controller, controller_name, is_async
 from atlas.web.converters import Converter, converter_names, find_converter
+from atlas.web.middleware.chain import check_middleware
 
 __all__ = ["Match", "Miss", "Route", "RouteInfo", "Router", "caller_place", "matchable_path"]
 
@@ -128,11 +129,23 @@ class Route:
     :param controller: ``def`` or ``async def``, called with the request and the path parameters by position.
     :param methods: HEAD comes with GET, and OPTIONS by itself.
     :param name: for ``url_for``; the controller's own name without it.
+    :param middleware: what stands around the controller, inside of the application's.
     :param limit_body: bytes that a request body may have, instead of the application's limit.
     :raises StartupError: for a pattern, method or controller that cannot work; it names file and line.
     """
 
-    __slots__ = ("_named", "controller", "is_async", "limit_body", "methods", "name", "path", "pattern", "place")
+    __slots__ = (
+        "_named",
+        "controller",
+        "is_async",
+        "limit_body",
+        "methods",
+        "middleware",
+        "name",
+        "path",
+        "pattern",
+        "place",
+    )
 
     def __init__(
         self,
@@ -141,6 +154,7 @@ class Route:
         methods: Iterable[str] = ("GET",),
         *,
         name: str | None = None,
+        middleware: Iterable[Any] = (),
         limit_body: int | None = None,
     ) -> None:
         self.place = caller_place()
@@ -156,6 +170,7 @@ class Route:
         self._named = name is not None
         self.name = name if name is not None else controller_name(controller)
         self.limit_body = limit_body
+        self.middleware = check_middleware(middleware, self.place)
 
     @property
     def named(self) -> bool:
