@@ -8,7 +8,7 @@ from typing import Any
 
 from atlas.errors import ClientDisconnected, StartupError
 from atlas.web.controllers import check_callable, is_async, to_response
-from atlas.web.errors import HTTPException, error_response
+from atlas.web.errors import HTTPException, answer_plainly
 from atlas.web.request import AsyncRequest, Request, RequestHead
 from atlas.web.response import Response
 
@@ -92,10 +92,9 @@ class ErrorHandlers:
 def _answer_plainly(request: RequestHead, error: Exception, debug: bool) -> Response:
     if isinstance(error, ClientDisconnected):
         raise error
-    if isinstance(error, HTTPException):
-        return error_response(request.headers.get("accept"), error)
-    _report(request, error)
-    return error_response(request.headers.get("accept"), HTTPException(500), cause=error if debug else None)
+    if not isinstance(error, HTTPException):
+        _report(request, error)
+    return answer_plainly(request, error, debug=debug)
 
 
 def _report(request: RequestHead, error: Exception) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import traceback
 from collections.abc import Mapping
 from html import escape
@@ -29,13 +28,10 @@ __all__ = [
     "UnprocessableContent",
     "UnsupportedMediaType",
     "abort",
+    "answer_plainly",
     "error_response",
-    "failure_response",
-    "note_failure",
     "status_phrase",
 ]
-
-_log = logging.getLogger("atlas.web")
 
 # HTTPStatus got the words of RFC 9110 for these in Python 3.13 only.
 _RENAMED = {413: "Content Too Large", 414: "URI Too Long", 416: "Range Not Satisfiable", 422: "Unprocessable Content"}
@@ -201,18 +197,15 @@ def error_response(accept: str | None, error: HTTPException, *, cause: BaseExcep
     return response
 
 
-def note_failure(request: RequestHead, error: Exception) -> None:
-    """Log an exception that nobody expected; a test client that asked for it (by its scope) gets it as well."""
-    _log.error("%s %s failed", request.method, ascii(request.path), exc_info=error)
-    wanted = (request.scope.get("extensions") or {}).get("atlas.testing")
-    if wanted is not None:
-        wanted["failures"].append(error)
+def answer_plainly(request: RequestHead, error: Exception, *, debug: bool) -> Response:
+    """The answer to an error that has no handler of its own.
 
-
-def failure_response(request: RequestHead, error: Exception) -> Response:
-    """The answer to an exception that nobody expected: a 500 that tells nothing, unless the application is in debug."""
-    cause = error if request.app.config.debug else None
-    return error_response(request.headers.get("accept"), HTTPException(500), cause=cause)
+    One that nobody expected is a 500 that tells nothing, and with ``debug`` everything there is to know.
+    """
+    accept = request.headers.get("accept")
+    if isinstance(error, HTTPException):
+        return error_response(accept, error)
+    return error_response(accept, HTTPException(500), cause=error if debug else None)
 
 
 def _page(status: int, detail: str, trace: str | None) -> str:
