@@ -251,12 +251,12 @@ cdef class RouteTree:
             leaf = self.leaves[node.leaf]
             if search.method is NULL:
                 passed.append(leaf)
-                return False
-            search.found = PyDict_GetItem(leaf, <object>search.method)
-            if search.found is NULL:
-                search.found = PyDict_GetItem(leaf, "*")
-            if search.found is not NULL:
-                return True
+            else:
+                search.found = PyDict_GetItem(leaf, <object>search.method)
+                if search.found is NULL:
+                    search.found = PyDict_GetItem(leaf, "*")
+                if search.found is not NULL:
+                    return True
         for hole in range(node.first_hole, node.first_hole + node.holes):
             if self.holes[hole].kind == HOLE_REST:
                 return self.arrive(search, &self.nodes[self.holes[hole].node], passed)

@@ -139,6 +139,7 @@ def unlike(several: list[Entry]) -> list[Entry]:
 
 @settings(max_examples=400, deadline=None)
 @given(st.lists(entries, max_size=12).map(unlike), st.lists(paths, min_size=1, max_size=6))
+@example([Entry(("",), ("GET",)), Entry(("{rest}",), ("POST",))], [b"/"])
 @example([Entry(("a", "{rest}"), ("GET",))], [b"/a", b"/a/", b"/a//b"])
 @example([Entry(("{path}",), ("GET",)), Entry(("{tail}",), ("POST",))], [b"/a/%2F/%ff", b"//a", b"/"])
 @example([Entry(("{even}", "b"), ("GET",)), Entry(("{string}", "a"), ("GET",))], [b"/42/a", b"/42/b", b"/4%32/b"])
