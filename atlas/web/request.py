@@ -152,7 +152,10 @@ class RequestHead:
         """The cookies. :raises BadRequest: for too many of them, or a control character."""
         kept = self._kept()
         if "cookies" not in kept:
-            kept["cookies"] = parse_cookies(self.headers.get_all("cookie"))
+            try:
+                kept["cookies"] = parse_cookies(self.headers.get_all("cookie"))
+            except ValueError as error:
+                raise BadRequest(str(error)) from None
         return cast(dict[str, str], kept["cookies"])
 
     @property

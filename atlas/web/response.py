@@ -140,8 +140,12 @@ class Response:
         secure: bool = False,
         httponly: bool = True,
         samesite: Literal["lax", "strict", "none"] | None = "lax",
+        partitioned: bool = False,
     ) -> None:
-        """Give the browser a cookie. Scripts cannot read it and other sites cannot send it, unless you say so."""
+        """Give the browser a cookie. Scripts cannot read it and other sites cannot send it, unless you say so.
+
+        :raises ValueError: for what a cookie cannot carry, and for what browsers would drop without a word.
+        """
         field = format_cookie(
             name,
             value,
@@ -152,13 +156,33 @@ class Response:
             secure=secure,
             httponly=httponly,
             samesite=samesite,
+            partitioned=partitioned,
         )
         self.headers.add("set-cookie", field)
 
-    def delete_cookie(self, name: str, *, path: str | None = "/", domain: str | None = None) -> None:
-        """Take a cookie away again; path and domain have to be those that it was set with."""
-        gone = datetime(1970, 1, 1, tzinfo=UTC)
-        self.headers.add("set-cookie", format_cookie(name, "", max_age=0, expires=gone, path=path, domain=domain))
+    def delete_cookie(
+        self,
+        name: str,
+        *,
+        path: str | None = "/",
+        domain: str | None = None,
+        secure: bool = False,
+        httponly: bool = True,
+        samesite: Literal["lax", "strict", "none"] | None = "lax",
+        partitioned: bool = False,
+    ) -> None:
+        """Take a cookie away again; path, domain and partition have to be those that it was set with."""
+        self.set_cookie(
+            name,
+            max_age=0,
+            expires=datetime(1970, 1, 1, tzinfo=UTC),
+            path=path,
+            domain=domain,
+            secure=secure,
+            httponly=httponly,
+            samesite=samesite,
+            partitioned=partitioned,
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it. The body of a HEAD stays here, its length does not (RFC 9110 9.3.2)."""
