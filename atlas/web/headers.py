@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 
-__all__ = ["Headers", "MutableHeaders", "RawHeaders", "encode_field", "preferred_type"]
+__all__ = ["Headers", "MutableHeaders", "RawHeaders", "encode_field", "preferred_type", "weights_of"]
 
 RawHeaders = list[tuple[bytes, bytes]]
 
@@ -111,6 +111,11 @@ def preferred_type(accept: str | None, offers: Iterable[str]) -> str | None:
         if quality > best_quality:
             best, best_quality = offer, quality
     return best
+
+
+def weights_of(value: str) -> dict[str, float]:
+    """The names of a weighted list, in lower case, with their weights (RFC 9110 12.4.2): ``gzip, br;q=0.5``."""
+    return dict(reversed([_media_range(part) for part in value.split(",") if part.strip()]))
 
 
 def _media_range(part: str) -> tuple[str, float]:

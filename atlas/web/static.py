@@ -3,44 +3,211 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote
 
 from atlas.errors import StartupError
 from atlas.gateway.threads import in_thread
+from atlas.web.caching import Verdict, http_date, judge
 from atlas.web.errors import NotFound
-from atlas.web.files import FileResponse
+from atlas.web.files import PIECE, FileResponse, file_tag, guess_content_type
+from atlas.web.headers import RawHeaders, weights_of
 from atlas.web.request import AsyncRequest
+from atlas.web.response import RedirectResponse, Response
 from atlas.web.routing import Route, caller_place
 
-__all__ = ["Static", "find_file"]
+__all__ = ["Static", "find_file", "is_hashed"]
+
+MEMORY = 16 * 1024 * 1024  # bytes of small files that one folder keeps
+
+# Suffixes of siblings that were compressed beforehand, with what they are called on the wire; the best one first.
+_CODINGS = ((".br", "br"), (".zst", "zstd"), (".gz", "gzip"))
+
+# "app.3f2a9c1b.js", "app-3f2a9c1b.css": eight hexadecimal digits or more. Digits alone are a date as likely as not, and
+# letters alone a word.
+_HASHED = re.compile(r"[.\-_](?=[0-9]*[a-f])(?=[a-f]*[0-9])[0-9a-f]{8,64}\.")
+
+
+def is_hashed(name: str) -> bool:
+    """Whether a file name carries a hash of its content, so that it never means another one."""
+    return _HASHED.search(name) is not None
+
+
+class Variant(NamedTuple):
+    """One form of a file: as it is, or compressed."""
+
+    coding: str
+    path: str
+    stamp: tuple[int, int, int, int]
+    etag: str
+    body: bytes | None  # of a small one
+
+    @property
+    def modified(self) -> float:
+        return self.stamp[0] // 10**9
+
+
+class Known(NamedTuple):
+    """What is known of a path: its variants, the plain one first, and the fields that all of them share."""
+
+    asked: str
+    variants: tuple[Variant, ...]
+    content_type: str
+    fields: RawHeaders
+
+    def is_current(self) -> bool:
+        """Whether the path still leads to the same file, unchanged: one stat."""
+        try:
+            return _stamp(self.asked) == self.variants[0].stamp
+        except (OSError, ValueError):
+            return False
+
+    @property
+    def size(self) -> int:
+        return sum(len(variant.body or b"") for variant in self.variants)
 
 
 class Static(Route):
     """Serves the files of a folder: ``Static("/static", "static")``, and ``url_for("static", path="site.css")``.
 
-    Files are asked for again each time and answered with 304 where the client has them. Names that start with a dot,
-    and whatever lies outside of the folder once symbolic links are followed, are not found.
+    Files are asked for again each time and answered with 304 where the client has them; those with a hash in their
+    name are kept for good. A sibling ``site.css.br`` (``.zst``, ``.gz``) is sent to clients that know the coding; to
+    change it alone is not enough, the file itself has to be newer as well. Small files stay in memory until they
+    change. Names that start with a dot, and whatever lies outside of the folder once symbolic links are followed, are
+    not found.
 
     :param directory: relative to the file that says ``Static(...)``.
+    :param index: the file that answers for a folder: ``index.html``. Without it folders are not found.
     :raises StartupError: if there is no such folder.
     """
 
-    __slots__ = ("root",)
+    __slots__ = ("_index", "_known", "_size", "root")
 
-    def __init__(self, prefix: str, directory: str | os.PathLike[str], name: str = "static") -> None:
+    def __init__(
+        self, prefix: str, directory: str | os.PathLike[str], name: str = "static", *, index: str | None = None
+    ) -> None:
         place = caller_place()
         folder = Path(place.rpartition(":")[0]).parent / directory
         if not folder.is_dir():
             raise StartupError(f"{place}: static folder {str(folder)!r} does not exist")
+        if index is not None and ("/" in index or not _is_plain_name(index)):
+            raise StartupError(f"{place}: Static: index: expected a file name such as 'index.html', got {index!r}")
         self.root = os.path.realpath(folder)
+        self._index = index
+        self._known: dict[str, Known] = {}
+        self._size = 0
         super().__init__(f"{prefix.rstrip('/')}/{{path:path}}", self.serve, name=name)
 
-    async def serve(self, request: AsyncRequest, path: str) -> FileResponse:
+    def flat(self) -> Iterator[Route]:
+        """The route of the files; with an index, also that of the folder itself."""
+        yield self
+        if self._index is not None:
+            yield Route(self.path.removesuffix("{path:path}"), self.serve_folder, name=f"{self.name}-index")
+
+    async def serve_folder(self, request: AsyncRequest) -> Response:
+        """The controller of the folder itself."""
+        return await self.serve(request, "")
+
+    async def serve(self, request: AsyncRequest, path: str) -> Response:
         """The controller."""
-        file = await in_thread(find_file, self.root, path)
-        if file is None:
+        if self._index is not None and (path == "" or path.endswith("/")):
+            path += self._index
+        known = self._known.get(path)
+        if known is None or not known.is_current():
+            known = await in_thread(look, self.root, path)
+            self._keep(path, known)
+        if known is None:
+            return await self._serve_folder(path)
+        return _respond(request, known)
+
+    async def _serve_folder(self, path: str) -> Response:
+        if self._index is None or not await in_thread(find_file, self.root, f"{path}/{self._index}"):
             raise NotFound
-        return FileResponse(file, headers={"cache-control": "no-cache", "x-content-type-options": "nosniff"})
+        return RedirectResponse(f"./{quote(path.rpartition('/')[2])}/", 308)
+
+    def _keep(self, path: str, known: Known | None) -> None:
+        """Remember what was found. The oldest makes room, so that the memory is bounded whatever is asked for."""
+        old = self._known.pop(path, None)
+        self._size -= old.size if old is not None else 0
+        if known is None:
+            return
+        self._known[path] = known
+        self._size += known.size
+        while self._size > MEMORY:
+            self._size -= self._known.pop(next(iter(self._known))).size
+
+
+def _respond(request: AsyncRequest, known: Known) -> Response:
+    headers = request.headers
+    plain = known.variants[0]
+    wants_part = "range" in headers
+    # A part of a file is one of the file as it is: who asks for the next one may ask with another accept-encoding.
+    variant = plain if wants_part else _choose(headers.get("accept-encoding", ""), known.variants)
+    fields = [*known.fields, (b"etag", variant.etag.encode()), (b"last-modified", http_date(variant.modified).encode())]
+    verdict = judge(request.method, headers, variant.etag, variant.modified)
+    if verdict is not Verdict.SEND:
+        response = Response(b"", verdict.value, content_type="")
+    else:
+        if variant.coding:
+            fields.append((b"content-encoding", variant.coding.encode()))
+        if variant.body is None or wants_part:
+            response = FileResponse(variant.path, content_type=known.content_type)
+        else:
+            response = Response(variant.body, content_type=known.content_type)
+            fields.append((b"accept-ranges", b"bytes"))
+    response.raw_headers += fields
+    return response
+
+
+def _choose(accept: str, variants: tuple[Variant, ...]) -> Variant:
+    """The variant for an ``accept-encoding`` (RFC 9110 12.5.3). The plain one will do for everybody."""
+    if not accept or len(variants) == 1:
+        return variants[0]
+    weights = weights_of(accept)
+    others = weights.get("*", 0.0)
+    best = max(variants[1:], key=lambda variant: weights.get(variant.coding, others))
+    quality = weights.get(best.coding, others)
+    return best if quality > 0 and quality >= weights.get("identity", 0.0) else variants[0]
+
+
+def look(root: str, path: str) -> Known | None:
+    """All that has to be known of a file to serve it, or None if there is none. Asks the disk."""
+    found = find_file(root, path)
+    if found is None:
+        return None
+    try:
+        variants = [_variant(found, "")]
+        for suffix, coding in _CODINGS:
+            sibling = find_file(root, path + suffix)
+            if sibling is not None:
+                variants.append(_variant(sibling, coding))
+    except OSError:  # gone since
+        return None
+    cache = b"public, max-age=31536000, immutable" if is_hashed(path.rpartition("/")[2]) else b"no-cache"
+    fields = [(b"cache-control", cache), (b"x-content-type-options", b"nosniff")]
+    if len(variants) > 1:
+        fields.append((b"vary", b"accept-encoding"))
+    return Known(f"{root}/{path}", tuple(variants), guess_content_type(path), fields)
+
+
+def _variant(path: str, coding: str) -> Variant:
+    with Path(path).open("rb", buffering=0) as file:
+        stamp = _stamp(file.fileno())
+        modified, size, *_ = stamp
+        body = file.read(size + 1) if size <= PIECE else None
+    if body is not None and len(body) != size:  # it is being written; the next one who asks will find it whole
+        body = None
+    tag = file_tag(size, modified)
+    return Variant(coding, path, stamp, f'{tag[:-1]}-{coding}"' if coding else tag, body)
+
+
+def _stamp(path: str | int) -> tuple[int, int, int, int]:
+    """What changes with a file: its time and size, and which file it is at all, after links."""
+    status = os.stat(path)  # noqa: PTH116  # a third of the time of Path.stat(), at every request
+    return status.st_mtime_ns, status.st_size, status.st_ino, status.st_dev
 
 
 def find_file(root: str, path: str) -> str | None:
