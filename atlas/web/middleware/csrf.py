@@ -19,6 +19,7 @@ from atlas.web.errors import Forbidden
 from atlas.web.headers import encode_field
 from atlas.web.middleware.cors import check_origin
 from atlas.web.middleware.options import listed
+from atlas.web.middleware.privacy import keep_private
 from atlas.web.routing import caller_place
 from atlas.web.sessions.session import CSRF_SECRET
 from atlas.web.sessions.signing import SignedValues, check_keys, find_keys
@@ -192,13 +193,11 @@ class CSRF:
             token.closed = True
         if not isinstance(place, _CookiePlace) or not place.used:
             return
-        response.vary("cookie")  # the page holds this visitor's token
-        response.headers.setdefault("cache-control", "private")
+        keep_private(response, new_cookie=place.made)  # the page holds this visitor's token
         if place.made and place.secret is not None:
             secure = request.is_secure if self._secure is None else self._secure
             value = self._signer.sign(urlsafe_b64encode(place.secret))
             response.headers.add("set-cookie", format_cookie(self._cookie, value, max_age=_YEAR, secure=secure))
-            response.headers["cache-control"] = "no-store"
 
     @property
     def _signer(self) -> SignedValues:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from atlas.web.cookies import format_cookie
 from atlas.web.middleware.options import whole_number
+from atlas.web.middleware.privacy import keep_private
 from atlas.web.routing import caller_place
 from atlas.web.sessions.memory import MemoryStore
 from atlas.web.sessions.session import Fate, Session
@@ -146,7 +147,7 @@ class Sessions:
         fate, data = session.fate()
         session.seal()
         if fate is Fate.LEAVE and not self._is_due(session):
-            _tell_caches(response, wrote=False)
+            keep_private(response, new_cookie=False)
             return
         secure = request.is_secure if self._secure is None else self._secure
         if fate is Fate.DELETE:
@@ -160,7 +161,7 @@ class Sessions:
                 raise SessionTooLarge(f"the session takes {len(signed)} bytes, a cookie has {self._room}; use a store")
             field = self._field(signed, self._max_age if self._permanent else None, secure)
         response.headers.add("set-cookie", field)
-        _tell_caches(response, wrote=True)
+        keep_private(response, new_cookie=True)
 
     def _is_due(self, session: Session) -> bool:
         return session.age is not None and session.age * _PROLONG_AFTER >= self._max_age
@@ -231,14 +232,3 @@ def _unpack(value: bytes) -> bytes | None:
         return zlib.decompress(data) if value.startswith(b".") else data
     except (ValueError, zlib.error):
         return None
-
-
-def _tell_caches(response: Response, *, wrote: bool) -> None:
-    """The response is for this visitor. With a new cookie nobody else may ever get it (RFC 9111 7.3)."""
-    headers = response.headers
-    headers.vary("cookie")
-    said = headers.get("cache-control")
-    if wrote and (said is None or not any(word in said for word in ("private", "no-store"))):
-        headers["cache-control"] = "no-store"
-    elif said is None:
-        headers["cache-control"] = "private"
