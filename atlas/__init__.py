@@ -33,6 +33,8 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "UnsupportedMediaType",
         "abort",
     ),
+    "atlas.web.events": ("EventSourceResponse", "ServerSentEvent"),
+    "atlas.web.forms": ("FormLimits",),
     "atlas.web.request": ("AsyncRequest", "Request"),
     "atlas.web.files": ("FileResponse",),
     "atlas.web.response": (
@@ -49,7 +51,8 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "atlas.web.routing": ("Route", "RouteInfo"),
     "atlas.web.static": ("Static",),
-    "atlas.web.templates": ("render",),
+    "atlas.web.templates": ("StreamingTemplate", "render"),
+    "atlas.web.uploads": ("AsyncUpload", "Upload"),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
@@ -74,7 +77,9 @@ if TYPE_CHECKING:
         UnsupportedMediaType,
         abort,
     )
+    from atlas.web.events import EventSourceResponse, ServerSentEvent
     from atlas.web.files import FileResponse
+    from atlas.web.forms import FormLimits
     from atlas.web.request import AsyncRequest, Request
     from atlas.web.response import (
         HTMLResponse,
@@ -90,18 +95,22 @@ if TYPE_CHECKING:
     )
     from atlas.web.routing import Route, RouteInfo
     from atlas.web.static import Static
-    from atlas.web.templates import render
+    from atlas.web.templates import StreamingTemplate, render
+    from atlas.web.uploads import AsyncUpload, Upload
 
 __all__ = [
     "Application",
     "AsyncRequest",
+    "AsyncUpload",
     "BadRequest",
     "ClientDisconnected",
     "Conflict",
     "ContentTooLarge",
     "Converter",
+    "EventSourceResponse",
     "FileResponse",
     "Forbidden",
+    "FormLimits",
     "Gone",
     "HTMLResponse",
     "HTTPException",
@@ -116,15 +125,18 @@ __all__ = [
     "Route",
     "RouteInfo",
     "Server",
+    "ServerSentEvent",
     "Settings",
     "StartupError",
     "Static",
     "StreamingResponse",
+    "StreamingTemplate",
     "TextResponse",
     "TooManyRequests",
     "Unauthorized",
     "UnprocessableContent",
     "UnsupportedMediaType",
+    "Upload",
     "__version__",
     "abort",
     "json",
