@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import traceback
+import base64
+import hashlib
 from collections.abc import Mapping
 from html import escape
 from http import HTTPStatus
@@ -31,6 +32,7 @@ __all__ = [
     "answer_plainly",
     "error_response",
     "status_phrase",
+    "wants_page",
 ]
 
 # HTTPStatus got the words of RFC 9110 for these in Python 3.13 only.
@@ -175,26 +177,25 @@ _MEANING = {
 }
 
 
-def error_response(accept: str | None, error: HTTPException, *, cause: BaseException | None = None) -> Response:
+def error_response(accept: str | None, error: HTTPException, *, below: str = "") -> Response:
     """The response to an error: a page for those who name HTML, problem+json (RFC 9457) for everybody else.
 
     Browsers name ``text/html``; programs ask for JSON or for anything, and can read a problem better than a page.
 
-    :param accept: the ``accept`` field of the request.
-    :param cause: the exception behind a 500. Its traceback is shown: give it only in debug mode.
+    :param accept: the ``accept`` field of the request. :param below: markup at the end of the page.
     """
     status, detail = error.status_code, error.detail
-    trace = "".join(traceback.format_exception(cause)) if cause is not None else None
     response: Response
-    if preferred_type(accept, ("application/json", "application/problem+json", "text/html")) == "text/html":
-        response = HTMLResponse(_page(status, detail or _MEANING.get(status, ""), trace), status)
+    if wants_page(accept):
+        response = _page_response(_page(status, detail or _MEANING.get(status, ""), below), status, _STYLE)
     else:
-        extra: dict[str, Any] = {"traceback": trace.splitlines()} if trace is not None else {}
-        response = ProblemResponse(status, status_phrase(status), detail, **error.members, **extra)
-    response.headers.vary("accept")
-    for name, value in error.headers.items():
-        response.headers[name] = value
-    return response
+        response = ProblemResponse(status, status_phrase(status), detail, **error.members)
+    return _finished(response, error)
+
+
+def wants_page(accept: str | None) -> bool:
+    """Whether an ``accept`` field prefers HTML to a problem."""
+    return preferred_type(accept, ("application/json", "application/problem+json", "text/html")) == "text/html"
 
 
 def answer_plainly(request: RequestHead, error: Exception, *, debug: bool) -> Response:
@@ -204,14 +205,68 @@ def answer_plainly(request: RequestHead, error: Exception, *, debug: bool) -> Re
     """
     accept = request.headers.get("accept")
     if isinstance(error, HTTPException):
-        return error_response(accept, error)
-    return error_response(accept, HTTPException(500), cause=error if debug else None)
+        lost = debug and error.status_code == 404 and request.route is None and wants_page(accept)
+        return error_response(accept, error, below=_known_routes(request) if lost else "")
+    if not debug:
+        return error_response(accept, HTTPException(500))
+    return _finished(_debug_response(request, error), HTTPException(500))
 
 
-def _page(status: int, detail: str, trace: str | None) -> str:
-    below = f"<pre>{escape(trace)}</pre>" if trace is not None else ""
-    return _PAGE.format(status=status, phrase=escape(status_phrase(status)), detail=escape(detail), below=below)
+def _debug_response(request: RequestHead, error: Exception) -> Response:
+    from atlas.web.debug import examine  # nobody needs it before something goes wrong
+    from atlas.web.debug_page import debug_page
+    from atlas.web.debug_style import STYLE
 
+    if wants_page(request.headers.get("accept")):
+        return _page_response(debug_page(request, error), 500, STYLE)
+    raised = examine(error)
+    lines = "\n".join(each.trace for each in reversed(raised)).splitlines()
+    return ProblemResponse(500, status_phrase(500), exception=f"{raised[0].kind}: {raised[0].message}", traceback=lines)
+
+
+def _known_routes(request: RequestHead) -> str:
+    from atlas.web.debug_page import routes_table
+
+    return f'<div class="routes"><p class="detail">Debug mode: these are the routes.</p>{routes_table(request)}</div>'
+
+
+def _finished(response: Response, error: HTTPException) -> Response:
+    response.headers.vary("accept")
+    for name, value in error.headers.items():
+        response.headers[name] = value
+    return response
+
+
+def _page_response(page: str, status: int, style: str) -> Response:
+    """A page whose own style is all that it may use, whatever policy the site has (CSP3 2.3.1, hash sources)."""
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    return HTMLResponse(page, status, {"content-security-policy": policy})
+
+
+def _page(status: int, detail: str, below: str) -> str:
+    phrase = escape(status_phrase(status))
+    return _PAGE.format(status=status, phrase=phrase, detail=escape(detail), style=_STYLE, below=below)
+
+
+_STYLE = """
+:root { --paper: #f6f2e8; --ink: #1d2b33; --soft: #5b6a70; --line: #c9d4d2; --accent: #a8431f }
+@media (prefers-color-scheme: dark) {
+  :root { --paper: #10191e; --ink: #e6e4da; --soft: #94a5ab; --line: #2c3f47; --accent: #e79a6b }
+}
+body { margin: 0; min-height: 100vh; display: grid; place-content: center; padding: 2rem; box-sizing: border-box;
+  background: var(--paper); color: var(--ink); font: 1.125rem/1.6 Charter, "Iowan Old Style", Palatino, Georgia, serif;
+  grid-template-columns: minmax(0, 40rem) }
+p.status { margin: 0; color: var(--accent); font-size: .9rem; letter-spacing: .18em }
+h1 { margin: .1em 0 .4em; font-size: clamp(2rem, 6vw, 3rem); line-height: 1.1; font-weight: 500; text-wrap: balance }
+p.detail { margin: 0; color: var(--soft) }
+svg { width: 100%; height: 2.5rem; margin-top: 2rem; color: var(--line) }
+.routes { margin-top: 2rem; font-size: .9rem }
+.scroll { overflow-x: auto; margin-top: .75rem; border-block: 1px solid var(--line) }
+table { border-collapse: collapse; width: 100%; font: .8rem/1.5 ui-monospace, Menlo, "Liberation Mono", monospace }
+th { text-align: left; font-weight: 400; color: var(--soft) }
+th, td { padding: .35rem .9rem .35rem 0; vertical-align: top }
+"""
 
 # One page without any file, template or script beside it: it has to work when nothing else does.
 _PAGE = """<!doctype html>
@@ -220,20 +275,7 @@ _PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>{status} {phrase}</title>
-<style>
-:root {{ --paper: #f6f2e8; --ink: #1d2b33; --soft: #5b6a70; --line: #c9d4d2; --accent: #a8431f }}
-@media (prefers-color-scheme: dark) {{
-  :root {{ --paper: #10191e; --ink: #e6e4da; --soft: #94a5ab; --line: #2c3f47; --accent: #e79a6b }}
-}}
-body {{ margin: 0; min-height: 100vh; display: grid; place-content: center; padding: 2rem; box-sizing: border-box;
-  background: var(--paper); color: var(--ink); font: 1.125rem/1.6 Charter, "Iowan Old Style", Palatino, Georgia, serif;
-  grid-template-columns: minmax(0, 40rem) }}
-p.status {{ margin: 0; color: var(--accent); font-size: .9rem; letter-spacing: .18em }}
-h1 {{ margin: .1em 0 .4em; font-size: clamp(2rem, 6vw, 3rem); line-height: 1.1; font-weight: 500; text-wrap: balance }}
-p.detail {{ margin: 0; color: var(--soft) }}
-svg {{ width: 100%; height: 2.5rem; margin-top: 2rem; color: var(--line) }}
-pre {{ overflow: auto; margin: 0; padding: 1rem; border: 1px solid var(--line); font-size: .8rem; line-height: 1.5 }}
-</style>
+<style>{style}</style>
 <main>
 <p class="status">{status}</p>
 <h1>{phrase}</h1>

@@ -1,8 +1,11 @@
+import base64
+import hashlib
 import json
 
 import pytest
 
-from atlas import BadRequest, HTTPException, NotFound, TooManyRequests, Unauthorized, abort
+from atlas import Application, BadRequest, HTTPException, NotFound, Request, Route, TooManyRequests, Unauthorized, abort
+from atlas.testing import Response, TestClient
 from atlas.web.errors import error_response, status_phrase
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
@@ -59,18 +62,43 @@ def test_headers_of_the_error_go_along() -> None:
     assert error_response(None, error).headers["www-authenticate"] == "Basic"
 
 
-def test_a_traceback_is_shown_only_with_a_cause() -> None:
-    try:
-        raise RuntimeError("<secret>")
-    except RuntimeError as error:
-        page = error_response(BROWSER, HTTPException(500), cause=error).body.decode()
-        problem = json.loads(error_response(None, HTTPException(500), cause=error).body)
-    assert "RuntimeError: &lt;secret&gt;" in page
-    assert problem["traceback"][-1] == "RuntimeError: <secret>"
-    assert b"Traceback" not in error_response(BROWSER, HTTPException(500)).body
+def boom(request: Request) -> None:
+    raise RuntimeError("<secret>")
 
 
-def test_a_problem_may_have_further_members() -> None:
-    error = HTTPException(422, "wrong")
-    error.members["errors"] = [{"pointer": "#/name"}]
-    assert b'"errors":[{"pointer":"#/name"}]' in error_response(None, error).body
+def answered(accept: str, path: str = "/", *, debug: bool) -> Response:
+    app = Application([Route("/", boom)], debug=debug)
+    return TestClient(app, raise_server_exceptions=False).get(path, headers={"accept": accept})
+
+
+def test_a_surprise_tells_nothing() -> None:
+    page, problem = answered(BROWSER, debug=False), answered("*/*", debug=False)
+    assert (page.status_code, problem.json()) == (500, {"title": "Internal Server Error", "status": 500})
+    for word in ("RuntimeError", "secret", "Traceback", "boom", ".py"):
+        assert word not in page.text
+
+
+def test_with_debug_it_tells_everything() -> None:
+    page, problem = answered(BROWSER, debug=True), answered("*/*", debug=True)
+    assert "&lt;secret&gt;" in page.text
+    assert "<secret>" not in page.text
+    assert problem.headers["content-type"] == "application/problem+json"
+    assert problem.json()["exception"] == "RuntimeError: <secret>"
+    assert problem.json()["traceback"][-1] == "RuntimeError: <secret>"
+    assert page.headers["vary"] == problem.headers["vary"] == "accept"
+
+
+def test_only_with_debug_a_lost_visitor_sees_the_routes() -> None:
+    assert "boom" in answered(BROWSER, "/nowhere", debug=True).text
+    assert "boom" not in answered(BROWSER, "/nowhere", debug=False).text
+    assert "boom" not in answered("*/*", "/nowhere", debug=True).text
+
+
+@pytest.mark.parametrize("debug", [True, False])
+def test_a_page_allows_itself_its_own_style_and_nothing_else(debug: bool) -> None:
+    response = answered(BROWSER, debug=debug)
+    style = response.text.partition("<style>")[2].partition("</style>")[0]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    policy = response.headers["content-security-policy"]
+    assert policy.startswith(f"default-src 'none'; style-src 'sha256-{digest}'")
+    assert " style=" not in response.text
