@@ -108,6 +108,9 @@ class EventSourceResponse(StreamingResponse):
         raise TypeError(f"server-sent event: expected a str, a mapping or an event, got {type(content).__name__}")
 
     async def send_pieces(self, watch: Watch, company: Company, send: Send) -> None:
+        # The first event may be long in coming, and a server may keep the head for the first piece: without one a
+        # browser would not know for all that time that it is connected.
+        await send({"type": "http.response.body", "body": b"", "more_body": True})
         if self.ping is None:
             await super().send_pieces(watch, company, send)
             return
