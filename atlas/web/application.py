@@ -5,21 +5,37 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar, cast
 
 from atlas.errors import ClientDisconnected, StartupError
 from atlas.gateway.greenlets import in_greenlet
+from atlas.gateway.jobs import Job
 from atlas.types import Receive, Scope, Send
+from atlas.web.background import Background, Pending
 from atlas.web.config import Config
 from atlas.web.endpoint import endpoint, endpoint_with_body
 from atlas.web.error_handlers import ErrorHandlers
 from atlas.web.errors import MethodNotAllowed, NotFound
+from atlas.web.headers import Headers
 from atlas.web.lifespan import Lifespan, LifespanFunction
 from atlas.web.middleware.chain import Colour, Step, bind, check_middleware, compose
+from atlas.web.middleware.timeout import Timeout
+from atlas.web.mounts import Mount
 from atlas.web.request import AsyncRequest, Request, RequestHead
 from atlas.web.response import RedirectResponse, Response
-from atlas.web.routing import Miss, Route, RouteInfo, Router, caller_place, matchable_path
+from atlas.web.routing import (
+    WEBSOCKET,
+    Entry,
+    Match,
+    Miss,
+    Route,
+    RouteInfo,
+    Router,
+    caller_place,
+    matchable_path,
+)
 from atlas.web.state import State
+from atlas.web.websocket import WebSocketRoute, refuse
 
 if TYPE_CHECKING:
     from atlas.web.templates import Templates
@@ -27,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = ["Application"]
 
 F = TypeVar("F", bound=Callable[..., Any])
+P = ParamSpec("P")
 
 
 class _Plan(NamedTuple):
@@ -51,7 +68,7 @@ class Application:
 
     def __init__(
         self,
-        routes: Iterable[Route] = (),
+        routes: Iterable[Entry] = (),
         *,
         middleware: Iterable[Any] = (),
         exception_handlers: Mapping[int | type[Exception], Callable[..., Any]] | None = None,
@@ -65,6 +82,8 @@ class Application:
         self.router = Router(routes)
         self._lifespan = Lifespan(self, lifespan)
         self._errors = ErrorHandlers(debug=self.config.debug)
+        self._background = Background()
+        self._lifespan.drain = self._background.drain
         self._template_folders = _template_folders(place, self.config)
         self._templates: Templates | None = None
         self._middleware = check_middleware(middleware, place)
@@ -118,6 +137,16 @@ class Application:
         """Decorator: a route for DELETE."""
         return self.route(path, ("DELETE",), **options)
 
+    def websocket(self, path: str, **options: Any) -> Callable[[F], F]:
+        """Decorator: a route for WebSocket handshakes, see :class:`atlas.web.websocket.WebSocketRoute`."""
+
+        def add(controller: F) -> F:
+            self.router.add(WebSocketRoute(path, controller, **options))
+            self._built = False
+            return controller
+
+        return add
+
     def exception_handler(self, key: int | type[Exception]) -> Callable[[F], F]:
         """Decorator: ``handler(request, error)`` answers errors of a status code or an exception class."""
 
@@ -155,21 +184,33 @@ class Application:
         """Every route, in the order in which they were added."""
         return iter(self.router)
 
+    def background(self, function: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> None:
+        """Call a function after the last byte of the current response; soon, where there is no request.
+
+        An ``async def`` runs on the event loop, any other function in a thread. 64 run at a time, the others stand in
+        line; a failure is logged; at shutdown they have half a minute.
+
+        :raises RuntimeError: if too many stand in line, or no event loop runs here.
+        """
+        self._background.add(Job(function, args, kwargs))
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI 3."""
         kind = scope["type"]
         if kind == "http":
+            pending: Pending = []
+            token = self._background.enter(pending)
             try:
                 response = await self._answer(scope, receive)
                 await response(scope, receive, send)
             except ClientDisconnected:
                 return  # there is nobody to answer, and nothing went wrong here
+            finally:
+                self._background.leave(pending, token)
         elif kind == "lifespan":
             await self._live(scope, receive, send)
         elif kind == "websocket":
-            # No routes for it yet. Closing before accepting is 403 to the client.
-            await receive()
-            await send({"type": "websocket.close", "code": 1000})
+            await self._shake_hands(scope, receive, send)
         else:
             raise RuntimeError(f"expected a scope of type http, websocket or lifespan, got {kind!r}")
 
@@ -178,19 +219,36 @@ class Application:
             self._build()
         if self._template_folders:
             _ = self.templates  # loading Jinja2 takes a tenth of a second, which the first visitor shall not wait for
+        mounted = {id(route.app): route.app for route in self.router.routes if isinstance(route, Mount)}
+        self._lifespan.mounted = list(mounted.values())
         await self._lifespan(scope, receive, send)
+
+    async def _shake_hands(self, scope: Scope, receive: Receive, send: Send) -> None:
+        found = self._match(scope, WEBSOCKET)
+        if not isinstance(found, Miss) and isinstance(found[0], Mount):
+            await found[0].app(found[0].scope_below(scope), receive, send)
+        else:
+            await refuse(scope, receive, send, known=not isinstance(found, Miss))
+
+    def _match(self, scope: Scope, method: str) -> Match | Miss:
+        raw_path, root_path = scope.get("raw_path"), scope.get("root_path", "")
+        if raw_path and not root_path and not self.router.has_hosts:
+            return self.router.match(method, raw_path)
+        path, decoded = matchable_path(scope["path"], raw_path, root_path)
+        host = Headers(scope["headers"]).get("host") if self.router.has_hosts else None
+        return self.router.match(method, path, decoded=decoded, host=host)
 
     async def _answer(self, scope: Scope, receive: Receive) -> Response:
         """The response to a request, whatever happens on the way to it."""
         if not self._built:
             self._build()
-        raw_path, root_path = scope.get("raw_path"), scope.get("root_path", "")
-        found = self.router.match(scope["method"], matchable_path(scope["path"], raw_path, root_path))
+        found = self._match(scope, scope["method"])
         if isinstance(found, Miss):
-            return await self._go(self._missing, scope, receive, None, (found,))
+            scope[_MISS] = found
+            return await self._go(self._missing, scope, receive, None, ())
         route, values = found
         plan = self._plans[route]
-        step = plan.without_body if _has_no_body(scope) else plan.with_body
+        step = plan.without_body if plan.with_body is plan.without_body or _has_no_body(scope) else plan.with_body
         return await self._go(step, scope, receive, route, values)
 
     async def _go(
@@ -211,31 +269,35 @@ class Application:
             self._bound += new
             bind(new, self)
         self._plans = {route: self._plan(route) for route in self.router.routes}
-        self._missing = compose(self._middleware, endpoint(_Missing(), self._errors), self._errors)
+        self._missing = compose(self._middleware, endpoint(_answer_miss, "await", self._errors), self._errors)
         self._built = True
 
     def _plan(self, route: Route) -> _Plan:
         middleware = (*self._middleware, *route.middleware)
-        without_body = compose(middleware, endpoint(route, self._errors), self._errors)
-        if route.run != "inline":
+        if route.timeout is not None and not any(isinstance(each, Timeout) for each in middleware):
+            middleware += (Timeout(),)  # it takes the time of the route
+        run = route.run_by(self.config.sync_mode)
+        without_body = compose(middleware, endpoint(route.controller, run, self._errors), self._errors)
+        if run != "inline":
             return _Plan(without_body, without_body)
-        return _Plan(compose(middleware, endpoint_with_body(route, self._errors), self._errors), without_body)
+        with_body = compose(middleware, endpoint_with_body(route.controller, run, self._errors), self._errors)
+        return _Plan(with_body, without_body)
 
 
-class _Missing:
-    """Stands for a route where there is none."""
+_MISS = "atlas.miss"
 
-    run = "await"
 
-    async def controller(self, request: RequestHead, miss: Miss) -> Response:
-        if miss.other_slash:
-            return RedirectResponse(_with_other_slash(request), 308)
-        if not miss.allow:
-            raise NotFound
-        allow = {"allow": ", ".join(miss.allow)}
-        if request.method == "OPTIONS":
-            return Response(b"", 204, allow, content_type="")
-        raise MethodNotAllowed(headers=allow)
+async def _answer_miss(request: RequestHead) -> Response:
+    """Stands for a controller where there is none."""
+    miss: Miss = request.scope[_MISS]
+    if miss.other_slash:
+        return RedirectResponse(_with_other_slash(request), 308)
+    if not miss.allow:
+        raise NotFound
+    allow = {"allow": ", ".join(miss.allow)}
+    if request.method == "OPTIONS":
+        return Response(b"", 204, allow, content_type="")
+    raise MethodNotAllowed(headers=allow)
 
 
 def _has_no_body(scope: Scope) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from atlas.gateway.greenlets import in_greenlet
 from atlas.gateway.threads import in_thread
@@ -17,33 +17,27 @@ __all__ = ["endpoint", "endpoint_with_body"]
 Controller = Callable[..., Any]
 
 
-class Run(Protocol):
-    """What of a route says how its controller is called."""
+def endpoint(controller: Controller, run: str, errors: Errors) -> Step:
+    """The call of a controller for a request without a body.
 
-    @property
-    def controller(self) -> Controller: ...
-    @property
-    def run(self) -> str: ...
-
-
-def endpoint(route: Run, errors: Errors) -> Step:
-    """The call of a controller for a request without a body."""
-    if route.run == "await":
-        return Step(_awaited(route.controller, errors), Colour.ASYNC)
-    if route.run == "thread":
-        return Step(_elsewhere(in_thread, route.controller, errors), Colour.ASYNC)
-    if route.run == "greenlet":
-        return Step(_elsewhere(in_greenlet, route.controller, errors), Colour.ASYNC)
+    :param run: ``await``, ``inline``, ``greenlet`` or ``thread``.
+    """
+    if run == "await":
+        return Step(_awaited(controller, errors), Colour.ASYNC)
+    if run == "thread":
+        return Step(_elsewhere(in_thread, controller, errors), Colour.ASYNC)
+    if run == "greenlet":
+        return Step(_elsewhere(in_greenlet, controller, errors), Colour.ASYNC)
     if errors.waits:
-        return endpoint_with_body(route, errors)
-    return Step(_inline(route.controller, errors), Colour.PLAIN)
+        return endpoint_with_body(controller, run, errors)
+    return Step(_inline(controller, errors), Colour.PLAIN)
 
 
-def endpoint_with_body(route: Run, errors: Errors) -> Step:
+def endpoint_with_body(controller: Controller, run: str, errors: Errors) -> Step:
     """The same for a request with a body, which a ``def`` controller finds read: only ``async def`` can wait for it."""
-    if route.run != "inline":
-        return endpoint(route, errors)
-    return Step(_elsewhere(_call, route.controller, errors), Colour.ASYNC)
+    if run != "inline":
+        return endpoint(controller, run, errors)
+    return Step(_elsewhere(_call, controller, errors), Colour.ASYNC)
 
 
 def _awaited(controller: Controller, errors: Errors) -> Callable[[Any], Any]:

@@ -1,3 +1,5 @@
+import asyncio
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -5,6 +7,7 @@ import httpx
 import pytest
 
 from atlas import Application, Route
+from atlas.gateway.greenlets import await_
 from atlas.web.endpoint import endpoint, endpoint_with_body
 from atlas.web.error_handlers import ErrorHandlers
 from atlas.web.middleware.chain import Colour
@@ -12,12 +15,8 @@ from atlas.web.middleware.chain import Colour
 Ask = Callable[..., httpx.Response]
 
 
-class Called:
-    def __init__(self, run: str) -> None:
-        self.run = run
-
-    def controller(self, request: Any) -> str:
-        return self.run
+def controller(request: Any) -> str:
+    return "x"
 
 
 @pytest.mark.parametrize(
@@ -25,8 +24,8 @@ class Called:
     [("await", Colour.ASYNC), ("inline", Colour.PLAIN), ("greenlet", Colour.ASYNC), ("thread", Colour.ASYNC)],
 )
 def test_the_colour_of_a_call(run: str, colour: Colour) -> None:
-    assert endpoint(Called(run), ErrorHandlers(debug=False)).colour is colour
-    assert endpoint_with_body(Called(run), ErrorHandlers(debug=False)).colour is Colour.ASYNC
+    assert endpoint(controller, run, ErrorHandlers(debug=False)).colour is colour
+    assert endpoint_with_body(controller, run, ErrorHandlers(debug=False)).colour is Colour.ASYNC
 
 
 def test_a_plain_controller_finds_its_body_read(ask: Ask) -> None:
@@ -34,3 +33,33 @@ def test_a_plain_controller_finds_its_body_read(ask: Ask) -> None:
     assert ask(app, "POST", "/", content=b"abc").content == b"abc"
     assert ask(app, "GET", "/", content=b"abc").content == b"abc"
     assert ask(app, "GET", "/").content == b""
+
+
+def test_in_a_thread_and_in_a_greenlet(ask: Ask) -> None:
+    async def later() -> str:
+        await asyncio.sleep(0)
+        return "waited"
+
+    def where(request: Any) -> Any:
+        return {"thread": threading.current_thread() is not threading.main_thread(), "body": request.text()}
+
+    def wait(request: Any) -> str:
+        return await_(later()) + request.text()
+
+    app = Application([Route("/thread", where, ["POST"], run="thread"), Route("/wait", wait, ["POST"], run="greenlet")])
+    assert ask(app, "POST", "/thread", content=b"x").json() == {"thread": True, "body": "x"}
+    assert ask(app, "POST", "/wait", content=b"x").text == "waitedx"
+    everything = Application([Route("/", where)], config={"sync_mode": "thread"})
+    assert ask(everything, "GET", "/").json()["thread"]
+
+
+def test_a_route_may_have_a_timeout(ask: Ask) -> None:
+    async def forever(request: Any) -> None:
+        await asyncio.Event().wait()
+
+    def patient(request: Any) -> None:
+        await_(asyncio.Event().wait())
+
+    app = Application([Route("/a", forever, timeout=0.01), Route("/b", patient, timeout=0.01)])
+    assert ask(app, "GET", "/a").status_code == 503
+    assert ask(app, "GET", "/b").status_code == 503
