@@ -16,8 +16,8 @@ def whole_body(response: Response) -> bytes | None:
 
 
 def in_pieces(response: Response) -> bool:
-    """Whether the body comes in pieces that ``response.wrap`` sees. A file does not: it has ranges and ways around."""
-    return isinstance(response, StreamingResponse)
+    """Whether the body comes in pieces that may be changed. A file's may not: it has ranges, a tag, and short cuts."""
+    return isinstance(response, StreamingResponse) and type(response).__call__ is StreamingResponse.__call__
 
 
 def drop_body(response: Response, status_code: int) -> None:

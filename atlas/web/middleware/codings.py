@@ -67,7 +67,9 @@ class _Brotli:
 
 class _Zstd:
     def __init__(self, module: Any, level: int) -> None:
-        self._object = module.ZstdCompressor(level=level).compressobj()
+        # A window of 128 KB: many event streams may be open at once, and each has one.
+        parameters = module.ZstdCompressionParameters.from_level(level, window_log=17)
+        self._object = module.ZstdCompressor(compression_params=parameters).compressobj()
         self._flush = module.COMPRESSOBJ_FLUSH_BLOCK
 
     def piece(self, data: bytes) -> bytes:

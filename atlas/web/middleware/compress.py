@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from atlas.gateway.threads import in_thread
 from atlas.web.middleware.bodies import in_pieces, whole_body
 from atlas.web.middleware.codings import Coding, choose_coding, make_codings
+from atlas.web.middleware.fields import vary_on
 from atlas.web.middleware.options import listed, whole_number
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class Compress:
         body = None if response.status_code in _NEVER else whole_body(response)
         if not self._is_for_us(response, body):
             return
-        response.vary("accept-encoding")
+        vary_on(response, b"accept-encoding")
         accepted = request.headers.get("accept-encoding")
         coding = choose_coding(accepted, self._codings) if accepted else None
         if coding is None:
@@ -123,7 +124,7 @@ def _label(response: Response, coding: Coding) -> None:
 
 def _match_tag(request: RequestHead, response: Response) -> None:
     """A 304 has the fields of the 200 that the client keeps (RFC 9110 15.4.5): the tag that it asked with, and vary."""
-    response.vary("accept-encoding")
+    vary_on(response, b"accept-encoding")
     tag = response.headers.get("etag")
     if tag is not None and f"W/{tag}" in request.headers.get("if-none-match", ""):
         response.headers["etag"] = f"W/{tag}"

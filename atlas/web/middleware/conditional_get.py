@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ConditionalGet"]
 
+_CONDITIONS = frozenset([b"if-none-match", b"if-modified-since"])
+
 
 class ConditionalGet:
     """Gives GET responses a tag, and answers 304 where the client has what carries that tag.
@@ -41,7 +43,10 @@ class ConditionalGet:
         headers = response.headers
         tag = headers.get("etag")
         if tag is None and len(body) <= self._limit and "no-store" not in headers.get("cache-control", ""):
-            tag = headers["etag"] = entity_tag(body)
+            tag = entity_tag(body)
+            response.raw_headers.append((b"etag", tag.encode("ascii")))
+        if not any(name in _CONDITIONS for name, _ in request.headers.raw):
+            return
         modified = parse_date(headers.get("last-modified"))
         if judge(request.method, request.headers, tag, modified) is Verdict.NOT_MODIFIED:
             drop_body(response, 304)

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from atlas.web.middleware.fields import put_field, vary_on
 from atlas.web.middleware.options import listed, whole_number
 from atlas.web.response import Response, TextResponse
 
@@ -54,7 +55,10 @@ class CORS:
         origins = set(listed("CORS: allow_origins", allow_origins, "https://example.com"))
         self._anyone = "*" in origins
         self._origins = frozenset(check_origin("CORS", origin) for origin in origins - {"*"})
-        self._regex = re.compile(allow_origin_regex) if allow_origin_regex is not None else None
+        try:
+            self._regex = re.compile(allow_origin_regex) if allow_origin_regex is not None else None
+        except re.error as error:
+            raise ValueError(f"CORS: allow_origin_regex: {allow_origin_regex!r}: {error}") from None
         headers = set(listed("CORS: allow_headers", allow_headers, "x-name"))
         exposed = set(listed("CORS: expose_headers", expose_headers, "x-name"))
         if allow_credentials and (self._anyone or "*" in exposed):
@@ -62,7 +66,7 @@ class CORS:
         self._credentials = allow_credentials
         self._private_network = allow_private_network
         self._any_header = "*" in headers
-        self._exposed = ", ".join(sorted(_tokens("expose_headers", exposed)))
+        self._exposed = ", ".join(sorted(_tokens("expose_headers", exposed))).encode("ascii")
         methods = set(listed("CORS: allow_methods", allow_methods, "GET"))
         verbs = set(_METHODS) if "*" in methods else {method.upper() for method in _tokens("allow_methods", methods)}
         self._preflight = {"access-control-allow-methods": ", ".join(sorted(verbs))}
@@ -93,16 +97,15 @@ class CORS:
         """Say that the origin may read the response, and that the answer depends on the origin."""
         if not self._anyone:
             # Also without an origin: a cache must not give this answer to a site (Fetch, "CORS and HTTP caches").
-            response.headers.vary("origin")
+            vary_on(response, b"origin")
         origin = request.headers.get("origin")
         if origin is None or not self._allows(origin):
             return
-        headers = response.headers
-        headers["access-control-allow-origin"] = "*" if self._anyone else origin
+        put_field(response, b"access-control-allow-origin", b"*" if self._anyone else origin.encode("latin-1"))
         if self._credentials:
-            headers["access-control-allow-credentials"] = "true"
+            put_field(response, b"access-control-allow-credentials", b"true")
         if self._exposed:
-            headers["access-control-expose-headers"] = self._exposed
+            put_field(response, b"access-control-expose-headers", self._exposed)
 
     def _allows(self, origin: str) -> bool:
         if self._anyone or origin in self._origins:

@@ -11,6 +11,7 @@ import secrets
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
@@ -135,7 +136,7 @@ class CSRF:
 
         :raises Forbidden: if it does not come from a page of ours.
         """
-        place = _SessionPlace(request) if self._in_session else _CookiePlace(self._secret_of(request))
+        place = _SessionPlace(request) if self._in_session else _CookiePlace(partial(self._secret_of, request))
         token = CSRFToken(place.find, place.make)
         request.state.csrf_token = token
         request.state[_OWN_STATE] = place
@@ -156,10 +157,15 @@ class CSRF:
         return _decoded(found[0]) if found is not None else None
 
     def _is_exempt(self, request: RequestHead) -> bool:
-        path, route = request.path, request.route
-        if path in self._exempt or (route is not None and route.name in self._exempt):
+        if not self._exempt:
+            return False
+        route = request.route
+        if route is not None and route.name in self._exempt:
             return True
-        return bool(self._beginnings) and path.startswith(self._beginnings)
+        if b"%2f" in request.raw_path.lower():
+            return False  # to the router that is no separator, so this may be the path of quite another route
+        path = request.path
+        return path in self._exempt or (bool(self._beginnings) and path.startswith(self._beginnings))
 
     def _check_origin(self, request: RequestHead) -> None:
         """Refuse what says that it comes from elsewhere. Who says nothing is no browser; the token decides."""
@@ -209,14 +215,16 @@ class CSRF:
 class _CookiePlace:
     """A secret in a cookie of its own."""
 
-    __slots__ = ("made", "secret", "used")
+    __slots__ = ("_read", "made", "secret", "used")
 
-    def __init__(self, secret: bytes | None) -> None:
-        self.secret = secret
+    def __init__(self, read: Callable[[], bytes | None]) -> None:
+        self._read = read
+        self.secret: bytes | None = None
         self.made = self.used = False
 
     def find(self) -> bytes | None:
-        self.used = True
+        if not self.used:  # a signature is checked only for those who ask
+            self.used, self.secret = True, self._read()
         return self.secret
 
     def make(self) -> bytes:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from atlas.web.errors import TooManyRequests
+from atlas.web.middleware.fields import put_field
 from atlas.web.middleware.options import whole_number
 
 if TYPE_CHECKING:
@@ -115,10 +116,12 @@ class RateLimit:
         tokens = request.state.get(self._left_as)
         if tokens is None:
             return
+        raw = response.raw_headers
+        spoken = any(name == b"ratelimit" for name, _ in raw)
         for field, value in self._fields(tokens).items():
-            there = response.headers.get(field)
-            # A limit further in has spoken already: both are lists.
-            response.headers[field] = value if there is None else f"{there}, {value}"
+            if spoken:  # a limit further in; both fields are lists
+                value = f"{response.headers.get(field)}, {value}"
+            put_field(response, field.encode("ascii"), value.encode("ascii"))
 
     def _fields(self, tokens: float) -> dict[str, str]:
         full = math.ceil((self._capacity - tokens) / self._per_second)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from atlas.web.headers import encode_field
+from atlas.web.middleware.fields import put_field
 
 if TYPE_CHECKING:
     from atlas.web.request import RequestHead
@@ -34,7 +35,7 @@ class RequestID:
 
     def __init__(self, header: str = "x-request-id", *, trust: bool = True, make: Callable[[], str] = _new_id) -> None:
         self._header = header.lower()
-        self._name = encode_field(header, "")[0]
+        encode_field(header, "")
         if not callable(make):
             raise TypeError(f"RequestID: make: expected a function without arguments, got {make!r}")
         self._trust = trust
@@ -47,4 +48,4 @@ class RequestID:
 
     def after(self, request: RequestHead, response: Response) -> None:
         """Tell the client."""
-        response.headers[self._header] = request.id or ""
+        put_field(response, *encode_field(self._header, request.id or ""))

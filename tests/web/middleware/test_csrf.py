@@ -61,6 +61,7 @@ ROUTES = [
     Route("/hooks/{name}", lambda request, name: "hooked", ["POST"], name="hooks"),
     Route("/hook", hook, ["POST"]),
     Route("/late", late),
+    Route("/{slug}", lambda request, slug: slug, ["POST"], name="slug"),
 ]
 
 
@@ -214,6 +215,12 @@ def test_exempt_routes(browser: Browser) -> None:
 def test_paths_that_begin_so(ask: Ask) -> None:
     app = Application(ROUTES, middleware=[CSRF(KEY, exempt=["/hook*"])])
     assert [ask(app, "POST", path).status_code for path in ("/hook", "/hooks/a", "/data")] == [200, 200, 403]
+
+
+def test_an_encoded_slash_leads_to_no_exempt_path(ask: Ask) -> None:
+    app = Application(ROUTES, middleware=[CSRF(KEY, exempt=["/hooks/*"])])
+    answers = [ask(app, "POST", path) for path in ("/hooks/a", "/hooks%2Fa", "/hooks%2fa")]
+    assert [answer.status_code for answer in answers] == [200, 403, 403]
 
 
 def test_a_login_ends_the_tokens_from_before(ask: Ask) -> None:
