@@ -47,6 +47,8 @@ def _refusal(body: bytes, kind: Any, error: msgspec.ValidationError) -> BadReque
     try:
         # The typed decoder stopped at the first mistake of either sort; behind it the text may not even be JSON.
         problems = find_problems(_decode(body), kind)
+    except msgspec.ValidationError:  # a number that no Python value can be, whatever was expected there
+        problems = []
     except (msgspec.DecodeError, UnicodeDecodeError) as malformed:
         return BadRequest(f"the body is not JSON: {malformed}")
     except RecursionError:
