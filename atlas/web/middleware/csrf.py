@@ -21,6 +21,7 @@ from atlas.web.headers import encode_field
 from atlas.web.middleware.cors import check_origin
 from atlas.web.middleware.options import listed
 from atlas.web.middleware.privacy import keep_private
+from atlas.web.mounts import Mount
 from atlas.web.routing import caller_place
 from atlas.web.sessions.session import CSRF_SECRET
 from atlas.web.sessions.signing import SignedValues, check_keys, find_keys
@@ -76,7 +77,8 @@ class CSRF:
     """Refuses, with 403, every request that may change something and was not sent by a page of ours.
 
     ``request.state.csrf_token`` is the token. It comes back in a form field, or in a header field for scripts. Requests
-    with other bodies than forms need the header field.
+    with other bodies than forms need the header field. An ``async def`` controller that reads a long form with files
+    byte by byte (``stream()``) needs it too: the form was read by then.
 
     :param secret_key: for ``store="cookie"``: signs the cookie, see :class:`Sessions`.
     :param store: ``"cookie"``: the secret behind the tokens is in a signed cookie of its own. ``"session"``: it is in
@@ -190,6 +192,10 @@ class CSRF:
     async def _from_form(self, request: RequestHead) -> str | None:
         if request.content_type.partition(";")[0].strip().lower() not in _FORMS:
             return None
+        route = request.route
+        if route is None or route.run != "await" or isinstance(route, Mount):
+            # They want the bytes as well, and a long form with files is not kept as such.
+            await request.read_body()
         return (await request.read_form()).fields.get(self._field)
 
     def after(self, request: RequestHead, response: Response) -> None:

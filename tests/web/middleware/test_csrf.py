@@ -4,12 +4,14 @@ from typing import Any
 import httpx
 import pytest
 
-from atlas import Application, AsyncRequest, Request, Route, StartupError, StreamingResponse
+from atlas import Application, AsyncRequest, Request, Response, Route, StartupError, StreamingResponse
 from atlas.web.middleware.csrf import CSRF
 from atlas.web.middleware.sessions import Sessions
+from atlas.web.mounts import Mount
 from atlas.web.sessions.memory import MemoryStore
 
 Ask = Callable[..., httpx.Response]
+Drive = Callable[..., list[dict[str, Any]]]
 KEY, OTHER = "a key that is long enough", "another key, as long as that"
 SITE = "http://site.test"
 FORM = {"content-type": "application/x-www-form-urlencoded"}
@@ -116,6 +118,29 @@ def test_a_form_with_files_too(browser: Browser) -> None:
     for path in ("/post", "/async"):
         options: Any = {"data": {"csrf_token": token, "name": "ada"}, "files": {"f": ("a.txt", b"text")}}
         assert browser("POST", path, **options).text == "posted ada"
+
+
+@pytest.mark.parametrize("path", ["/post", "/async", "/mounted/x"])
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_long_form_too(drive: Drive, path: str, announced: bool) -> None:
+    async def mounted(scope: Any, receive: Any, send: Any) -> None:
+        event = await receive()
+        await Response(b"posted %d" % len(event["body"]))(scope, receive, send)
+
+    app = Application([*ROUTES, Mount("/mounted", mounted)], middleware=[CSRF(KEY)])
+    start, page = drive(app, path="/form")
+    cookie = dict(start["headers"])[b"set-cookie"].partition(b";")[0]
+    fields = {b"csrf_token": page["body"], b"name": b"ada", b'f"; filename="f': b"z" * 3_000_000}
+    parts = [b'--x\r\ncontent-disposition: form-data; name="%s"\r\n\r\n%s\r\n' % field for field in fields.items()]
+    pieces = [*parts, b"--x--\r\n"]
+    headers = [(b"cookie", cookie), (b"content-type", b"multipart/form-data; boundary=x")]
+    size = sum(len(piece) for piece in pieces)
+    if announced:
+        headers.append((b"content-length", b"%d" % size))
+    events = [{"type": "http.request", "body": piece, "more_body": piece is not pieces[-1]} for piece in pieces]
+    answer = drive(app, events, path=path, method="POST", headers=headers)
+    text = b"posted %d" % size if path == "/mounted/x" else b"posted ada"
+    assert (answer[0]["status"], answer[1]["body"]) == (200, text)
 
 
 def test_a_script_sends_it_in_a_header_field(browser: Browser) -> None:
