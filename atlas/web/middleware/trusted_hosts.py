@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from atlas.errors import StartupError
 from atlas.web.errors import BadRequest
 from atlas.web.middleware.options import listed
+from atlas.web.routing import caller_place
 
 if TYPE_CHECKING:
     from atlas.web.application import Application
@@ -40,6 +41,7 @@ class TrustedHosts:
     """
 
     def __init__(self, hosts: Iterable[str] | None = None) -> None:
+        self._place = caller_place()
         self._given = hosts is not None
         self._learn(hosts or ())
 
@@ -47,13 +49,13 @@ class TrustedHosts:
         """Take the application's ``allowed_hosts``, if no list was given."""
         if self._given:
             return
-        hosts = getattr(application.config, "allowed_hosts", None)
+        hosts = application.config.allowed_hosts
         if not hosts:
-            raise StartupError("TrustedHosts: no hosts: give it a list, or set allowed_hosts in the configuration")
+            raise StartupError(f"{self._place}: TrustedHosts: no hosts: give it a list, or set allowed_hosts")
         try:
             self._learn(hosts)
         except (TypeError, ValueError) as error:
-            raise StartupError(str(error)) from None
+            raise StartupError(f"{self._place}: {error}") from None
 
     def _learn(self, hosts: Iterable[str]) -> None:
         names = {_check(host) for host in listed("TrustedHosts: hosts", hosts, "example.com")}

@@ -323,18 +323,13 @@ def test_a_template_may_write_it_either_way() -> None:
     assert token.matches(one)
 
 
-class _App:
-    def __init__(self, **settings: Any) -> None:
-        self.config = type("Config", (), settings)()
-
-
 def test_the_key_may_be_the_application_s() -> None:
     middleware = CSRF()
-    middleware.bind(_App(secret_key=KEY))  # type: ignore[arg-type]
+    middleware.bind(Application(config={"secret_key": KEY}))
     assert middleware._signer.read(middleware._signer.sign(b"a"), 60) is not None
     with pytest.raises(StartupError, match="CSRF: no secret key"):
-        CSRF().bind(_App())  # type: ignore[arg-type]
-    CSRF(store="session").bind(_App())  # type: ignore[arg-type]
+        CSRF().bind(Application())
+    CSRF(store="session").bind(Application())
     with pytest.raises(RuntimeError, match="no secret key"):
         _ = CSRF()._signer
 

@@ -275,25 +275,27 @@ def test_without_the_middleware(ask: Ask, caplog: pytest.LogCaptureFixture) -> N
     assert "there is no Sessions middleware" in caplog.text
 
 
-class _App:
-    def __init__(self, **settings: Any) -> None:
-        self.config = type("Config", (), settings)()
-
-
 def test_the_key_may_be_the_application_s() -> None:
     middleware = Sessions()
-    middleware.bind(_App(secret_key=KEY))  # type: ignore[arg-type]
+    middleware.bind(Application(config={"secret_key": KEY}))
     assert middleware._signer.read(middleware._signer.sign(b"a"), 60) is not None
     with pytest.raises(StartupError, match=rf"{re.escape(__file__)}:\d+: Sessions: no secret key"):
-        Sessions().bind(_App(secret_key=None))  # type: ignore[arg-type]
+        Sessions().bind(Application())
     with pytest.raises(RuntimeError, match="no secret key"):
         _ = Sessions()._signer
+
+
+def test_sessions_by_the_application_s_key(ask: Ask) -> None:
+    app = Application(ROUTES, middleware=[Sessions()], config={"secret_key": [KEY, OLDER]})
+    browser = Browser(ask, app)
+    browser.get("/put", a="1")
+    assert browser.get("/show").json() == {"a": "1"}
 
 
 def test_a_key_of_its_own_counts_more() -> None:
     middleware = Sessions(KEY)
     signed = middleware._signer.sign(b"a")
-    middleware.bind(_App(secret_key=OLDER))  # type: ignore[arg-type]
+    middleware.bind(Application(config={"secret_key": OLDER}))
     assert middleware._signer.read(signed, 60) is not None
 
 

@@ -82,23 +82,18 @@ def test_a_string_is_no_list() -> None:
         TrustedHosts("example.com")
 
 
-class _App:
-    def __init__(self, **settings: Any) -> None:
-        self.config = type("Config", (), settings)()
-
-
 def test_the_list_may_be_the_application_s(drive: Drive) -> None:
-    middleware = TrustedHosts()
-    middleware.bind(_App(allowed_hosts=("example.com",)))  # type: ignore[arg-type]
-    middleware._given = True  # the application of this test has no such setting
-    assert status_for(drive, middleware, b"example.com") == 200
-    assert status_for(drive, middleware, b"evil.test") == 400
+    config = {"allowed_hosts": ["example.com"]}
+    app = Application([Route("/", page)], middleware=[TrustedHosts()], config=config)
+    for host, status in ((b"example.com", 200), (b"evil.test", 400)):
+        assert drive(app, headers=[(b"host", host)])[0]["status"] == status
 
 
-@pytest.mark.parametrize("hosts", [(), ("a b",), "example.com"])
+@pytest.mark.parametrize("hosts", [None, [], ["a b"], ["*.*.test"]])
 def test_an_application_without_a_list_does_not_start(hosts: Any) -> None:
-    with pytest.raises(StartupError, match="TrustedHosts"):
-        TrustedHosts().bind(_App(allowed_hosts=hosts))  # type: ignore[arg-type]
+    app = Application([Route("/", page)], config={"allowed_hosts": hosts})
+    with pytest.raises(StartupError, match=r"test_trusted_hosts.py:\d+: TrustedHosts"):
+        TrustedHosts().bind(app)
 
 
 def test_host_names() -> None:
