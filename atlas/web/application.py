@@ -11,8 +11,9 @@ from atlas.errors import ClientDisconnected, StartupError
 from atlas.gateway.greenlets import in_greenlet
 from atlas.gateway.jobs import Job
 from atlas.types import Receive, Scope, Send
-from atlas.web.background import Background, Pending
+from atlas.web.background import Background, enter
 from atlas.web.config import Config
+from atlas.web.controllers import to_response
 from atlas.web.endpoint import endpoint, endpoint_with_body
 from atlas.web.error_handlers import ErrorHandlers
 from atlas.web.errors import MethodNotAllowed, NotFound
@@ -51,6 +52,7 @@ class _Plan(NamedTuple):
 
     with_body: Step
     without_body: Step
+    alone: Callable[..., Any] | None  # the controller itself, if it is async def and there is no middleware
 
 
 class Application:
@@ -89,6 +91,7 @@ class Application:
         self._middleware = check_middleware(middleware, place)
         self._bound: list[Any] = []
         self._built = False
+        self._find: Callable[[str, bytes], Match | None] | None = None
         self._plans: dict[Route, _Plan] = {}
         for key, handler in (exception_handlers or {}).items():
             self._errors.add(key, handler, place)
@@ -198,15 +201,13 @@ class Application:
         """ASGI 3."""
         kind = scope["type"]
         if kind == "http":
-            pending: Pending = []
-            token = self._background.enter(pending)
+            enter(scope)
             try:
-                response = await self._answer(scope, receive)
-                await response(scope, receive, send)
+                await (await self._answer(scope, receive))(scope, receive, send)
             except ClientDisconnected:
                 return  # there is nobody to answer, and nothing went wrong here
             finally:
-                self._background.leave(pending, token)
+                self._background.leave(scope)
         elif kind == "lifespan":
             await self._live(scope, receive, send)
         elif kind == "websocket":
@@ -231,23 +232,37 @@ class Application:
             await refuse(scope, receive, send, known=not isinstance(found, Miss))
 
     def _match(self, scope: Scope, method: str) -> Match | Miss:
-        raw_path, root_path = scope.get("raw_path"), scope.get("root_path", "")
-        if raw_path and not root_path and not self.router.has_hosts:
-            return self.router.match(method, raw_path)
-        path, decoded = matchable_path(scope["path"], raw_path, root_path)
+        path, decoded = matchable_path(scope["path"], scope.get("raw_path"), scope.get("root_path", ""))
         host = Headers(scope["headers"]).get("host") if self.router.has_hosts else None
         return self.router.match(method, path, decoded=decoded, host=host)
 
     async def _answer(self, scope: Scope, receive: Receive) -> Response:
-        """The response to a request, whatever happens on the way to it."""
+        """The response to a request, whatever happens on the way to it.
+
+        Every request comes through here, so what most of them need stands here in full: no root path, no hosts, and an
+        ``async def`` without middleware. Calls to other functions would cost a third more.
+        """
         if not self._built:
             self._build()
-        found = self._match(scope, scope["method"])
-        if isinstance(found, Miss):
-            scope[_MISS] = found
-            return await self._go(self._missing, scope, receive, None, ())
+        method, raw_path = scope["method"], scope.get("raw_path")
+        found: Match | None = None
+        if raw_path and self._find is not None and not scope.get("root_path"):
+            found = self._find(method, raw_path)
+        if found is None:
+            other = self._match(scope, method)
+            if isinstance(other, Miss):
+                scope[_MISS] = other
+                return await self._go(self._missing, scope, receive, None, ())
+            found = other
         route, values = found
         plan = self._plans[route]
+        if plan.alone is not None:
+            request = AsyncRequest(self, scope, receive, route, values)
+            try:
+                result = await plan.alone(request, *values)
+                return result if isinstance(result, Response) else to_response(result, plan.alone)
+            except Exception as error:
+                return await self._errors.answer(request, error)
         step = plan.without_body if plan.with_body is plan.without_body or _has_no_body(scope) else plan.with_body
         return await self._go(step, scope, receive, route, values)
 
@@ -270,6 +285,7 @@ class Application:
             bind(new, self)
         self._plans = {route: self._plan(route) for route in self.router.routes}
         self._missing = compose(self._middleware, endpoint(_answer_miss, "await", self._errors), self._errors)
+        self._find = None if self.router.has_hosts else self.router.tree.find
         self._built = True
 
     def _plan(self, route: Route) -> _Plan:
@@ -279,9 +295,10 @@ class Application:
         run = route.run_by(self.config.sync_mode)
         without_body = compose(middleware, endpoint(route.controller, run, self._errors), self._errors)
         if run != "inline":
-            return _Plan(without_body, without_body)
+            alone = route.controller if run == "await" and not middleware else None
+            return _Plan(without_body, without_body, alone)
         with_body = compose(middleware, endpoint_with_body(route.controller, run, self._errors), self._errors)
-        return _Plan(with_body, without_body)
+        return _Plan(with_body, without_body, None)
 
 
 _MISS = "atlas.miss"

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from contextvars import ContextVar, Token
-from typing import TypeAlias
+from contextvars import ContextVar
 
 from atlas.gateway.jobs import Job, Jobs
+from atlas.types import Scope
 
-__all__ = ["Background", "Pending"]
+__all__ = ["Background", "enter"]
 
 _SECONDS_AT_THE_END = 30.0
-# What a request has asked for; None as the last of it once the response is out.
-Pending: TypeAlias = "list[Job | None]"
-_PENDING: ContextVar[Pending | None] = ContextVar("atlas.background", default=None)
+_JOBS, _DONE = "atlas.background", "atlas.done"
+
+# The scope of the current request is where its jobs wait: most requests have none, and pay for no list.
+_SCOPE: ContextVar[Scope | None] = ContextVar("atlas.scope", default=None)
+enter = _SCOPE.set
+"""A request begins."""
 
 
 class Background:
@@ -21,25 +24,20 @@ class Background:
     def __init__(self) -> None:
         self._jobs = Jobs()
 
-    def enter(self, pending: Pending) -> Token[Pending | None]:
-        """A request begins."""
-        return _PENDING.set(pending)
-
-    def leave(self, pending: Pending, token: Token[Pending | None]) -> None:
-        """Its response is out, or has failed."""
-        _PENDING.reset(token)
-        for job in pending:
-            if job is not None:
+    def leave(self, scope: Scope) -> None:
+        """The response to a request is out, or has failed."""
+        scope[_DONE] = True
+        if _JOBS in scope:
+            for job in scope.pop(_JOBS):
                 self._jobs.start(job)
-        pending.append(None)
 
     def add(self, job: Job) -> None:
         """Run a job: after the current response, or soon if there is none."""
-        pending = _PENDING.get()
-        if pending is None or (pending and pending[-1] is None):
+        scope = _SCOPE.get()
+        if scope is None or _DONE in scope:
             self._jobs.start(job)
         else:
-            pending.append(job)
+            scope.setdefault(_JOBS, []).append(job)
 
     async def drain(self) -> None:
         """Wait for what is still to be done; at shutdown."""

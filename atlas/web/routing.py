@@ -311,18 +311,21 @@ class Router:
         :param path: percent-encoded, or ``decoded``, see :func:`matchable_path`.
         :param host: the ``host`` field; it counts where routes were given for hosts.
         """
-        tree = self._tree if self._tree is not None else self._build()
-        if self._hosts and host is not None:
+        tree = self.tree
+        if host is not None and self._hosts:
             tree = self._tree_of(host, tree)
         found = tree.find(method, path, decoded)
         return found if found is not None else _miss(tree, path, decoded)
 
     @property
+    def tree(self) -> RouteTree[Route]:
+        """The tree of the routes that belong to every host."""
+        return self._tree if self._tree is not None else self._build()
+
+    @property
     def has_hosts(self) -> bool:
         """Whether there are routes for hosts, so that :meth:`match` has to know which one is asked."""
-        if self._tree is None:
-            self._build()
-        return bool(self._hosts)
+        return any(route.host is not None for route in self.routes)
 
     def _tree_of(self, host: str, tree: RouteTree[Route]) -> RouteTree[Route]:
         name = host_name(host)
