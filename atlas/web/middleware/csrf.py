@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from atlas.web.cookies import format_cookie
 from atlas.web.errors import Forbidden
 from atlas.web.headers import encode_field
+from atlas.web.middleware.bodies import in_pieces
 from atlas.web.middleware.cors import check_origin
 from atlas.web.middleware.options import listed
 from atlas.web.middleware.privacy import keep_private
@@ -202,6 +203,8 @@ class CSRF:
         """Set the cookie, if a secret was made."""
         token, place = request.state.get("csrf_token"), request.state.get(_OWN_STATE)
         if isinstance(token, CSRFToken):
+            if in_pieces(response) and response.headers.get("content-type", "").startswith("text/html"):
+                str(token)  # a page that is written while it is sent may ask for it then; its cookie goes now or never
             token.closed = True
         if not isinstance(place, _CookiePlace) or not place.used:
             return
