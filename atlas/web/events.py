@@ -77,6 +77,7 @@ class EventSourceResponse(StreamingResponse):
 
     __slots__ = ("ping",)
     content_type = "text/event-stream"
+    always_watched = True  # it may be silent for long, and a browser that closes its side is gone
 
     def __init__(
         self,

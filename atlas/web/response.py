@@ -283,12 +283,14 @@ class StreamingResponse(Response):
 
     :param content: an async or a plain iterable. A plain one runs on the event loop, so it must not block; it is made
         to wait a turn now and then, and either kind waits for a slow reader. When the client goes away or the response
-        fails, a generator is closed at once: its ``finally`` runs.
+        fails, a generator is closed at once: its ``finally`` runs. Under a server of ASGI 2.4 or later that is when the
+        next piece is sent.
     """
 
     __slots__ = ("_filters", "pieces")
 
     streaming = True
+    always_watched: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -326,7 +328,8 @@ class StreamingResponse(Response):
                 rest = b""
             else:
                 async with Company() as company:
-                    await self.send_pieces(Watch(company, scope, receive), company, send)
+                    watch = Watch(company, scope, receive, always=self.always_watched)
+                    await self.send_pieces(watch, company, send)
                 rest = self.rest()
             await send({"type": "http.response.body", "body": rest})
         finally:
@@ -355,25 +358,28 @@ class StreamingResponse(Response):
 class Watch:
     """The watch for a client that leaves while a response streams.
 
-    A server of ASGI 2.4 tells it by ``send``, but only when there is something to send; older ones tell it by
-    ``receive`` alone. ``receive`` is the request body's as well, so nobody may watch while that is still being read.
+    A server of ASGI 2.4 or later tells it by ``send``. What ``receive`` tells may there be no more than that the client
+    has nothing more to say, and still listens (RFC 9112 9.6); but in older ones it is all that there is. ``receive`` is
+    the request body's as well, so nobody may watch while that is still being read.
+
+    :param always: for clients that never stop talking while they listen: whoever has nothing more to say has left.
     """
 
-    __slots__ = ("_company", "_receive", "_scope", "_watching")
+    __slots__ = ("_company", "_done", "_receive", "_scope")
 
-    def __init__(self, company: Company, scope: Scope, receive: Receive) -> None:
+    def __init__(self, company: Company, scope: Scope, receive: Receive, *, always: bool) -> None:
         self._company = company
         self._scope = scope
         self._receive = receive
-        self._watching = False
+        self._done = not always and _tells_by_send(scope)
 
     def begin(self, sent: bool = False) -> None:
-        """Begin to watch, if that was not done yet and may be done now.
+        """Begin to watch, if that is needed, was not done yet, and may be done now.
 
         :param sent: whether something was sent already. A controller that has not asked for the body by then, won't.
         """
-        if not self._watching and self._may(sent):
-            self._watching = True
+        if not self._done and self._may(sent):
+            self._done = True
             self._company.start(until_gone(self._receive))
 
     def _may(self, sent: bool) -> bool:
@@ -381,6 +387,12 @@ class Watch:
         if reading is not None:
             return bool(reading == "read")
         return sent or self._scope["method"] in ("GET", "HEAD")
+
+
+def _tells_by_send(scope: Scope) -> bool:
+    """Whether ``send`` raises for a client that has left (ASGI HTTP text 2.4)."""
+    version = scope.get("asgi", {}).get("spec_version", "2.0").split(".")
+    return [int(part) for part in version if part.isdigit()] >= [2, 4]
 
 
 async def _close(pieces: Any) -> None:

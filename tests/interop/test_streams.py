@@ -82,6 +82,12 @@ class Streams:
         finally:
             self.closed.set()
 
+    async def three(self) -> AsyncIterator[str]:
+        for number in range(3):
+            for _ in range(20):
+                await asyncio.sleep(0)
+            yield f"piece {number}"
+
     async def silent(self) -> AsyncIterator[str]:
         try:
             yield "first"
@@ -96,6 +102,9 @@ class Streams:
         def endless_plain(request: Request) -> Response:
             return StreamingResponse(self.endless_plain())
 
+        async def three(request: AsyncRequest) -> Response:
+            return StreamingResponse(self.three())
+
         async def events(request: AsyncRequest) -> Response:
             return EventSourceResponse(self.silent(), ping=3600)
 
@@ -109,6 +118,7 @@ class Streams:
                 Route("/endless_plain", endless_plain, methods),
                 Route("/events", events, methods),
                 Route("/echo", echo, methods),
+                Route("/three", three),
             ]
         )
 
@@ -151,3 +161,14 @@ def test_a_response_may_be_made_of_the_request_as_it_comes(start: Start) -> None
         assert b"other" in await reader.read()
 
     run(start, use)
+
+
+def test_who_only_stops_talking_gets_the_whole_stream() -> None:
+    async def use(streams: Streams, reader: Any, writer: Any) -> None:
+        writer.write(b"GET /three HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
+        writer.write_eof()
+        answer = await reader.read()
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert [answer.count(b"piece %d" % number) for number in range(3)] == [1, 1, 1]
+
+    run(by_atlas, use)

@@ -258,6 +258,17 @@ def test_a_stream_that_waits_ends_when_the_client_leaves() -> None:
     assert closed == [True]
 
 
+@pytest.mark.parametrize("version", ["2.4", "2.5", "3", "2.10"])
+def test_who_only_stops_talking_gets_all_of_it_where_send_tells_the_rest(version: str) -> None:
+    async def ask() -> int:
+        client = LeavingClient(0)
+        scope = {"type": "http", "method": "GET", "asgi": {"version": "3.0", "spec_version": version}}
+        await StreamingResponse(with_turns(Pieces(5).later()))(scope, client.receive, client.send)
+        return client.sent
+
+    assert asyncio.run(ask()) == 5
+
+
 def test_nobody_watches_while_the_request_body_is_read() -> None:
     """A response that is made of the request as it comes: receive belongs to it alone."""
     scope: dict[str, Any] = {"type": "http", "method": "POST", "atlas.body": "reading"}
