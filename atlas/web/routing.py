@@ -325,7 +325,8 @@ class Router:
     @property
     def has_hosts(self) -> bool:
         """Whether there are routes for hosts, so that :meth:`match` has to know which one is asked."""
-        return any(route.host is not None for route in self.routes)
+        _ = self.tree  # which is built together with those of the hosts
+        return bool(self._hosts)
 
     def _tree_of(self, host: str, tree: RouteTree[Route]) -> RouteTree[Route]:
         name = host_name(host)
