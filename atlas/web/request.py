@@ -284,7 +284,7 @@ class RequestHead:
             raise
 
     async def is_gone(self) -> bool:
-        """Whether the client has left. The body is read first: what tells of the one tells of the other."""
+        """Whether the client has left, or closed its side at least. The body is read first: one tells of the other."""
         kept = self._kept()
         if not kept.get("gone"):
             try:
@@ -298,7 +298,8 @@ class RequestHead:
     async def _pieces(self) -> AsyncIterator[bytes]:
         kept = self._kept()
         if "body" in kept:
-            yield kept["body"]
+            if kept["body"]:
+                yield kept["body"]
             return
         if "streamed" in kept:
             raise RuntimeError("the body was read by stream() or form() already; it is not kept")

@@ -37,5 +37,6 @@ def test_asking_without_waiting() -> None:
         await asyncio.Event().wait()
 
     assert asyncio.run(is_gone(telling(GONE)))
-    assert not asyncio.run(is_gone(telling(LAST)))
+    assert asyncio.run(is_gone(telling(LAST, GONE)))
+    assert not asyncio.run(is_gone(telling(LAST, LAST)))
     assert not asyncio.run(is_gone(never))

@@ -65,7 +65,7 @@ class Streams:
     """Streams without an end, and what became of them."""
 
     def __init__(self) -> None:
-        self.closed = asyncio.Event()
+        self.closed, self.asked = asyncio.Event(), asyncio.Event()
 
     async def endless(self) -> AsyncIterator[bytes]:
         try:
@@ -108,6 +108,14 @@ class Streams:
         async def events(request: AsyncRequest) -> Response:
             return EventSourceResponse(self.silent(), ping=3600)
 
+        async def asking(request: AsyncRequest) -> Response:
+            assert not await request.disconnected()
+            self.asked.set()
+            while not await request.disconnected():
+                await asyncio.sleep(0)
+            self.closed.set()
+            return Response("nobody reads this")
+
         async def echo(request: AsyncRequest) -> Response:
             return StreamingResponse(request.stream())
 
@@ -119,6 +127,7 @@ class Streams:
                 Route("/events", events, methods),
                 Route("/echo", echo, methods),
                 Route("/three", three),
+                Route("/asking", asking, methods),
             ]
         )
 
@@ -172,3 +181,16 @@ def test_who_only_stops_talking_gets_the_whole_stream() -> None:
         assert [answer.count(b"piece %d" % number) for number in range(3)] == [1, 1, 1]
 
     run(by_atlas, use)
+
+
+@every_server
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_controller_can_ask_whether_the_client_has_left(start: Start, method: str) -> None:
+    async def use(streams: Streams, reader: Any, writer: Any) -> None:
+        length = "content-length: 2\r\n" if method == "POST" else ""
+        writer.write(f"{method} /asking HTTP/1.1\r\nhost: a\r\n{length}\r\n".encode() + b"ab" * bool(length))
+        await streams.asked.wait()
+        writer.transport.abort()
+        await streams.closed.wait()
+
+    run(start, use)

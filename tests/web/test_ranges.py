@@ -2,6 +2,8 @@ from email import message_from_bytes
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from atlas.web.ranges import MAX_RANGES, ByteRange, Parts, RangeNotSatisfiable, parse_ranges
 
@@ -66,3 +68,14 @@ def test_a_body_of_parts() -> None:
         ("bytes 0-1/10", "01"),
         ("bytes 8-9/10", "89"),
     ]
+
+
+@settings(derandomize=True, deadline=None)
+@given(st.text("0123456789-, =bytes", max_size=40), st.integers(0, 50))
+def test_whatever_is_asked_stays_inside(spec: str, size: int) -> None:
+    try:
+        found = parse_ranges("bytes=" + spec, size)
+    except RangeNotSatisfiable:
+        return
+    assert all(0 <= each.start < each.end <= size for each in found)
+    assert sum(each.length for each in found) <= size

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from atlas import Application, AsyncRequest, ClientDisconnected, Request, Route
+from atlas import Application, AsyncRequest, BadRequest, ClientDisconnected, Request, Route
 from atlas.gateway.greenlets import in_greenlet
 from atlas.web.forms import FormLimits
 from atlas.web.request import RequestHead
@@ -443,3 +443,10 @@ def test_a_body_that_was_read_can_be_streamed() -> None:
         return [piece async for piece in request.stream()]
 
     assert asyncio.run(go()) == [b"ab"]
+
+
+def test_nothing_is_parsed_before_it_is_asked_for() -> None:
+    request = whole(query_string=b"a=%ff", headers=[(b"cookie", b"a=\x00"), (b"accept", b";;;")])
+    for name in ("query", "cookies"):
+        with pytest.raises(BadRequest):
+            getattr(request, name)

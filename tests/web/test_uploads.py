@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from atlas import BadRequest, ContentTooLarge
 from atlas.web.forms import FormLimits
@@ -196,3 +198,24 @@ def test_an_upload_is_read_and_saved_with_await(tmp_path: Path, memory: int) -> 
 
     asyncio.run(go())
     assert (tmp_path / "mine").read_bytes() == b"abc" * 50_000
+
+
+@settings(derandomize=True, deadline=None)
+@given(st.data())
+def test_whatever_comes_is_a_form_or_a_4xx(data: st.DataObject) -> None:
+    body = bytearray(WHOLE)
+    for _ in range(data.draw(st.integers(0, 4))):
+        start = data.draw(st.integers(0, len(body)))
+        end = data.draw(st.integers(start, min(start + 20, len(body))))
+        body[start:end] = data.draw(
+            st.binary(max_size=8) | st.sampled_from([b"\r\n", b"--XX", b'"', b"\\", b"; ", b"*="])
+        )
+    step = data.draw(st.integers(1, len(body) + 1))
+    try:
+        form = fed(bytes(body), step, FormLimits(memory=data.draw(st.sampled_from([0, 1000]))))
+    except (BadRequest, ContentTooLarge):
+        return
+    for upload in form.files(Upload).values():
+        assert "/" not in upload.filename
+        assert len(upload.read()) == upload.size
+        upload.close()
