@@ -4,9 +4,11 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from atlas import Application, AsyncRequest, Request, Response, Route, StartupError, StreamingResponse, render
-from atlas.web.middleware.csrf import CSRF
+from atlas.web.middleware.csrf import CSRF, CSRFToken
 from atlas.web.middleware.security_headers import SecurityHeaders
 from atlas.web.middleware.sessions import Sessions
 from atlas.web.mounts import Mount
@@ -176,6 +178,17 @@ def test_a_token_of_somebody_else(browser: Browser) -> None:
 def test_what_is_no_token(browser: Browser, token: str) -> None:
     browser("GET", "/form")
     assert browser.post(token) == 403
+
+
+@given(st.text())
+def test_whatever_comes_is_no_token(text: str) -> None:
+    assert not CSRFToken(lambda: b"s" * 32, lambda: b"").matches(text)
+
+
+@given(st.binary(min_size=32, max_size=32))
+def test_whatever_the_secret_is_its_token_matches(secret: bytes) -> None:
+    token = CSRFToken(lambda: secret, lambda: b"")
+    assert token.matches(str(token))
 
 
 def test_each_page_writes_it_another_way(browser: Browser) -> None:

@@ -6,9 +6,11 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from atlas import Application, AsyncRequest, Request, Response, Route, StartupError
-from atlas.web.middleware.sessions import Sessions, SessionTooLarge
+from atlas.web.middleware.sessions import Sessions, SessionTooLarge, _pack, _unpack
 from atlas.web.sessions.files import FileStore
 from atlas.web.sessions.memory import MemoryStore
 
@@ -240,6 +242,14 @@ def test_keys_can_be_changed(browse: Browse, store: Any) -> None:
     new.get("/put", a="2")
     old.cookie = new.cookie
     assert old.get("/show").json() == {}
+
+
+@given(st.binary())
+def test_bytes_become_characters_and_bytes_again(data: bytes) -> None:
+    packed = _pack(data)
+    assert _unpack(packed) == data
+    assert not set(packed) & set(b' ",;\\')
+    _unpack(data)  # whatever it is
 
 
 def test_a_large_session_is_compressed(browse: Browse) -> None:

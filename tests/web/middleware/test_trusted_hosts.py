@@ -3,6 +3,8 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from atlas import Application, Request, Route, StartupError
 from atlas.web.middleware.trusted_hosts import TrustedHosts, host_name
@@ -94,6 +96,12 @@ def test_an_application_without_a_list_does_not_start(hosts: Any) -> None:
     app = Application([Route("/", page)], config={"allowed_hosts": hosts})
     with pytest.raises(StartupError, match=r"test_trusted_hosts.py:\d+: TrustedHosts"):
         TrustedHosts().bind(app)
+
+
+@given(st.text(st.characters(max_codepoint=255)))
+def test_whatever_comes_is_a_host_or_none(host: str) -> None:
+    name = host_name(host)
+    assert name is None or not set(name) & set('/@?#\\ \r\n\t"<>')
 
 
 def test_host_names() -> None:
