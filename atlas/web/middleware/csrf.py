@@ -24,7 +24,7 @@ from atlas.web.middleware.options import listed
 from atlas.web.middleware.privacy import keep_private
 from atlas.web.mounts import Mount
 from atlas.web.routing import caller_place
-from atlas.web.sessions.session import CSRF_SECRET
+from atlas.web.sessions.session import CSRF_SECRET, Session
 from atlas.web.sessions.signing import SignedValues, check_keys, find_keys
 
 if TYPE_CHECKING:
@@ -139,7 +139,12 @@ class CSRF:
 
         :raises Forbidden: if it does not come from a page of ours.
         """
-        place = _SessionPlace(request) if self._in_session else _CookiePlace(partial(self._secret_of, request))
+        # Neither place knows the request: what the request keeps must not hold it in turn.
+        place: _SessionPlace | _CookiePlace
+        if self._in_session:
+            place = _SessionPlace(request.session)
+        else:
+            place = _CookiePlace(partial(self._secret_in, request.cookies.get(self._cookie)))
         token = CSRFToken(place.find, place.make)
         request.state.csrf_token = token
         request.state[_OWN_STATE] = place
@@ -154,8 +159,7 @@ class CSRF:
         if not token.matches(given):
             raise Forbidden("the CSRF token is not the one of this visitor; load the page again")
 
-    def _secret_of(self, request: RequestHead) -> bytes | None:
-        value = request.cookies.get(self._cookie)
+    def _secret_in(self, value: str | None) -> bytes | None:
         found = self._signer.read(value, _YEAR) if value else None
         return _decoded(found[0]) if found is not None else None
 
@@ -184,10 +188,11 @@ class CSRF:
             return
         if origin is None:
             referer = headers.get("referer")
-            origin = _origin_of(referer) if referer is not None else None
-            if referer is None or origin in self._trusted:
+            if referer is None:
                 return
-        if origin != _origin_of(f"{request.scheme}://{request.host}"):
+            origin = _origin_of(referer)
+        own = _origin_of(f"{request.scheme}://{request.host}")
+        if origin is None or (origin != own and origin not in self._trusted):
             raise Forbidden("the request comes from another site")
 
     async def _from_form(self, request: RequestHead) -> str | None:
@@ -245,18 +250,18 @@ class _CookiePlace:
 class _SessionPlace:
     """A secret in the session, which keeps it and tells caches of it."""
 
-    __slots__ = ("_request",)
+    __slots__ = ("_session",)
 
-    def __init__(self, request: RequestHead) -> None:
-        self._request = request
+    def __init__(self, session: Session) -> None:
+        self._session = session
 
     def find(self) -> bytes | None:
-        kept = self._request.session.get(CSRF_SECRET)
+        kept = self._session.get(CSRF_SECRET)
         return _decoded(kept.encode("ascii", "replace")) if isinstance(kept, str) else None
 
     def make(self) -> bytes:
         secret = secrets.token_bytes(_SIZE)
-        self._request.session[CSRF_SECRET] = urlsafe_b64encode(secret).decode("ascii")
+        self._session[CSRF_SECRET] = urlsafe_b64encode(secret).decode("ascii")
         return secret
 
 

@@ -15,7 +15,7 @@ from atlas.web.middleware.options import whole_number
 from atlas.web.middleware.privacy import keep_private
 from atlas.web.routing import caller_place
 from atlas.web.sessions.memory import MemoryStore
-from atlas.web.sessions.session import Fate, Session
+from atlas.web.sessions.session import Fate, Kept, Session
 from atlas.web.sessions.signing import SignedValues, check_keys, find_keys
 from atlas.web.sessions.stores import Store
 
@@ -114,15 +114,12 @@ class Sessions:
             request.session = await self._from_store(self._store, cookie)
 
     def _from_cookie(self, cookie: str) -> Session:
-        def load() -> bytes | None:
+        def load() -> Kept | None:
             found = self._signer.read(cookie, self._max_age)
-            if found is None:
-                return None
-            session.age = found[1]
-            return _unpack(found[0])
+            data = _unpack(found[0]) if found is not None else None
+            return Kept(data, found[1]) if found is not None and data is not None else None
 
-        session = Session(load)
-        return session
+        return Session(load)
 
     async def _from_store(self, store: Store, cookie: str) -> Session:
         found = self._signer.read(cookie, self._max_age)
@@ -132,9 +129,8 @@ class Sessions:
         data = await _result(store.get(name))
         if data is None:  # a name that we do not know is never taken over
             return Session()
-        session = Session(lambda: data)
-        session.name, session.age = name, found[1]
-        return session
+        kept = Kept(data, found[1])
+        return Session(lambda: kept, name)
 
     async def after(self, request: RequestHead, response: Response) -> None:
         """Keep the session, if it has changed, and tell caches about it, if it was looked at.

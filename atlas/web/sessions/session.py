@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-__all__ = ["CSRF_SECRET", "Fate", "Flash", "Session"]
+__all__ = ["CSRF_SECRET", "Fate", "Flash", "Kept", "Session"]
 
 # Keys of Atlas's own. A program's keys begin with anything else than an underscore.
 CSRF_SECRET = "_csrf"
@@ -22,6 +22,13 @@ class Flash(NamedTuple):
 
     message: str
     category: str
+
+
+class Kept(NamedTuple):
+    """What was kept of a session, and the seconds since its cookie was set."""
+
+    data: bytes
+    age: float = 0.0
 
 
 class Fate(Enum):
@@ -38,21 +45,21 @@ class Session(MutableMapping[str, Any]):
 
     A change inside of a value (``session["cart"].append(...)``) is noticed too.
 
-    :param load: gives what was kept, as bytes, or None for nothing; called when the session is first looked at.
+    :param load: gives what was kept, or None for nothing; called when the session is first looked at.
+    :param name: the name under which a store has it.
 
-    :ivar name: the name under which a store has it, None where there is none. :ivar age: seconds since its cookie was
-        set, None where there was none.
+    :ivar age: seconds since its cookie was set; None where there was none, and before anybody has looked.
     """
 
     __slots__ = ("_before", "_load", "_rotated", "_sealed", "_values", "age", "name")
 
-    def __init__(self, load: Callable[[], bytes | None] | None = None) -> None:
+    def __init__(self, load: Callable[[], Kept | None] | None = None, name: str | None = None) -> None:
         self._load = load
         self._values: dict[str, Any] | None = None
         self._before: bytes | None = None
         self._rotated = False
         self._sealed = False
-        self.name: str | None = None
+        self.name = name
         self.age: float | None = None
 
     @property
@@ -73,7 +80,9 @@ class Session(MutableMapping[str, Any]):
 
     def _known(self) -> dict[str, Any]:
         if self._values is None:
-            self._before = self._load() if self._load is not None else None
+            kept = self._load() if self._load is not None else None
+            if kept is not None:
+                self._before, self.age = kept
             self._values = _values_of(self._before)
         return self._values
 

@@ -1,5 +1,7 @@
 """The middleware in the box, two at a time and all at once: no header field is lost, and none comes twice."""
 
+import gc
+import weakref
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -184,6 +186,31 @@ def test_a_pair_and_a_preflight(drive: Drive, name: str, outside: bool) -> None:
     assert answer.headers["access-control-allow-origin"] == ORIGIN.decode()
     assert answer.headers["access-control-allow-credentials"] == "true"
     assert {"origin", "access-control-request-method"} <= answer.vary
+
+
+class Mark:
+    """Something that a request keeps."""
+
+
+def test_nothing_of_a_request_stays(drive: Drive) -> None:
+    marks = []
+
+    def mark(request: Request) -> Response:
+        request.state.mark = Mark()
+        marks.append(weakref.ref(request.state.mark))
+        return page(request)
+
+    middleware = [make() for make in BOX.values()]
+    middleware += [Sessions(KEY, "memory"), CSRF(store="session")]
+    app = Application([Route("/", mark)], middleware=middleware)
+    gc.collect()
+    gc.disable()
+    try:
+        sent = drive(app, scheme="https", headers=[(b"host", b"site.test")], client=("192.0.2.1", 1))
+        assert sent[0]["status"] == 200
+        assert [mark() for mark in marks] == [None]
+    finally:
+        gc.enable()
 
 
 ORDER = (

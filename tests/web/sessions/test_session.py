@@ -3,11 +3,11 @@ from typing import Any
 
 import pytest
 
-from atlas.web.sessions.session import CSRF_SECRET, Fate, Flash, Session
+from atlas.web.sessions.session import CSRF_SECRET, Fate, Flash, Kept, Session
 
 
 def kept(data: bytes = b'{"a":1,"list":[1]}') -> Session:
-    return Session(lambda: data)
+    return Session(lambda: Kept(data, 5.0))
 
 
 def test_it_is_a_dict() -> None:
@@ -27,7 +27,7 @@ def test_it_is_a_dict() -> None:
 
 
 def test_nobody_has_looked() -> None:
-    def load() -> bytes:
+    def load() -> Kept:
         raise AssertionError("nobody has asked")
 
     session = Session(load)
@@ -38,7 +38,7 @@ def test_nobody_has_looked() -> None:
 def test_looking_is_no_change() -> None:
     session = kept()
     assert session["a"] == 1
-    assert (session.accessed, session.modified, session.is_new) == (True, False, False)
+    assert (session.accessed, session.modified, session.is_new, session.age) == (True, False, False, 5.0)
 
 
 def test_a_new_one_that_stays_empty_is_not_kept() -> None:
@@ -90,7 +90,7 @@ def test_flashes_are_shown_once() -> None:
     assert session.flashes() == []
     session.flash("Saved.")
     session.flash("Careful!", "warning")
-    later = Session(lambda: session.fate()[1])
+    later = kept(session.fate()[1])
     assert later.flashes() == [Flash("Saved.", "info"), ("Careful!", "warning")]
     assert later.flashes() == []
     assert later.fate()[0] is Fate.DELETE
@@ -123,7 +123,7 @@ def test_what_cannot_be_kept(value: Any) -> None:
 def test_what_comes_back_is_json() -> None:
     session = Session()
     session["day"], session["pair"] = date(2030, 1, 2), (1, 2)
-    assert dict(Session(lambda: session.fate()[1])) == {"day": "2030-01-02", "pair": [1, 2]}
+    assert dict(kept(session.fate()[1])) == {"day": "2030-01-02", "pair": [1, 2]}
 
 
 def test_a_key_is_a_string() -> None:
