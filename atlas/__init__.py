@@ -99,7 +99,8 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     "atlas.web.sessions.session": ("Session",),
     "atlas.web.sessions.stores": ("Store",),
     "atlas.web.static": ("Static",),
-    "atlas.web.templates": ("render",),
+    "atlas.web.forms": ("FormLimits",),
+    "atlas.web.templates": ("StreamingTemplate", "render"),
     "atlas.web.uploads": (
         "AsyncUpload",
         "Upload",
@@ -136,6 +137,7 @@ if TYPE_CHECKING:
     )
     from atlas.web.events import EventSourceResponse, ServerSentEvent
     from atlas.web.files import FileResponse
+    from atlas.web.forms import FormLimits
     from atlas.web.headers import Headers
     from atlas.web.middleware.compress import Compress
     from atlas.web.middleware.conditional_get import ConditionalGet
@@ -170,7 +172,7 @@ if TYPE_CHECKING:
     from atlas.web.sessions.session import Session
     from atlas.web.sessions.stores import Store
     from atlas.web.static import Static
-    from atlas.web.templates import render
+    from atlas.web.templates import StreamingTemplate, render
     from atlas.web.uploads import AsyncUpload, Upload
     from atlas.web.websocket import WebSocketRoute
 
@@ -194,6 +196,7 @@ __all__ = [
     "FileResponse",
     "FileStore",
     "Forbidden",
+    "FormLimits",
     "Gone",
     "HTMLResponse",
     "HTTPException",
@@ -227,6 +230,7 @@ __all__ = [
     "Static",
     "Store",
     "StreamingResponse",
+    "StreamingTemplate",
     "TestClient",
     "TextResponse",
     "Timeout",
