@@ -48,9 +48,11 @@ class Sessions:
     :param secret_key: signs the cookie: 16 characters or more, or a list of them: the first one signs, the others are
         still believed. None means the application's ``secret_key``.
     :param store: ``"cookie"``, ``"memory"``, or a :class:`~atlas.web.sessions.stores.Store`.
+    :param cookie: its name. :param path: and :param domain: where browsers send it.
     :param max_age: seconds that a session lives after it was used last.
     :param permanent: whether the browser keeps the cookie when it is closed.
     :param secure: send it over TLS only; None: if it was set over TLS.
+    :param httponly: keep it from scripts. :param samesite: which requests from other sites carry it.
     :raises TypeError: for a key or store that is none. :raises ValueError: for a short key, a time that is not above
         zero, or a cookie that browsers would drop.
     """

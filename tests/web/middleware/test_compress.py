@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from atlas import Application, FileResponse, Request, Response, Route, StreamingResponse
+from atlas.web.events import EventSourceResponse
 from atlas.web.middleware import compress as room
 from atlas.web.middleware.compress import Compress
 
@@ -147,6 +148,14 @@ def test_a_stream_is_flushed_after_each_piece(get: Get) -> None:
     reader = zlib.decompressobj(31)
     assert [reader.decompress(piece) for piece in answer.pieces] == [TEXT, b"data: two\n\n", b""]
     assert reader.eof
+
+
+def test_server_sent_events_come_one_by_one(get: Get) -> None:
+    answer = get(lambda: EventSourceResponse(["one", "two"]))
+    reader = zlib.decompressobj(31)
+    read = [reader.decompress(piece) for piece in answer.pieces]
+    assert [piece for piece in read if piece] == [b"data: one\n\n", b"data: two\n\n"]
+    assert answer.headers[b"cache-control"] == b"no-store"
 
 
 def test_a_stream_of_another_type_is_left_alone(get: Get) -> None:
