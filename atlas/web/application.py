@@ -52,7 +52,6 @@ class _Plan(NamedTuple):
 
     with_body: Step
     without_body: Step
-    alone: Callable[..., Any] | None  # the controller itself, if it is async def and there is no middleware
 
 
 class Application:
@@ -93,6 +92,7 @@ class Application:
         self._built = False
         self._find: Callable[[str, bytes], Match | None] | None = None
         self._plans: dict[Route, _Plan] = {}
+        self._alone: dict[Route, Callable[..., Any]] = {}  # async def controllers without middleware
         for key, handler in (exception_handlers or {}).items():
             self._errors.add(key, handler, place)
 
@@ -115,7 +115,7 @@ class Application:
 
         def add(controller: F) -> F:
             self.router.add(Route(path, controller, ("GET",) if methods is None else methods, **options))
-            self._built = False
+            self._rebuild()
             return controller
 
         return add
@@ -145,7 +145,7 @@ class Application:
 
         def add(controller: F) -> F:
             self.router.add(WebSocketRoute(path, controller, **options))
-            self._built = False
+            self._rebuild()
             return controller
 
         return add
@@ -155,7 +155,7 @@ class Application:
 
         def add(handler: F) -> F:
             self._errors.add(key, handler, caller_place())
-            self._built = False
+            self._rebuild()
             return handler
 
         return add
@@ -163,7 +163,7 @@ class Application:
     def middleware(self, function: F) -> F:
         """Decorator: a middleware, inside of those that are there already."""
         self._middleware += check_middleware([function], caller_place())
-        self._built = False
+        self._rebuild()
         return function
 
     def on_startup(self, function: F) -> F:
@@ -198,17 +198,38 @@ class Application:
         self._background.add(Job(function, args, kwargs))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI 3."""
+        """ASGI 3.
+
+        Every request comes through here, so the way of most of them stands in full: no root path, no hosts, and an
+        ``async def`` without middleware. Each step more would be a coroutine more, a tenth of all that there is to do.
+        """
+        if scope["type"] != "http":
+            await self._serve_other(scope, receive, send)
+            return
+        enter(scope)
+        response = None
+        try:
+            if self._find is not None and not scope.get("root_path"):
+                found = self._find(scope["method"], scope.get("raw_path") or b"")
+                if found is not None and (controller := self._alone.get(found[0])) is not None:
+                    request = AsyncRequest(self, scope, receive, *found)
+                    try:
+                        response = await controller(request, *found[1])
+                        if not isinstance(response, Response):
+                            response = to_response(response, controller)
+                    except Exception as error:
+                        response = await self._errors.answer(request, error)
+            if response is None:
+                response = await self._answer(scope, receive)
+            await response(scope, receive, send)
+        except ClientDisconnected:
+            return  # there is nobody to answer, and nothing went wrong here
+        finally:
+            self._background.leave(scope)
+
+    async def _serve_other(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
-        if kind == "http":
-            enter(scope)
-            try:
-                await (await self._answer(scope, receive))(scope, receive, send)
-            except ClientDisconnected:
-                return  # there is nobody to answer, and nothing went wrong here
-            finally:
-                self._background.leave(scope)
-        elif kind == "lifespan":
+        if kind == "lifespan":
             await self._live(scope, receive, send)
         elif kind == "websocket":
             await self._shake_hands(scope, receive, send)
@@ -237,32 +258,15 @@ class Application:
         return self.router.match(method, path, decoded=decoded, host=host)
 
     async def _answer(self, scope: Scope, receive: Receive) -> Response:
-        """The response to a request, whatever happens on the way to it.
-
-        Every request comes through here, so what most of them need stands here in full: no root path, no hosts, and an
-        ``async def`` without middleware. Calls to other functions would cost a third more.
-        """
+        """The response to a request, whatever happens on the way to it."""
         if not self._built:
             self._build()
-        method, raw_path = scope["method"], scope.get("raw_path")
-        found: Match | None = None
-        if raw_path and self._find is not None and not scope.get("root_path"):
-            found = self._find(method, raw_path)
-        if found is None:
-            other = self._match(scope, method)
-            if isinstance(other, Miss):
-                scope[_MISS] = other
-                return await self._go(self._missing, scope, receive, None, ())
-            found = other
+        found = self._match(scope, scope["method"])
+        if isinstance(found, Miss):
+            scope[_MISS] = found
+            return await self._go(self._missing, scope, receive, None, ())
         route, values = found
         plan = self._plans[route]
-        if plan.alone is not None:
-            request = AsyncRequest(self, scope, receive, route, values)
-            try:
-                result = await plan.alone(request, *values)
-                return result if isinstance(result, Response) else to_response(result, plan.alone)
-            except Exception as error:
-                return await self._errors.answer(request, error)
         step = plan.without_body if plan.with_body is plan.without_body or _has_no_body(scope) else plan.with_body
         return await self._go(step, scope, receive, route, values)
 
@@ -277,12 +281,17 @@ class Application:
             return cast(Response, await in_greenlet(step.call, request))
         return cast(Response, step.call(request))
 
+    def _rebuild(self) -> None:
+        """Something was added: compose the chains again, once all of it is there."""
+        self._built, self._find = False, None
+
     def _build(self) -> None:
         """Compose the chains: at the start, and again when something was added after it."""
         for middleware in (self._middleware, *(route.middleware for route in self.router.routes)):
             new = [each for each in middleware if not any(each is other for other in self._bound)]
             self._bound += new
             bind(new, self)
+        self._alone.clear()
         self._plans = {route: self._plan(route) for route in self.router.routes}
         self._missing = compose(self._middleware, endpoint(_answer_miss, "await", self._errors), self._errors)
         self._find = None if self.router.has_hosts else self.router.tree.find
@@ -295,10 +304,11 @@ class Application:
         run = route.run_by(self.config.sync_mode)
         without_body = compose(middleware, endpoint(route.controller, run, self._errors), self._errors)
         if run != "inline":
-            alone = route.controller if run == "await" and not middleware else None
-            return _Plan(without_body, without_body, alone)
+            if run == "await" and not middleware:
+                self._alone[route] = route.controller
+            return _Plan(without_body, without_body)
         with_body = compose(middleware, endpoint_with_body(route.controller, run, self._errors), self._errors)
-        return _Plan(with_body, without_body, None)
+        return _Plan(with_body, without_body)
 
 
 _MISS = "atlas.miss"
