@@ -263,8 +263,11 @@ class RequestHead:
         if "form" not in kept:
             check_form_type(self.content_type)  # before the body is read for nothing
             length = self.content_length
-            at_once = "body" in kept or (length is not None and length <= limits.memory)
-            if at_once or not is_multipart(self.content_type):
+            if not is_multipart(self.content_type):
+                if length is not None and length > limits.text:
+                    raise ContentTooLarge(f"a form has at most {limits.text} bytes of text")
+                self._form_of(await self.read_body(), limits)
+            elif "body" in kept or (length is not None and length <= limits.memory):
                 self._form_of(await self.read_body(), limits)
             else:
                 kept["form"] = await self._read_multipart(limits)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -226,6 +227,26 @@ def test_heads(
     method = next((value.decode() for name, value in headers if name == b"x-method"), "GET")
     sent = drive(app, method=method, path=path, query_string=query, headers=headers)
     assert status_of(sent, caplog) == status
+
+
+PATHS = [
+    b"/typed/%zz",
+    b"/typed/1%",
+    b"/typed/%ff",
+    b"/typed/%ed%a0%80",
+    b"/files/%zz",
+    b"/files/te%6",
+    b"/files/%ff",
+    b"/%",
+]
+
+
+@pytest.mark.parametrize("raw", PATHS)
+def test_paths_that_escape_wrongly(
+    drive: Drive, app: Application, caplog: pytest.LogCaptureFixture, raw: bytes
+) -> None:
+    path = unquote(raw.decode())
+    assert status_of(drive(app, path=path, raw_path=raw), caplog) in (400, 404)
 
 
 UNUSUAL = [

@@ -450,3 +450,8 @@ def test_nothing_is_parsed_before_it_is_asked_for() -> None:
     for name in ("query", "cookies"):
         with pytest.raises(BadRequest):
             getattr(request, name)
+
+
+def test_a_form_that_says_it_is_too_long_is_not_read(drive: Drive) -> None:
+    headers = [(b"content-length", b"2000000"), (b"content-type", b"application/x-www-form-urlencoded")]
+    assert drive(form_application(), [], method="POST", path="/async", headers=headers)[0]["status"] == 413
