@@ -159,6 +159,7 @@ class Engine:
                 pieces.append(piece)
         finally:
             await self.close(answer)
+        await self._transport.settle()
         return Response(request, answer.status, ResponseHeaders(answer.headers), b"".join(pieces))
 
     def _build(self, method: str, url: str, options: Options) -> SentRequest:

@@ -47,6 +47,9 @@ class Transport(Protocol):
     async def stop(self) -> None:
         """Shut it down."""
 
+    async def settle(self) -> None:
+        """Wait for what goes on after a response: a test wants to see what came of it."""
+
     async def send(self, request: SentRequest, opened: list[Answer]) -> Answer:
         """Send a request and wait for the start of its response, which is in ``opened`` from the first moment on."""
 
@@ -74,6 +77,12 @@ class InProcess:
     async def stop(self) -> None:
         if self._lifespan is not None:
             await self._lifespan.stop()
+
+    async def settle(self) -> None:
+        # The background jobs of an Atlas application: its loop stands still between the requests of a TestClient.
+        background = getattr(self._app, "_background", None)
+        if background is not None and hasattr(background, "drain"):
+            await background.drain()
 
     async def send(self, request: SentRequest, opened: list[Answer]) -> Exchange:
         exchange = Exchange(self._scope(request), request.body, raising=self._raising)
@@ -121,6 +130,9 @@ class OverSocket:
 
     async def stop(self) -> None:
         await asyncio.to_thread(self._stack.close)
+
+    async def settle(self) -> None:
+        """The server's loop runs by itself."""
 
     async def send(self, request: SentRequest, opened: list[Answer]) -> SocketAnswer:
         body: Any = request.body

@@ -195,6 +195,20 @@ def test_a_loop_that_runs_already_is_not_for_it(app: Application) -> None:
         asyncio.run(go())
 
 
+def test_background_work_is_done_when_the_request_returns(app: Application) -> None:
+    async def work(word: str) -> None:
+        await asyncio.sleep(0)
+        app.state.seen.append(word)
+
+    @app.post("/jobs")
+    def start(request: Request) -> None:
+        app.background(work, "done")
+
+    with TestClient(app) as client:
+        client.post("/jobs")
+        assert app.state.seen == ["up", "done"]
+
+
 def test_what_it_carries(app: Application) -> None:
     client = TestClient(app, base_url="http://site.test")
     client.headers["x-a"] = "b"
