@@ -113,7 +113,8 @@ class SecurityHeaders:
         raw = response.raw_headers
         there = {name for name, _ in raw}
         raw += [field for field in (self._secure if request.is_secure else self._plain) if field[0] not in there]
-        if self._pieces and self._csp_name not in there:
+        # A 304 takes the policy along to the page that the browser has kept, which has another nonce in it.
+        if self._pieces and self._csp_name not in there and response.status_code != 304:
             nonce = b"'nonce-" + request.state.csp_nonce.encode("ascii") + b"'"
             raw.append((self._csp_name, nonce.join(self._pieces)))
 

@@ -39,6 +39,7 @@ def test_the_kinds_of_bodies(make: Callable[[], Response], whole: bytes | None, 
 def test_without_its_body() -> None:
     fields = {"content-length": "3", "content-encoding": "x", "content-language": "x", "content-location": "/a"}
     response = Response("abc", headers={**fields, "etag": '"a"', "content-security-policy": "x"})
+    response.headers.add("content-security-policy", "script-src 'nonce-abc'")
     drop_body(response, 304)
     assert (response.status_code, response.body) == (304, b"")
-    assert list(response.headers) == ["content-location", "etag", "content-security-policy"]
+    assert [name for name, _ in response.raw_headers] == [b"content-location", b"etag", b"content-security-policy"]

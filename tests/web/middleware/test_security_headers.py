@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from atlas import Application, Request, Route
+from atlas import Application, Request, Response, Route
 from atlas.web.middleware.security_headers import SecurityHeaders
 
 Ask = Callable[..., httpx.Response]
@@ -18,7 +18,11 @@ def site(**options: Any) -> Application:
     def own(request: Request) -> Any:
         return "own", 200, {"x-frame-options": "SAMEORIGIN", "content-security-policy": "default-src *"}
 
-    return Application([Route("/", page), Route("/own", own)], middleware=[SecurityHeaders(**options)])
+    def kept(request: Request) -> Response:
+        return Response(b"", 304, content_type="")
+
+    routes = [Route("/", page), Route("/own", own), Route("/kept", kept)]
+    return Application(routes, middleware=[SecurityHeaders(**options)])
 
 
 def test_the_fields_that_come_by_themselves(ask: Ask) -> None:
@@ -53,6 +57,12 @@ def test_a_policy_that_only_reports(ask: Ask) -> None:
         headers = ask(site(csp=csp, csp_report_only=True), "GET", "/").headers
         assert "content-security-policy-report-only" in headers
         assert "content-security-policy" not in headers
+
+
+def test_a_page_that_the_browser_has_kept_keeps_its_nonce(ask: Ask) -> None:
+    assert "content-security-policy" not in ask(site(), "GET", "/kept").headers
+    headers = ask(site(csp={"default-src": ["'self'"]}), "GET", "/kept").headers
+    assert headers["content-security-policy"] == "default-src 'self'"
 
 
 def test_a_response_s_own_fields_stay(ask: Ask) -> None:
