@@ -9,8 +9,9 @@ from atlas.gateway.greenlets import in_greenlet
 from atlas.gateway.threads import in_thread
 from atlas.web.controllers import to_response
 from atlas.web.middleware.chain import Colour, Errors, Step
+from atlas.web.middleware.foreign import start_foreign
 from atlas.web.request import Request
-from atlas.web.response import Response
+from atlas.web.response import DelegatedResponse, Response
 
 __all__ = ["endpoint", "endpoint_with_body"]
 
@@ -44,7 +45,7 @@ def _awaited(controller: Controller, errors: Errors) -> Callable[[Any], Any]:
     async def call(request: Any) -> Response:
         try:
             result = await controller(request, *request._values)
-            return result if isinstance(result, Response) else to_response(result, controller)
+            return result if isinstance(result, Response) else await _started(to_response(result, controller), request)
         except Exception as error:
             return await errors.answer(request, error)
 
@@ -68,7 +69,7 @@ def _elsewhere(run: Callable[..., Any], controller: Controller, errors: Errors) 
             if request.announces_body:
                 await request.read_body()
             result = await run(controller, request.seen_as(Request), *request._values)
-            return result if isinstance(result, Response) else to_response(result, controller)
+            return result if isinstance(result, Response) else await _started(to_response(result, controller), request)
         except Exception as error:
             return await errors.answer(request, error)
 
@@ -77,3 +78,10 @@ def _elsewhere(run: Callable[..., Any], controller: Controller, errors: Errors) 
 
 async def _call(controller: Controller, request: Request, *values: Any) -> Any:
     return controller(request, *values)
+
+
+async def _started(response: Response, request: Any) -> Response:
+    """An ASGI application as a result is started, so that the middleware around sees its status and its fields."""
+    if isinstance(response, DelegatedResponse):
+        return await start_foreign(response.app, request.scope, request._receive)
+    return response

@@ -16,7 +16,7 @@ import msgspec
 from atlas.gateway.companions import Company
 from atlas.gateway.disconnects import until_gone
 from atlas.gateway.threads import next_turn
-from atlas.types import ASGIApp, Receive, Scope, Send
+from atlas.types import ASGIApp, Event, Receive, Scope, Send
 from atlas.web.caching import cache_control, entity_tag
 from atlas.web.cookies import format_cookie
 from atlas.web.headers import MutableHeaders, RawHeaders, encode_field
@@ -404,16 +404,24 @@ async def _close(pieces: Any) -> None:
 
 
 class DelegatedResponse(Response):
-    """A foreign ASGI application in the place of a response: it answers the request itself."""
+    """A foreign ASGI application in the place of a response: it answers the request itself.
+
+    Header fields that this object is given are added to those of its answer.
+    """
 
     __slots__ = ("app",)
 
     def __init__(self, app: ASGIApp) -> None:
-        super().__init__()
+        super().__init__(content_type="")
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self.app(scope, receive, send)
+        async def add(event: Event) -> None:
+            if event["type"] == "http.response.start":
+                event = {**event, "headers": [*event.get("headers", ()), *self.raw_headers]}
+            await send(event)
+
+        await self.app(scope, receive, add if self.raw_headers else send)
 
 
 def json(value: Any, status_code: int = 200, headers: Mapping[str, str] | None = None) -> JSONResponse:

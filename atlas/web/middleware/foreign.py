@@ -88,11 +88,12 @@ async def _run(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None
 class _Gate:
     """The ``send`` of a foreign application: closed at the start of its response, until somebody sends that."""
 
-    __slots__ = ("send", "start")
+    __slots__ = ("filters", "send", "start")
 
     def __init__(self) -> None:
         self.start: Event | None = None
         self.send: Send | None = None
+        self.filters: list[tuple[Callable[[bytes], bytes], Callable[[], bytes] | None]] = []
 
     async def take(self, event: Event) -> None:
         if self.send is None:
@@ -102,13 +103,21 @@ class _Gate:
             await _pause()
             event = self.start
         assert self.send is not None  # nobody else goes on after the pause
+        if self.filters and event["type"] == "http.response.body":
+            event = {**event, "body": self._filtered(bytes(event.get("body", b"")), event.get("more_body", False))}
         await self.send(event)
+
+    def _filtered(self, piece: bytes, more: bool) -> bytes:
+        for function, finish in self.filters:
+            piece = (function(piece) if piece else piece) + (finish() if finish is not None and not more else b"")
+        return piece
 
 
 class ForeignResponse(Response):
     """What a foreign application answers. It is sent once, and a copy of it that nobody sends ends where it stands."""
 
     __slots__ = ("_gate", "_running")
+    streaming = True
 
     def __init__(self, gate: _Gate, running: Coroutine[Any, Any, None]) -> None:
         assert gate.start is not None
@@ -117,11 +126,18 @@ class ForeignResponse(Response):
         self._gate = gate
         self._running = running
 
+    def wrap(self, function: Callable[[bytes], bytes], finish: Callable[[], bytes] | None = None) -> None:
+        """Let the pieces of the body pass through ``function``; a file that the server sends itself does not."""
+        self._gate.filters.append((function, finish))
+        self.headers.pop("content-length", None)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         gate = self._gate
         assert gate.start is not None
         gate.start = {**gate.start, "status": self.status_code, "headers": self.raw_headers}
         gate.send = send
+        if scope["method"] == "HEAD":
+            gate.filters.clear()  # there is no body, and so no end of it
         await _Advance(self._running)
 
 

@@ -113,6 +113,40 @@ def test_a_middleware_may_read_or_replace_the_body(ask: Ask) -> None:
     assert ask(app, "POST", "/", content=b"abc").text == "PUTABC"
 
 
+def test_its_body_may_be_wrapped() -> None:
+    sent = []
+
+    async def send(event: Any) -> None:
+        sent.append(event)
+
+    async def run() -> None:
+        response = await start(foreign)
+        assert response.streaming
+        response.wrap(bytes.upper, lambda: b"!")
+        response.wrap(lambda piece: piece + b".")
+        await response({"type": "http", "method": "GET"}, None, send)  # type: ignore[arg-type]
+
+    asyncio.run(run())
+    assert [event["body"] for event in sent[1:]] == [b"ONE.", b"TWO.", b"!."]
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_the_fields_of_middleware_reach_an_application_that_is_a_result(ask: Ask, waits: bool) -> None:
+    class Mark:
+        def after(self, request: Any, response: Response) -> None:
+            response.headers["x-mark"] = "1"
+
+    async def later(request: Any) -> Any:
+        return foreign
+
+    app = Application([Route("/", later if waits else lambda request: foreign)], middleware=[Mark()])
+    for method, headers in (("GET", {}), ("GET", {"content-length": "0"})):
+        response = ask(app, method, "/", headers=headers)
+        assert (response.status_code, response.text) == (201, "onetwo")
+        assert (response.headers["x-a"], response.headers["x-mark"]) == ("b", "1")
+        assert "content-type" not in response.headers
+
+
 def test_a_middleware_is_a_class() -> None:
     with pytest.raises(TypeError, match="expected an ASGI middleware class, got 5"):
         Middleware(5)  # type: ignore[arg-type]
