@@ -14,7 +14,7 @@ from atlas.gateway.threads import in_thread
 from atlas.web.caching import Verdict, http_date, judge
 from atlas.web.errors import NotFound
 from atlas.web.files import PIECE, FileResponse, file_tag, guess_content_type
-from atlas.web.headers import RawHeaders, weights_of
+from atlas.web.headers import RawHeaders, encode_field, weights_of
 from atlas.web.request import AsyncRequest
 from atlas.web.response import RedirectResponse, Response
 from atlas.web.routing import Route, caller_place
@@ -37,26 +37,26 @@ def is_hashed(name: str) -> bool:
 
 
 class Variant(NamedTuple):
-    """One form of a file: as it is, or compressed."""
+    """One form of a file: as it is, or compressed.
+
+    :ivar stamp: see :func:`_stamp`. :ivar tag: its entity tag. :ivar body: of a small one.
+    :ivar about: the fields that a 304 has as well. :ivar head: those of a 200.
+    """
 
     coding: str
     path: str
     stamp: tuple[int, int, int, int]
-    etag: str
-    body: bytes | None  # of a small one
-
-    @property
-    def modified(self) -> float:
-        return self.stamp[0] // 10**9
+    tag: bytes
+    body: bytes | None
+    about: RawHeaders
+    head: RawHeaders
 
 
 class Known(NamedTuple):
-    """What is known of a path: its variants, the plain one first, and the fields that all of them share."""
+    """What is known of a path: its variants, the plain one first."""
 
     asked: str
     variants: tuple[Variant, ...]
-    content_type: str
-    fields: RawHeaders
 
     def is_current(self) -> bool:
         """Whether the path still leads to the same file, unchanged: one stat."""
@@ -141,25 +141,51 @@ class Static(Route):
 
 
 def _respond(request: AsyncRequest, known: Known) -> Response:
-    headers = request.headers
-    plain = known.variants[0]
-    wants_part = "range" in headers
+    asked = _what_matters(request.headers.raw)
     # A part of a file is one of the file as it is: who asks for the next one may ask with another accept-encoding.
-    variant = plain if wants_part else _choose(headers.get("accept-encoding", ""), known.variants)
-    fields = [*known.fields, (b"etag", variant.etag.encode()), (b"last-modified", http_date(variant.modified).encode())]
-    verdict = judge(request.method, headers, variant.etag, variant.modified)
-    if verdict is not Verdict.SEND:
-        response = Response(b"", verdict.value, content_type="")
+    variant = known.variants[0] if asked.part else _choose(asked.codings, known.variants)
+    if asked.conditions:
+        # What browsers send is the one tag that they were given; whatever else there may be takes longer to weigh.
+        same = asked.conditions == [(b"if-none-match", variant.tag)]
+        verdict = Verdict.NOT_MODIFIED if same else _judge(request, variant)
+        if verdict is not Verdict.SEND:
+            response = Response(b"", verdict.value, content_type="")
+            response.raw_headers += variant.about
+            return response
+    if variant.body is None or asked.part:
+        response = FileResponse(variant.path)
+        response.raw_headers = list(variant.head)
     else:
-        if variant.coding:
-            fields.append((b"content-encoding", variant.coding.encode()))
-        if variant.body is None or wants_part:
-            response = FileResponse(variant.path, content_type=known.content_type)
-        else:
-            response = Response(variant.body, content_type=known.content_type)
-            fields.append((b"accept-ranges", b"bytes"))
-    response.raw_headers += fields
+        response = Response(variant.body, content_type="")
+        response.raw_headers += variant.head
     return response
+
+
+def _judge(request: AsyncRequest, variant: Variant) -> Verdict:
+    return judge(request.method, request.headers, variant.tag.decode("ascii"), variant.stamp[0] // 10**9)
+
+
+class _Asked(NamedTuple):
+    """What of a request matters here: whether it wants a part, the codings it accepts, its preconditions."""
+
+    part: bool
+    codings: str
+    conditions: RawHeaders
+
+
+def _what_matters(raw: RawHeaders) -> _Asked:
+    part, codings, conditions, since = False, "", [], []
+    for field in raw:
+        name = field[0]
+        if name == b"accept-encoding":
+            codings = field[1].decode("latin-1")
+        elif name == b"range":
+            part = True
+        elif name == b"if-modified-since":
+            since.append(field)
+        elif name[:3] == b"if-":
+            conditions.append(field)
+    return _Asked(part, codings, conditions or since)  # beside a tag the date does not count, RFC 9110 13.1.3
 
 
 def _choose(accept: str, variants: tuple[Variant, ...]) -> Variant:
@@ -178,30 +204,34 @@ def look(root: str, path: str) -> Known | None:
     found = find_file(root, path)
     if found is None:
         return None
+    siblings = [(find_file(root, path + suffix), coding) for suffix, coding in _CODINGS]
+    cache = b"public, max-age=31536000, immutable" if is_hashed(path.rpartition("/")[2]) else b"no-cache"
+    shared = [(b"cache-control", cache), (b"x-content-type-options", b"nosniff")]
+    if any(sibling is not None for sibling, _ in siblings):
+        shared.append((b"vary", b"accept-encoding"))
+    kind = encode_field("content-type", guess_content_type(path))
     try:
-        variants = [_variant(found, "")]
-        for suffix, coding in _CODINGS:
-            sibling = find_file(root, path + suffix)
-            if sibling is not None:
-                variants.append(_variant(sibling, coding))
+        variants = [_variant(found, "", kind, shared)]
+        variants += [_variant(sibling, coding, kind, shared) for sibling, coding in siblings if sibling is not None]
     except OSError:  # gone since
         return None
-    cache = b"public, max-age=31536000, immutable" if is_hashed(path.rpartition("/")[2]) else b"no-cache"
-    fields = [(b"cache-control", cache), (b"x-content-type-options", b"nosniff")]
-    if len(variants) > 1:
-        fields.append((b"vary", b"accept-encoding"))
-    return Known(f"{root}/{path}", tuple(variants), guess_content_type(path), fields)
+    return Known(f"{root}/{path}", tuple(variants))
 
 
-def _variant(path: str, coding: str) -> Variant:
+def _variant(path: str, coding: str, kind: tuple[bytes, bytes], shared: RawHeaders) -> Variant:
     with Path(path).open("rb", buffering=0) as file:
         stamp = _stamp(file.fileno())
         modified, size, *_ = stamp
         body = file.read(size + 1) if size <= PIECE else None
     if body is not None and len(body) != size:  # it is being written; the next one who asks will find it whole
         body = None
-    tag = file_tag(size, modified)
-    return Variant(coding, path, stamp, f'{tag[:-1]}-{coding}"' if coding else tag, body)
+    plain = file_tag(size, modified)
+    tag = (f'{plain[:-1]}-{coding}"' if coding else plain).encode("ascii")
+    about = [*shared, (b"etag", tag), encode_field("last-modified", http_date(modified // 10**9))]
+    head = [kind, *about, (b"accept-ranges", b"bytes")]
+    if coding:
+        head.append((b"content-encoding", coding.encode("ascii")))
+    return Variant(coding, path, stamp, tag, body, about, head)
 
 
 def _stamp(path: str | int) -> tuple[int, int, int, int]:

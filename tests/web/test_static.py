@@ -1,5 +1,6 @@
 import asyncio
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -325,3 +326,24 @@ def test_the_index_of_the_folder_itself(ask: Ask, folder: Path) -> None:
 def test_an_index_that_is_no_file_name(folder: Path, index: str) -> None:
     with pytest.raises(StartupError, match=r"test_static.py:\d+: Static: index"):
         Static("/static", folder, index=index)
+
+
+def test_a_304_costs_less_than_a_200(folder: Path) -> None:
+    files = Static("/static", folder)
+    etag = Answer(files, "site.css").headers["etag"]
+
+    def calls(**headers: str) -> int:
+        count = 0
+
+        def profile(frame: Any, event: str, argument: Any) -> None:
+            nonlocal count
+            count += event == "call"
+
+        sys.setprofile(profile)
+        try:
+            Answer(files, "site.css", accept_encoding="gzip, br", **headers)
+        finally:
+            sys.setprofile(None)
+        return count
+
+    assert calls(if_none_match=etag) <= calls()
