@@ -147,9 +147,9 @@ def _respond(request: AsyncRequest, known: Known) -> Response:
     if asked.conditions:
         # What browsers send is the one tag that they were given; whatever else there may be takes longer to weigh.
         same = asked.conditions == [(b"if-none-match", variant.tag)]
-        verdict = Verdict.NOT_MODIFIED if same else _judge(request, variant)
-        if verdict is not Verdict.SEND:
-            response = Response(b"", verdict.value, content_type="")
+        status = 304 if same else _judge(request, variant).value
+        if status != 200:
+            response = Response(b"", status, content_type="")
             response.raw_headers += variant.about
             return response
     if variant.body is None or asked.part:

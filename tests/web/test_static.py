@@ -328,12 +328,19 @@ def test_an_index_that_is_no_file_name(folder: Path, index: str) -> None:
         Static("/static", folder, index=index)
 
 
-def test_a_304_costs_less_than_a_200(folder: Path) -> None:
+def test_a_304_costs_no_more_than_a_200(folder: Path) -> None:
     files = Static("/static", folder)
-    etag = Answer(files, "site.css").headers["etag"]
+    etag = Answer(files, "site.css").headers["etag"].encode()
 
-    def calls(**headers: str) -> int:
+    async def send(event: Any) -> None: ...
+
+    def calls(*headers: tuple[bytes, bytes]) -> int:
+        scope = {"type": "http", "method": "GET", "path": "/", "headers": [(b"accept-encoding", b"gzip"), *headers]}
+        request = AsyncRequest(Application(), scope, None)  # type: ignore[arg-type]
         count = 0
+
+        async def go() -> None:
+            await (await files.serve(request, "site.css"))(scope, None, send)  # type: ignore[arg-type]
 
         def profile(frame: Any, event: str, argument: Any) -> None:
             nonlocal count
@@ -341,9 +348,10 @@ def test_a_304_costs_less_than_a_200(folder: Path) -> None:
 
         sys.setprofile(profile)
         try:
-            Answer(files, "site.css", accept_encoding="gzip, br", **headers)
+            with pytest.raises(StopIteration):  # from memory, so that nothing waits
+                go().send(None)
         finally:
             sys.setprofile(None)
         return count
 
-    assert calls(if_none_match=etag) <= calls()
+    assert calls((b"if-none-match", etag)) <= calls()
