@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeAlias, TypeVar, cast
 
 from atlas.errors import ClientDisconnected, StartupError
 from atlas.gateway.greenlets import in_greenlet
@@ -45,6 +45,11 @@ __all__ = ["Application"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 P = ParamSpec("P")
+
+
+# What __call__ may call itself: an async def controller without middleware, or else an async chain.
+_Ready: TypeAlias = tuple[Callable[..., Any] | None, Callable[..., Any] | None]
+_NOT_READY: _Ready = (None, None)
 
 
 class _Plan(NamedTuple):
@@ -92,7 +97,7 @@ class Application:
         self._built = False
         self._find: Callable[[str, bytes], Match | None] | None = None
         self._plans: dict[Route, _Plan] = {}
-        self._alone: dict[Route, Callable[..., Any]] = {}  # async def controllers without middleware
+        self._ready: dict[Route, _Ready] = {}
         for key, handler in (exception_handlers or {}).items():
             self._errors.add(key, handler, place)
 
@@ -201,17 +206,21 @@ class Application:
         """ASGI 3.
 
         Every request comes through here, so the way of most of them stands in full: no root path, no hosts, and an
-        ``async def`` without middleware. Each step more would be a coroutine more, a tenth of all that there is to do.
+        ``async def``. Each step more would be a coroutine more, a tenth of all that there is to do.
         """
         if scope["type"] != "http":
             await self._serve_other(scope, receive, send)
             return
         enter(scope)
-        response = None
+        found = response = None
         try:
             if self._find is not None and not scope.get("root_path"):
                 found = self._find(scope["method"], scope.get("raw_path") or b"")
-                if found is not None and (controller := self._alone.get(found[0])) is not None:
+            if found is not None:
+                controller, chain = self._ready.get(found[0], _NOT_READY)
+                if chain is not None:
+                    response = await chain(AsyncRequest(self, scope, receive, *found))
+                elif controller is not None:
                     request = AsyncRequest(self, scope, receive, *found)
                     try:
                         response = await controller(request, *found[1])
@@ -220,7 +229,7 @@ class Application:
                     except Exception as error:
                         response = await self._errors.answer(request, error)
             if response is None:
-                response = await self._answer(scope, receive)
+                response = await self._answer(scope, receive, found)
             await response(scope, receive, send)
         except ClientDisconnected:
             return  # there is nobody to answer, and nothing went wrong here
@@ -257,17 +266,21 @@ class Application:
         host = Headers(scope["headers"]).get("host") if self.router.has_hosts else None
         return self.router.match(method, path, decoded=decoded, host=host)
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Response:
-        """The response to a request, whatever happens on the way to it."""
+    async def _answer(self, scope: Scope, receive: Receive, found: Match | Miss | None) -> Response:
+        """The response to a request that wants more than that."""
         if not self._built:
             self._build()
-        found = self._match(scope, scope["method"])
+        if found is None:
+            found = self._match(scope, scope["method"])
         if isinstance(found, Miss):
             scope[_MISS] = found
             return await self._go(self._missing, scope, receive, None, ())
         route, values = found
         plan = self._plans[route]
         step = plan.without_body if plan.with_body is plan.without_body or _has_no_body(scope) else plan.with_body
+        if step.colour is Colour.PLAIN:
+            response: Response = step.call(Request(self, scope, receive, route, values))
+            return response
         return await self._go(step, scope, receive, route, values)
 
     async def _go(
@@ -291,7 +304,7 @@ class Application:
             new = [each for each in middleware if not any(each is other for other in self._bound)]
             self._bound += new
             bind(new, self)
-        self._alone.clear()
+        self._ready.clear()
         self._plans = {route: self._plan(route) for route in self.router.routes}
         self._missing = compose(self._middleware, endpoint(_answer_miss, "await", self._errors), self._errors)
         self._find = None if self.router.has_hosts else self.router.tree.find
@@ -304,8 +317,9 @@ class Application:
         run = route.run_by(self.config.sync_mode)
         without_body = compose(middleware, endpoint(route.controller, run, self._errors), self._errors)
         if run != "inline":
-            if run == "await" and not middleware:
-                self._alone[route] = route.controller
+            alone = run == "await" and not middleware
+            if alone or without_body.colour is Colour.ASYNC:
+                self._ready[route] = (route.controller, None) if alone else (None, without_body.call)
             return _Plan(without_body, without_body)
         with_body = compose(middleware, endpoint_with_body(route.controller, run, self._errors), self._errors)
         return _Plan(with_body, without_body)
