@@ -57,7 +57,7 @@ def encode(
 
 def _as_it_is(content: Content) -> tuple[dict[str, str], Body]:
     if isinstance(content, str):
-        return _sized("text/plain; charset=utf-8", content.encode())
+        content = content.encode()
     if isinstance(content, bytes | bytearray | memoryview):
         return {"content-length": str(len(content))}, bytes(content)
     if isinstance(content, AsyncIterable):

@@ -62,7 +62,7 @@ class Frame:
 class Raised:
     """An exception.
 
-    :ivar link: what it has to do with the one before it in the list: ``""``, ``cause``, ``context``.
+    :ivar link: what it is to one before it in the list: ``""``, ``cause``, ``context``, ``member`` of a group.
     :ivar frames: the last one first, for it is the one to look at.
     """
 
@@ -92,18 +92,24 @@ def examine(error: BaseException) -> list[Raised]:
 
 
 def _chain(error: BaseException) -> Iterator[tuple[BaseException, str]]:
+    """An exception, then those in it if it is a group of them, then the one that it came from, with those of that."""
     seen: set[int] = set()
-    current: BaseException | None = error
-    link = ""
-    while current is not None and id(current) not in seen and len(seen) < _MOST_LINKS:
+    waiting: list[tuple[BaseException, str]] = [(error, "")]
+    while waiting and len(seen) < _MOST_LINKS:
+        current, link = waiting.pop(0)
+        if id(current) in seen:
+            continue
         seen.add(id(current))
         yield current, link
+        waiting[:0] = _members(current)
         if current.__cause__ is not None:
-            current, link = current.__cause__, "cause"
-        elif not current.__suppress_context__:
-            current, link = current.__context__, "context"
-        else:
-            return
+            waiting.append((current.__cause__, "cause"))
+        elif current.__context__ is not None and not current.__suppress_context__:
+            waiting.append((current.__context__, "context"))
+
+
+def _members(error: BaseException) -> list[tuple[BaseException, str]]:
+    return [(each, "member") for each in error.exceptions] if isinstance(error, BaseExceptionGroup) else []
 
 
 def _message(error: BaseException) -> str:

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 __all__ = ["debug_page", "routes_table"]
 
-_LINKS = {"cause": "It was raised because of this one", "context": "It was raised while this one was being handled"}
+_LINKS = {
+    "cause": "It was raised because of this one",
+    "context": "It was raised while this one was being handled",
+    "member": "One of the group",
+}
 
 
 def debug_page(request: RequestHead, error: BaseException) -> str:

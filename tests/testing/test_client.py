@@ -8,6 +8,7 @@ import traceback
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import httpx
 import pytest
 
 from atlas import Application, AsyncRequest, ClientDisconnected, NotFound, Request, Response, StreamingResponse
@@ -231,6 +232,44 @@ def test_over_a_socket(app: Application) -> None:
         with client.stream("GET", "/count") as response:
             assert next(response.iter_lines()) == "0"
     assert app.state.seen[-1] == "down"
+
+
+@pytest.mark.parametrize(
+    ("method", "url", "options"),
+    [
+        ("GET", "/", {"params": {"a": [1, "ü &"], "b": True, "c": None}}),
+        ("GET", "/a b/%2Fc/ü?q=ä d", {}),
+        ("POST", "/", {"json": {"a": [1, None, "ü"]}}),
+        ("POST", "/", {"data": {"a": "ü &=", "b": ["1", "2"], "c": True}}),
+        ("PUT", "/", {"content": "ü"}),
+        ("POST", "/", {}),
+        ("DELETE", "/", {"headers": {"X-A": "b", "Accept": "text/html"}, "cookies": {"a": "b"}}),
+    ],
+)
+def test_it_sends_what_httpx_sends(method: str, url: str, options: dict[str, Any]) -> None:
+    seen: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            kept = {name: scope[name] for name in ("method", "path", "query_string", "scheme", "server")}
+            ignored = (b"user-agent", b"accept-encoding", b"connection")
+            headers = sorted(pair for pair in scope["headers"] if pair[0] not in ignored)
+            seen.append((kept, headers, (await receive())["body"]))
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body"})
+
+    async def by_httpx() -> None:
+        own = dict(options)
+        cookies = own.pop("cookies", None)
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://testserver:80", cookies=cookies) as client:
+            await client.request(method, url, **own)
+
+    asyncio.run(by_httpx())
+    TestClient(app).request(method, url, **options)
+    theirs, ours = seen
+    assert ours[1:] == theirs[1:]
+    assert ours[0] == {**theirs[0], "server": ("testserver", 80)}
 
 
 def test_any_asgi_application() -> None:

@@ -88,6 +88,13 @@ def test_what_it_came_from(function: Any, links: list[str]) -> None:
     assert [each.link for each in caught(function)] == links
 
 
+def test_a_group() -> None:
+    group = ExceptionGroup("two", [ValueError("1"), KeyError("2")])
+    group.__cause__ = TypeError("3")
+    found = [(each.kind, each.link) for each in examine(group)]
+    assert found == [("ExceptionGroup", ""), ("ValueError", "member"), ("KeyError", "member"), ("TypeError", "cause")]
+
+
 def test_a_recursion_without_end_is_cut() -> None:
     def forever() -> None:
         forever()
