@@ -150,15 +150,18 @@ every_server = pytest.mark.parametrize("start", [by_atlas, by_uvicorn, by_hyperc
 @every_server
 @pytest.mark.parametrize("path", ["/endless", "/endless_plain", "/events"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_stream_without_an_end_ends_when_the_client_leaves(start: Start, path: str, method: str) -> None:
+def test_a_stream_without_an_end_ends_when_the_client_leaves(
+    start: Start, path: str, method: str, caplog: pytest.LogCaptureFixture
+) -> None:
     async def use(streams: Streams, reader: Any, writer: Any) -> None:
         length = "content-length: 2\r\n" if method == "POST" else ""
         writer.write(f"{method} {path} HTTP/1.1\r\nhost: a\r\n{length}\r\n".encode() + b"ab" * bool(length))
         await reader.readuntil(b"first" if path == "/events" else b"x" * 100)
-        writer.transport.abort()
+        writer.transport.abort() if path != "/events" else writer.close()
         await streams.closed.wait()
 
     run(start, use)
+    assert not [record.getMessage() for record in caplog.records if record.name.startswith("atlas.")]
 
 
 @every_server

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from atlas import ClientDisconnected
 from atlas.web.events import EventSourceResponse, ServerSentEvent
 
 Drive = Callable[..., list[dict[str, Any]]]
@@ -96,3 +97,26 @@ def test_a_stream_without_pings() -> None:
     heard: list[bytes] = []
     ask(EventSourceResponse(["a"], ping=None), heard.append)
     assert heard == [b"", b"", b"data: a\n\n", b""]
+
+
+def test_a_browser_that_leaves_is_no_failure() -> None:
+    closed, sent = [], []
+
+    async def events() -> AsyncIterator[str]:
+        try:
+            await asyncio.Event().wait()
+            yield "never"
+        finally:
+            closed.append(True)
+
+    async def receive() -> Any:
+        return {"type": "http.disconnect"}
+
+    async def send(event: Any) -> None:
+        sent.append(event)
+
+    scope = {"type": "http", "method": "GET", "asgi": {"spec_version": "2.5"}}
+    with pytest.raises(ClientDisconnected):
+        asyncio.run(EventSourceResponse(events())(scope, receive, send))
+    assert closed == [True]
+    assert sent[-1] == {"type": "http.response.body", "body": b""}
