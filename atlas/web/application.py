@@ -89,7 +89,7 @@ class Application:
         self._lifespan = Lifespan(self, lifespan)
         self._errors = ErrorHandlers(debug=self.config.debug)
         self._background = Background()
-        self._lifespan.drain = self._background.drain
+        self._lifespan.prepare, self._lifespan.drain = self._prepare, self._background.drain
         self._template_folders = _template_folders(place, self.config)
         self._templates: Templates | None = None
         self._middleware = check_middleware(middleware, place)
@@ -239,20 +239,20 @@ class Application:
     async def _serve_other(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
         if kind == "lifespan":
-            await self._live(scope, receive, send)
+            await self._lifespan(scope, receive, send)
         elif kind == "websocket":
             await self._shake_hands(scope, receive, send)
         else:
             raise RuntimeError(f"expected a scope of type http, websocket or lifespan, got {kind!r}")
 
-    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def _prepare(self) -> None:
+        """Whatever can be done before the first request. :raises StartupError: for what cannot work."""
         if not self._built:
             self._build()
         if self._template_folders:
             _ = self.templates  # loading Jinja2 takes a tenth of a second, which the first visitor shall not wait for
         mounted = {id(route.app): route.app for route in self.router.routes if isinstance(route, Mount)}
         self._lifespan.mounted = list(mounted.values())
-        await self._lifespan(scope, receive, send)
 
     async def _shake_hands(self, scope: Scope, receive: Receive, send: Send) -> None:
         found = self._match(scope, WEBSOCKET)

@@ -26,12 +26,14 @@ class Lifespan:
     :param context: an async context manager function, entered first and left last; what it yields becomes the state
         that each request sees.
     :ivar mounted: foreign applications, whose lifespans run inside this one.
+    :ivar prepare: called first when it starts.
     :ivar drain: awaited first when it ends, before the shutdown functions.
     """
 
     def __init__(self, app: Any, context: LifespanFunction | None = None) -> None:
         self._app = app
         self.mounted: Sequence[ASGIApp] = ()
+        self.prepare: Callable[[], None] | None = None
         self.drain: Callable[[], Awaitable[None]] | None = None
         self._started: list[MountedLifespan] = []
         self._context = context
@@ -56,6 +58,8 @@ class Lifespan:
             await send({"type": "lifespan.shutdown.complete"})
 
     async def _start(self, scope: Scope) -> None:
+        if self.prepare is not None:
+            self.prepare()
         if self._context is not None:
             entered = self._context(self._app)
             values = await entered.__aenter__()

@@ -268,6 +268,18 @@ def test_a_websocket_is_refused(drive: Drive) -> None:
     assert drive(Application(), type="websocket") == [{"type": "websocket.close", "code": 1000}]
 
 
+def test_what_the_start_finds_wrong_is_told_to_the_server(drive: Drive) -> None:
+    class Needy:
+        def bind(self, application: Application) -> None:
+            raise StartupError("Needy: no secret key")
+
+        def before(self, request: Request) -> None: ...
+
+    app = Application([Route("/", broken)], middleware=[Needy()])
+    sent = drive(app, [{"type": "lifespan.startup"}], type="lifespan")
+    assert sent == [{"type": "lifespan.startup.failed", "message": "Needy: no secret key"}]
+
+
 def test_an_unknown_scope_is_the_callers_fault(drive: Drive) -> None:
     with pytest.raises(RuntimeError, match="expected a scope of type http, websocket or lifespan, got 'smtp'"):
         drive(Application(), type="smtp")
