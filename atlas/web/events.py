@@ -12,10 +12,9 @@ from typing import Any
 
 import msgspec
 
-from atlas.errors import ClientDisconnected
 from atlas.gateway.companions import Company
 from atlas.gateway.pulses import Pulse
-from atlas.types import Event, Receive, Scope, Send
+from atlas.types import Event, Send
 from atlas.web.response import StreamingResponse, Watch
 
 __all__ = ["EventSourceResponse", "ServerSentEvent"]
@@ -109,14 +108,10 @@ class EventSourceResponse(StreamingResponse):
             return b""
         raise TypeError(f"server-sent event: expected a str, a mapping or an event, got {type(content).__name__}")
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await super().__call__(scope, receive, send)
-        except ClientDisconnected:
-            # That it has closed its side is all that a server may know by now: to leave is not to fail, and the
-            # response comes to its end as any other. If the client is gone altogether, this raises the same again.
-            await send({"type": "http.response.body", "body": b""})
-            raise
+    async def leave(self, send: Send) -> None:
+        # That it has closed its side is all that a server may know by now: to leave is not to fail, and the response
+        # comes to its end as any other. If the client is gone altogether, this says so once more.
+        await send({"type": "http.response.body", "body": b""})
 
     async def send_pieces(self, watch: Watch, company: Company, send: Send) -> None:
         # The first event may be long in coming, and a server may keep the head for the first piece: without one a

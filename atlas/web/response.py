@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from atlas.errors import ClientDisconnected
 from atlas.gateway.companions import Company
 from atlas.gateway.disconnects import until_gone
 from atlas.gateway.threads import next_turn
@@ -332,8 +333,14 @@ class StreamingResponse(Response):
                     await self.send_pieces(watch, company, send)
                 rest = self.rest()
             await send({"type": "http.response.body", "body": rest})
+        except ClientDisconnected:
+            await self.leave(send)
+            raise
         finally:
             await _close(self.pieces)
+
+    async def leave(self, send: Send) -> None:
+        """What is left to do for a client that went away."""
 
     async def send_pieces(self, watch: Watch, company: Company, send: Send) -> None:
         """Send the pieces, while ``company`` is kept."""
