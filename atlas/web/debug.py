@@ -86,8 +86,7 @@ def examine(error: BaseException) -> list[Raised]:
             if kind.__module__ in ("builtins", "__main__")
             else f"{kind.__module__}.{kind.__qualname__}"
         )
-        notes = tuple(masked(str(note)) for note in getattr(each, "__notes__", None) or ())
-        found.append(Raised(name, _message(each), notes, link, frames, left_out, _trace(each)))
+        found.append(Raised(name, _message(each), _notes(each), link, frames, left_out, _trace(each)))
     return found
 
 
@@ -110,6 +109,13 @@ def _chain(error: BaseException) -> Iterator[tuple[BaseException, str]]:
 
 def _members(error: BaseException) -> list[tuple[BaseException, str]]:
     return [(each, "member") for each in error.exceptions] if isinstance(error, BaseExceptionGroup) else []
+
+
+def _notes(error: BaseException) -> tuple[str, ...]:
+    try:
+        return tuple(masked(str(note)) for note in getattr(error, "__notes__", None) or ())
+    except Exception:
+        return ()
 
 
 def _message(error: BaseException) -> str:
@@ -242,4 +248,5 @@ def _values(frame: FrameType) -> tuple[tuple[str, str], ...]:
 
 def _is_noise(value: object, in_template: bool) -> bool:
     """What tells nothing: modules; and in a template, which sees them all, functions and classes."""
-    return isinstance(value, ModuleType) or (in_template and callable(value))
+    # Not isinstance(): that asks the object for its __class__, and some raise when they are asked for anything.
+    return issubclass(type(value), ModuleType) or (in_template and callable(value))

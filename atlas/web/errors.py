@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import logging
 from collections.abc import Mapping
 from html import escape
 from http import HTTPStatus
@@ -34,6 +35,8 @@ __all__ = [
     "status_phrase",
     "wants_page",
 ]
+
+_log = logging.getLogger("atlas.web")
 
 # HTTPStatus got the words of RFC 9110 for these in Python 3.13 only.
 _RENAMED = {413: "Content Too Large", 414: "URI Too Long", 416: "Range Not Satisfiable", 422: "Unprocessable Content"}
@@ -184,7 +187,7 @@ def error_response(accept: str | None, error: HTTPException, *, below: str = "")
 
     :param accept: the ``accept`` field of the request. :param below: markup at the end of the page.
     """
-    status, detail = error.status_code, error.detail
+    status, detail = error.status_code, error.detail and _plain(error.detail)
     response: Response
     if wants_page(accept):
         response = _page_response(_page(status, detail or _MEANING.get(status, ""), below), status, _STYLE)
@@ -217,11 +220,22 @@ def _debug_response(request: RequestHead, error: Exception) -> Response:
     from atlas.web.debug_page import debug_page
     from atlas.web.debug_style import STYLE
 
-    if wants_page(request.headers.get("accept")):
-        return _page_response(debug_page(request, error), 500, STYLE)
-    raised = examine(error)
-    lines = "\n".join(each.trace for each in reversed(raised)).splitlines()
-    return ProblemResponse(500, status_phrase(500), exception=f"{raised[0].kind}: {raised[0].message}", traceback=lines)
+    try:
+        if wants_page(request.headers.get("accept")):
+            return _page_response(debug_page(request, error), 500, STYLE)
+        raised = examine(error)
+        lines = _plain("\n".join(each.trace for each in reversed(raised))).splitlines()
+        about = _plain(f"{raised[0].kind}: {raised[0].message}")
+        return ProblemResponse(500, status_phrase(500), exception=about, traceback=lines)
+    except Exception:
+        # What raises even when it is only looked at is answered as it would be without debug.
+        _log.exception("the debug page failed")
+        return error_response(request.headers.get("accept"), HTTPException(500))
+
+
+def _plain(text: str) -> str:
+    """Text that can be sent: lone surrogates, as file names and bad input bring them, are spelled out."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _known_routes(request: RequestHead) -> str:
@@ -241,7 +255,7 @@ def _page_response(page: str, status: int, style: str) -> Response:
     """A page whose own style is all that it may use, whatever policy the site has (CSP3 2.3.1, hash sources)."""
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    return HTMLResponse(page, status, {"content-security-policy": policy})
+    return HTMLResponse(_plain(page), status, {"content-security-policy": policy})
 
 
 def _page(status: int, detail: str, below: str) -> str:

@@ -1,6 +1,8 @@
 import base64
 import hashlib
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -92,6 +94,52 @@ def test_only_with_debug_a_lost_visitor_sees_the_routes() -> None:
     assert "boom" in answered(BROWSER, "/nowhere", debug=True).text
     assert "boom" not in answered(BROWSER, "/nowhere", debug=False).text
     assert "boom" not in answered("*/*", "/nowhere", debug=True).text
+
+
+class Evil:
+    """It raises whatever it is asked."""
+
+    def __getattribute__(self, name: str) -> Any:
+        raise RuntimeError("no")
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no")
+
+
+class Silent(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no")
+
+
+class Odd(Exception):
+    __notes__ = 5
+
+
+@pytest.mark.parametrize("accept", [BROWSER, "*/*"])
+@pytest.mark.parametrize("make", [Silent, Odd, lambda: ValueError("\ud800")])
+def test_whatever_is_raised_is_answered(accept: str, make: Callable[[], Exception]) -> None:
+    def fail(request: Request) -> None:
+        evil = [Evil()]
+        _evil_too, *_ = evil
+        raise make()
+
+    client = TestClient(Application([Route("/", fail)], debug=True), raise_server_exceptions=False)
+    response = client.get("/", headers={"accept": accept})
+    assert response.status_code == 500
+    assert "fail" in response.text
+
+
+def test_a_debug_page_that_fails_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(error: Exception) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr("atlas.web.debug_page.examine", broken)
+    assert answered(BROWSER, debug=True).status_code == 500
+
+
+@pytest.mark.parametrize("accept", [BROWSER, "*/*"])
+def test_a_detail_that_is_no_text(accept: str) -> None:
+    assert b"lake \\ud800" in error_response(accept, NotFound("lake \ud800")).body.replace(b"\\\\", b"\\")
 
 
 @pytest.mark.parametrize("debug", [True, False])
