@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -247,6 +248,8 @@ class Application:
 
     def _prepare(self) -> None:
         """Whatever can be done before the first request. :raises StartupError: for what cannot work."""
+        if self.config.log_level is not None:
+            logging.getLogger("atlas.web").setLevel(self.config.log_level.upper())
         if not self._built:
             self._build()
         if self._template_folders:

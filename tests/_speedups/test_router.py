@@ -1,5 +1,6 @@
 """The compiled tree beside a matcher that tries every route: simple, slow, and right to look at."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote_to_bytes
@@ -235,3 +236,15 @@ def test_the_wrong_kind_of_argument_is_a_type_error() -> None:
         tree.find("GET", "/a")
     with pytest.raises(TypeError):
         tree.find(None, b"/a")
+
+
+def test_searching_keeps_no_memory() -> None:
+    value = object()
+    tree = RouteTree([([b"/", Converter(lambda text: value), b"/x/", KINDS["int"]], {"GET": 1})])
+    before = sys.getrefcount(value)
+    for _ in range(100):
+        assert tree.find("GET", b"/a/x/7") == (1, (value, 7))
+        assert tree.find("GET", b"/a/y") is None
+        assert tree.find("PUT", b"/a/x/7") is None
+        assert tree.methods(b"/a/x/7") == ["GET"]
+    assert sys.getrefcount(value) == before
