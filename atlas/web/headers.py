@@ -54,6 +54,8 @@ class Headers(Mapping[str, str]):
         wanted = name.lower().encode("latin-1", "replace")
         return [value.decode("latin-1") for key, value in self.raw if key == wanted]
 
+    getlist = get_all  # as Starlette and Flask have it
+
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and any(key == name.lower().encode("latin-1", "replace") for key, _ in self.raw)
 

@@ -190,9 +190,10 @@ def _flashes(context: jinja2.runtime.Context) -> Any:
 class StreamingTemplate(StreamingResponse):
     """A page that is sent while it is rendered, for one that is long or slow to make.
 
-    What goes wrong after its first bytes can't become an error page any more: the response is cut.
+    Its beginning is rendered at once: what goes wrong there is an error page. Behind it the response can only be cut.
 
     :param name: relative to the template folders. :param context: as for :func:`render`.
+    :raises jinja2.TemplateError: if it is missing, or wrong at its beginning.
     """
 
     __slots__ = ()
@@ -208,7 +209,12 @@ class StreamingTemplate(StreamingResponse):
         block: str | None = None,
     ) -> None:
         pieces = _gathered(request.app.templates.pieces(request, name, context, block))
-        super().__init__(pieces, status_code, headers)
+        super().__init__(_behind(next(pieces), pieces), status_code, headers)
+
+
+def _behind(first: str, others: Iterator[str]) -> Iterator[str]:
+    yield first
+    yield from others
 
 
 def _gathered(pieces: Iterator[str]) -> Iterator[str]:

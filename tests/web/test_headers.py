@@ -81,3 +81,7 @@ def test_weights() -> None:
         "br": 0.5,
         "gzip": 1.0,
     }
+
+
+def test_every_value_by_the_name_that_others_give_it() -> None:
+    assert Headers([(b"a", b"1"), (b"a", b"2")]).getlist("A") == ["1", "2"]
