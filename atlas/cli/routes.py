@@ -63,7 +63,8 @@ def _controller(route: RouteInfo) -> str:
 def _table(routes: Sequence[RouteInfo]) -> str:
     rows = [_row(route) for route in routes]
     widths = [max(len(row[column]) for row in [_HEAD, *rows]) for column in range(len(_HEAD))]
-    lines = [click.style("  ".join(word.ljust(width) for word, width in zip(_HEAD, widths, strict=True)), dim=True)]
+    head = "  ".join(word.ljust(width) for word, width in zip(_HEAD, widths, strict=True))
+    lines = [click.style(head.rstrip(), dim=True)]
     for row in rows:
         cells = [_coloured(column, text, width) for column, (text, width) in enumerate(zip(row, widths, strict=True))]
         lines.append("  ".join(cells).rstrip())

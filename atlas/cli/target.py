@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -56,7 +57,12 @@ def find(app: str | None, app_dir: str | None = None, factory: bool | None = Non
     gathered = settings_for(app, app_dir, factory)
     settings = gathered.settings
     found = importer.load(gathered.app or "", app_dir=settings.app_dir, factory=settings.factory)
-    return Target(gathered.app or "the application", found)
+    return Target(gathered.app or _default_name(settings.app_dir), found)
+
+
+def _default_name(app_dir: str) -> str:
+    """What the importer took where nothing was named."""
+    return "main:app" if (Path(app_dir) / "main.py").is_file() else "app.main:app"
 
 
 def atlas_only(target: Target) -> Application:

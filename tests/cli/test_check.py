@@ -15,7 +15,7 @@ app = Application([Route("/", lambda request: "", name="home")])
 
 def test_nothing_to_fix(project: Path, run: Run) -> None:
     (project / "main.py").write_text(APP)
-    assert run("check") == (0, "ok  the application: 1 route, nothing to fix\n", "")
+    assert run("check") == (0, "ok  main:app: 1 route, nothing to fix\n", "")
     assert run("check", "main:app")[1] == "ok  main:app: 1 route, nothing to fix\n"
 
 

@@ -10,7 +10,8 @@ APP = "from atlas import Application\n\napp = Application()\n\n\ndef make():\n  
 
 def test_the_default(project: Path) -> None:
     (project / "main.py").write_text(APP)
-    assert atlas_only(find(None)).debug is False
+    found = find(None)
+    assert (found.name, atlas_only(found).debug) == ("main:app", False)
 
 
 @pytest.mark.parametrize("more", ["app = 'pond:app'", "app = 'pond:make'\nfactory = true"])
