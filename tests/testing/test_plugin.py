@@ -8,6 +8,8 @@ import pytest
 
 from atlas.testing.plugin import LiveServer
 
+ROOT = Path(__file__).parents[2]
+
 APP = """
 from atlas import Application
 
@@ -47,7 +49,7 @@ def run(folder: Path, **files: str) -> tuple[int, str]:
         capture_output=True,
         text=True,
         check=False,
-        env={"PYTHONPATH": f"{Path(__file__).parents[2]}:{folder}", "PATH": ""},
+        env={"PYTHONPATH": f"{ROOT}:{folder}", "PATH": ""},
         cwd=folder,
     )
     return done.returncode, done.stdout + done.stderr
@@ -81,3 +83,9 @@ def test_a_live_server_is_its_address() -> None:
     assert (str(server), server.url) == ("http://127.0.0.1:80", "http://127.0.0.1:80")
     with pytest.raises(AttributeError):
         server.port = 81  # type: ignore[misc]
+
+
+def test_loading_it_loads_no_framework() -> None:
+    code = "import sys, atlas.testing.plugin; print({'asyncio', 'atlas.web', 'atlas.server'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert "atlas" not in done.stdout
