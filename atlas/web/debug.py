@@ -144,10 +144,12 @@ def _frames(trace: TracebackType | None) -> tuple[tuple[Frame, ...], int]:
 
 
 def _without_the_way_in(steps: list[TracebackType]) -> list[TracebackType]:
-    """The steps from the controller on: those before it are the framework's, and always the same."""
-    for index, step in enumerate(steps):
-        if _kind(step.tb_frame.f_code.co_filename) != "atlas":
-            return steps[index:]
+    """The steps from the reader's own code on: those before it, the server's and ours, are always the same."""
+    kinds = [_kind(step.tb_frame.f_code.co_filename) for step in steps]
+    for wanted in (("own", "template"), ("library",)):
+        for index, kind in enumerate(kinds):
+            if kind in wanted:
+                return steps[index:]
     return steps
 
 

@@ -69,6 +69,13 @@ def test_own_frames_are_open_and_others_folded() -> None:
     assert '<details class="frame library" open>' not in text
 
 
+@pytest.mark.parametrize("run", ["inline", "greenlet", "thread"])
+def test_the_way_in_is_left_out(run: str) -> None:
+    app = Application([Route("/lakes/{lake}", boom, run=run)], debug=True)  # type: ignore[arg-type]
+    text = TestClient(app, raise_server_exceptions=False).get("/lakes/Ness", headers=BROWSER).text
+    assert text.count('<details class="frame') == 1
+
+
 def test_the_line_of_a_template(tmp_path: Path) -> None:
     (tmp_path / "page.html").write_text("<h1>Lakes</h1>\n{{ lake.depth }}\n")
     config = {"template_dirs": [str(tmp_path)]}
