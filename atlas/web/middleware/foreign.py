@@ -17,7 +17,6 @@ from atlas.web.response import Response
 
 __all__ = ["ForeignResponse", "Middleware", "foreign_step", "start_foreign"]
 
-_PAUSE = object()
 _REQUEST = "atlas.request"
 
 
@@ -75,7 +74,7 @@ async def start_foreign(app: ASGIApp, scope: Scope, receive: Receive) -> Respons
     """
     gate = _Gate()
     running = _run(app, scope, receive, gate.take)
-    await _Advance(running)
+    await _Advance(running, gate)
     if gate.start is None:
         raise RuntimeError(f"the ASGI application {app!r} returned without a response")
     return ForeignResponse(gate, running)
@@ -100,7 +99,7 @@ class _Gate:
             if event["type"] != "http.response.start":
                 raise RuntimeError(f"expected http.response.start, got {event['type']}")
             self.start = event
-            await _pause()
+            await _pause(self)
             event = self.start
         assert self.send is not None  # nobody else goes on after the pause
         if self.filters and event["type"] == "http.response.body":
@@ -138,21 +137,23 @@ class ForeignResponse(Response):
         gate.send = send
         if scope["method"] == "HEAD":
             gate.filters.clear()  # there is no body, and so no end of it
-        await _Advance(self._running)
+        await _Advance(self._running, gate)
 
 
 @coroutine
-def _pause() -> Generator[object, None, None]:
-    yield _PAUSE
+def _pause(gate: _Gate) -> Generator[object, None, None]:
+    """Stop at a gate. It is named, for one application may stand inside another, and both at their gates."""
+    yield gate
 
 
 class _Advance:
-    """Awaiting it runs a coroutine, in this task, until it pauses or ends. What it waits for is waited for here."""
+    """Awaiting it runs a coroutine, in this task, until it stops at its gate or ends. Its waiting is done here."""
 
-    __slots__ = ("_coroutine",)
+    __slots__ = ("_coroutine", "_gate")
 
-    def __init__(self, running: Coroutine[Any, Any, None]) -> None:
+    def __init__(self, running: Coroutine[Any, Any, None], gate: _Gate) -> None:
         self._coroutine = running
+        self._gate = gate
 
     def __await__(self) -> Generator[Any, Any, None]:
         step: Callable[[Any], Any] = self._coroutine.send
@@ -162,7 +163,7 @@ class _Advance:
                 waited = step(given)
             except StopIteration:
                 return
-            if waited is _PAUSE:
+            if waited is self._gate:
                 return
             try:
                 given, step = (yield waited), self._coroutine.send
