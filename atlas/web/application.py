@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeAlias, TypeVar, cast
 
 from atlas.errors import ClientDisconnected, StartupError
-from atlas.gateway.greenlets import in_greenlet
+from atlas.gateway.greenlets import Greenlets
 from atlas.gateway.jobs import Job
 from atlas.types import Receive, Scope, Send
 from atlas.web.background import Background, enter
@@ -89,6 +89,7 @@ class Application:
         self.router = Router(routes)
         self._lifespan = Lifespan(self, lifespan)
         self._errors = ErrorHandlers(debug=self.config.debug)
+        self._greenlets = Greenlets()
         self._background = Background()
         self._lifespan.prepare, self._lifespan.drain = self._prepare, self._background.drain
         self._template_folders = _template_folders(place, self.config)
@@ -294,7 +295,7 @@ class Application:
             return response
         request = Request(self, scope, receive, route, values)
         if step.colour is Colour.GREENLET:
-            return cast(Response, await in_greenlet(step.call, request))
+            return cast(Response, await self._greenlets.run(step.call, request))
         return cast(Response, step.call(request))
 
     def _rebuild(self) -> None:
@@ -309,7 +310,7 @@ class Application:
             bind(new, self)
         self._ready.clear()
         self._plans = {route: self._plan(route) for route in self.router.routes}
-        self._missing = compose(self._middleware, endpoint(_answer_miss, "await", self._errors), self._errors)
+        self._missing = self._compose(self._middleware, endpoint, _answer_miss, "await")
         self._find = None if self.router.has_hosts else self.router.tree.find
         self._built = True
 
@@ -318,14 +319,20 @@ class Application:
         if route.timeout is not None and not any(isinstance(each, Timeout) for each in middleware):
             middleware += (Timeout(),)  # it takes the time of the route
         run = route.run_by(self.config.sync_mode)
-        without_body = compose(middleware, endpoint(route.controller, run, self._errors), self._errors)
+        without_body = self._compose(middleware, endpoint, route.controller, run)
         if run != "inline":
             alone = run == "await" and not middleware
             if alone or without_body.colour is Colour.ASYNC:
                 self._ready[route] = (route.controller, None) if alone else (None, without_body.call)
             return _Plan(without_body, without_body)
-        with_body = compose(middleware, endpoint_with_body(route.controller, run, self._errors), self._errors)
+        with_body = self._compose(middleware, endpoint_with_body, route.controller, run)
         return _Plan(with_body, without_body)
+
+    def _compose(
+        self, middleware: tuple[Any, ...], inner: Callable[..., Step], controller: Callable[..., Any], run: str
+    ) -> Step:
+        errors, greenlets = self._errors, self._greenlets
+        return compose(middleware, inner(controller, run, errors, greenlets), errors, greenlets)
 
 
 _MISS = "atlas.miss"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from atlas.gateway.greenlets import in_greenlet
+from atlas.gateway.greenlets import Greenlets
 from atlas.gateway.threads import in_thread
 from atlas.web.controllers import to_response
 from atlas.web.middleware.chain import Colour, Errors, Step
@@ -18,7 +18,7 @@ __all__ = ["endpoint", "endpoint_with_body"]
 Controller = Callable[..., Any]
 
 
-def endpoint(controller: Controller, run: str, errors: Errors) -> Step:
+def endpoint(controller: Controller, run: str, errors: Errors, greenlets: Greenlets) -> Step:
     """The call of a controller for a request without a body.
 
     :param run: ``await``, ``inline``, ``greenlet`` or ``thread``.
@@ -28,16 +28,16 @@ def endpoint(controller: Controller, run: str, errors: Errors) -> Step:
     if run == "thread":
         return Step(_elsewhere(in_thread, controller, errors), Colour.ASYNC)
     if run == "greenlet":
-        return Step(_elsewhere(in_greenlet, controller, errors), Colour.ASYNC)
+        return Step(_elsewhere(greenlets.run, controller, errors), Colour.ASYNC)
     if errors.waits:
-        return endpoint_with_body(controller, run, errors)
+        return endpoint_with_body(controller, run, errors, greenlets)
     return Step(_inline(controller, errors), Colour.PLAIN)
 
 
-def endpoint_with_body(controller: Controller, run: str, errors: Errors) -> Step:
+def endpoint_with_body(controller: Controller, run: str, errors: Errors, greenlets: Greenlets) -> Step:
     """The same for a request with a body, which a ``def`` controller finds read: only ``async def`` can wait for it."""
     if run != "inline":
-        return endpoint(controller, run, errors)
+        return endpoint(controller, run, errors, greenlets)
     return Step(_elsewhere(_call, controller, errors), Colour.ASYNC)
 
 

@@ -1,9 +1,14 @@
 import asyncio
+import gc
+import weakref
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
+from typing import Any
 
 import pytest
+from greenlet import getcurrent
 
-from atlas.gateway.greenlets import await_, can_wait, in_greenlet
+from atlas.gateway.greenlets import Greenlets, await_, can_wait, in_greenlet
 
 name: ContextVar[str] = ContextVar("name", default="nobody")
 
@@ -13,7 +18,12 @@ async def later(value: str) -> str:
     return value
 
 
-def test_a_plain_function_waits_and_others_run_meanwhile() -> None:
+RUNNERS = [in_greenlet, Greenlets().run, Greenlets(most_idle=0).run]
+each_runner = pytest.mark.parametrize("run_it", RUNNERS, ids=["alone", "pool", "no pool"])
+
+
+@each_runner
+def test_a_plain_function_waits_and_others_run_meanwhile(run_it: Any) -> None:
     seen = []
 
     def work(tag: str) -> str:
@@ -22,13 +32,14 @@ def test_a_plain_function_waits_and_others_run_meanwhile() -> None:
         return tag * 2
 
     async def both() -> list[str]:
-        return await asyncio.gather(in_greenlet(work, "a"), in_greenlet(work, tag="b"))
+        return await asyncio.gather(run_it(work, "a"), run_it(work, tag="b"))
 
     assert asyncio.run(both()) == ["aa", "bb"]
     assert seen == ["a", "b", "a", "b"]
 
 
-def test_it_runs_in_the_task_and_context_of_its_caller() -> None:
+@each_runner
+def test_it_runs_in_the_task_and_context_of_its_caller(run_it: Any) -> None:
     def work() -> tuple[object, str]:
         name.set("inside")
         await_(later("x"))
@@ -36,13 +47,14 @@ def test_it_runs_in_the_task_and_context_of_its_caller() -> None:
 
     async def run() -> tuple[bool, str, str]:
         name.set("outside")
-        task, inside = await in_greenlet(work)
+        task, inside = await run_it(work)
         return task is asyncio.current_task(), inside, name.get()
 
     assert asyncio.run(run()) == (True, "inside", "inside")
 
 
-def test_exceptions_go_both_ways() -> None:
+@each_runner
+def test_exceptions_go_both_ways(run_it: Any) -> None:
     async def fail() -> None:
         await asyncio.sleep(0)
         raise KeyError("from below")
@@ -53,10 +65,11 @@ def test_exceptions_go_both_ways() -> None:
         raise ValueError("from inside")
 
     with pytest.raises(ValueError, match="from inside"):
-        asyncio.run(in_greenlet(work))
+        asyncio.run(run_it(work))
 
 
-def test_a_cancellation_is_raised_where_it_waits() -> None:
+@each_runner
+def test_a_cancellation_is_raised_where_it_waits(run_it: Any) -> None:
     seen = []
 
     def work() -> None:
@@ -69,7 +82,7 @@ def test_a_cancellation_is_raised_where_it_waits() -> None:
             seen.append(await_(later("cleaned up")))
 
     async def run() -> None:
-        task = asyncio.ensure_future(in_greenlet(work))
+        task = asyncio.ensure_future(run_it(work))
         await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -97,3 +110,51 @@ def test_there_is_a_clear_sentence_where_nobody_can_wait() -> None:
 
 def test_one_can_ask_whether_it_works() -> None:
     assert asyncio.run(in_greenlet(can_wait))
+
+
+def test_a_pool_uses_its_greenlets_again() -> None:
+    pool = Greenlets()
+
+    async def run() -> list[int]:
+        return [await pool.run(lambda: id(getcurrent())) for _ in range(3)]
+
+    assert len(set(asyncio.run(run()))) == 1
+
+
+def test_an_idle_greenlet_keeps_nothing_alive() -> None:
+    class Thing:
+        pass
+
+    pool, seen = Greenlets(), []
+
+    def work(thing: Thing) -> Thing:
+        await_(later("x"))
+        seen.append(weakref.ref(thing))
+        return thing
+
+    def fail(thing: Thing) -> None:
+        seen.append(weakref.ref(thing))
+        raise KeyError
+
+    async def run() -> None:
+        gc.disable()
+        try:
+            await pool.run(work, Thing())
+            with pytest.raises(KeyError):
+                await pool.run(fail, Thing())
+        finally:
+            gc.enable()
+
+    asyncio.run(run())
+    assert [ref() for ref in seen] == [None, None]
+
+
+def test_a_pool_serves_several_threads() -> None:
+    pool = Greenlets()
+
+    def work(tag: str) -> str:
+        return await_(later(tag))
+
+    with ThreadPoolExecutor(2) as executor:
+        results = list(executor.map(lambda tag: asyncio.run(pool.run(work, tag)), "abcdef"))
+    assert results == list("abcdef")

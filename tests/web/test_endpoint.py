@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from atlas import Application, Route
-from atlas.gateway.greenlets import await_
+from atlas.gateway.greenlets import Greenlets, await_
 from atlas.web.endpoint import endpoint, endpoint_with_body
 from atlas.web.error_handlers import ErrorHandlers
 from atlas.web.middleware.chain import Colour
@@ -24,8 +24,8 @@ def controller(request: Any) -> str:
     [("await", Colour.ASYNC), ("inline", Colour.PLAIN), ("greenlet", Colour.ASYNC), ("thread", Colour.ASYNC)],
 )
 def test_the_colour_of_a_call(run: str, colour: Colour) -> None:
-    assert endpoint(controller, run, ErrorHandlers(debug=False)).colour is colour
-    assert endpoint_with_body(controller, run, ErrorHandlers(debug=False)).colour is Colour.ASYNC
+    assert endpoint(controller, run, ErrorHandlers(debug=False), Greenlets()).colour is colour
+    assert endpoint_with_body(controller, run, ErrorHandlers(debug=False), Greenlets()).colour is Colour.ASYNC
 
 
 def test_a_plain_controller_finds_its_body_read(ask: Ask) -> None:

@@ -23,7 +23,7 @@ from itertools import groupby
 from typing import Any, NamedTuple, Protocol
 
 from atlas.errors import StartupError
-from atlas.gateway.greenlets import await_, in_greenlet
+from atlas.gateway.greenlets import Greenlets, await_
 from atlas.web.controllers import check_callable, is_async, to_response
 from atlas.web.middleware.foreign import Middleware, foreign_step
 from atlas.web.request import AsyncRequest, Request
@@ -95,15 +95,15 @@ def bind(middleware: Iterable[Any], application: Any) -> None:
             tell(application)
 
 
-def compose(middleware: Sequence[Any], endpoint: Step, errors: Errors) -> Step:
+def compose(middleware: Sequence[Any], endpoint: Step, errors: Errors, greenlets: Greenlets) -> Step:
     """One step of the middleware and what it stands around."""
     step = endpoint
     for kind, group in groupby(reversed(middleware), key=_style):
         if kind == "hooks":
-            step = _hooks_step(list(group)[::-1], step, errors)
+            step = _hooks_step(list(group)[::-1], step, errors, greenlets)
         else:
             for each in group:
-                step = _around(each, step, errors)
+                step = _around(each, step, errors, greenlets)
     return step
 
 
@@ -111,15 +111,15 @@ def _style(each: Any) -> str:
     return "hooks" if not isinstance(each, Middleware) and _has_hooks(each) else "around"
 
 
-def _around(each: Any, inner: Step, errors: Errors) -> Step:
+def _around(each: Any, inner: Step, errors: Errors, greenlets: Greenlets) -> Step:
     if isinstance(each, Middleware):
-        return Step(_guarded(foreign_step(each, to_async(inner)), errors), Colour.ASYNC)
+        return Step(_guarded(foreign_step(each, to_async(inner, greenlets)), errors), Colour.ASYNC)
     if is_async(each):
-        return _async_function(each, to_async(inner), errors)
+        return _async_function(each, to_async(inner, greenlets), errors)
     return _plain_function(each, inner, errors)
 
 
-def to_async(step: Step) -> Call:
+def to_async(step: Step, greenlets: Greenlets) -> Call:
     """A step as an ``async def`` that takes an AsyncRequest."""
     call, colour = step
     if colour is Colour.ASYNC:
@@ -129,7 +129,7 @@ def to_async(step: Step) -> Call:
         return call(request.seen_as(Request))
 
     async def waiting(request: Any) -> Any:
-        return await in_greenlet(call, request.seen_as(Request))
+        return await greenlets.run(call, request.seen_as(Request))
 
     return plain if colour is Colour.PLAIN else waiting
 
@@ -184,12 +184,12 @@ def _answer_in_plain_code(errors: Errors) -> tuple[Callable[[Any, Exception], Re
     return (lambda request, error: await_(errors.answer(request, error))), True
 
 
-def _hooks_step(group: Sequence[Any], inner: Step, errors: Errors) -> Step:
+def _hooks_step(group: Sequence[Any], inner: Step, errors: Errors, greenlets: Greenlets) -> Step:
     hooks = _Hooks(group)
     if hooks.waits:
-        return Step(_waiting_hooks(hooks, to_async(inner), errors), Colour.ASYNC)
+        return Step(_waiting_hooks(hooks, to_async(inner, greenlets), errors), Colour.ASYNC)
     if inner.colour is Colour.ASYNC or errors.waits:
-        return Step(_hooks_around_async(hooks, to_async(inner), errors), Colour.ASYNC)
+        return Step(_hooks_around_async(hooks, to_async(inner, greenlets), errors), Colour.ASYNC)
     return Step(_hooks_around_plain(hooks, inner.call, errors), inner.colour)
 
 
