@@ -18,13 +18,21 @@ __all__ = ["NAME", "Program", "execute"]
 NAME = "atlas"
 NOT_SERVED, USAGE, REFUSED, INTERRUPTED = 1, 2, 3, 130
 
-_COMMANDS = {"serve": "Serve an application."}  # name and short help; the module atlas.cli.<name> has the rest
+_COMMANDS = {  # name and short help; the module atlas.cli.<name> has the rest
+    "serve": "Serve an application.",
+    "new": "Begin a site.",
+    "routes": "List the routes of an application.",
+    "check": "Look for mistakes in an application.",
+    "shell": "Python with the application at hand.",
+    "config": "Show the settings and where they come from.",
+}
 
 
 def execute(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit status; an error is one line on standard error."""
     try:
-        _program().main(list(arguments), prog_name=NAME, standalone_mode=False)
+        left = _program().main(list(arguments), prog_name=NAME, standalone_mode=False)
+        return left if isinstance(left, int) else 0  # a command that leaves by click's Exit: click gives its status
     except click.exceptions.Exit as leave:
         return leave.exit_code
     except (click.Abort, KeyboardInterrupt):
@@ -44,7 +52,6 @@ def execute(arguments: Sequence[str]) -> int:
         return _complain(str(error), REFUSED)
     except StartupError as error:
         return _complain(str(error), NOT_SERVED)
-    return 0
 
 
 def _complain(message: str, status: int) -> int:

@@ -11,7 +11,33 @@ from msgspec import Struct
 
 from atlas.web.response import DelegatedResponse, HTMLResponse, JSONResponse, Response
 
-__all__ = ["check_callable", "check_controller", "controller_name", "is_async", "to_response"]
+__all__ = [
+    "Controller",
+    "check_callable",
+    "check_controller",
+    "controller_name",
+    "is_async",
+    "takes_more",
+    "to_response",
+]
+
+_METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
+
+
+class Controller:
+    """Controllers of one path as the methods of a class: ``get(self, request, ...)``, ``post`` and so on.
+
+    Each is ``def`` or ``async def``. One object is made at start-up and answers all requests, so what belongs to a
+    request has no place on ``self``.
+    """
+
+    @classmethod
+    def methods(cls) -> tuple[str, ...]:
+        """The methods that the class answers. :raises ValueError: if there is none."""
+        there = tuple(name.upper() for name in _METHODS if callable(getattr(cls, name, None)))
+        if not there:
+            raise ValueError(f"the class {cls.__name__} has no method named as one of HTTP: " + ", ".join(_METHODS))
+        return there
 
 
 def is_async(function: Callable[..., Any]) -> bool:
@@ -27,6 +53,16 @@ def check_controller(function: Callable[..., Any], parameters: int) -> None:
     """
     plural = "" if parameters == 1 else "s"
     check_callable(function, 1 + parameters, "controller", f"the request and {parameters} path parameter{plural}")
+
+
+def takes_more(function: Callable[..., Any], arguments: int) -> bool:
+    """Whether a function has to be called with more than so many arguments by position."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    positional = [each for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
+    return sum(each.default is each.empty for each in positional) > arguments
 
 
 def check_callable(function: Callable[..., Any], arguments: int, what: str, given: str) -> None:

@@ -20,12 +20,14 @@ class Converter:
     :param format: value to text; raises ValueError or TypeError for a value that is none.
     :param rank: lower ranks are tried first where kinds stand side by side. Own kinds count as typed.
     :param many: whether it takes all of the rest, with its slashes.
+    :param native: the kind that the compiled tree reads by itself, for those in the box.
     """
 
     parse: Callable[[str], Any]
     format: Callable[[Any], str] = str
     rank: int = 10
     many: bool = False
+    native: str = ""
 
 
 def _matching(pattern: str, convert: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -53,19 +55,21 @@ def _text(value: Any) -> str:
 
 
 STRING_RANK, PATH_RANK = 100, 200
-_STRING = Converter(str, _text, STRING_RANK)
+_STRING = Converter(str, _text, STRING_RANK, native="string")
 
 # Not state of a server but vocabulary of the process, as codecs.register is: read when routes are made, at start-up.
 _CONVERTERS: dict[str, Converter] = {
     "string": _STRING,
     "str": _STRING,
     # 19 digits hold every 64-bit number: what is longer is no key of anything, and int() of it takes quadratic time.
-    "int": Converter(_matching(r"[0-9]{1,19}", int), _digits, rank=1),
-    "float": Converter(_matching(r"-?[0-9]{1,19}(\.[0-9]{1,19})?", float), rank=2),
-    "uuid": Converter(_matching(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", UUID), rank=3),
-    "date": Converter(_matching(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", date.fromisoformat), date.isoformat, rank=4),
-    "slug": Converter(_matching(r"[0-9A-Za-z_-]+", str), _text, rank=50),
-    "path": Converter(str, _text, PATH_RANK, many=True),
+    "int": Converter(_matching(r"[0-9]{1,19}", int), _digits, rank=1, native="int"),
+    "float": Converter(_matching(r"-?[0-9]{1,19}(\.[0-9]{1,19})?", float), rank=2, native="float"),
+    "uuid": Converter(_matching(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", UUID), rank=3, native="uuid"),
+    "date": Converter(
+        _matching(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", date.fromisoformat), date.isoformat, rank=4, native="date"
+    ),
+    "slug": Converter(_matching(r"[0-9A-Za-z_-]+", str), _text, rank=50, native="slug"),
+    "path": Converter(str, _text, PATH_RANK, many=True, native="path"),
 }
 
 

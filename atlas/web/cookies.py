@@ -11,13 +11,27 @@ __all__ = ["format_cookie", "parse_cookies"]
 
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*")  # cookie-octet, RFC 6265 4.1.1
-_ATTRIBUTE = re.compile(r"[\x20-\x3a\x3c-\x7e]*")
+_PATH = re.compile(r"/[\x20-\x3a\x3c-\x7e]*")
+_DOMAIN = re.compile(r"\.?[A-Za-z0-9]([A-Za-z0-9\-.]*[A-Za-z0-9])?")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+MAX_COOKIES = 300  # browsers keep 180 for a site at most; the rest is somebody's test of our patience
+MAX_SIZE = 4096  # name, value and attributes: browsers drop what is longer (RFC 6265 6.1)
 
 
 def parse_cookies(values: list[str]) -> dict[str, str]:
-    """Every cookie of the ``cookie`` fields. Of a name sent twice the first counts: its path is the longer one."""
+    """Every cookie of the ``cookie`` fields. Of a name sent twice the first counts: its path is the longer one.
+
+    A part that is no cookie is left out: it may have been set by another program of the same site.
+
+    :raises ValueError: for a control character, or more than :data:`MAX_COOKIES`.
+    """
     cookies: dict[str, str] = {}
     for header in values:
+        if _CONTROL.search(header):
+            raise ValueError("a cookie has a control character")
+        if header.count(";") + len(cookies) >= MAX_COOKIES:
+            raise ValueError(f"there are more than {MAX_COOKIES} cookies")
         for part in header.split(";"):
             name, equals, value = part.partition("=")
             name, value = name.strip(), value.strip()
@@ -39,28 +53,63 @@ def format_cookie(
     secure: bool = False,
     httponly: bool = True,
     samesite: Literal["lax", "strict", "none"] | None = "lax",
+    partitioned: bool = False,
 ) -> str:
     """The value of one ``set-cookie`` field.
 
-    :raises ValueError: for a name, value, path or domain that RFC 6265 4.1.1 has no room for.
+    :param expires: with its time zone. :param partitioned: kept apart for each site that embeds this one (CHIPS).
+    :raises ValueError: for what RFC 6265 4.1.1 has no room for, and for what browsers would drop without a word.
     """
-    if not _NAME.fullmatch(name):
-        raise ValueError(f"cookie name {name!r}: expected a token (RFC 6265 4.1.1)")
-    if not _VALUE.fullmatch(value):
-        raise ValueError(f"cookie {name!r}: {value!r} has a character that a cookie cannot carry; encode it first")
-    if samesite == "none" and not secure:
-        raise ValueError(f"cookie {name!r}: browsers drop samesite='none' without secure=True")
-    parts = [f"{name}={value}"]
-    for key, attribute in (("Path", path), ("Domain", domain)):
+    parts = [f"{_check_name(name)}={_check_value(name, value)}"]
+    for key, attribute, fits in (("Path", path, _PATH), ("Domain", domain, _DOMAIN)):
         if attribute is not None:
-            if not _ATTRIBUTE.fullmatch(attribute):
+            if not fits.fullmatch(attribute):
                 raise ValueError(f"cookie {name!r}: {key.lower()} {attribute!r} is not possible")
             parts.append(f"{key}={attribute}")
     if max_age is not None:
-        parts.append(f"Max-Age={int(max_age)}")
+        if type(max_age) is not int:
+            raise ValueError(f"cookie {name!r}: max_age: expected a number of seconds, got {max_age!r}")
+        parts.append(f"Max-Age={max_age}")
     if expires is not None:
+        if expires.tzinfo is None:
+            raise ValueError(f"cookie {name!r}: expires: {expires!r} has no time zone")
         parts.append(f"Expires={format_datetime(expires.astimezone(UTC), usegmt=True)}")
     parts += ["Secure"] * secure + ["HttpOnly"] * httponly
     if samesite is not None:
+        if samesite not in ("lax", "strict", "none"):
+            raise ValueError(f"cookie {name!r}: samesite: expected 'lax', 'strict', 'none' or None, got {samesite!r}")
         parts.append(f"SameSite={samesite.capitalize()}")
-    return "; ".join(parts)
+    parts += ["Partitioned"] * partitioned
+    _check_rules(name, path, domain, secure, samesite, partitioned)
+    cookie = "; ".join(parts)
+    if len(cookie) > MAX_SIZE:
+        raise ValueError(f"cookie {name!r} has {len(cookie)} bytes; browsers drop what has more than {MAX_SIZE}")
+    return cookie
+
+
+def _check_name(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"cookie name {name!r}: expected a token (RFC 6265 4.1.1)")
+    return name
+
+
+def _check_value(name: str, value: str) -> str:
+    if not _VALUE.fullmatch(value):
+        raise ValueError(f"cookie {name!r}: {value!r} has a character that a cookie cannot carry; encode it first")
+    return value
+
+
+def _check_rules(
+    name: str, path: str | None, domain: str | None, secure: bool, samesite: str | None, partitioned: bool
+) -> None:
+    """What has to come together, or browsers drop the cookie (the revision of RFC 6265, 4.1.2 and 4.1.3)."""
+    prefix = name.lower()
+    for asks, why in (
+        (samesite == "none", "samesite='none'"),
+        (partitioned, "partitioned=True"),
+        (prefix.startswith(("__secure-", "__host-")), "such a name"),
+    ):
+        if asks and not secure:
+            raise ValueError(f"cookie {name!r}: browsers drop {why} without secure=True")
+    if prefix.startswith("__host-") and (path != "/" or domain is not None):
+        raise ValueError(f"cookie {name!r}: browsers drop such a name without path='/', or with a domain")

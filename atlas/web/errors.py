@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import traceback
+import base64
+import hashlib
+import logging
 from collections.abc import Mapping
 from html import escape
 from http import HTTPStatus
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from atlas.web.headers import preferred_type
 from atlas.web.response import HTMLResponse, ProblemResponse, Response
+
+if TYPE_CHECKING:
+    from atlas.web.request import RequestHead
 
 __all__ = [
     "BadRequest",
@@ -25,9 +30,13 @@ __all__ = [
     "UnprocessableContent",
     "UnsupportedMediaType",
     "abort",
+    "answer_plainly",
     "error_response",
     "status_phrase",
+    "wants_page",
 ]
+
+_log = logging.getLogger("atlas.web")
 
 # HTTPStatus got the words of RFC 9110 for these in Python 3.13 only.
 _RENAMED = {413: "Content Too Large", 414: "URI Too Long", 416: "Range Not Satisfiable", 422: "Unprocessable Content"}
@@ -49,6 +58,7 @@ class HTTPException(Exception):
     :param status_code: 400 to 599.
     :param detail: one sentence for the client; without it the response says what the status means.
     :param headers: fields that the response carries beside its own.
+    :ivar members: further members of the problem that programs get (RFC 9457 3.2); must have a JSON form.
     :raises ValueError: if the status is not one of an error.
     """
 
@@ -64,6 +74,7 @@ class HTTPException(Exception):
         super().__init__(self.status_code, detail)
         self.detail = detail
         self.headers = dict(headers or {})
+        self.members: dict[str, Any] = {}
 
     def __str__(self) -> str:
         return f"{self.status_code} {self.detail or status_phrase(self.status_code)}"
@@ -169,32 +180,107 @@ _MEANING = {
 }
 
 
-def error_response(accept: str | None, error: HTTPException, *, cause: BaseException | None = None) -> Response:
+def error_response(accept: str | None, error: HTTPException, *, below: str = "") -> Response:
     """The response to an error: a page for those who name HTML, problem+json (RFC 9457) for everybody else.
 
     Browsers name ``text/html``; programs ask for JSON or for anything, and can read a problem better than a page.
 
-    :param accept: the ``accept`` field of the request.
-    :param cause: the exception behind a 500. Its traceback is shown: give it only in debug mode.
+    :param accept: the ``accept`` field of the request. :param below: markup at the end of the page.
     """
-    status, detail = error.status_code, error.detail
-    trace = "".join(traceback.format_exception(cause)) if cause is not None else None
+    status, detail = error.status_code, error.detail and _plain(error.detail)
     response: Response
-    if preferred_type(accept, ("application/json", "application/problem+json", "text/html")) == "text/html":
-        response = HTMLResponse(_page(status, detail or _MEANING.get(status, ""), trace), status)
+    if wants_page(accept):
+        response = _page_response(_page(status, detail or _MEANING.get(status, ""), below), status, _STYLE)
     else:
-        extra: dict[str, Any] = {"traceback": trace.splitlines()} if trace is not None else {}
-        response = ProblemResponse(status, status_phrase(status), detail, **extra)
+        response = ProblemResponse(status, status_phrase(status), detail, **error.members)
+    return _finished(response, error)
+
+
+def wants_page(accept: str | None) -> bool:
+    """Whether an ``accept`` field prefers HTML to a problem."""
+    return preferred_type(accept, ("application/json", "application/problem+json", "text/html")) == "text/html"
+
+
+def answer_plainly(request: RequestHead, error: Exception, *, debug: bool) -> Response:
+    """The answer to an error that has no handler of its own.
+
+    One that nobody expected is a 500 that tells nothing, and with ``debug`` everything there is to know.
+    """
+    accept = request.headers.get("accept")
+    if isinstance(error, HTTPException):
+        lost = debug and error.status_code == 404 and request.route is None and wants_page(accept)
+        return error_response(accept, error, below=_known_routes(request) if lost else "")
+    if not debug:
+        return error_response(accept, HTTPException(500))
+    return _finished(_debug_response(request, error), HTTPException(500))
+
+
+def _debug_response(request: RequestHead, error: Exception) -> Response:
+    from atlas.web.debug import examine  # nobody needs it before something goes wrong
+    from atlas.web.debug_page import debug_page
+    from atlas.web.debug_style import STYLE
+
+    try:
+        if wants_page(request.headers.get("accept")):
+            return _page_response(debug_page(request, error), 500, STYLE)
+        raised = examine(error)
+        lines = _plain("\n".join(each.trace for each in reversed(raised))).splitlines()
+        about = _plain(f"{raised[0].kind}: {raised[0].message}")
+        return ProblemResponse(500, status_phrase(500), exception=about, traceback=lines)
+    except Exception:
+        # What raises even when it is only looked at is answered as it would be without debug.
+        _log.exception("the debug page failed")
+        return error_response(request.headers.get("accept"), HTTPException(500))
+
+
+def _plain(text: str) -> str:
+    """Text that can be sent: lone surrogates, as file names and bad input bring them, are spelled out."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _known_routes(request: RequestHead) -> str:
+    from atlas.web.debug_page import routes_table
+
+    return f'<div class="routes"><p class="detail">Debug mode: these are the routes.</p>{routes_table(request)}</div>'
+
+
+def _finished(response: Response, error: HTTPException) -> Response:
     response.headers.vary("accept")
     for name, value in error.headers.items():
         response.headers[name] = value
     return response
 
 
-def _page(status: int, detail: str, trace: str | None) -> str:
-    below = f"<pre>{escape(trace)}</pre>" if trace is not None else ""
-    return _PAGE.format(status=status, phrase=escape(status_phrase(status)), detail=escape(detail), below=below)
+def _page_response(page: str, status: int, style: str) -> Response:
+    """A page whose own style is all that it may use, whatever policy the site has (CSP3 2.3.1, hash sources)."""
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    return HTMLResponse(_plain(page), status, {"content-security-policy": policy})
 
+
+def _page(status: int, detail: str, below: str) -> str:
+    phrase = escape(status_phrase(status))
+    return _PAGE.format(status=status, phrase=phrase, detail=escape(detail), style=_STYLE, below=below)
+
+
+_STYLE = """
+:root { --paper: #f6f2e8; --ink: #1d2b33; --soft: #5b6a70; --line: #c9d4d2; --accent: #a8431f }
+@media (prefers-color-scheme: dark) {
+  :root { --paper: #10191e; --ink: #e6e4da; --soft: #94a5ab; --line: #2c3f47; --accent: #e79a6b }
+}
+body { margin: 0; min-height: 100vh; display: grid; place-content: center; padding: 2rem; box-sizing: border-box;
+  background: var(--paper); color: var(--ink); font: 1.125rem/1.6 Charter, "Iowan Old Style", Palatino, Georgia, serif;
+  grid-template-columns: minmax(0, 40rem) }
+p.status { margin: 0; color: var(--accent); font-size: .9rem; letter-spacing: .18em }
+h1 { margin: .1em 0 .4em; font-size: clamp(2rem, 6vw, 3rem); line-height: 1.1; font-weight: 500; text-wrap: balance }
+p.detail { margin: 0; color: var(--soft) }
+svg { width: 100%; height: 2.5rem; margin-top: 2rem; color: var(--line) }
+.routes { margin-top: 2rem; font-size: .9rem }
+.scroll { overflow-x: auto; margin-top: .75rem; border-block: 1px solid var(--line) }
+table { border-collapse: collapse; width: 100%; font: .8rem/1.5 ui-monospace, Menlo, "Liberation Mono", monospace }
+th { text-align: left; font-weight: 400; color: var(--soft) }
+th, td { padding: .35rem .9rem .35rem 0; vertical-align: top }
+"""
 
 # One page without any file, template or script beside it: it has to work when nothing else does.
 _PAGE = """<!doctype html>
@@ -203,20 +289,7 @@ _PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>{status} {phrase}</title>
-<style>
-:root {{ --paper: #f6f2e8; --ink: #1d2b33; --soft: #5b6a70; --line: #c9d4d2; --accent: #a8431f }}
-@media (prefers-color-scheme: dark) {{
-  :root {{ --paper: #10191e; --ink: #e6e4da; --soft: #94a5ab; --line: #2c3f47; --accent: #e79a6b }}
-}}
-body {{ margin: 0; min-height: 100vh; display: grid; place-content: center; padding: 2rem; box-sizing: border-box;
-  background: var(--paper); color: var(--ink); font: 1.125rem/1.6 Charter, "Iowan Old Style", Palatino, Georgia, serif;
-  grid-template-columns: minmax(0, 40rem) }}
-p.status {{ margin: 0; color: var(--accent); font-size: .9rem; letter-spacing: .18em }}
-h1 {{ margin: .1em 0 .4em; font-size: clamp(2rem, 6vw, 3rem); line-height: 1.1; font-weight: 500; text-wrap: balance }}
-p.detail {{ margin: 0; color: var(--soft) }}
-svg {{ width: 100%; height: 2.5rem; margin-top: 2rem; color: var(--line) }}
-pre {{ overflow: auto; margin: 0; padding: 1rem; border: 1px solid var(--line); font-size: .8rem; line-height: 1.5 }}
-</style>
+<style>{style}</style>
 <main>
 <p class="status">{status}</p>
 <h1>{phrase}</h1>

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 
-__all__ = ["Headers", "MutableHeaders", "RawHeaders", "encode_field", "preferred_type"]
+__all__ = ["Headers", "MutableHeaders", "RawHeaders", "encode_field", "preferred_type", "weights_of"]
 
 RawHeaders = list[tuple[bytes, bytes]]
 
@@ -53,6 +53,8 @@ class Headers(Mapping[str, str]):
         """Every value of ``name``, in order; empty if there is none."""
         wanted = name.lower().encode("latin-1", "replace")
         return [value.decode("latin-1") for key, value in self.raw if key == wanted]
+
+    getlist = get_all  # as Starlette and Flask have it
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and any(key == name.lower().encode("latin-1", "replace") for key, _ in self.raw)
@@ -111,6 +113,11 @@ def preferred_type(accept: str | None, offers: Iterable[str]) -> str | None:
         if quality > best_quality:
             best, best_quality = offer, quality
     return best
+
+
+def weights_of(value: str) -> dict[str, float]:
+    """The names of a weighted list, in lower case, with their weights (RFC 9110 12.4.2): ``gzip, br;q=0.5``."""
+    return dict(reversed([_media_range(part) for part in value.split(",") if part.strip()]))
 
 
 def _media_range(part: str) -> tuple[str, float]:

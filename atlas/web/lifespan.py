@@ -5,12 +5,13 @@ from __future__ import annotations
 import inspect
 import logging
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeAlias
 
 from atlas.errors import StartupError
-from atlas.types import Receive, Scope, Send
+from atlas.gateway.mounted import MountedLifespan
+from atlas.types import ASGIApp, Receive, Scope, Send
 
 __all__ = ["Lifespan", "LifespanFunction"]
 
@@ -24,10 +25,17 @@ class Lifespan:
     :param app: what functions that take an argument are given.
     :param context: an async context manager function, entered first and left last; what it yields becomes the state
         that each request sees.
+    :ivar mounted: foreign applications, whose lifespans run inside this one.
+    :ivar prepare: called first when it starts.
+    :ivar drain: awaited first when it ends, before the shutdown functions.
     """
 
     def __init__(self, app: Any, context: LifespanFunction | None = None) -> None:
         self._app = app
+        self.mounted: Sequence[ASGIApp] = ()
+        self.prepare: Callable[[], None] | None = None
+        self.drain: Callable[[], Awaitable[None]] | None = None
+        self._started: list[MountedLifespan] = []
         self._context = context
         self._entered: AbstractAsyncContextManager[Mapping[str, Any] | None] | None = None
         self.on_startup: list[Callable[..., Any]] = []
@@ -50,6 +58,8 @@ class Lifespan:
             await send({"type": "lifespan.shutdown.complete"})
 
     async def _start(self, scope: Scope) -> None:
+        if self.prepare is not None:
+            self.prepare()
         if self._context is not None:
             entered = self._context(self._app)
             values = await entered.__aenter__()
@@ -57,16 +67,26 @@ class Lifespan:
             if values:
                 scope.setdefault("state", {}).update(values)
         try:
+            for app in self.mounted:
+                lifespan = MountedLifespan(app, scope.setdefault("state", {}))
+                await lifespan.start()
+                self._started.append(lifespan)
             for function in self.on_startup:
                 await self._call(function)
         except BaseException:
+            await self._stop_mounted()
             await self._leave()
             raise
+
+    async def _stop_mounted(self) -> None:
+        while self._started:
+            await self._started.pop().stop()
 
     async def _stop(self) -> list[str]:
         """Every shutdown function gets its turn, last one first, whatever the others do."""
         failures = []
-        for function in [*reversed(self.on_shutdown), self._leave]:
+        drain = [] if self.drain is None else [self.drain]
+        for function in [*drain, *reversed(self.on_shutdown), self._stop_mounted, self._leave]:
             try:
                 await self._call(function)
             except Exception as error:

@@ -6,20 +6,23 @@ scope when it is asked for, and the body once.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 from urllib.parse import quote
 
-import msgspec
-
 from atlas.errors import ClientDisconnected
+from atlas.gateway.disconnects import is_gone
+from atlas.gateway.greenlets import await_, can_wait
+from atlas.gateway.threads import in_thread
 from atlas.types import Receive, Scope
 from atlas.web.cookies import parse_cookies
-from atlas.web.errors import BadRequest, ContentTooLarge, UnprocessableContent
-from atlas.web.forms import check_form_type, parse_urlencoded
+from atlas.web.errors import BadRequest, ContentTooLarge
+from atlas.web.forms import LIMITS, FormLimits, check_form_type, is_multipart, parse_urlencoded
 from atlas.web.headers import Headers, preferred_type
-from atlas.web.multidict import MultiDict
+from atlas.web.multidict import ManyValues, MultiDict
 from atlas.web.state import State
+from atlas.web.uploads import AsyncUpload, Form, MultipartReader, Upload, parse_multipart
+from atlas.web.validation import parse_json
 
 if TYPE_CHECKING:
     from atlas.web.application import Application
@@ -29,7 +32,6 @@ __all__ = ["AsyncRequest", "Request", "RequestHead"]
 
 T = TypeVar("T")
 R = TypeVar("R", bound="RequestHead")
-_decode_json = msgspec.json.Decoder().decode
 
 
 class RequestHead:
@@ -136,7 +138,7 @@ class RequestHead:
     def query(self) -> MultiDict:
         """The query string.
 
-        :raises BadRequest: if it is no UTF-8, or has too many fields.
+        :raises BadRequest: if it is no UTF-8, escapes wrongly, or has too many fields.
         """
         kept = self._kept()
         if "query" not in kept:
@@ -147,10 +149,13 @@ class RequestHead:
 
     @property
     def cookies(self) -> Mapping[str, str]:
-        """The cookies."""
+        """The cookies. :raises BadRequest: for too many of them, or a control character."""
         kept = self._kept()
         if "cookies" not in kept:
-            kept["cookies"] = parse_cookies(self.headers.get_all("cookie"))
+            try:
+                kept["cookies"] = parse_cookies(self.headers.get_all("cookie"))
+            except ValueError as error:
+                raise BadRequest(str(error)) from None
         return cast(dict[str, str], kept["cookies"])
 
     @property
@@ -174,6 +179,39 @@ class RequestHead:
     def state(self) -> State:
         """What the lifespan has stored, and what you store with this request."""
         return State(self.scope.setdefault("state", {}))
+
+    @property
+    def session(self) -> Any:
+        """The session: a dict with ``flash() flashes() rotate() clear()``, of the ``Sessions`` middleware.
+
+        :raises RuntimeError: without that middleware.
+        """
+        try:
+            return self.scope["session"]
+        except KeyError:
+            raise RuntimeError("request.session: there is no Sessions middleware around this route") from None
+
+    @session.setter
+    def session(self, session: Any) -> None:
+        self.scope["session"] = session
+
+    @property
+    def user(self) -> Any:
+        """Who asks, as far as a middleware or controller has said so by setting it; else None."""
+        return self.scope.get("user")
+
+    @user.setter
+    def user(self, user: Any) -> None:
+        self.scope["user"] = user
+
+    @property
+    def id(self) -> str | None:
+        """The number of this request in logs, of the ``RequestID`` middleware; None without it."""
+        return cast("str | None", self.scope.get("atlas.request_id"))
+
+    @id.setter  # noqa: A003  # the API's name
+    def id(self, value: str) -> None:
+        self.scope["atlas.request_id"] = value
 
     def accepts(self, *types: str) -> str | None:
         """The one of these media types that the client likes best, or None if it wants none of them."""
@@ -210,17 +248,78 @@ class RequestHead:
         :raises ClientDisconnected: if the client goes away before the end.
         """
         if self._body is None:
-            self._body = b"".join([piece async for piece in self._pieces()])
+            kept = self._kept()
+            if "body" not in kept:
+                kept["body"] = b"".join([piece async for piece in self._pieces()])
+            self._body = kept["body"]
         return self._body
+
+    async def read_form(self, limits: FormLimits = LIMITS) -> Form:
+        """Read the form, once. One with files is not kept as a body if it is long: it goes through as it comes.
+
+        :raises HTTPException: 400, 413 or 415 for what is no form, malformed, or over a limit.
+        """
+        kept = self._kept()
+        if "form" not in kept:
+            check_form_type(self.content_type)  # before the body is read for nothing
+            length = self.content_length
+            if not is_multipart(self.content_type):
+                if length is not None and length > limits.text:
+                    raise ContentTooLarge(f"a form has at most {limits.text} bytes of text")
+                self._form_of(await self.read_body(), limits)
+            elif "body" in kept or (length is not None and length <= limits.memory):
+                self._form_of(await self.read_body(), limits)
+            else:
+                kept["form"] = await self._read_multipart(limits)
+        return cast(Form, kept["form"])
+
+    async def _read_multipart(self, limits: FormLimits) -> Form:
+        reader = MultipartReader(self.content_type, limits)
+        try:
+            async for piece in self._pieces():
+                if reader.touches_disk(len(piece)):
+                    await in_thread(reader.feed, piece)
+                else:
+                    reader.feed(piece)
+            return reader.finish()
+        except BaseException:
+            reader.close()
+            raise
+
+    async def is_gone(self) -> bool:
+        """Whether the client has left, or closed its side at least. The body is read first: one tells of the other."""
+        kept = self._kept()
+        if not kept.get("gone"):
+            try:
+                if "streamed" not in kept and self.announces_body:
+                    await self.read_body()
+                kept["gone"] = self.scope.get("atlas.body") != "reading" and await is_gone(self._receive)
+            except ClientDisconnected:
+                kept["gone"] = True
+        return bool(kept["gone"])
 
     async def _pieces(self) -> AsyncIterator[bytes]:
         kept = self._kept()
+        if "body" in kept:
+            if kept["body"]:
+                yield kept["body"]
+            return
         if "streamed" in kept:
-            raise RuntimeError("the body was read by stream() already; it is not kept")
+            raise RuntimeError("the body was read by stream() or form() already; it is not kept")
         limit, size = self.limit_body, self.content_length or 0
         if size > limit:
             raise ContentTooLarge(f"a body may have {limit} bytes here")
         kept["streamed"] = True
+        self.scope["atlas.body"] = "reading"  # so that nobody else calls receive meanwhile
+        try:
+            async for piece in self._received(limit):
+                yield piece
+            self.scope["atlas.body"] = "read"
+        finally:
+            if self.scope["atlas.body"] == "reading":
+                del self.scope["atlas.body"]
+
+    async def _received(self, limit: int) -> AsyncIterator[bytes]:
         size, more = 0, True
         while more:
             event = await self._receive()
@@ -233,12 +332,16 @@ class RequestHead:
             if piece:
                 yield piece
 
-    def _form_of(self, body: bytes) -> MultiDict:
+    def _form_of(self, body: bytes, limits: FormLimits) -> Form:
         kept = self._kept()
         if "form" not in kept:
-            check_form_type(self.content_type)
-            kept["form"] = parse_urlencoded(body)
-        return cast(MultiDict, kept["form"])
+            kind = self.content_type
+            check_form_type(kind)
+            if is_multipart(kind):
+                kept["form"] = parse_multipart(body, kind, limits)
+            else:
+                kept["form"] = Form(parse_urlencoded(body, limits=limits))
+        return cast(Form, kept["form"])
 
     def _text_of(self, body: bytes) -> str:
         try:
@@ -251,19 +354,34 @@ class RequestHead:
 
 
 class Request(RequestHead):
-    """A request in a ``def`` controller: its calls just return."""
+    """A request in a ``def`` controller: its calls just return.
+
+    Where the controller runs in a greenlet, they wait for what has not come yet.
+    """
 
     __slots__ = ()
 
     def body(self) -> bytes:
-        """The whole body."""
-        if self._body is None:
-            if not self.announces_body:
-                return b""
-            raise RuntimeError(
-                "the body was not read before this handler was called; make it 'async def' to wait for it"
-            )
-        return self._body
+        """The whole body. :raises ContentTooLarge: over the limit. :raises ClientDisconnected: if it never ends."""
+        if self._body is not None:
+            return self._body
+        if not self.announces_body:
+            return b""
+        if can_wait():
+            return await_(self.read_body())
+        if self._read is not None and "body" in self._read:
+            self._body = cast(bytes, self._read["body"])
+            return self._body
+        raise RuntimeError("the body was not read before this handler was called; make it 'async def' to wait for it")
+
+    def stream(self) -> Iterator[bytes]:
+        """The body piece by piece; it is not kept. Where this controller cannot wait, it is one piece."""
+        if self._body is not None or not can_wait():
+            yield self.body()
+            return
+        pieces = self._pieces()
+        while (piece := await_(_next(pieces))) is not None:
+            yield piece
 
     def text(self) -> str:
         """The body as text. :raises BadRequest: if it is no UTF-8."""
@@ -278,14 +396,30 @@ class Request(RequestHead):
 
         :raises BadRequest: if it is no JSON. :raises UnprocessableContent: if it is not of that type.
         """
-        return _parse_json(self.body(), type)
+        return parse_json(self.body(), type)
 
-    def form(self) -> MultiDict:
-        """The fields of a form.
+    def form(self, limits: FormLimits = LIMITS) -> MultiDict:
+        """The fields of a form; its files are in :meth:`files`.
 
         :raises UnsupportedMediaType: if it is none. :raises BadRequest: if it is malformed.
+        :raises ContentTooLarge: over a limit.
         """
-        return self._form_of(self.body())
+        return self._whole_form(limits).fields
+
+    def files(self, limits: FormLimits = LIMITS) -> ManyValues[Upload]:
+        """The files that came with a form, by their fields. Raises as :meth:`form` does."""
+        return self._whole_form(limits).files(Upload)
+
+    def _whole_form(self, limits: FormLimits) -> Form:
+        if self._body is None and self.announces_body and can_wait():
+            return await_(self.read_form(limits))
+        if "form" in self._kept():
+            return cast(Form, self._kept()["form"])
+        return self._form_of(self.body(), limits)
+
+    def disconnected(self) -> bool:
+        """Whether the client has left. :raises RuntimeError: where this controller cannot wait."""
+        return await_(self.is_gone())
 
 
 class AsyncRequest(RequestHead):
@@ -317,23 +451,24 @@ class AsyncRequest(RequestHead):
 
         :raises BadRequest: if it is no JSON. :raises UnprocessableContent: if it is not of that type.
         """
-        return _parse_json(await self.read_body(), type)
+        return parse_json(await self.read_body(), type)
 
-    async def form(self) -> MultiDict:
-        """The fields of a form.
+    async def form(self, limits: FormLimits = LIMITS) -> MultiDict:
+        """The fields of a form; its files are in :meth:`files`.
 
         :raises UnsupportedMediaType: if it is none. :raises BadRequest: if it is malformed.
+        :raises ContentTooLarge: over a limit.
         """
-        check_form_type(self.content_type)  # before the body is read for nothing
-        return self._form_of(await self.read_body())
+        return (await self.read_form(limits)).fields
+
+    async def files(self, limits: FormLimits = LIMITS) -> ManyValues[AsyncUpload]:
+        """The files that came with a form, by their fields. Raises as :meth:`form` does."""
+        return (await self.read_form(limits)).files(AsyncUpload)
+
+    async def disconnected(self) -> bool:
+        """Whether the client has left. The body is read first."""
+        return await self.is_gone()
 
 
-def _parse_json(body: bytes, kind: Any) -> Any:
-    try:
-        return _decode_json(body) if kind is None else msgspec.json.decode(body, type=kind)
-    except msgspec.ValidationError as error:
-        raise UnprocessableContent(str(error)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadRequest(f"the body is not JSON: {error}") from None
-    except RecursionError:
-        raise BadRequest("the JSON is nested too deeply") from None
+async def _next(pieces: AsyncIterator[bytes]) -> bytes | None:
+    return await anext(pieces, None)

@@ -6,15 +6,19 @@ gateway can take them as they are. Every response is an ASGI application as well
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable, Mapping
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 from urllib.parse import quote
 
 import msgspec
 
+from atlas.errors import ClientDisconnected
+from atlas.gateway.companions import Company
+from atlas.gateway.disconnects import until_gone
 from atlas.gateway.threads import next_turn
-from atlas.types import ASGIApp, Receive, Scope, Send
+from atlas.types import ASGIApp, Event, Receive, Scope, Send
+from atlas.web.caching import cache_control, entity_tag
 from atlas.web.cookies import format_cookie
 from atlas.web.headers import MutableHeaders, RawHeaders, encode_field
 
@@ -32,6 +36,7 @@ __all__ = [
     "redirect",
 ]
 
+_Filter = tuple[Callable[[bytes], bytes], Callable[[], bytes] | None]
 _to_json = msgspec.json.Encoder().encode
 # A piece of a plain iterator costs no turn of the loop, so a long one would starve everybody else without this.
 _PIECES_PER_TURN = 64
@@ -44,11 +49,14 @@ class Response:
     :param headers: fields beside the content type; one of the same name takes its place.
     :param content_type: "" for none at all.
     :raises TypeError: for other content. :raises ValueError: for a field that HTTP has no room for.
+
+    :cvar streaming: whether the body comes while it is sent, so that there is no ``content`` before.
     """
 
     __slots__ = ("body", "raw_headers", "status_code")
 
     content_type: str = "text/html; charset=utf-8"
+    streaming: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -78,6 +86,49 @@ class Response:
         """The header fields, to be changed in place."""
         return MutableHeaders(self.raw_headers)
 
+    @property
+    def content(self) -> bytes:
+        """The body. A response that streams has none: ``hasattr(response, "content")`` is False there."""
+        if self.streaming:
+            raise AttributeError(f"the body of a {type(self).__name__} comes while it is sent; wrap() sees its pieces")
+        return self.body
+
+    @content.setter
+    def content(self, content: Any) -> None:
+        if self.streaming:
+            raise AttributeError(f"the body of a {type(self).__name__} cannot be set")
+        self.body = self.encode(content)
+
+    def wrap(self, function: Callable[[bytes], bytes], finish: Callable[[], bytes] | None = None) -> None:
+        """Let the body pass through ``function``: at once, or piece by piece where it streams.
+
+        :param function: a piece in, what takes its place out; ``b""`` for nothing (yet).
+        :param finish: what comes after the last piece. It is not called if the response fails on the way.
+        """
+        self.body = function(self.body) + (finish() if finish is not None else b"")
+        self.headers.pop("content-length", None)
+
+    def vary(self, *names: str) -> None:
+        """Say that the response depends on these request fields (RFC 9110 12.5.5)."""
+        self.headers.vary(*names)
+
+    def etag(self, value: str | None = None, *, weak: bool = False) -> str:
+        """Give the response an entity tag (RFC 9110 8.8.3), and get it: quoted, with ``W/`` if it is weak.
+
+        :param value: without its quotes; None makes one of the content.
+        :raises ValueError: for a character that no tag can have. :raises AttributeError: None, where it streams.
+        """
+        tag = self.headers["etag"] = entity_tag(self.content if value is None else value, weak=weak)
+        return tag
+
+    def cache(self, seconds: int | None = None, **directives: bool | int) -> None:
+        """Say who may keep the response, and for how long (RFC 9111 5.2.2).
+
+        :param seconds: ``max-age``. :param directives: ``public=True``, ``no_store=True``, ``s_maxage=60`` ...
+        :raises ValueError: for an unknown directive, or two that contradict each other.
+        """
+        self.headers["cache-control"] = cache_control(seconds, **directives)
+
     def set_cookie(
         self,
         name: str,
@@ -90,8 +141,12 @@ class Response:
         secure: bool = False,
         httponly: bool = True,
         samesite: Literal["lax", "strict", "none"] | None = "lax",
+        partitioned: bool = False,
     ) -> None:
-        """Give the browser a cookie. Scripts cannot read it and other sites cannot send it, unless you say so."""
+        """Give the browser a cookie. Scripts cannot read it and other sites cannot send it, unless you say so.
+
+        :raises ValueError: for what a cookie cannot carry, and for what browsers would drop without a word.
+        """
         field = format_cookie(
             name,
             value,
@@ -102,13 +157,33 @@ class Response:
             secure=secure,
             httponly=httponly,
             samesite=samesite,
+            partitioned=partitioned,
         )
         self.headers.add("set-cookie", field)
 
-    def delete_cookie(self, name: str, *, path: str | None = "/", domain: str | None = None) -> None:
-        """Take a cookie away again; path and domain have to be those that it was set with."""
-        gone = datetime(1970, 1, 1, tzinfo=UTC)
-        self.headers.add("set-cookie", format_cookie(name, "", max_age=0, expires=gone, path=path, domain=domain))
+    def delete_cookie(
+        self,
+        name: str,
+        *,
+        path: str | None = "/",
+        domain: str | None = None,
+        secure: bool = False,
+        httponly: bool = True,
+        samesite: Literal["lax", "strict", "none"] | None = "lax",
+        partitioned: bool = False,
+    ) -> None:
+        """Take a cookie away again; path, domain and partition have to be those that it was set with."""
+        self.set_cookie(
+            name,
+            max_age=0,
+            expires=datetime(1970, 1, 1, tzinfo=UTC),
+            path=path,
+            domain=domain,
+            secure=secure,
+            httponly=httponly,
+            samesite=samesite,
+            partitioned=partitioned,
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it. The body of a HEAD stays here, its length does not (RFC 9110 9.3.2)."""
@@ -209,10 +284,14 @@ class StreamingResponse(Response):
 
     :param content: an async or a plain iterable. A plain one runs on the event loop, so it must not block; it is made
         to wait a turn now and then, and either kind waits for a slow reader. When the client goes away or the response
-        fails, a generator is closed at once: its ``finally`` runs.
+        fails, a generator is closed at once: its ``finally`` runs. Under a server of ASGI 2.4 or later that is when the
+        next piece is sent.
     """
 
-    __slots__ = ("content",)
+    __slots__ = ("_filters", "pieces")
+
+    streaming = True
+    always_watched: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -223,45 +302,133 @@ class StreamingResponse(Response):
         content_type: str | None = None,
     ) -> None:
         super().__init__(b"", status_code, headers, content_type=content_type)
-        self.content = content
+        self.pieces: AsyncIterable[Any] | Iterable[Any] = content
+        self._filters: list[_Filter] = []
+
+    def wrap(self, function: Callable[[bytes], bytes], finish: Callable[[], bytes] | None = None) -> None:
+        self._filters.append((function, finish))
+        self.headers.pop("content-length", None)
+
+    def filtered(self, piece: bytes, start: int = 0) -> bytes:
+        """A piece as it leaves: passed through whatever :meth:`wrap` was given, from number ``start`` on."""
+        for function, _ in self._filters[start:]:
+            piece = function(piece) if piece else piece
+        return piece
+
+    def rest(self) -> bytes:
+        """What the wrappers have kept back, at the end."""
+        kept = (
+            self.filtered(finish(), number) for number, (_, finish) in enumerate(self._filters, 1) if finish is not None
+        )
+        return b"".join(kept)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            if scope["method"] != "HEAD":
-                await self._send_pieces(send)
-            await send({"type": "http.response.body", "body": b""})
+            if scope["method"] == "HEAD":
+                rest = b""
+            else:
+                async with Company() as company:
+                    watch = Watch(company, scope, receive, always=self.always_watched)
+                    await self.send_pieces(watch, company, send)
+                rest = self.rest()
+            await send({"type": "http.response.body", "body": rest})
+        except ClientDisconnected:
+            await self.leave(send)
+            raise
         finally:
-            await self._close()
+            await _close(self.pieces)
 
-    async def _send_pieces(self, send: Send) -> None:
-        if isinstance(self.content, AsyncIterable):
-            async for piece in self.content:
-                await send({"type": "http.response.body", "body": self.encode(piece), "more_body": True})
+    async def leave(self, send: Send) -> None:
+        """What is left to do for a client that went away."""
+
+    async def send_pieces(self, watch: Watch, company: Company, send: Send) -> None:
+        """Send the pieces, while ``company`` is kept."""
+        if isinstance(self.pieces, AsyncIterable):
+            watch.begin()
+            async for piece in self.pieces:
+                await self._send_piece(piece, send)
+                watch.begin(sent=True)
             return
-        for count, piece in enumerate(self.content, 1):
-            await send({"type": "http.response.body", "body": self.encode(piece), "more_body": True})
+        for count, piece in enumerate(self.pieces, 1):
+            await self._send_piece(piece, send)
             if count % _PIECES_PER_TURN == 0:
+                watch.begin(sent=True)
                 await next_turn()
 
-    async def _close(self) -> None:
-        if isinstance(self.content, AsyncGenerator):
-            await self.content.aclose()
-        elif isinstance(self.content, Generator):
-            self.content.close()
+    async def _send_piece(self, piece: Any, send: Send) -> None:
+        data = self.filtered(self.encode(piece))
+        if data:
+            await send({"type": "http.response.body", "body": data, "more_body": True})
+
+
+class Watch:
+    """The watch for a client that leaves while a response streams.
+
+    A server of ASGI 2.4 or later tells it by ``send``. What ``receive`` tells may there be no more than that the client
+    has nothing more to say, and still listens (RFC 9112 9.6); but in older ones it is all that there is. ``receive`` is
+    the request body's as well, so nobody may watch while that is still being read.
+
+    :param always: for clients that never stop talking while they listen: whoever has nothing more to say has left.
+    """
+
+    __slots__ = ("_company", "_done", "_receive", "_scope")
+
+    def __init__(self, company: Company, scope: Scope, receive: Receive, *, always: bool) -> None:
+        self._company = company
+        self._scope = scope
+        self._receive = receive
+        self._done = not always and _tells_by_send(scope)
+
+    def begin(self, sent: bool = False) -> None:
+        """Begin to watch, if that is needed, was not done yet, and may be done now.
+
+        :param sent: whether something was sent already. A controller that has not asked for the body by then, won't.
+        """
+        if not self._done and self._may(sent):
+            self._done = True
+            self._company.start(until_gone(self._receive))
+
+    def _may(self, sent: bool) -> bool:
+        reading = self._scope.get("atlas.body")
+        if reading is not None:
+            return bool(reading == "read")
+        return sent or self._scope["method"] in ("GET", "HEAD")
+
+
+def _tells_by_send(scope: Scope) -> bool:
+    """Whether ``send`` raises for a client that has left (ASGI HTTP text 2.4)."""
+    version = scope.get("asgi", {}).get("spec_version", "2.0").split(".")
+    return [int(part) for part in version if part.isdigit()] >= [2, 4]
+
+
+async def _close(pieces: Any) -> None:
+    """Close a generator, or a file: whatever says how."""
+    if hasattr(pieces, "aclose"):
+        await pieces.aclose()
+    elif hasattr(pieces, "close"):
+        pieces.close()
 
 
 class DelegatedResponse(Response):
-    """A foreign ASGI application in the place of a response: it answers the request itself."""
+    """A foreign ASGI application in the place of a response: it answers the request itself.
+
+    Header fields that this object is given are added to those of its answer.
+    """
 
     __slots__ = ("app",)
 
     def __init__(self, app: ASGIApp) -> None:
-        super().__init__()
+        super().__init__(content_type="")
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self.app(scope, receive, send)
+        async def add(event: Event) -> None:
+            if event["type"] == "http.response.start":
+                event = {**event, "headers": [*event.get("headers", ()), *self.raw_headers]}
+            await send(event)
+
+        await self.app(scope, receive, add if self.raw_headers else send)
 
 
 def json(value: Any, status_code: int = 200, headers: Mapping[str, str] | None = None) -> JSONResponse:

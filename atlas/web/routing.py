@@ -1,32 +1,36 @@
-"""Routes, their patterns, and the router that finds the one for a path.
+"""Routes, and the router that finds the one for a path.
 
-The router is a tree over the segments of the path. What stands in a pattern as it is comes before typed parameters,
-those before ``string``, and ``path`` last; a branch that leads nowhere is left for the next one. Its one question is
-:meth:`Router.match`; the rest of the framework knows nothing of the tree.
+The router is a compiled tree over all routes of a host (:mod:`atlas._speedups.router`), built when it is first asked
+and again when routes were added. What stands in a pattern as it is comes before typed parameters, those before
+``string``, and ``path`` last; a branch that leads nowhere is left for the next one.
 """
 
 from __future__ import annotations
 
+import copy
+import inspect
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, NamedTuple, TypeAlias, TypeVar
-from urllib.parse import quote, unquote, urlencode
+from typing import Any, Literal, Protocol, TypeAlias
+from urllib.parse import quote, urlencode
 
+from atlas._speedups.router import RouteTree
 from atlas.errors import StartupError
-from atlas.web.controllers import check_controller, controller_name, is_async
-from atlas.web.converters import Converter, converter_names, find_converter
+from atlas.web.controllers import Controller, check_controller, controller_name, is_async, takes_more
+from atlas.web.middleware.chain import check_middleware
+from atlas.web.patterns import Pattern, parse_pattern
 
-__all__ = ["Match", "Miss", "Route", "RouteInfo", "Router", "caller_place", "matchable_path"]
+__all__ = ["Entry", "Match", "Miss", "Route", "RouteInfo", "Router", "Run", "caller_place", "matchable_path"]
 
-# Stands for "%2F" in a path that is decoded otherwise, so that it separates nothing. Decoding UTF-8 never yields a lone
-# surrogate, so no request can bring it along.
-_ENCODED_SLASH = "\udc2f"
+Run: TypeAlias = Literal["auto", "inline", "greenlet", "thread"]
+_RUNS = ("auto", "inline", "greenlet", "thread")
 _METHOD = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Z]+")
-_PARAMETER = re.compile(r"\{([^{}]*)\}")
-F = TypeVar("F", bound=Callable[..., Any])
+ANY, WEBSOCKET = "*", "<websocket>"  # no method of a request: that has no "<", and "*" is answered as any other
+_UNLISTED = (ANY, WEBSOCKET)
 
 
 def caller_place() -> str:
@@ -37,102 +41,46 @@ def caller_place() -> str:
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
-class Parameter(NamedTuple):
-    """A named hole in a pattern and what may stand in it."""
+class Entry(Protocol):
+    """What may stand in a list of routes."""
 
-    name: str
-    converter: Converter
-
-
-@dataclass(frozen=True, slots=True)
-class Pattern:
-    """A path pattern taken apart: for each segment its text, or the parameter that stands there.
-
-    :ivar quoted: the same with the texts percent-encoded.
-    """
-
-    text: str
-    segments: tuple[str | Parameter, ...]
-    quoted: tuple[str | Parameter, ...]
-
-    @property
-    def parameters(self) -> tuple[Parameter, ...]:
-        return tuple(segment for segment in self.segments if isinstance(segment, Parameter))
-
-    def fill(self, values: dict[str, Any]) -> str:
-        """The path with these values in it, percent-encoded; takes those that it uses out of ``values``.
-
-        :raises ValueError: for a missing value, or one that its converter refuses.
-        """
-        return "/".join(
-            segment if isinstance(segment, str) else self._fill_one(segment, values) for segment in self.quoted
-        )
-
-    def _fill_one(self, parameter: Parameter, values: dict[str, Any]) -> str:
-        if parameter.name not in values:
-            raise ValueError(f"{self.text}: no value for {parameter.name!r}")
-        try:
-            text = parameter.converter.format(values.pop(parameter.name))
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"{self.text}: {parameter.name!r}: {error}") from None
-        # A segment of dots would be taken away by the client (RFC 3986 5.2.4), encoded or not.
-        if text in (".", ".."):
-            raise ValueError(f"{self.text}: {parameter.name!r} cannot be {text!r} in a path")
-        return quote(text, safe=_SAFE + "/" * parameter.converter.many)
-
-
-_SAFE = "-._~!$&'()*+,;=:@"  # pchar, RFC 3986 3.3
-
-
-def parse_pattern(text: str) -> Pattern:
-    """Take a pattern apart.
-
-    :raises ValueError: if it makes no sense; the message says why, in words for the one who wrote it.
-    """
-    if not text.startswith("/"):
-        raise ValueError("a path starts with '/'")
-    if "?" in text or "#" in text:
-        raise ValueError("a path has no '?' and no '#'")
-    segments = tuple(_parse_segment(segment) for segment in text.split("/"))
-    names = [segment.name for segment in segments if isinstance(segment, Parameter)]
-    if len(set(names)) < len(names):
-        raise ValueError("two parameters have the same name")
-    if any(isinstance(segment, Parameter) and segment.converter.many for segment in segments[:-1]):
-        raise ValueError("a parameter that takes all of the rest has to be the last one")
-    quoted = tuple(quote(segment, safe=_SAFE) if isinstance(segment, str) else segment for segment in segments)
-    return Pattern(text, segments, quoted)
-
-
-def _parse_segment(segment: str) -> str | Parameter:
-    found = _PARAMETER.fullmatch(segment)
-    if found is None:
-        if "{" in segment or "}" in segment:
-            raise ValueError(f"{segment!r}: a parameter is a whole segment, as in '/users/{{name}}'")
-        return segment
-    name, colon, kind = found[1].partition(":")
-    if not name.isidentifier():
-        raise ValueError(f"{segment!r}: {name!r} is no name for a parameter")
-    kind = kind if colon else "string"
-    converter = find_converter(kind)
-    if converter is None:
-        close = get_close_matches(kind, converter_names(), 1)
-        hint = f"did you mean {close[0]!r}?" if close else "known are " + ", ".join(converter_names())
-        raise ValueError(f"{segment!r}: no converter {kind!r}; {hint}")
-    return Parameter(name, converter)
+    def flat(self) -> Iterator[Route]:
+        """The routes that it stands for."""
 
 
 class Route:
     """A path, a controller, and the methods that it answers.
 
-    :param path: a pattern: ``/users/{name}``, ``/users/{name:string}/{year:int}``.
-    :param controller: ``def`` or ``async def``, called with the request and the path parameters by position.
+    :param path: a pattern: ``/users/{name}``, ``/users/{name:string}/{year:int}``. Inside of an ``Include`` it may be
+        empty.
+    :param controller: ``def`` or ``async def``, called with the request and the path parameters by position; or a
+        :class:`~atlas.web.controllers.Controller` class, whose methods say which ones it answers.
     :param methods: HEAD comes with GET, and OPTIONS by itself.
     :param name: for ``url_for``; the controller's own name without it.
+    :param middleware: what stands around the controller, inside of the application's.
+    :param run: how a ``def`` controller runs: ``inline`` on the event loop, the body read before; in a ``greenlet``,
+        where it can wait by ``await_``; or in a ``thread``, where it may block. ``auto`` is inline, unless the
+        configuration says ``sync_mode = "thread"`` or the route has a timeout.
+    :param timeout: seconds until the request is given up, and answered with 503.
     :param limit_body: bytes that a request body may have, instead of the application's limit.
     :raises StartupError: for a pattern, method or controller that cannot work; it names file and line.
     """
 
-    __slots__ = ("_named", "controller", "is_async", "limit_body", "methods", "name", "path", "pattern", "place")
+    __slots__ = (
+        "_asked_run",
+        "_named",
+        "controller",
+        "host",
+        "is_async",
+        "limit_body",
+        "methods",
+        "middleware",
+        "name",
+        "path",
+        "pattern",
+        "place",
+        "timeout",
+    )
 
     def __init__(
         self,
@@ -141,21 +89,48 @@ class Route:
         methods: Iterable[str] = ("GET",),
         *,
         name: str | None = None,
+        middleware: Iterable[Any] = (),
+        run: Run = "auto",
+        timeout: float | None = None,
         limit_body: int | None = None,
     ) -> None:
         self.place = caller_place()
         self.path = path
-        try:
-            self.pattern = parse_pattern(path)
-            self.methods = _check_methods(methods)
-            check_controller(controller, len(self.pattern.parameters))
-        except ValueError as error:
-            raise StartupError(f"{self.place}: route {path!r}: {error}") from None
+        self.host: str | None = None
         self.controller = controller
-        self.is_async = is_async(controller)
-        self._named = name is not None
         self.name = name if name is not None else controller_name(controller)
+        self._named = name is not None
         self.limit_body = limit_body
+        self.timeout = timeout
+        self._asked_run: str = run
+        with _told_with_place(self):
+            self.pattern = self._parse(path or "/")
+            self.methods = self._check_methods(controller_methods(controller) or methods)
+            self.is_async = is_async(controller)
+            self._check_controller()
+            _check_run(run, timeout, is_async=self.is_async)
+        self.middleware = check_middleware(middleware, self.place)
+
+    def _parse(self, path: str) -> Pattern:
+        return parse_pattern(path)
+
+    def _check_methods(self, methods: Iterable[str]) -> tuple[str, ...]:
+        if isinstance(methods, str):
+            raise ValueError(f"methods: expected a sequence such as [{methods!r}], got a str")
+        names = tuple(dict.fromkeys(str(method).upper() for method in methods))
+        if not names:
+            raise ValueError("it answers no method")
+        for name in names:
+            if not _METHOD.fullmatch(name):
+                raise ValueError(f"{name!r} is no method")
+        return names
+
+    def _check_controller(self) -> None:
+        """Whether it takes the parameters of the path. Those of the prefix of an Include come in front of them."""
+        if not controller_methods(self.controller):
+            count = len(self.pattern.parameters)
+            if not takes_more(self.controller, 1 + count):
+                check_controller(self.controller, count)
 
     @property
     def named(self) -> bool:
@@ -164,23 +139,81 @@ class Route:
 
     @property
     def run(self) -> str:
-        """How the controller is called: awaited, or inline on the event loop."""
-        return "await" if self.is_async else "inline"
+        """How the controller is called: ``await``, ``inline``, ``greenlet`` or ``thread``."""
+        return self.run_by("auto")
+
+    def run_by(self, sync_mode: str) -> str:
+        """The same, with a word for those ``def`` controllers that say nothing themselves."""
+        if self.is_async:
+            return "await"
+        if self._asked_run != "auto":
+            return self._asked_run
+        if sync_mode != "auto":
+            return sync_mode
+        return "inline" if self.timeout is None else "greenlet"
+
+    def flat(self) -> Iterator[Route]:
+        """Itself; of a class of controllers one route for each of its methods."""
+        methods = controller_methods(self.controller)
+        if not methods:
+            yield self
+            return
+        made = self.controller()
+        for method in methods:
+            route = copy.copy(self)
+            route.controller, route.methods = getattr(made, method.lower()), (method,)
+            route.is_async = is_async(route.controller)
+            yield route
+
+    def under(self, prefix: str, *, name: str | None = None, middleware: tuple[Any, ...] = ()) -> Route:
+        """This route with a prefix before its path, a name before its name, and middleware around its own.
+
+        :raises StartupError: if the whole makes no sense.
+        """
+        route = copy.copy(self)
+        route.path = prefix + self.path
+        route.name = self.name if name is None else f"{name}:{self.name}"
+        route.middleware = middleware + self.middleware
+        with _told_with_place(route):
+            route.pattern = route._parse(route.path or "/")
+        return route
+
+    def check_whole(self) -> None:
+        """Check what could not be known before the whole path was. :raises StartupError: for what cannot work."""
+        with _told_with_place(self):
+            if not self.path:
+                raise ValueError("a path starts with '/'")
+            check_controller(self.controller, len(self.pattern.parameters))
 
     def __repr__(self) -> str:
-        return f"Route({self.path!r}, {self.name}, methods={self.methods!r})"
+        return f"{type(self).__name__}({self.path!r}, {self.name}, methods={self.methods!r})"
 
 
-def _check_methods(methods: Iterable[str]) -> tuple[str, ...]:
-    if isinstance(methods, str):
-        raise ValueError(f"methods: expected a sequence such as [{methods!r}], got a str")
-    names = tuple(dict.fromkeys(str(method).upper() for method in methods))
-    if not names:
-        raise ValueError("it answers no method")
-    for name in names:
-        if not _METHOD.fullmatch(name):
-            raise ValueError(f"{name!r} is no method")
-    return names
+@contextmanager
+def _told_with_place(route: Route) -> Iterator[None]:
+    """Says of a mistake in which route it is, and where that was written."""
+    try:
+        yield
+    except ValueError as error:
+        raise StartupError(f"{route.place}: route {route.path!r}: {error}") from None
+
+
+def controller_methods(controller: Any) -> tuple[str, ...]:
+    """The methods that a class of controllers answers; none for anything else."""
+    if inspect.isclass(controller) and issubclass(controller, Controller):
+        return controller.methods()
+    return ()
+
+
+def _check_run(run: str, timeout: float | None, *, is_async: bool) -> None:
+    if run not in _RUNS:
+        raise ValueError(f"run: expected one of {', '.join(_RUNS)}, got {run!r}")
+    if is_async and run != "auto":
+        raise ValueError(f"run={run!r} is for def controllers, and this one is async def")
+    if timeout is not None and not timeout > 0:
+        raise ValueError(f"timeout: expected a number of seconds above zero, got {timeout!r}")
+    if timeout is not None and run == "inline":
+        raise ValueError("timeout: a controller that runs inline cannot be interrupted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +226,7 @@ class RouteInfo:
     controller: Callable[..., Any]
     run: str
     place: str
+    host: str | None = None
 
 
 Match: TypeAlias = tuple[Route, tuple[Any, ...]]
@@ -206,63 +240,48 @@ class Miss:
     other_slash: bool = False
 
 
-@dataclass(slots=True)
-class _Leaf:
-    """The end of a pattern: which route answers which method."""
-
-    routes: dict[str, Route] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class _Branch:
-    """A parameter and what follows it."""
-
-    converter: Converter
-    node: _Node
-
-
-@dataclass(slots=True)
-class _Node:
-    texts: dict[str, _Node] = field(default_factory=dict)
-    branches: list[_Branch] = field(default_factory=list)
-    leaf: _Leaf | None = None
-
-
 class Router:
     """Finds the route of a path, and the path of a route."""
 
-    __slots__ = ("_names", "_plain", "_root", "routes")
+    __slots__ = ("_claims", "_hosts", "_leaves", "_names", "_tree", "routes")
 
-    def __init__(self, routes: Iterable[Route] = ()) -> None:
+    def __init__(self, routes: Iterable[Entry] = ()) -> None:
         self.routes: list[Route] = []
-        self._root = _Node()
-        # Paths without a parameter, answered by one look-up; the tree has them as well.
-        self._plain: dict[str, _Leaf] = {}
         self._names: dict[str, Route] = {}
+        # Who answers what: by host, shape and method, for the message when somebody else wants to; and what the trees
+        # are made of, by host and pattern.
+        self._claims: dict[tuple[Any, ...], Route] = {}
+        self._leaves: dict[tuple[Any, ...], tuple[list[Any], dict[str, Route]]] = {}
+        self._tree: RouteTree[Route] | None = None
+        self._hosts: dict[str, RouteTree[Route]] = {}
         for route in routes:
             self.add(route)
 
-    def add(self, route: Route) -> None:
-        """Add a route.
+    def add(self, entry: Entry) -> None:
+        """Add a route, or whatever stands for several.
 
         :raises StartupError: if its pattern and method, or its name, are there already; it names both places.
         """
-        self._add_name(route)
-        leaf = self._leaf_for(route.pattern)
+        for route in entry.flat():
+            route.check_whole()
+            self._claim(route)
+            self._add_name(route)
+            parts = route.pattern.parts
+            _, routes = self._leaves.setdefault((route.host, *parts), (parts, {}))
+            routes.update(dict.fromkeys(route.methods, route))
+            if "GET" in route.methods:
+                routes.setdefault("HEAD", route)
+            self.routes.append(route)
+        self._tree = None
+
+    def _claim(self, route: Route) -> None:
         for method in route.methods:
-            there = leaf.routes.get(method)
-            # The HEAD that came with a GET gives way to one of its own.
-            if there is not None and method in there.methods:
+            there = self._claims.setdefault((route.host, route.pattern.shape, method), route)
+            if there is not route:
                 raise StartupError(
                     f"{route.place}: route {route.path!r}: {method} is answered already by {there.path!r} "
                     f"at {there.place}"
                 )
-            leaf.routes[method] = route
-        if "GET" in route.methods:
-            leaf.routes.setdefault("HEAD", route)
-        if not route.pattern.parameters:
-            self._plain[route.path] = leaf
-        self.routes.append(route)
 
     def _add_name(self, route: Route) -> None:
         there = self._names.get(route.name)
@@ -274,42 +293,51 @@ class Router:
                 f"at {there.place} already"
             )
 
-    def _leaf_for(self, pattern: Pattern) -> _Leaf:
-        node = self._root
-        for segment in pattern.segments[1:]:
-            if isinstance(segment, str):
-                node = node.texts.setdefault(segment, _Node())
-            else:
-                node = _branch_for(node, segment).node
-        if node.leaf is None:
-            node.leaf = _Leaf()
-        return node.leaf
+    def _build(self) -> RouteTree[Route]:
+        """The trees: of each host its own routes over those of no host."""
+        hosts = {route.host for route in self.routes if route.host is not None}
+        leaves = [(host, parts, routes) for (host, *_), (parts, routes) in self._leaves.items()]
+        shared = [(parts, routes) for host, parts, routes in leaves if host is None]
+        self._hosts = {
+            host: RouteTree([*shared, *((parts, routes) for other, parts, routes in leaves if other == host)])
+            for host in hosts
+        }
+        tree = self._tree = RouteTree(shared)
+        return tree
 
-    def match(self, method: str, path: str) -> Match | Miss:
+    def match(self, method: str, path: bytes, *, decoded: bool = False, host: str | None = None) -> Match | Miss:
         """The route for a method and a path with its converted parameters, or what there is instead.
 
-        :param path: as :func:`matchable_path` gives it.
+        :param path: percent-encoded, or ``decoded``, see :func:`matchable_path`.
+        :param host: the ``host`` field; it counts where routes were given for hosts.
         """
-        leaf = self._plain.get(path)
-        if leaf is not None:
-            route = leaf.routes.get(method)
-            if route is not None:
-                return route, ()
-        passed: list[_Leaf] = []
-        found = _find(self._root, path.split("/"), 1, method, (), passed)
-        return found if found is not None else self._miss(path, passed)
+        tree = self.tree
+        if host is not None and self._hosts:
+            tree = self._tree_of(host, tree)
+        found = tree.find(method, path, decoded)
+        return found if found is not None else _miss(tree, path, decoded)
 
-    def _miss(self, path: str, passed: list[_Leaf]) -> Miss:
-        if passed:
-            methods = {method for leaf in passed for method in leaf.routes}
-            return Miss(tuple(sorted(methods | {"OPTIONS"})))
-        if path in ("", "/"):
-            return Miss()
-        other = path[:-1] if path.endswith("/") else path + "/"
-        _find(self._root, other.split("/"), 1, "", (), passed)
-        return Miss(other_slash=bool(passed))
+    @property
+    def tree(self) -> RouteTree[Route]:
+        """The tree of the routes that belong to every host."""
+        return self._tree if self._tree is not None else self._build()
 
-    def url_for(self, name: str, params: dict[str, Any]) -> str:
+    @property
+    def has_hosts(self) -> bool:
+        """Whether there are routes for hosts, so that :meth:`match` has to know which one is asked."""
+        _ = self.tree  # which is built together with those of the hosts
+        return bool(self._hosts)
+
+    def _tree_of(self, host: str, tree: RouteTree[Route]) -> RouteTree[Route]:
+        name = host_name(host)
+        while name not in self._hosts:
+            _, dot, name = name.removeprefix("*.").partition(".")
+            if not dot:
+                return tree
+            name = f"*.{name}"
+        return self._hosts[name]
+
+    def url_for(self, name: str, params: Mapping[str, Any]) -> str:
         """The path of the route of that name; parameters that its pattern has no place for become the query.
 
         :raises LookupError: for an unknown name; says which one is close.
@@ -324,65 +352,48 @@ class Router:
         return f"{path}?{urlencode(left, doseq=True)}" if left else path
 
     def __iter__(self) -> Iterator[RouteInfo]:
-        for route in self.routes:
-            yield RouteInfo(route.path, route.methods, route.name, route.controller, route.run, route.place)
+        for each in self.routes:
+            methods = tuple("WEBSOCKET" if method == WEBSOCKET else method for method in each.methods)
+            yield RouteInfo(each.path, methods, each.name, each.controller, each.run, each.place, each.host)
 
 
-def _branch_for(node: _Node, parameter: Parameter) -> _Branch:
-    for branch in node.branches:
-        if branch.converter is parameter.converter:
-            return branch
-    branch = _Branch(parameter.converter, _Node())
-    node.branches.append(branch)
-    node.branches.sort(key=lambda branch: branch.converter.rank)
-    return branch
+def _miss(tree: RouteTree[Route], path: bytes, decoded: bool) -> Miss:
+    methods = _listed(tree, path, decoded)
+    if methods:
+        return Miss(tuple(sorted(methods | {"OPTIONS"})))
+    if not decoded:
+        path = path.partition(b"?")[0]
+    if path in (b"", b"/"):
+        return Miss()
+    other = path[:-1] if path.endswith(b"/") else path + b"/"
+    return Miss(other_slash=bool(_listed(tree, other, decoded)) or ANY in tree.methods(other, decoded))
 
 
-def _find(
-    node: _Node, segments: list[str], index: int, method: str, values: tuple[Any, ...], passed: list[_Leaf]
-) -> Match | None:
-    """The first route below ``node`` that fits; leaves that fit but for the method are noted in ``passed``."""
-    if index == len(segments):
-        return _at_leaf(node, method, values, passed)
-    segment = segments[index]
-    child = node.texts.get(segment)
-    if child is not None:
-        found = _find(child, segments, index + 1, method, values, passed)
-        if found is not None:
-            return found
-    for branch in node.branches if segment else ():
-        converter = branch.converter
-        text, after = ("/".join(segments[index:]), len(segments)) if converter.many else (segment, index + 1)
-        try:
-            value = converter.parse(text.replace(_ENCODED_SLASH, "/") if _ENCODED_SLASH in text else text)
-        except ValueError:
-            continue
-        found = _find(branch.node, segments, after, method, (*values, value), passed)
-        if found is not None:
-            return found
-    return None
+def _listed(tree: RouteTree[Route], path: bytes, decoded: bool) -> set[str]:
+    return {method for method in tree.methods(path, decoded) if method not in _UNLISTED}
 
 
-def _at_leaf(node: _Node, method: str, values: tuple[Any, ...], passed: list[_Leaf]) -> Match | None:
-    if node.leaf is None:
-        return None
-    route = node.leaf.routes.get(method)
-    if route is None:
-        passed.append(node.leaf)
-        return None
-    return route, values
+def host_name(host: str) -> str:
+    """The name in a ``host`` field: without port, in lower case."""
+    name = host.lower().rpartition("]")[0] + "]" if host.startswith("[") else host.lower().partition(":")[0]
+    return name.removesuffix(".")
 
 
-def matchable_path(path: str, raw_path: bytes | None, root_path: str) -> str:
-    """The path that routes are matched against: decoded, without ``root_path``, an encoded slash being no separator.
+def matchable_path(path: str, raw_path: bytes | None, root_path: str) -> tuple[bytes, bool]:
+    """The path that routes are matched against, without ``root_path``, and whether it is decoded.
 
     :param path: as in the scope: decoded.
     :param raw_path: as in the scope: percent-encoded, where the server has it.
     """
-    if raw_path is not None and b"%" in raw_path and b"%2f" in raw_path.lower():
-        whole = raw_path.partition(b"?")[0].decode("latin-1")
-        path = re.sub("%2f", _ENCODED_SLASH, whole, flags=re.IGNORECASE)
-        path = _ENCODED_SLASH.join(unquote(part) for part in path.split(_ENCODED_SLASH))
+    if raw_path is not None and not root_path:
+        return raw_path or b"/", False
+    if raw_path is not None:
+        raw_root = quote(root_path).encode("ascii")
+        left = raw_path.partition(b"?")[0].removeprefix(raw_root)
+        if len(left) < len(raw_path) and left[:1] in (b"/", b""):
+            return left or b"/", False
+        if path == root_path or not path.startswith(root_path + "/"):
+            return raw_path, False  # this server leaves the root path out
     if root_path and path.startswith(root_path) and path[len(root_path) :][:1] in ("/", ""):
         path = path[len(root_path) :]
-    return path or "/"
+    return (path or "/").encode("utf-8", "surrogateescape"), True

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import linecache
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 import jinja2
 
-from atlas.web.response import HTMLResponse
+from atlas.web.response import HTMLResponse, StreamingResponse
 
 if TYPE_CHECKING:
     from atlas.web.request import RequestHead
 
-__all__ = ["Missing", "Templates", "render"]
+__all__ = ["Missing", "StreamingTemplate", "TemplatePlace", "Templates", "render", "template_place"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+Processor = Callable[["RequestHead"], Mapping[str, Any]]
+
+# A template comes in a piece for each tag and each text between them; sent one by one they would cost more than they
+# are worth.
+_PIECES_AT_ONCE = 64
 
 
 class Missing(jinja2.StrictUndefined):
@@ -25,11 +35,28 @@ class Missing(jinja2.StrictUndefined):
         return False
 
 
+@dataclass(frozen=True, slots=True)
+class TemplatePlace:
+    """Where in a template something went wrong.
+
+    :ivar path: its file; for a page from a string ``<template>``. :ivar line: counted from 1. :ivar text: that line.
+    """
+
+    path: str
+    line: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"in template {self.path}, line {self.line}: {self.text.strip()}"
+
+
 class Templates:
     """The templates of an application.
 
     :param folders: where they are looked for, in this order.
     :param reload: look for changed files at each rendering.
+
+    ``globals`` and ``filters`` are dicts to put things in. A context processor gives variables to every template.
     """
 
     def __init__(self, folders: Sequence[Path], *, reload: bool = False) -> None:
@@ -39,20 +66,114 @@ class Templates:
             undefined=Missing,
             auto_reload=reload,
         )
-        self.environment.globals["url_for"] = _url_for
+        self.environment.globals.update(url_for=_url_for, flashes=_flashes)
+        self._folders = [str(folder) for folder in folders]
+        self._processors: list[Processor] = []
 
-    def render(self, request: RequestHead, name: str, context: Mapping[str, Any], block: str | None = None) -> str:
-        """A template, or one block of it, as text. It sees ``request``, ``url_for`` and the context.
+    @property
+    def globals(self) -> dict[str, Any]:
+        """What every template can name."""
+        return self.environment.globals
 
-        :raises jinja2.TemplateError: if it is missing or wrong. :raises LookupError: if it has no such block.
+    @property
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """What every template can write behind a ``|``."""
+        return self.environment.filters
+
+    def filter(self, name: str) -> Callable[[F], F]:
+        """Decorator: the function is the filter of that name."""
+
+        def add(function: F) -> F:
+            self.filters[name] = function
+            return function
+
+        return add
+
+    def context_processor(self, function: F) -> F:
+        """Decorator: ``function(request)`` gives variables to every template; those of a page itself come first."""
+        self._processors.append(function)
+        return function
+
+    def render(
+        self, request: RequestHead, name: str, context: Mapping[str, Any] | None = None, block: str | None = None
+    ) -> str:
+        """A template, or one block of it, as text.
+
+        It sees the context, what context processors give, ``request``, ``csrf_token``, ``url_for`` and ``flashes()``.
+
+        :raises jinja2.TemplateError: if it is missing or wrong. Whatever is raised in a template carries its place:
+            see :func:`template_place`.
+        :raises LookupError: if it has no such block.
         """
-        template = self.environment.get_template(name)
-        values = {"request": request, **context}
-        if block is None:
-            return template.render(values)
+        return "".join(self.pieces(request, name, context, block))
+
+    def pieces(
+        self, request: RequestHead, name: str, context: Mapping[str, Any] | None = None, block: str | None = None
+    ) -> Iterator[str]:
+        """The same piece by piece, as the template makes them; raises as :meth:`render` does, at the first piece."""
+        try:
+            template = self.environment.get_template(name)
+            values = self._values(request, context or {})
+            yield from template.generate(values) if block is None else self._block(template, block, values)
+        except jinja2.TemplateNotFound as error:
+            self._explain(error)
+            _note_place(error)
+            raise
+        except Exception as error:
+            _note_place(error)
+            raise
+
+    def _block(self, template: jinja2.Template, block: str, values: dict[str, Any]) -> Iterator[str]:
         if block not in template.blocks:
-            raise LookupError(f"template {name!r} has no block {block!r}, only " + ", ".join(sorted(template.blocks)))
-        return "".join(template.blocks[block](template.new_context(values)))
+            known = ", ".join(sorted(template.blocks)) or "none at all"
+            raise LookupError(f"template {template.name!r} has no block {block!r}, only {known}")
+        try:
+            yield from template.blocks[block](template.new_context(values))
+        except Exception:
+            self.environment.handle_exception()  # as Template.generate does: the traceback names the template's lines
+
+    def _values(self, request: RequestHead, context: Mapping[str, Any]) -> dict[str, Any]:
+        values: dict[str, Any] = {"request": request}
+        token = request.state.get("csrf_token")
+        if token is None:
+            token = Missing(hint="csrf_token: there is no CSRF middleware around this route", name="csrf_token")
+        values["csrf_token"] = token
+        for processor in self._processors:
+            values.update(processor(request))
+        values.update(context)
+        return values
+
+    def _explain(self, error: jinja2.TemplateNotFound) -> None:
+        """Say where was looked, and what there is that is called nearly so."""
+        close = get_close_matches(str(error.name), self.environment.list_templates(), 1) if self._folders else []
+        looked = ", ".join(self._folders) or "no folder: there is no 'templates' beside the application"
+        error.add_note(f"looked for {error.name!r} in {looked}" + (f"; did you mean {close[0]!r}?" if close else ""))
+
+
+def template_place(error: BaseException) -> TemplatePlace | None:
+    """Where in a template an exception was raised; None if that was not in one.
+
+    The innermost template counts: the one that was included, or the layout's block that was filled.
+    """
+    if isinstance(error, jinja2.TemplateSyntaxError):
+        text = (error.source or "").splitlines()[error.lineno - 1 : error.lineno]
+        return TemplatePlace(error.filename or "<template>", error.lineno, "".join(text))
+    found, trace = None, error.__traceback__
+    while trace is not None:
+        # Jinja2 puts frames of its own in the place of those of compiled templates, with this variable (jinja2.debug).
+        if "__jinja_exception__" in trace.tb_frame.f_globals:
+            found = trace
+        trace = trace.tb_next
+    if found is None:
+        return None
+    path, line = found.tb_frame.f_code.co_filename, found.tb_lineno
+    return TemplatePlace(path, line, linecache.getline(path, line))
+
+
+def _note_place(error: Exception) -> None:
+    place = template_place(error)
+    if place is not None:
+        error.add_note(str(place))
 
 
 @jinja2.pass_context
@@ -60,6 +181,53 @@ def _url_for(context: jinja2.runtime.Context, name: str, /, **params: Any) -> st
     return str(context["request"].url_for(name, **params))
 
 
+@jinja2.pass_context
+def _flashes(context: jinja2.runtime.Context) -> Any:
+    """The messages that were kept for this page. They are gone with it."""
+    return context["request"].session.flashes()
+
+
+class StreamingTemplate(StreamingResponse):
+    """A page that is sent while it is rendered, for one that is long or slow to make.
+
+    Its beginning is rendered at once: what goes wrong there is an error page. Behind it the response can only be cut.
+
+    :param name: relative to the template folders. :param context: as for :func:`render`.
+    :raises jinja2.TemplateError: if it is missing, or wrong at its beginning.
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        request: RequestHead,
+        name: str,
+        context: Mapping[str, Any] | None = None,
+        *,
+        status_code: int = 200,
+        headers: Mapping[str, str] | None = None,
+        block: str | None = None,
+    ) -> None:
+        pieces = _gathered(request.app.templates.pieces(request, name, context, block))
+        super().__init__(_behind(next(pieces), pieces), status_code, headers)
+
+
+def _behind(first: str, others: Iterator[str]) -> Iterator[str]:
+    yield first
+    yield from others
+
+
+def _gathered(pieces: Iterator[str]) -> Iterator[str]:
+    together: list[str] = []
+    for piece in pieces:
+        together.append(piece)
+        if len(together) == _PIECES_AT_ONCE:
+            yield "".join(together)
+            together.clear()
+    yield "".join(together)
+
+
+@overload
 def render(
     request: RequestHead,
     name: str,
@@ -68,13 +236,37 @@ def render(
     status_code: int = 200,
     headers: Mapping[str, str] | None = None,
     block: str | None = None,
-) -> HTMLResponse:
+    stream: Literal[False] = False,
+) -> HTMLResponse: ...
+@overload
+def render(
+    request: RequestHead,
+    name: str,
+    context: Mapping[str, Any] | None = None,
+    *,
+    status_code: int = 200,
+    headers: Mapping[str, str] | None = None,
+    block: str | None = None,
+    stream: Literal[True],
+) -> StreamingTemplate: ...
+def render(
+    request: RequestHead,
+    name: str,
+    context: Mapping[str, Any] | None = None,
+    *,
+    status_code: int = 200,
+    headers: Mapping[str, str] | None = None,
+    block: str | None = None,
+    stream: bool = False,
+) -> HTMLResponse | StreamingTemplate:
     """A page from a template.
 
     :param name: relative to the template folders.
-    :param context: the variables of the template, beside ``request`` and ``url_for``.
+    :param context: the variables of the template, beside those of :meth:`Templates.render`.
     :param block: only this block of it: a part of a page for a script that asked for it.
+    :param stream: send it while it is rendered, see :class:`StreamingTemplate`.
     :raises jinja2.TemplateError: if it is missing or wrong.
     """
-    text = request.app.templates.render(request, name, context or {}, block)
-    return HTMLResponse(text, status_code, headers)
+    if stream:
+        return StreamingTemplate(request, name, context, status_code=status_code, headers=headers, block=block)
+    return HTMLResponse(request.app.templates.render(request, name, context, block), status_code, headers)

@@ -1,4 +1,5 @@
 import asyncio
+import logging
 import subprocess
 import sys
 from collections.abc import Callable
@@ -266,6 +267,25 @@ def test_state_of_the_lifespan_reaches_the_request(drive: Drive) -> None:
 
 def test_a_websocket_is_refused(drive: Drive) -> None:
     assert drive(Application(), type="websocket") == [{"type": "websocket.close", "code": 1000}]
+
+
+def test_what_the_start_finds_wrong_is_told_to_the_server(drive: Drive) -> None:
+    class Needy:
+        def bind(self, application: Application) -> None:
+            raise StartupError("Needy: no secret key")
+
+        def before(self, request: Request) -> None: ...
+
+    app = Application([Route("/", broken)], middleware=[Needy()])
+    sent = drive(app, [{"type": "lifespan.startup"}], type="lifespan")
+    assert sent == [{"type": "lifespan.startup.failed", "message": "Needy: no secret key"}]
+
+
+def test_the_configuration_may_set_the_level_of_the_log(drive: Drive, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = logging.getLogger("atlas.web")
+    monkeypatch.setattr(log, "level", log.level)  # put back at the end
+    drive(Application(config={"log_level": "error"}), [{"type": "lifespan.startup"}, {}], type="lifespan")
+    assert log.level == logging.ERROR
 
 
 def test_an_unknown_scope_is_the_callers_fault(drive: Drive) -> None:

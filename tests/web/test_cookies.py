@@ -1,8 +1,9 @@
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
-from atlas.web.cookies import format_cookie, parse_cookies
+from atlas.web.cookies import MAX_COOKIES, format_cookie, parse_cookies
 
 
 def test_cookies_are_read() -> None:
@@ -47,12 +48,45 @@ def test_every_attribute() -> None:
         {"value": "a;b"},
         {"value": "a\nb"},
         {"value": 'a"'},
+        {"value": "ü"},
+        {"value": "x" * 5000},
         {"path": "/;secure"},
+        {"path": "x"},
         {"domain": "x\r\n"},
+        {"domain": ""},
+        {"max_age": 1.5},
+        {"max_age": True},
+        {"expires": datetime(2030, 1, 2)},  # no time zone
         {"samesite": "none"},
+        {"samesite": "Loose"},
+        {"partitioned": True},
+        {"name": "__Secure-a"},
+        {"name": "__Host-a"},
+        {"name": "__host-a", "secure": True, "path": "/x"},
+        {"name": "__Host-a", "secure": True, "domain": "a.test"},
     ],
 )
-def test_what_a_cookie_has_no_room_for(options: dict[str, str]) -> None:
-    values = {"name": "a", "value": "1", **options}
+def test_what_a_cookie_has_no_room_for(options: dict[str, Any]) -> None:
+    values: dict[str, Any] = {"name": "a", "value": "1", **options}
     with pytest.raises(ValueError, match="cookie"):
-        format_cookie(values.pop("name"), values.pop("value"), **values)  # type: ignore[arg-type]
+        format_cookie(values.pop("name"), values.pop("value"), **values)
+
+
+def test_a_cookie_that_keeps_the_rules_of_its_name() -> None:
+    assert format_cookie("__Host-a", "1", secure=True) == "__Host-a=1; Path=/; Secure; HttpOnly; SameSite=Lax"
+    partitioned = format_cookie("a", "1", secure=True, partitioned=True, samesite=None, path=None)
+    assert partitioned == "a=1; Secure; HttpOnly; Partitioned"
+
+
+@pytest.mark.parametrize("header", ["a=\x00", "a=1\r\n", "a\x7f=1"])
+def test_a_control_character_is_refused(header: str) -> None:
+    with pytest.raises(ValueError, match="control character"):
+        parse_cookies([header])
+
+
+def test_there_is_an_end_to_cookies() -> None:
+    assert len(parse_cookies(["; ".join(f"a{number}=1" for number in range(MAX_COOKIES))])) == MAX_COOKIES
+    with pytest.raises(ValueError, match="more than"):
+        parse_cookies(["a=1;" * (MAX_COOKIES + 1)])
+    with pytest.raises(ValueError, match="more than"):
+        parse_cookies([f"a{number}=1" for number in range(MAX_COOKIES + 1)])

@@ -1,8 +1,13 @@
+import base64
+import hashlib
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from atlas import BadRequest, HTTPException, NotFound, TooManyRequests, Unauthorized, abort
+from atlas import Application, BadRequest, HTTPException, NotFound, Request, Route, TooManyRequests, Unauthorized, abort
+from atlas.testing import Response, TestClient
 from atlas.web.errors import error_response, status_phrase
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
@@ -59,12 +64,89 @@ def test_headers_of_the_error_go_along() -> None:
     assert error_response(None, error).headers["www-authenticate"] == "Basic"
 
 
-def test_a_traceback_is_shown_only_with_a_cause() -> None:
-    try:
-        raise RuntimeError("<secret>")
-    except RuntimeError as error:
-        page = error_response(BROWSER, HTTPException(500), cause=error).body.decode()
-        problem = json.loads(error_response(None, HTTPException(500), cause=error).body)
-    assert "RuntimeError: &lt;secret&gt;" in page
-    assert problem["traceback"][-1] == "RuntimeError: <secret>"
-    assert b"Traceback" not in error_response(BROWSER, HTTPException(500)).body
+def boom(request: Request) -> None:
+    raise RuntimeError("<secret>")
+
+
+def answered(accept: str, path: str = "/", *, debug: bool) -> Response:
+    app = Application([Route("/", boom)], debug=debug)
+    return TestClient(app, raise_server_exceptions=False).get(path, headers={"accept": accept})
+
+
+def test_a_surprise_tells_nothing() -> None:
+    page, problem = answered(BROWSER, debug=False), answered("*/*", debug=False)
+    assert (page.status_code, problem.json()) == (500, {"title": "Internal Server Error", "status": 500})
+    for word in ("RuntimeError", "secret", "Traceback", "boom", ".py"):
+        assert word not in page.text
+
+
+def test_with_debug_it_tells_everything() -> None:
+    page, problem = answered(BROWSER, debug=True), answered("*/*", debug=True)
+    assert "&lt;secret&gt;" in page.text
+    assert "<secret>" not in page.text
+    assert problem.headers["content-type"] == "application/problem+json"
+    assert problem.json()["exception"] == "RuntimeError: <secret>"
+    assert problem.json()["traceback"][-1] == "RuntimeError: <secret>"
+    assert page.headers["vary"] == problem.headers["vary"] == "accept"
+
+
+def test_only_with_debug_a_lost_visitor_sees_the_routes() -> None:
+    assert "boom" in answered(BROWSER, "/nowhere", debug=True).text
+    assert "boom" not in answered(BROWSER, "/nowhere", debug=False).text
+    assert "boom" not in answered("*/*", "/nowhere", debug=True).text
+
+
+class Evil:
+    """It raises whatever it is asked."""
+
+    def __getattribute__(self, name: str) -> Any:
+        raise RuntimeError("no")
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no")
+
+
+class Silent(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no")
+
+
+class Odd(Exception):
+    __notes__ = 5
+
+
+@pytest.mark.parametrize("accept", [BROWSER, "*/*"])
+@pytest.mark.parametrize("make", [Silent, Odd, lambda: ValueError("\ud800")])
+def test_whatever_is_raised_is_answered(accept: str, make: Callable[[], Exception]) -> None:
+    def fail(request: Request) -> None:
+        evil = [Evil()]
+        _evil_too, *_ = evil
+        raise make()
+
+    client = TestClient(Application([Route("/", fail)], debug=True), raise_server_exceptions=False)
+    response = client.get("/", headers={"accept": accept})
+    assert response.status_code == 500
+    assert "fail" in response.text
+
+
+def test_a_debug_page_that_fails_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(error: Exception) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr("atlas.web.debug_page.examine", broken)
+    assert answered(BROWSER, debug=True).status_code == 500
+
+
+@pytest.mark.parametrize("accept", [BROWSER, "*/*"])
+def test_a_detail_that_is_no_text(accept: str) -> None:
+    assert b"lake \\ud800" in error_response(accept, NotFound("lake \ud800")).body.replace(b"\\\\", b"\\")
+
+
+@pytest.mark.parametrize("debug", [True, False])
+def test_a_page_allows_itself_its_own_style_and_nothing_else(debug: bool) -> None:
+    response = answered(BROWSER, debug=debug)
+    style = response.text.partition("<style>")[2].partition("</style>")[0]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    policy = response.headers["content-security-policy"]
+    assert policy.startswith(f"default-src 'none'; style-src 'sha256-{digest}'")
+    assert " style=" not in response.text

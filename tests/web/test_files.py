@@ -1,15 +1,13 @@
 import asyncio
 import os
 from collections.abc import Callable
-from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from atlas import FileResponse
-from atlas.web.files import PIECE, guess_content_type, is_fresh
-from atlas.web.headers import Headers
+from atlas.web.files import PIECE, content_disposition, guess_content_type
 
 Drive = Callable[..., list[dict[str, Any]]]
 PATHSEND = {"extensions": {"http.response.pathsend": {}}}
@@ -36,6 +34,7 @@ def test_a_file_with_its_head(drive: Drive, file: Path) -> None:
         b"content-type": b"text/plain; charset=utf-8",
         b"etag": b'"%x-a"' % (1_700_000_000 * 10**9),
         b"last-modified": b"Tue, 14 Nov 2023 22:13:20 GMT",
+        b"accept-ranges": b"bytes",
         b"content-length": b"10",
     }
     assert (start["status"], body["body"]) == (200, b"deep water")
@@ -70,7 +69,7 @@ def test_a_client_that_has_it_gets_304(drive: Drive, file: Path) -> None:
     etag = dict(drive(FileResponse(file))[0]["headers"])[b"etag"]
     start, body = drive(FileResponse(file), headers=[(b"if-none-match", etag)])
     assert (start["status"], body["body"]) == (304, b"")
-    assert {name for name, _ in start["headers"]} == {b"etag", b"last-modified"}
+    assert {name for name, _ in start["headers"]} == {b"etag", b"last-modified", b"accept-ranges"}
     assert drive(FileResponse(file), headers=[(b"if-none-match", etag)], method="POST")[0]["status"] == 200
     assert drive(FileResponse(file, 404), headers=[(b"if-none-match", etag)])[0]["status"] == 404
 
@@ -95,10 +94,25 @@ def test_what_is_no_regular_file(drive: Drive, tmp_path: Path) -> None:
             drive(FileResponse(path))
 
 
-def test_a_name_to_save_it_under(file: Path) -> None:
-    response = FileResponse(file, filename='ü"\r\n.txt', content_type="a/b")
-    assert response.headers["content-disposition"] == "attachment; filename*=UTF-8''%C3%BC%22%0D%0A.txt"
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        ("report.pdf", 'filename="report.pdf"'),
+        ("a b.txt", 'filename="a b.txt"'),
+        ("Größe.txt", "filename=\"Groe.txt\"; filename*=UTF-8''Gr%C3%B6%C3%9Fe.txt"),
+        ("é.txt", "filename=\"e.txt\"; filename*=UTF-8''%C3%A9.txt"),
+        ("湖", "filename=\"file\"; filename*=UTF-8''%E6%B9%96"),
+        ('a"b%41.txt', "filename=\"a_b_41.txt\"; filename*=UTF-8''a%22b%2541.txt"),
+        ("../a\\b.txt", 'filename="b.txt"'),
+        ("a\r\nset-cookie: b.txt", 'filename="aset-cookie: b.txt"'),
+        ("\ud800.txt", 'filename=".txt"'),
+    ],
+)
+def test_a_name_to_save_it_under(file: Path, name: str, field: str) -> None:
+    response = FileResponse(file, filename=name, content_type="a/b")
+    assert response.headers["content-disposition"] == f"attachment; {field}"
     assert response.headers["content-type"] == "a/b"
+    assert content_disposition("inline", name) == f"inline; {field}"
 
 
 def test_given_headers_stay(drive: Drive, file: Path) -> None:
@@ -120,27 +134,75 @@ def test_types(name: str, kind: str) -> None:
     assert guess_content_type(name) == kind
 
 
-MODIFIED = 1_700_000_000
-SAME, BEFORE = formatdate(MODIFIED, usegmt=True), formatdate(MODIFIED - 1, usegmt=True)
+def asked(
+    drive: Drive, response: FileResponse, *fields: tuple[str, str], **scope: Any
+) -> tuple[int, dict[str, str], bytes]:
+    headers = [(name.encode(), value.encode()) for name, value in fields]
+    start, *bodies = drive(response, headers=headers, **scope)
+    assert [body.get("more_body", False) for body in bodies] == [True] * (len(bodies) - 1) + [False]
+    head = {name.decode(): value.decode() for name, value in start["headers"]}
+    assert len(head) == len(start["headers"])
+    return start["status"], head, b"".join(body["body"] for body in bodies)
 
 
-@pytest.mark.parametrize(
-    ("headers", "fresh"),
-    [
-        ([], False),
-        ([("if-none-match", '"a"')], True),
-        ([("if-none-match", 'W/"a"')], True),
-        ([("if-none-match", '"b", "a"')], True),
-        ([("if-none-match", '"b"'), ("if-none-match", '"a"')], True),
-        ([("if-none-match", "*")], True),
-        ([("if-none-match", '"b"')], False),
-        ([("if-none-match", '"b"'), ("if-modified-since", SAME)], False),
-        ([("if-modified-since", SAME)], True),
-        ([("if-modified-since", BEFORE)], False),
-        ([("if-modified-since", "yesterday")], False),
-        ([("if-modified-since", "Tue, 99 Nov 9999999 22:13:20 GMT")], False),
-    ],
-)
-def test_what_is_fresh(headers: list[tuple[str, str]], fresh: bool) -> None:
-    raw = [(name.encode(), value.encode()) for name, value in headers]
-    assert is_fresh(Headers(raw), '"a"', MODIFIED) is fresh
+def test_a_part_of_a_file(drive: Drive, file: Path) -> None:
+    status, head, body = asked(drive, FileResponse(file), ("range", "bytes=5-"))
+    assert (status, body) == (206, b"water")
+    assert (head["content-range"], head["content-length"]) == ("bytes 5-9/10", "5")
+    assert head["content-type"] == "text/plain; charset=utf-8"
+
+
+def test_parts_of_a_large_file(drive: Drive, large: Path) -> None:
+    content = large.read_bytes()
+    spec = f"bytes=1-{PIECE + 5}"
+    _, head, body = asked(drive, FileResponse(large), ("range", spec))
+    assert body == content[1 : PIECE + 6]
+    status, head, body = asked(drive, FileResponse(large), ("range", "bytes=0-1,10-11,-2"))
+    assert status == 206
+    assert head["content-type"].startswith("multipart/byteranges; boundary=")
+    assert int(head["content-length"]) == len(body)
+    assert body.count(b"content-range: bytes ") == 3
+    assert "content-range" not in head
+    offered = {"extensions": {"http.response.zerocopysend": {}}}
+    sent = drive(FileResponse(large), headers=[(b"range", spec.encode())], **offered)
+    assert (sent[1]["type"], sent[1]["offset"], sent[1]["count"]) == ("http.response.zerocopysend", 1, PIECE + 5)
+    assert sent[1]["file"].closed
+
+
+def test_a_part_that_is_not_there(drive: Drive, file: Path) -> None:
+    for spec in ("bytes=10-", "bytes=x", "bytes=" + ",".join(["0-0"] * 17)):
+        status, head, body = asked(drive, FileResponse(file), ("range", spec))
+        assert (status, head["content-range"], head["content-length"], body) == (416, "bytes */10", "0", b"")
+        assert "content-type" not in head
+
+
+def test_a_part_is_only_for_those_who_have_the_same_file(drive: Drive, file: Path) -> None:
+    _, head, _ = asked(drive, FileResponse(file))
+    for good in (head["etag"], head["last-modified"]):
+        assert asked(drive, FileResponse(file), ("range", "bytes=5-"), ("if-range", good))[0] == 206
+    for bad in ('"other"', "W/" + head["etag"], "Tue, 14 Nov 2023 22:13:19 GMT"):
+        assert asked(drive, FileResponse(file), ("range", "bytes=5-"), ("if-range", bad))[0] == 200
+
+
+def test_a_range_is_for_get_alone(drive: Drive, file: Path) -> None:
+    for method, status in (("GET", 200), ("HEAD", 200), ("POST", 200)):
+        answer = asked(drive, FileResponse(file), ("range", "items=5-"), method=method)
+        assert (answer[0], answer[1]["content-length"]) == (status, "10")
+    assert asked(drive, FileResponse(file), ("range", "bytes=5-"), method="HEAD")[0] == 200
+    assert asked(drive, FileResponse(file, 404), ("range", "bytes=5-"))[0] == 404
+
+
+def test_preconditions(drive: Drive, file: Path) -> None:
+    status, head, body = asked(drive, FileResponse(file), ("if-match", '"other"'))
+    assert (status, head["content-length"], body) == (412, "0", b"")
+    assert asked(drive, FileResponse(file), ("if-unmodified-since", "Tue, 14 Nov 2023 22:13:20 GMT"))[0] == 200
+
+
+def test_a_file_passes_through_wrappers(drive: Drive, large: Path) -> None:
+    response = FileResponse(large)
+    response.wrap(lambda piece: piece[:1], lambda: b"!")
+    status, head, body = asked(drive, response, ("range", "bytes=5-"), **PATHSEND)
+    assert (status, len(body), body[-1:]) == (200, -(-large.stat().st_size // PIECE) + 1, b"!")
+    assert head["etag"].startswith('W/"')
+    assert not {"content-length", "accept-ranges"} & set(head)
+    assert response.streaming

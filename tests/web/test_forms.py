@@ -1,7 +1,7 @@
 import pytest
 
 from atlas import BadRequest, ContentTooLarge, UnsupportedMediaType
-from atlas.web.forms import MAX_FORM, check_form_type, parse_urlencoded
+from atlas.web.forms import LIMITS, FormLimits, check_form_type, is_multipart, parse_urlencoded
 
 
 def test_fields_come_in_order_with_empty_ones() -> None:
@@ -33,18 +33,34 @@ def test_the_number_of_fields_is_bounded() -> None:
 
 def test_the_size_is_bounded() -> None:
     with pytest.raises(ContentTooLarge):
-        parse_urlencoded(b"a" * (MAX_FORM + 1))
+        parse_urlencoded(b"a" * (LIMITS.text + 1))
+    with pytest.raises(ContentTooLarge):
+        parse_urlencoded(b"abc", limits=FormLimits(text=2))
+
+
+@pytest.mark.parametrize("data", [b"a=%", b"a=%z1", b"a=%1", b"%%=1", b"a=1&b=%u00e4"])
+def test_an_escape_that_is_none_is_refused(data: bytes) -> None:
+    with pytest.raises(BadRequest, match="two hexadecimal digits"):
+        parse_urlencoded(data)
 
 
 @pytest.mark.parametrize(
-    "kind", ["", "application/x-www-form-urlencoded", "Application/X-WWW-Form-Urlencoded; charset=x"]
+    ("kind", "multipart"),
+    [
+        ("", False),
+        ("application/x-www-form-urlencoded", False),
+        ("Application/X-WWW-Form-Urlencoded; charset=x", False),
+        ("multipart/form-data; boundary=x", True),
+        ("Multipart/Form-Data", True),
+    ],
 )
-def test_types_that_are_forms(kind: str) -> None:
+def test_types_that_are_forms(kind: str, multipart: bool) -> None:
     check_form_type(kind)
+    assert is_multipart(kind) is multipart
 
 
-@pytest.mark.parametrize("kind", ["application/json", "multipart/form-data; boundary=x"])
+@pytest.mark.parametrize("kind", ["application/json", "multipart/mixed; boundary=x", "x"])
 def test_types_that_are_none(kind: str) -> None:
     with pytest.raises(UnsupportedMediaType) as caught:
         check_form_type(kind)
-    assert caught.value.headers == {"accept-post": "application/x-www-form-urlencoded"}
+    assert caught.value.headers == {"accept-post": "application/x-www-form-urlencoded, multipart/form-data"}

@@ -1,6 +1,6 @@
 import pytest
 
-from atlas.web.headers import Headers, MutableHeaders, encode_field, preferred_type
+from atlas.web.headers import Headers, MutableHeaders, encode_field, preferred_type, weights_of
 
 RAW = [(b"host", b"a"), (b"accept", b"x"), (b"accept", b"y")]
 
@@ -72,3 +72,16 @@ def test_vary_names_each_field_once() -> None:
 )
 def test_the_preferred_type(accept: str | None, expected: str | None) -> None:
     assert preferred_type(accept, ("application/json", "text/html")) == expected
+
+
+def test_weights() -> None:
+    assert weights_of("gzip, BR;q=0.5, *;q=0, x;q=nonsense, gzip;q=0.1,,") == {
+        "x": 0.0,
+        "*": 0.0,
+        "br": 0.5,
+        "gzip": 1.0,
+    }
+
+
+def test_every_value_by_the_name_that_others_give_it() -> None:
+    assert Headers([(b"a", b"1"), (b"a", b"2")]).getlist("A") == ["1", "2"]

@@ -1,4 +1,4 @@
-from atlas.web.multidict import MultiDict
+from atlas.web.multidict import ManyValues, MultiDict
 
 PAIRS = [("a", "1"), ("b", "2"), ("a", "3")]
 
@@ -23,3 +23,8 @@ def test_equality_counts_every_value() -> None:
     assert MultiDict(PAIRS) == MultiDict(PAIRS)
     assert MultiDict(PAIRS) != MultiDict(PAIRS[1:])
     assert MultiDict(PAIRS) == {"a": "3", "b": "2"}
+
+
+def test_values_may_be_anything() -> None:
+    values = ManyValues([("a", 1), ("a", 2)])
+    assert (values["a"], values.getlist("a"), repr(values)) == (2, [1, 2], "ManyValues([('a', 1), ('a', 2)])")

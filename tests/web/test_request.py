@@ -6,7 +6,9 @@ from typing import Any
 import httpx
 import pytest
 
-from atlas import Application, AsyncRequest, ClientDisconnected, Request, Route
+from atlas import Application, AsyncRequest, BadRequest, ClientDisconnected, Request, Route
+from atlas.gateway.greenlets import in_greenlet
+from atlas.web.forms import FormLimits
 from atlas.web.request import RequestHead
 
 Ask = Callable[..., httpx.Response]
@@ -271,3 +273,185 @@ def test_path_parameters_by_name(ask: Ask) -> None:
 
 def test_a_disconnect_is_an_oserror() -> None:
     assert issubclass(ClientDisconnected, OSError)
+
+
+def test_what_middleware_adds() -> None:
+    request = whole()
+    assert (request.user, request.id) == (None, None)
+    with pytest.raises(RuntimeError, match="no Sessions middleware"):
+        _ = request.session
+    request.user, request.id, request.session = "joe", "7", {"a": 1}
+    other = request.seen_as(AsyncRequest)
+    assert (other.user, other.id, other.session) == ("joe", "7", {"a": 1})
+
+
+PARTS = (
+    b'--XX\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n'
+    b'--XX\r\nContent-Disposition: form-data; name="f"; filename="x.txt"\r\n\r\nhello\r\n--XX--\r\n'
+)
+MULTIPART = (b"content-type", b"multipart/form-data; boundary=XX")
+
+
+def sync_files(request: Request) -> Any:
+    upload = request.files()["f"]
+    return [request.form()["a"], upload.filename, upload.read().decode(), request.files(FormLimits()).getlist("g")]
+
+
+async def async_files(request: AsyncRequest) -> Any:
+    upload = (await request.files())["f"]
+    return [
+        (await request.form())["a"],
+        upload.filename,
+        (await upload.read()).decode(),
+        (await request.files()).getlist("g"),
+    ]
+
+
+async def small_files(request: AsyncRequest) -> Any:
+    upload = (await request.files(FormLimits(memory=2)))["f"]
+    return [upload._stored.on_disk, (await upload.read()).decode()]
+
+
+async def after_middleware(request: AsyncRequest) -> Any:
+    """As a check of a token in the form would do it, before the controller asks for its own things."""
+    before = await request.read_form()
+    return [before.fields["a"], len(await request.body()), len(request.seen_as(Request).files())]
+
+
+def form_application(**options: Any) -> Application:
+    routes = [
+        Route("/sync", sync_files, ["POST"]),
+        Route("/async", async_files, ["POST"]),
+        Route("/small", small_files, ["POST"]),
+        Route("/after", after_middleware, ["POST"]),
+    ]
+    return Application(routes, config=options)
+
+
+@pytest.mark.parametrize("path", ["/sync", "/async"])
+@pytest.mark.parametrize("step", [1, 1000])
+@pytest.mark.parametrize("announced", [True, False])
+def test_files(drive: Drive, path: str, step: int, announced: bool) -> None:
+    pieces = [PARTS[start : start + step] for start in range(0, len(PARTS), step)]
+    events = [{"type": "http.request", "body": piece, "more_body": True} for piece in pieces]
+    length = [(b"content-length", b"%d" % len(PARTS))] if announced else []
+    events.append({"type": "http.request"})
+    sent = drive(form_application(), events, method="POST", path=path, headers=[MULTIPART, *length])
+    assert sent[1]["body"] == b'["1","x.txt","hello",[]]'
+
+
+def test_files_over_a_size_pass_by_the_memory(drive: Drive) -> None:
+    events = [{"type": "http.request", "body": PARTS[:150], "more_body": True}]
+    events.append({"type": "http.request", "body": PARTS[150:]})
+    sent = drive(form_application(), events, method="POST", path="/small", headers=[MULTIPART])
+    assert sent[1]["body"] == b'[true,"hello"]'
+
+
+def test_a_form_that_middleware_has_read_is_there_as_a_body_too(drive: Drive) -> None:
+    headers = [MULTIPART, (b"content-length", b"%d" % len(PARTS))]
+    sent = drive(
+        form_application(), [{"type": "http.request", "body": PARTS}], method="POST", path="/after", headers=headers
+    )
+    assert sent[1]["body"] == f'["1",{len(PARTS)},1]'.encode()
+
+
+@pytest.mark.parametrize("path", ["/sync", "/async"])
+def test_forms_that_are_wrong(drive: Drive, path: str) -> None:
+    def status(body: bytes, kind: bytes = MULTIPART[1], **config: Any) -> int:
+        event = {"type": "http.request", "body": body}
+        app = form_application(**config)
+        return int(drive(app, [event], method="POST", path=path, headers=[(b"content-type", kind)])[0]["status"])
+
+    assert status(PARTS[:-10]) == 400
+    assert status(PARTS, b"multipart/form-data") == 400
+    assert status(PARTS, b"text/plain") == 415
+    assert status(PARTS, limit_body=100) == 413
+    assert status(b"a=%zz", b"application/x-www-form-urlencoded") == 400
+
+
+def in_pieces(*pieces: bytes) -> Any:
+    waiting = list(pieces)
+
+    async def receive() -> Any:
+        if not waiting:
+            await asyncio.Event().wait()
+        return {"type": "http.request", "body": waiting.pop(0), "more_body": bool(waiting)}
+
+    return receive
+
+
+def posted(kind: type[RequestHead], receive: Any) -> Any:
+    return kind(Application(), {"type": "http", "method": "POST", "path": "/", "headers": [MULTIPART]}, receive)
+
+
+def test_a_plain_controller_that_can_wait() -> None:
+    def controller(request: Request) -> Any:
+        if request.scope.get("streams"):
+            return list(request.stream())
+        return [request.files()["f"].read(), request.disconnected()]
+
+    async def go() -> Any:
+        found = [await in_greenlet(controller, posted(Request, in_pieces(PARTS[:9], PARTS[9:])))]
+        request = posted(Request, in_pieces(b"a", b"b"))
+        request.scope["streams"] = True
+        return [*found, await in_greenlet(controller, request)]
+
+    assert asyncio.run(go()) == [[b"hello", False], [b"a", b"b"]]
+
+
+def test_a_plain_controller_that_cannot_wait() -> None:
+    request = posted(Request, in_pieces(b"a", b"b"))
+    asyncio.run(request.read_body())
+    assert list(request.stream()) == [b"ab"]
+    with pytest.raises(RuntimeError, match="cannot wait"):
+        request.disconnected()
+
+
+def test_who_has_left() -> None:
+    async def left() -> Any:
+        return {"type": "http.disconnect"}
+
+    async def go() -> None:
+        there = posted(AsyncRequest, in_pieces(b"a"))
+        assert not await there.disconnected()
+        assert await there.body() == b"a"
+        gone = posted(AsyncRequest, left)
+        assert await gone.disconnected()
+        assert await gone.disconnected()
+
+    asyncio.run(go())
+
+
+def test_what_reads_the_body_is_known_to_the_response() -> None:
+    async def go() -> None:
+        request = posted(AsyncRequest, in_pieces(b"a", b"b"))
+        seen = [request.scope["atlas.body"] async for _ in request.stream()]
+        assert (seen, request.scope["atlas.body"]) == (["reading", "reading"], "read")
+        left = posted(AsyncRequest, in_pieces(b"a", b"b"))
+        pieces = left.stream()
+        await anext(pieces)
+        await pieces.aclose()
+        assert "atlas.body" not in left.scope
+
+    asyncio.run(go())
+
+
+def test_a_body_that_was_read_can_be_streamed() -> None:
+    async def go() -> list[bytes]:
+        request = posted(AsyncRequest, in_pieces(b"a", b"b"))
+        await request.body()
+        return [piece async for piece in request.stream()]
+
+    assert asyncio.run(go()) == [b"ab"]
+
+
+def test_nothing_is_parsed_before_it_is_asked_for() -> None:
+    request = whole(query_string=b"a=%ff", headers=[(b"cookie", b"a=\x00"), (b"accept", b";;;")])
+    for name in ("query", "cookies"):
+        with pytest.raises(BadRequest):
+            getattr(request, name)
+
+
+def test_a_form_that_says_it_is_too_long_is_not_read(drive: Drive) -> None:
+    headers = [(b"content-length", b"2000000"), (b"content-type", b"application/x-www-form-urlencoded")]
+    assert drive(form_application(), [], method="POST", path="/async", headers=headers)[0]["status"] == 413

@@ -1,12 +1,16 @@
+from dataclasses import replace
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from atlas import StartupError
-from atlas.web.routing import Miss, Route, Router, matchable_path
+from atlas.web.controllers import Controller
+from atlas.web.converters import Converter
+from atlas.web.patterns import Parameter, parse_pattern
+from atlas.web.routing import Miss, Route, Router, host_name, matchable_path
 
 
 def one(request: Any) -> None: ...
@@ -59,7 +63,7 @@ ROUTER = Router(
     ],
 )
 def test_the_route_of_a_path(method: str, path: str, name: str, values: tuple[Any, ...]) -> None:
-    found = ROUTER.match(method, path)
+    found = ROUTER.match(method, quote(path).encode())
     assert not isinstance(found, Miss)
     assert (found[0].name, found[1]) == (name, values)
 
@@ -82,13 +86,13 @@ def test_the_route_of_a_path(method: str, path: str, name: str, values: tuple[An
     ],
 )
 def test_a_miss_says_what_there_is_instead(method: str, path: str, miss: Miss) -> None:
-    assert ROUTER.match(method, path) == miss
+    assert ROUTER.match(method, path.encode()) == miss
 
 
 def test_a_head_of_its_own_comes_before_the_one_of_get() -> None:
     for order in (["GET", "HEAD"], ["HEAD", "GET"]):
         router = Router([Route("/", one, [method], name=method) for method in order])
-        found = router.match("HEAD", "/")
+        found = router.match("HEAD", b"/")
         assert not isinstance(found, Miss)
         assert found[0].name == "HEAD"
 
@@ -114,6 +118,93 @@ def test_patterns_that_make_no_sense(path: str, message: str) -> None:
         Route(path, lambda *everything: None)
     assert str(caught.value).startswith(f"{__file__}:")
     assert "\n" not in str(caught.value)
+
+
+def test_two_kinds_of_one_rank_side_by_side_are_ambiguous() -> None:
+    odd, even = Converter(int), Converter(int)
+    pattern = parse_pattern("/{a:int}")
+    routes = []
+    for kind in (odd, even):
+        route = Route("/{a:int}", two)
+        route.pattern = replace(pattern, segments=("", Parameter("a", kind)))
+        routes.append(route)
+    with pytest.raises(StartupError, match=r"GET is answered already by .* at .*test_routing.py:\d+"):
+        Router(routes)
+    routes[1].methods = ("POST",)
+    assert not isinstance(Router(routes).match("POST", b"/7"), Miss)
+
+
+def test_parameters_that_no_prefix_brings_stop_the_start() -> None:
+    route = Route("/{a}", three)
+    with pytest.raises(
+        StartupError, match=r"test_routing.py:\d+: route '/\{a\}': the controller three.*1 path parameter"
+    ):
+        Router([route])
+    with pytest.raises(StartupError, match=r"route '': a path starts with '/'"):
+        Router([Route("", one)])
+
+
+class Lakes(Controller):
+    def get(self, request: Any, name: str) -> str:
+        return f"get {name}"
+
+    async def put(self, request: Any, name: str) -> str:
+        return f"put {name}"
+
+
+def test_a_class_of_controllers_answers_its_methods() -> None:
+    router = Router([Route("/lakes/{name}", Lakes, name="lake")])
+    assert [(each.methods, each.run, each.name) for each in router] == [
+        (("GET",), "inline", "lake"),
+        (("PUT",), "await", "lake"),
+    ]
+    found = router.match("HEAD", b"/lakes/como")
+    assert not isinstance(found, Miss)
+    assert found[0].controller(None, *found[1]) == "get como"
+    assert router.match("POST", b"/lakes/como") == Miss(("GET", "HEAD", "OPTIONS", "PUT"))
+    assert router.url_for("lake", {"name": "como"}) == "/lakes/como"
+    with pytest.raises(StartupError, match=r"the controller get\(.*1 path parameter|the controller get\(.* 0 path"):
+        Router([Route("/lakes", Lakes)])
+    with pytest.raises(StartupError, match="the class Controller has no method named as one of HTTP"):
+        Route("/", Controller)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"run": "fast"}, "run: expected one of auto, inline, greenlet, thread, got 'fast'"),
+        ({"timeout": 0}, "timeout: expected a number of seconds above zero"),
+        ({"timeout": 1, "run": "inline"}, "timeout: a controller that runs inline cannot be interrupted"),
+    ],
+)
+def test_options_that_cannot_be(options: Any, message: str) -> None:
+    with pytest.raises(StartupError, match=rf"test_routing.py:\d+: route '/': {message}"):
+        Route("/", one, **options)
+
+
+def test_run_is_for_def_controllers() -> None:
+    async def later(request: Any) -> None: ...
+
+    with pytest.raises(StartupError, match="run='thread' is for def controllers, and this one is async def"):
+        Route("/", later, run="thread")
+    assert [Route("/", one, run=run).run for run in ("auto", "inline", "greenlet", "thread")] == [
+        "inline",
+        "inline",
+        "greenlet",
+        "thread",
+    ]
+    assert Route("/", one, timeout=1).run == "greenlet"
+    assert Route("/", one).run_by("thread") == "thread"
+    assert Route("/", one, run="inline").run_by("thread") == "inline"
+    assert Route("/", later).run_by("thread") == "await"
+
+
+@pytest.mark.parametrize(
+    ("field", "name"),
+    [("Example.COM:80", "example.com"), ("a.test.", "a.test"), ("[::1]:8000", "[::1]"), ("", "")],
+)
+def test_the_name_of_a_host(field: str, name: str) -> None:
+    assert host_name(field) == name
 
 
 def test_a_controller_that_cannot_be_called_stops_the_start_in_the_line_of_its_route() -> None:
@@ -190,26 +281,34 @@ def test_an_unknown_name_suggests_the_close_one() -> None:
 @given(st.text(min_size=1).filter(lambda text: text not in (".", "..") and text.isprintable()))
 def test_a_value_comes_back_from_its_url(value: str) -> None:
     raw = ROUTER.url_for("posts", {"name": value})
-    found = ROUTER.match("GET", matchable_path(unquote(raw), raw.encode("ascii"), ""))
-    assert not isinstance(found, Miss)
-    assert (found[0].name, found[1]) == ("posts", (value,))
+    for path in (raw.encode("ascii"), None):
+        matchable, decoded = matchable_path(unquote(raw), path, "")
+        found = ROUTER.match("GET", matchable, decoded=decoded)
+        if path is not None or "/" not in value:  # decoded, nobody can tell
+            assert not isinstance(found, Miss)
+            assert (found[0].name, found[1]) == ("posts", (value,))
 
 
 @pytest.mark.parametrize(
     ("path", "raw_path", "root_path", "expected"),
     [
-        ("/a b", b"/a%20b", "", "/a b"),
-        ("/a/b", None, "", "/a/b"),
-        ("/a/b", b"/a%2Fb", "", "/a\udc2fb"),
-        ("/a/b/ü", b"/a%2fb/%C3%BC?x=%2F", "", "/a\udc2fb/ü"),
-        ("/a%2Fb", b"/a%252Fb", "", "/a%2Fb"),
-        ("/app/x", b"/app/x", "/app", "/x"),
-        ("/app", b"/app", "/app", "/"),
-        ("/apple", b"/apple", "/app", "/apple"),
-        ("", b"", "", "/"),
+        ("/a b", b"/a%20b", "", (b"/a%20b", False)),
+        ("/a b", None, "", (b"/a b", True)),
+        ("/a/b", b"/a%2Fb", "", (b"/a%2Fb", False)),
+        ("/app/x", b"/app/x", "/app", (b"/x", False)),
+        ("/app/x", None, "/app", (b"/x", True)),
+        ("/ü/x", b"/%C3%BC/x?y", "/ü", (b"/x", False)),
+        ("/ü/x", b"/%c3%bc/x", "/ü", (b"/x", True)),
+        ("/app", b"/app", "/app", (b"/", False)),
+        ("/apple", b"/apple", "/app", (b"/apple", False)),
+        ("/x", b"/x", "/app", (b"/x", False)),
+        ("/x", None, "/app", (b"/x", True)),
+        ("", b"", "", (b"/", False)),
+        ("", None, "", (b"/", True)),
+        ("/\udcff", None, "", (b"/\xff", True)),
     ],
 )
-def test_the_path_that_is_matched(path: str, raw_path: bytes | None, root_path: str, expected: str) -> None:
+def test_the_path_that_is_matched(path: str, raw_path: bytes | None, root_path: str, expected: Any) -> None:
     assert matchable_path(path, raw_path, root_path) == expected
 
 
@@ -221,6 +320,6 @@ def test_the_list_of_routes() -> None:
 
 def test_ten_thousand_routes_are_found_as_one_is() -> None:
     router = Router([Route(f"/r{number}/{{a}}", two, name=str(number)) for number in range(10_000)])
-    found = router.match("GET", "/r9999/x")
+    found = router.match("GET", b"/r9999/x")
     assert not isinstance(found, Miss)
     assert found[0].name == "9999"

@@ -1,3 +1,6 @@
+import asyncio
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -6,8 +9,11 @@ from urllib.parse import unquote
 import httpx
 import pytest
 
-from atlas import Application, StartupError, Static
-from atlas.web.static import find_file
+from atlas import Application, NotFound, StartupError, Static
+from atlas.web import static
+from atlas.web.files import PIECE
+from atlas.web.request import AsyncRequest
+from atlas.web.static import find_file, is_hashed
 
 Ask = Callable[..., httpx.Response]
 Drive = Callable[..., list[dict[str, Any]]]
@@ -126,3 +132,226 @@ def test_a_missing_folder_stops_the_start_in_the_line_that_names_it() -> None:
 
 def test_a_folder_is_relative_to_the_file_that_names_it() -> None:
     assert Static("/tests", ".").root == str(Path(__file__).parent.resolve())
+
+
+class Answer:
+    """What a folder answers to one request, asked of its controller."""
+
+    def __init__(self, folder: Static, path: str, method: str = "GET", **headers: str) -> None:
+        raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+        scope = {"type": "http", "method": method, "path": "/", "headers": raw}
+        self.events: list[Any] = []
+        asyncio.run(self._go(folder, path, scope))
+        self.status = self.events[0]["status"]
+        fields = [(name.decode(), value.decode()) for name, value in self.events[0]["headers"]]
+        self.headers = dict(fields)
+        assert len(self.headers) == len(fields)
+        self.body = b"".join(event.get("body", b"") for event in self.events[1:])
+
+    async def _go(self, folder: Static, path: str, scope: Any) -> None:
+        async def receive() -> Any:
+            await asyncio.Event().wait()
+
+        async def send(event: Any) -> None:
+            self.events.append(event)
+
+        response = await folder.serve(AsyncRequest(Application(), scope, receive), path)
+        await response(scope, receive, send)
+
+
+def test_small_files_stay_in_memory_until_they_change(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = Static("/static", folder)
+    first = Answer(files, "site.css")
+    looked: list[str] = []
+    monkeypatch.setattr(static, "look", lambda root, path: looked.append(path) or look(root, path))
+    again = Answer(files, "site.css")
+    assert (again.events, looked) == (first.events, [])
+    assert again.headers["content-length"] == "7"
+    not_modified = Answer(files, "site.css", if_none_match=first.headers["etag"])
+    assert (not_modified.status, not_modified.body, looked) == (304, b"", [])
+    (folder / "site.css").write_text("body { color: red }")
+    changed = Answer(files, "site.css", if_none_match=first.headers["etag"])
+    assert (changed.status, changed.body, looked) == (200, b"body { color: red }", ["site.css"])
+    (folder / "site.css").unlink()
+    with pytest.raises(NotFound):
+        Answer(files, "site.css")
+    assert files._known == {}
+
+
+look = static.look
+
+
+def test_a_link_that_leads_elsewhere_now_is_looked_at_again(folder: Path) -> None:
+    files = Static("/static", folder)
+    assert Answer(files, "inside").body == b"body {}"
+    (folder / "inside").unlink()
+    (folder / "inside").symlink_to(folder.parent / "secret.txt")
+    with pytest.raises(NotFound):
+        Answer(files, "inside")
+
+
+def test_the_memory_is_bounded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(static, "MEMORY", 100)
+    files = Static("/static", folder)
+    for number in range(30):
+        (folder / f"{number}.txt").write_text("0123456789")
+        assert Answer(files, f"{number}.txt").body == b"0123456789"
+    assert (len(files._known), files._size) == (10, 100)
+    assert Answer(files, "0.txt").status == 200
+
+
+def test_a_304_sends_the_fields_of_the_200(folder: Path) -> None:
+    files = Static("/static", folder)
+    whole = Answer(files, "site.css")
+    short = Answer(files, "site.css", if_modified_since=whole.headers["last-modified"])
+    assert short.status == 304
+    assert set(whole.headers) - set(short.headers) == {"content-type", "content-length", "accept-ranges"}
+    assert Answer(files, "site.css", if_match='"other"').status == 412
+
+
+def test_a_large_file_is_not_kept(folder: Path) -> None:
+    content = b"0123456789" * PIECE
+    (folder / "large.bin").write_bytes(content)
+    files = Static("/static", folder)
+    whole = Answer(files, "large.bin")
+    assert (whole.body == content, files._size) == (True, 0)
+    assert Answer(files, "large.bin", if_none_match=whole.headers["etag"]).status == 304
+    head = Answer(files, "large.bin", "HEAD")
+    assert (head.headers["content-length"], head.body) == (str(len(content)), b"")
+
+
+@pytest.mark.parametrize("name", ["site.css", "large.bin"])
+def test_a_part_of_a_file(folder: Path, name: str) -> None:
+    (folder / "large.bin").write_bytes(b"body {}" * PIECE)
+    (folder / f"{name}.gz").write_bytes(b"gz")
+    files = Static("/static", folder)
+    etag = Answer(files, name).headers["etag"]
+    part = Answer(files, name, range="bytes=5-6", if_range=etag, accept_encoding="gzip")
+    assert (part.status, part.body, part.headers["etag"]) == (206, b"{}", etag)
+    assert "content-encoding" not in part.headers
+    assert Answer(files, name, range="bytes=x").status == 416
+
+
+@pytest.fixture
+def compressed(folder: Path) -> Static:
+    for suffix in ("br", "zst", "gz"):
+        (folder / f"site.css.{suffix}").write_text(f"as {suffix}")
+    return Static("/static", folder)
+
+
+@pytest.mark.parametrize(
+    ("accept", "coding"),
+    [
+        ("gzip, deflate, br, zstd", "br"),
+        ("gzip, zstd", "zstd"),
+        ("gzip", "gzip"),
+        ("GZIP;q=0.5", "gzip"),
+        ("br;q=0.5, gzip", "gzip"),
+        ("*", "br"),
+        ("*, br;q=0", "zstd"),
+        ("gzip;q=0", ""),
+        ("gzip;q=0.5, identity", ""),
+        ("identity", ""),
+        ("compress", ""),
+        ("", ""),
+        (",;q=", ""),
+    ],
+)
+def test_siblings_that_were_compressed_beforehand(compressed: Static, accept: str, coding: str) -> None:
+    answer = Answer(compressed, "site.css", accept_encoding=accept)
+    said = {"br": b"as br", "zstd": b"as zst", "gzip": b"as gz", "": b"body {}"}
+    assert (answer.headers.get("content-encoding", ""), answer.body) == (coding, said[coding])
+    assert (answer.headers["vary"], answer.headers["content-type"]) == ("accept-encoding", "text/css; charset=utf-8")
+    etag = answer.headers["etag"]
+    assert etag.endswith(f'-{coding}"') or not coding
+    assert Answer(compressed, "site.css", accept_encoding=accept, if_none_match=etag).status == 304
+
+
+def test_each_variant_has_its_own_tag(compressed: Static) -> None:
+    tags = {Answer(compressed, "site.css", accept_encoding=accept).headers["etag"] for accept in ("br", "gzip", "")}
+    assert len(tags) == 3
+
+
+def test_a_sibling_outside_of_the_folder_is_none(folder: Path) -> None:
+    (folder / "site.css.gz").symlink_to(folder.parent / "secret.txt")
+    answer = Answer(Static("/static", folder), "site.css", accept_encoding="gzip")
+    assert (answer.body, "vary" in answer.headers) == (b"body {}", False)
+
+
+@pytest.mark.parametrize(
+    ("name", "hashed"),
+    [
+        ("app.3f2a9c1b.js", True),
+        ("app-3f2a9c1b4d5e6f70.min.css", True),
+        ("a_0123456789abcdef.png", True),
+        ("app.js", False),
+        ("report-20261123.pdf", False),
+        ("site-defaced.css", False),
+        ("site-settings.css", False),
+        ("3f2a9c1b", False),
+        ("app.3F2A9C1B.js", False),
+    ],
+)
+def test_names_with_a_hash_are_kept_for_good(folder: Path, name: str, hashed: bool) -> None:
+    assert is_hashed(name) is hashed
+    (folder / name).write_text("x")
+    cache = Answer(Static("/static", folder), name).headers["cache-control"]
+    assert cache == ("public, max-age=31536000, immutable" if hashed else "no-cache")
+
+
+def test_the_index_of_a_folder_on_request(folder: Path) -> None:
+    (folder / "index.html").write_text("top")
+    (folder / "css" / "index.html").write_text("deep")
+    with_index, without = Static("/static", folder, index="index.html"), Static("/static", folder)
+    assert (Answer(with_index, "").body, Answer(with_index, "css/").body) == (b"top", b"deep")
+    moved = Answer(with_index, "css")
+    assert (moved.status, moved.headers["location"]) == (308, "./css/")
+    for path in ("", "css", "css/"):
+        with pytest.raises(NotFound):
+            Answer(without, path)
+    os.remove(folder / "css" / "index.html")
+    for path in ("css", "css/", "missing", "missing/"):
+        with pytest.raises(NotFound):
+            Answer(with_index, path)
+
+
+def test_the_index_of_the_folder_itself(ask: Ask, folder: Path) -> None:
+    (folder / "index.html").write_text("top")
+    app = Application([Static("/static", folder, index="index.html")])
+    assert ask(app, "GET", "/static/").text == "top"
+    assert ask(app, "GET", "/static").status_code == 308
+
+
+@pytest.mark.parametrize("index", ["../index.html", "a/b.html", ".hidden", ""])
+def test_an_index_that_is_no_file_name(folder: Path, index: str) -> None:
+    with pytest.raises(StartupError, match=r"test_static.py:\d+: Static: index"):
+        Static("/static", folder, index=index)
+
+
+def test_a_304_costs_no_more_than_a_200(folder: Path) -> None:
+    files = Static("/static", folder)
+    etag = Answer(files, "site.css").headers["etag"].encode()
+
+    async def send(event: Any) -> None: ...
+
+    def calls(*headers: tuple[bytes, bytes]) -> int:
+        scope = {"type": "http", "method": "GET", "path": "/", "headers": [(b"accept-encoding", b"gzip"), *headers]}
+        request = AsyncRequest(Application(), scope, None)  # type: ignore[arg-type]
+        count = 0
+
+        async def go() -> None:
+            await (await files.serve(request, "site.css"))(scope, None, send)  # type: ignore[arg-type]
+
+        def profile(frame: Any, event: str, argument: Any) -> None:
+            nonlocal count
+            count += event == "call"
+
+        sys.setprofile(profile)
+        try:
+            with pytest.raises(StopIteration):  # from memory, so that nothing waits
+                go().send(None)
+        finally:
+            sys.setprofile(None)
+        return count
+
+    assert calls((b"if-none-match", etag)) <= calls()

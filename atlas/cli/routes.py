@@ -1,0 +1,96 @@
+"""``atlas routes``: what an application answers, and where that is written."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from atlas.cli.target import atlas_only, find, parameters
+from atlas.web.controllers import controller_name
+from atlas.web.routing import RouteInfo
+
+__all__ = ["command"]
+
+_COLOURS = {"GET": "green", "POST": "yellow", "PUT": "blue", "PATCH": "blue", "DELETE": "red", "WEBSOCKET": "magenta"}
+_PARAMETER = re.compile(r"\{[^{}]*\}")
+_HEAD = ("METHODS", "PATH", "NAME", "CONTROLLER", "RUN", "WRITTEN AT")
+
+
+def command() -> click.Command:
+    """The command."""
+    return click.Command(
+        "routes",
+        callback=_routes,
+        params=[*parameters(), click.Option(["--json", "as_json"], is_flag=True, help="For programs.")],
+        help="List the routes of an application.",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+
+def _routes(app: str | None, app_dir: str | None, factory: bool | None, as_json: bool) -> None:
+    target = find(app, app_dir, factory)
+    routes = list(atlas_only(target).iter_routes())
+    if as_json:
+        click.echo(json.dumps([_described(route) for route in routes], indent=2))
+        return
+    click.echo(_table(routes))
+    one = len(routes) == 1
+    click.secho(f"{len(routes) or 'no'} route{'' if one else 's'} in {target.name}", dim=True)
+
+
+def _described(route: RouteInfo) -> dict[str, object]:
+    return {
+        "methods": list(route.methods),
+        "path": route.path,
+        "host": route.host,
+        "name": route.name,
+        "controller": _controller(route),
+        "run": route.run,
+        "place": route.place,
+    }
+
+
+def _controller(route: RouteInfo) -> str:
+    module = getattr(route.controller, "__module__", None)
+    name = getattr(route.controller, "__qualname__", controller_name(route.controller))
+    return f"{module}.{name}" if module else str(name)
+
+
+def _table(routes: Sequence[RouteInfo]) -> str:
+    rows = [_row(route) for route in routes]
+    widths = [max(len(row[column]) for row in [_HEAD, *rows]) for column in range(len(_HEAD))]
+    head = "  ".join(word.ljust(width) for word, width in zip(_HEAD, widths, strict=True))
+    lines = [click.style(head.rstrip(), dim=True)]
+    for row in rows:
+        cells = [_coloured(column, text, width) for column, (text, width) in enumerate(zip(row, widths, strict=True))]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(line.rstrip() for line in lines) + ("\n" if rows else "")
+
+
+def _row(route: RouteInfo) -> tuple[str, ...]:
+    path = (f"//{route.host}" if route.host else "") + route.path
+    return " ".join(route.methods), path, route.name, _controller(route), route.run, _place(route.place)
+
+
+def _place(place: str) -> str:
+    """File and line, the file relative to where we are, if it is below."""
+    path, _, line = place.rpartition(":")
+    try:
+        return f"{Path(path).relative_to(Path.cwd())}:{line}"
+    except ValueError:
+        return place
+
+
+def _coloured(column: int, text: str, width: int) -> str:
+    padding = " " * (width - len(text))
+    if column == 0:
+        words = (click.style(word, fg=_COLOURS.get(word)) for word in text.split(" "))
+        return " ".join(words) + padding
+    if column == 1:
+        shown = _PARAMETER.sub(lambda found: click.style(found[0], fg="cyan"), text)
+        return shown + padding
+    return (click.style(text, dim=True) if column > 2 else text) + padding

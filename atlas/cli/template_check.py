@@ -1,0 +1,64 @@
+"""Templates looked at without being rendered: do they compile, and is what they name there?
+
+The words of Jinja2 (nodes, their ``lineno``) are used as they come from the application's own environment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from atlas.server.settings import close_match
+
+if TYPE_CHECKING:
+    from atlas.web.application import Application
+
+__all__ = ["check_templates"]
+
+_PARENTS = ("Extends", "Include", "Import", "FromImport")
+_TEXTS = (".html", ".htm", ".xhtml", ".xml", ".svg", ".txt", ".md", ".css", ".js", ".json", ".j2", ".jinja", ".jinja2")
+
+
+def check_templates(application: Application) -> Iterator[str]:
+    """A line for everything that is wrong with the templates of an application: ``page.html:3: ...``."""
+    environment: Any = application.templates.environment
+    names = environment.list_templates(filter_func=lambda name: name.lower().endswith(_TEXTS))
+    for name in names:
+        try:
+            source, _, _ = environment.loader.get_source(environment, name)
+            tree = environment.parse(source, name)
+            environment.compile(source, name)
+        except Exception as error:
+            yield f"{name}:{getattr(error, 'lineno', 1)}: {getattr(error, 'message', None) or error}"
+            continue
+        yield from _check_tree(application, tree, name, names)
+
+
+def _check_tree(application: Application, tree: Any, name: str, names: list[str]) -> Iterator[str]:
+    for node in _nodes(tree):
+        kind = type(node).__name__
+        if kind in _PARENTS:
+            optional = getattr(node, "ignore_missing", False)
+            parent = getattr(node.template, "value", None)
+            if isinstance(parent, str) and parent not in names and not optional:
+                yield f"{name}:{node.lineno}: there is no template {parent!r}{close_match(parent, names)}"
+        elif kind == "Call" and getattr(node.node, "name", None) == "url_for" and node.args:
+            route = getattr(node.args[0], "value", None)
+            if isinstance(route, str) and (wrong := _unknown_route(application, route)):
+                yield f"{name}:{node.lineno}: url_for: {wrong}"
+
+
+def _nodes(node: Any) -> Iterator[Any]:
+    for child in node.iter_child_nodes():
+        yield child
+        yield from _nodes(child)
+
+
+def _unknown_route(application: Application, name: str) -> str | None:
+    try:
+        application.url_for(name)
+    except LookupError as error:
+        return str(error.args[0])
+    except ValueError:
+        return None  # it wants parameters, and will get them
+    return None

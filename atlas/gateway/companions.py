@@ -1,0 +1,67 @@
+"""Tasks that keep a piece of work company: a watch for the client's leaving, a timer for pings.
+
+The work itself stays in the task that it began in, with its context and its generators; only the companions are tasks
+of their own, and none of them outlives the work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from types import TracebackType
+from typing import Any
+
+__all__ = ["Company"]
+
+
+class Company:
+    """``async with Company() as company: company.start(watch()); await work()``.
+
+    A companion that raises ends the work: it is cancelled where it waits, and the companion's exception is raised at
+    the end of the block. One that returns is done. When the block is left, whatever is still there is cancelled.
+    """
+
+    __slots__ = ("_before", "_failure", "_left", "_owner", "_tasks")
+
+    _owner: asyncio.Task[Any]
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._failure: BaseException | None = None
+        self._left = False
+        self._before = 0
+
+    async def __aenter__(self) -> Company:
+        owner = asyncio.current_task()
+        assert owner is not None  # a coroutine that runs on a loop is in one
+        self._owner, self._before = owner, owner.cancelling()
+        return self
+
+    def start(self, companion: Coroutine[Any, Any, None]) -> None:
+        """Let ``companion`` run beside the block from now on."""
+        task = asyncio.get_running_loop().create_task(companion)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is not None and not self._left and self._failure is None:
+            self._failure = error
+            # A callback runs while the owner is suspended, so this always reaches it inside of its block.
+            self._owner.cancel()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._left = True
+        for task in list(self._tasks):
+            task.cancel()
+        failure, self._failure = self._failure, None
+        # The same count as in asyncio.timeout: a cancellation that came from elsewhere too is passed on as one.
+        if failure is None or self._owner.uncancel() > self._before:
+            return
+        if kind is None or kind is asyncio.CancelledError:
+            raise failure

@@ -1,0 +1,134 @@
+"""Cross-origin requests: which other sites' scripts may read the answers.
+
+Source: the Fetch standard, "CORS protocol", and the Private Network Access draft. CORS takes nothing away from a server
+that other programs ask: it tells browsers what they may let a script see.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from atlas.web.middleware.fields import put_field, vary_on
+from atlas.web.middleware.options import listed, whole_number
+from atlas.web.response import Response, TextResponse
+
+if TYPE_CHECKING:
+    from atlas.web.request import RequestHead
+
+__all__ = ["CORS", "check_origin"]
+
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.\-]*://(?:[a-z0-9_.\-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
+_PREFLIGHT_VARY = "origin, access-control-request-method, access-control-request-headers"
+
+
+class CORS:
+    """Lets scripts of other origins read the responses.
+
+    :param allow_origins: origins such as ``https://app.example.com``; ``["*"]`` for everybody.
+    :param allow_origin_regex: a pattern that the whole of an allowed origin matches.
+    :param allow_methods: methods that a preflight allows; ``["*"]`` for the usual ones.
+    :param allow_headers: request fields that a preflight allows beside the safe ones; ``["*"]`` allows what is asked.
+    :param allow_credentials: whether cookies and logins may be sent along. Not together with ``*``.
+    :param expose_headers: response fields that a script may read beside the safe ones.
+    :param max_age: seconds for which a browser may remember a preflight.
+    :param allow_private_network: whether public sites may ask, where this server is in a private network.
+    :raises TypeError: for a string where a list belongs. :raises ValueError: for what is no origin, method or field
+        name, and for ``*`` together with credentials.
+    """
+
+    def __init__(
+        self,
+        allow_origins: Iterable[str] = (),
+        *,
+        allow_origin_regex: str | re.Pattern[str] | None = None,
+        allow_methods: Iterable[str] = ("GET", "HEAD", "POST"),
+        allow_headers: Iterable[str] = (),
+        allow_credentials: bool = False,
+        expose_headers: Iterable[str] = (),
+        max_age: int = 600,
+        allow_private_network: bool = False,
+    ) -> None:
+        origins = set(listed("CORS: allow_origins", allow_origins, "https://example.com"))
+        self._anyone = "*" in origins
+        self._origins = frozenset(check_origin("CORS", origin) for origin in origins - {"*"})
+        try:
+            self._regex = re.compile(allow_origin_regex) if allow_origin_regex is not None else None
+        except re.error as error:
+            raise ValueError(f"CORS: allow_origin_regex: {allow_origin_regex!r}: {error}") from None
+        headers = set(listed("CORS: allow_headers", allow_headers, "x-name"))
+        exposed = set(listed("CORS: expose_headers", expose_headers, "x-name"))
+        if allow_credentials and (self._anyone or "*" in exposed):
+            raise ValueError("CORS: '*' and allow_credentials exclude each other; name the origins and fields")
+        self._credentials = allow_credentials
+        self._private_network = allow_private_network
+        self._any_header = "*" in headers
+        self._exposed = ", ".join(sorted(_tokens("expose_headers", exposed))).encode("ascii")
+        methods = set(listed("CORS: allow_methods", allow_methods, "GET"))
+        verbs = set(_METHODS) if "*" in methods else {method.upper() for method in _tokens("allow_methods", methods)}
+        self._preflight = {"access-control-allow-methods": ", ".join(sorted(verbs))}
+        self._preflight["access-control-max-age"] = str(whole_number("CORS: max_age", max_age, 0))
+        if headers and not self._any_header:
+            self._preflight["access-control-allow-headers"] = ", ".join(sorted(_tokens("allow_headers", headers)))
+
+    def before(self, request: RequestHead) -> Response | None:
+        """Answer a preflight; nothing behind this middleware sees it."""
+        if request.method != "OPTIONS":
+            return None
+        headers = request.headers
+        origin = headers.get("origin")
+        if origin is None or "access-control-request-method" not in headers:
+            return None  # an OPTIONS that a program means
+        if not self._allows(origin):
+            return TextResponse(f"the origin {origin} is not allowed here\n", 403, {"vary": _PREFLIGHT_VARY})
+        response = Response(b"", 204, self._preflight, content_type="")
+        response.headers["vary"] = _PREFLIGHT_VARY
+        wanted = headers.get("access-control-request-headers")
+        if self._any_header and wanted:
+            response.headers["access-control-allow-headers"] = wanted
+        if self._private_network and headers.get("access-control-request-private-network") == "true":
+            response.headers["access-control-allow-private-network"] = "true"
+        return response
+
+    def after(self, request: RequestHead, response: Response) -> None:
+        """Say that the origin may read the response, and that the answer depends on the origin."""
+        if not self._anyone:
+            # Also without an origin: a cache must not give this answer to a site (Fetch, "CORS and HTTP caches").
+            vary_on(response, b"origin")
+        origin = request.headers.get("origin")
+        if origin is None or not self._allows(origin):
+            return
+        put_field(response, b"access-control-allow-origin", b"*" if self._anyone else origin.encode("latin-1"))
+        if self._credentials:
+            put_field(response, b"access-control-allow-credentials", b"true")
+        if self._exposed:
+            put_field(response, b"access-control-expose-headers", self._exposed)
+
+    def _allows(self, origin: str) -> bool:
+        if self._anyone or origin in self._origins:
+            return True
+        return self._regex is not None and self._regex.fullmatch(origin) is not None
+
+
+def check_origin(who: str, origin: str) -> str:
+    """An origin as browsers write it: scheme, host in lower case, port if it is not the usual one.
+
+    :param who: whose setting it is, for the message.
+    :raises ValueError: for anything else.
+    """
+    if not _ORIGIN.fullmatch(origin):
+        raise ValueError(f"{who}: expected an origin such as 'https://example.com', without a path, got {origin!r}")
+    for scheme, port in (("http", ":80"), ("https", ":443")):
+        if origin.startswith(f"{scheme}://") and origin.endswith(port):
+            raise ValueError(f"{who}: browsers leave the usual port out; write {origin.removesuffix(port)!r}")
+    return origin
+
+
+def _tokens(setting: str, names: set[str]) -> set[str]:
+    for name in names:
+        if not _TOKEN.fullmatch(name):
+            raise ValueError(f"CORS: {setting}: {name!r} is no name (RFC 9110 5.6.2)")
+    return names

@@ -1,0 +1,304 @@
+"""Requests that another site makes a visitor's browser send: refused.
+
+Two locks, each of which would do in most browsers: where the request comes from (``sec-fetch-site``, ``origin``,
+``referer``), and a token that only our own pages can know. Sources: the OWASP sheet on CSRF, Fetch Metadata, RFC 6454.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import time
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
+
+from atlas.web.cookies import format_cookie
+from atlas.web.errors import Forbidden
+from atlas.web.headers import encode_field
+from atlas.web.middleware.bodies import in_pieces
+from atlas.web.middleware.cors import check_origin
+from atlas.web.middleware.options import listed
+from atlas.web.middleware.privacy import keep_private
+from atlas.web.mounts import Mount
+from atlas.web.routing import caller_place
+from atlas.web.sessions.session import CSRF_SECRET, Session
+from atlas.web.sessions.signing import SignedValues, check_keys, find_keys
+
+if TYPE_CHECKING:
+    from atlas.web.application import Application
+    from atlas.web.request import RequestHead
+    from atlas.web.response import Response
+
+__all__ = ["CSRF", "CSRFToken"]
+
+_SAFE = frozenset(["GET", "HEAD", "OPTIONS", "TRACE"])  # RFC 9110 9.2.1
+_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+_SIZE = 32
+_YEAR = 365 * 24 * 3600
+_OWN_STATE = "_csrf"
+
+
+class CSRFToken:
+    """The token of a request, for forms and for scripts: ``{{ csrf_token }}`` and ``{{ csrf_token() }}`` write it.
+
+    It is made when it is first asked for, so that a page without a form sets no cookie. Each request writes it another
+    way, because a compressed page would give a constant one away, bit by bit (BREACH).
+    """
+
+    __slots__ = ("_find", "_make", "_text", "closed")
+
+    def __init__(self, find: Callable[[], bytes | None], make: Callable[[], bytes]) -> None:
+        self._find = find
+        self._make = make
+        self._text: tuple[bytes, str] | None = None
+        self.closed = False
+
+    def __str__(self) -> str:
+        secret = self._find()
+        if secret is None:
+            if self.closed:
+                raise RuntimeError("csrf_token was first asked for after the response had begun; ask for it before")
+            secret = self._make()
+        if self._text is None or self._text[0] != secret:
+            self._text = (secret, _mask(secret))
+        return self._text[1]
+
+    __call__ = __html__ = __str__
+
+    def matches(self, token: str) -> bool:
+        """Whether a token is one that was written for this visitor."""
+        secret, given = self._find(), _unmask(token)
+        return secret is not None and given is not None and hmac.compare_digest(secret, given)
+
+
+class CSRF:
+    """Refuses, with 403, every request that may change something and was not sent by a page of ours.
+
+    ``request.state.csrf_token`` is the token. It comes back in a form field, or in a header field for scripts. Requests
+    with other bodies than forms need the header field. An ``async def`` controller that reads a long form with files
+    byte by byte (``stream()``) needs it too: the form was read by then.
+
+    :param secret_key: for ``store="cookie"``: signs the cookie, see :class:`Sessions`.
+    :param store: ``"cookie"``: the secret behind the tokens is in a signed cookie of its own. ``"session"``: it is in
+        the session, and ends with it; :class:`Sessions` has to stand further out.
+    :param field: the form field. :param header: the header field. :param cookie: the cookie.
+    :param trusted_origins: other origins whose pages may send requests.
+    :param exempt: names of routes, or paths; a path that ends in ``*`` stands for all that begin so.
+    :param secure: send the cookie over TLS only; None: if it was set over TLS.
+    :raises TypeError: for a string where a list belongs. :raises ValueError: for a store, key, origin or field name
+        that cannot be.
+    """
+
+    def __init__(
+        self,
+        secret_key: str | bytes | Iterable[str | bytes] | None = None,
+        *,
+        store: Literal["cookie", "session"] = "cookie",
+        field: str = "csrf_token",
+        header: str = "x-csrf-token",
+        cookie: str = "csrf",
+        trusted_origins: Iterable[str] = (),
+        exempt: Iterable[str] = (),
+        secure: bool | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        if store not in ("cookie", "session"):
+            raise ValueError(f"CSRF: store: expected 'cookie' or 'session', got {store!r}")
+        trusted = listed("CSRF: trusted_origins", trusted_origins, "https://example.com")
+        names = listed("CSRF: exempt", exempt, "/hooks/*")
+        encode_field(header, "")
+        format_cookie(cookie, "x")
+        self._place = caller_place()
+        self._in_session = store == "session"
+        self._field, self._header, self._cookie, self._secure = field, header.lower(), cookie, secure
+        self._trusted = frozenset(check_origin("CSRF", origin) for origin in trusted)
+        self._exempt = frozenset(names)
+        self._beginnings = tuple(name[:-1] for name in names if name.endswith("*"))
+        self._clock = clock
+        self._signed: SignedValues | None = None
+        self._given = secret_key is not None
+        if secret_key is not None:
+            self._sign_with(check_keys("CSRF", secret_key))
+
+    def _sign_with(self, keys: list[str | bytes]) -> None:
+        self._signed = SignedValues(keys, f"csrf.{self._cookie}", clock=self._clock)
+
+    def bind(self, application: Application) -> None:
+        """Take the application's secret key, if one is needed and none was given.
+
+        :raises StartupError: if it has none.
+        """
+        if not self._in_session and not self._given:
+            self._sign_with(find_keys("CSRF", self._place, application.config))
+
+    async def before(self, request: RequestHead) -> None:
+        """Give the request its token, and check the one that came with it.
+
+        :raises Forbidden: if it does not come from a page of ours.
+        """
+        # Neither place knows the request: what the request keeps must not hold it in turn.
+        place: _SessionPlace | _CookiePlace
+        if self._in_session:
+            place = _SessionPlace(request.session)
+        else:
+            place = _CookiePlace(partial(self._secret_in, request.cookies.get(self._cookie)))
+        token = CSRFToken(place.find, place.make)
+        request.state.csrf_token = token
+        request.state[_OWN_STATE] = place
+        if request.method in _SAFE or self._is_exempt(request):
+            return
+        self._check_origin(request)
+        given = request.headers.get(self._header)
+        if given is None:
+            given = await self._from_form(request)
+        if given is None:
+            raise Forbidden(f"the CSRF token is missing: send it as {self._field} or {self._header}")
+        if not token.matches(given):
+            raise Forbidden("the CSRF token is not the one of this visitor; load the page again")
+
+    def _secret_in(self, value: str | None) -> bytes | None:
+        found = self._signer.read(value, _YEAR) if value else None
+        return _decoded(found[0]) if found is not None else None
+
+    def _is_exempt(self, request: RequestHead) -> bool:
+        if not self._exempt:
+            return False
+        route = request.route
+        if route is not None and route.name in self._exempt:
+            return True
+        if b"%2f" in request.raw_path.lower():
+            return False  # to the router that is no separator, so this may be the path of quite another route
+        path = request.path
+        return path in self._exempt or (bool(self._beginnings) and path.startswith(self._beginnings))
+
+    def _check_origin(self, request: RequestHead) -> None:
+        """Refuse what says that it comes from elsewhere. Who says nothing is no browser; the token decides."""
+        headers = request.headers
+        origin = headers.get("origin")
+        if origin in self._trusted:
+            return
+        site = headers.get("sec-fetch-site")
+        if site is not None:
+            # The browser has compared them itself, and knows the scheme on its side of any proxy.
+            if site not in ("same-origin", "none"):
+                raise Forbidden("the request comes from another site")
+            return
+        if origin is None:
+            referer = headers.get("referer")
+            if referer is None:
+                return
+            origin = _origin_of(referer)
+        own = _origin_of(f"{request.scheme}://{request.host}")
+        if origin is None or (origin != own and origin not in self._trusted):
+            raise Forbidden("the request comes from another site")
+
+    async def _from_form(self, request: RequestHead) -> str | None:
+        if request.content_type.partition(";")[0].strip().lower() not in _FORMS:
+            return None
+        route = request.route
+        if route is None or route.run != "await" or isinstance(route, Mount):
+            # They want the bytes as well, and a long form with files is not kept as such.
+            await request.read_body()
+        return (await request.read_form()).fields.get(self._field)
+
+    def after(self, request: RequestHead, response: Response) -> None:
+        """Set the cookie, if a secret was made."""
+        token, place = request.state.get("csrf_token"), request.state.get(_OWN_STATE)
+        if isinstance(token, CSRFToken):
+            if in_pieces(response) and response.headers.get("content-type", "").startswith("text/html"):
+                str(token)  # a page that is written while it is sent may ask for it then; its cookie goes now or never
+            token.closed = True
+        if not isinstance(place, _CookiePlace) or not place.used:
+            return
+        keep_private(response, new_cookie=place.made)  # the page holds this visitor's token
+        if place.made and place.secret is not None:
+            secure = request.is_secure if self._secure is None else self._secure
+            value = self._signer.sign(urlsafe_b64encode(place.secret))
+            response.headers.add("set-cookie", format_cookie(self._cookie, value, max_age=_YEAR, secure=secure))
+
+    @property
+    def _signer(self) -> SignedValues:
+        if self._signed is None:
+            raise RuntimeError("CSRF has no secret key: give it one, or list it as middleware of an application")
+        return self._signed
+
+
+class _CookiePlace:
+    """A secret in a cookie of its own."""
+
+    __slots__ = ("_read", "made", "secret", "used")
+
+    def __init__(self, read: Callable[[], bytes | None]) -> None:
+        self._read = read
+        self.secret: bytes | None = None
+        self.made = self.used = False
+
+    def find(self) -> bytes | None:
+        if not self.used:  # a signature is checked only for those who ask
+            self.used, self.secret = True, self._read()
+        return self.secret
+
+    def make(self) -> bytes:
+        self.secret = secrets.token_bytes(_SIZE)
+        self.made = True
+        return self.secret
+
+
+class _SessionPlace:
+    """A secret in the session, which keeps it and tells caches of it."""
+
+    __slots__ = ("_session",)
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def find(self) -> bytes | None:
+        kept = self._session.get(CSRF_SECRET)
+        return _decoded(kept.encode("ascii", "replace")) if isinstance(kept, str) else None
+
+    def make(self) -> bytes:
+        secret = secrets.token_bytes(_SIZE)
+        self._session[CSRF_SECRET] = urlsafe_b64encode(secret).decode("ascii")
+        return secret
+
+
+def _decoded(value: bytes) -> bytes | None:
+    try:
+        secret = urlsafe_b64decode(value)
+    except ValueError:
+        return None
+    return secret if len(secret) == _SIZE else None
+
+
+def _mask(secret: bytes) -> str:
+    mask = secrets.token_bytes(_SIZE)
+    return urlsafe_b64encode(mask + _xor(mask, secret)).rstrip(b"=").decode("ascii")
+
+
+def _unmask(token: str) -> bytes | None:
+    try:
+        both = urlsafe_b64decode(token.encode("ascii") + b"==")
+    except ValueError:
+        return None
+    return _xor(both[:_SIZE], both[_SIZE:]) if len(both) == 2 * _SIZE else None
+
+
+def _xor(one: bytes, other: bytes) -> bytes:
+    return (int.from_bytes(one) ^ int.from_bytes(other)).to_bytes(_SIZE)
+
+
+def _origin_of(url: str) -> str | None:
+    """Scheme, host and port of an address, as browsers write an origin; None where it has none."""
+    try:
+        parts = urlsplit(url)
+        name, port = parts.hostname, parts.port
+    except ValueError:
+        return None
+    if not parts.scheme or not name:
+        return None
+    name = f"[{name}]" if ":" in name else name
+    usual = {"http": 80, "https": 443}.get(parts.scheme)
+    return f"{parts.scheme}://{name}" if port in (None, usual) else f"{parts.scheme}://{name}:{port}"

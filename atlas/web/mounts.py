@@ -1,0 +1,128 @@
+"""What stands for several routes: a prefix, a host, a foreign application."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+from urllib.parse import unquote
+
+from atlas.errors import StartupError
+from atlas.types import ASGIApp, Event, Receive, Scope
+from atlas.web.middleware.chain import check_middleware
+from atlas.web.middleware.foreign import start_foreign
+from atlas.web.patterns import Pattern, parse_pattern
+from atlas.web.request import AsyncRequest
+from atlas.web.response import Response
+from atlas.web.routing import ANY, Entry, Route, caller_place, matchable_path
+
+__all__ = ["Host", "Include", "Mount"]
+
+_HOST = re.compile(r"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*|\[[0-9a-f:.]+\]")
+
+
+class Include:
+    """Routes under a prefix. They are put in place at start-up; a request does not notice.
+
+    :param prefix: ``/admin``, or with parameters: ``/users/{id:int}``; those come first among a controller's.
+    :param name: comes before the names of the routes: ``url_for("admin:users")``.
+    :param middleware: stands around the routes, inside of the application's.
+    :raises StartupError: for a prefix or middleware that cannot work; it names file and line.
+    """
+
+    __slots__ = ("middleware", "name", "place", "prefix", "routes")
+
+    def __init__(
+        self, prefix: str, routes: Iterable[Entry], *, name: str | None = None, middleware: Iterable[Any] = ()
+    ) -> None:
+        self.place = caller_place()
+        if prefix and not prefix.startswith("/"):
+            raise StartupError(f"{self.place}: include {prefix!r}: a prefix starts with '/'")
+        self.prefix = prefix.rstrip("/")
+        self.routes = tuple(routes)
+        self.name = name
+        self.middleware = check_middleware(middleware, self.place)
+
+    def flat(self) -> Iterator[Route]:
+        """The routes with all that comes from here."""
+        for entry in self.routes:
+            for route in entry.flat():
+                yield route.under(self.prefix, name=self.name, middleware=self.middleware)
+
+
+class Host:
+    """Routes of one host. They come before those that belong to every host.
+
+    :param pattern: ``api.example.com``, or ``*.example.com`` for every name below that one.
+    :raises StartupError: for a pattern that is no host name.
+    """
+
+    __slots__ = ("pattern", "routes")
+
+    def __init__(self, pattern: str, routes: Iterable[Entry]) -> None:
+        if not _HOST.fullmatch(pattern.lower()):
+            raise StartupError(
+                f"{caller_place()}: host {pattern!r}: expected a name without port: 'example.com' or '*.example.com'"
+            )
+        self.pattern = pattern.lower()
+        self.routes = tuple(routes)
+
+    def flat(self) -> Iterator[Route]:
+        """The routes, of this host unless they have one already."""
+        for entry in self.routes:
+            for route in entry.flat():
+                own = copy.copy(route)
+                own.host = route.host or self.pattern
+                yield own
+
+
+class Mount(Route):
+    """A foreign ASGI application under a prefix. What comes after the prefix is its business, in any method.
+
+    It is told the prefix as ``root_path`` (ASGI 3, HTTP connection scope), and its lifespan runs inside the
+    application's own.
+
+    :param name: ``url_for(name, path="...")`` is the address of something in it.
+    :raises StartupError: for a prefix or an application that cannot work; it names file and line.
+    """
+
+    __slots__ = ("app",)
+
+    def __init__(self, prefix: str, app: ASGIApp, *, name: str | None = None) -> None:
+        if not callable(app):
+            raise StartupError(f"{caller_place()}: mount {prefix!r}: expected an ASGI application, got {app!r}")
+        self.app = app
+        super().__init__(prefix or "/", self.serve, [ANY], name=name)
+
+    def _parse(self, path: str) -> Pattern:
+        return parse_pattern(path, rest="path")
+
+    async def serve(self, request: AsyncRequest, *values: Any) -> Response:
+        """The controller."""
+        assert isinstance(request.route, Mount)  # this one, maybe as it stands under another prefix
+        return await start_foreign(self.app, request.route.scope_below(request.scope), _receive(request))
+
+    def scope_below(self, scope: Scope) -> Scope:
+        """The scope as the application sees it."""
+        root = scope.get("root_path", "")
+        path, decoded = matchable_path(scope["path"], scope.get("raw_path"), root)
+        depth = len(self.pattern.segments) - 1
+        matched = b"/".join(path.split(b"/")[:depth]).decode("utf-8", "surrogateescape")
+        below = root + (matched if decoded else unquote(matched))
+        whole = scope["path"]
+        if root and not whole.startswith(root):
+            whole = root + whole  # a server that leaves the root path out of the path
+        return {**scope, "root_path": below, "path": whole}
+
+
+def _receive(request: AsyncRequest) -> Receive:
+    """The application's ``receive``; a body that some middleware has read comes once more."""
+    if request._body is None:
+        return request._receive
+    events: list[Event] = [{"type": "http.request", "body": request._body, "more_body": False}]
+
+    async def again() -> Event:
+        return events.pop() if events else await request._receive()
+
+    return again

@@ -1,0 +1,79 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+
+APP = """
+from atlas import Application
+
+app = Application(config={"limit_body": 5})
+"""
+
+
+def rows(out: str) -> dict[str, str]:
+    found = {}
+    for line in out.splitlines():
+        name, _, rest = line.strip().partition(" ")
+        found.setdefault(name, " ".join(rest.split()))
+    return found
+
+
+def test_where_each_setting_comes_from(project: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / "main.py").write_text(APP)
+    (project / "settings.py").write_text("allowed_hosts = ['a.test', 'b.test']\nsecret_key = 'hush'\n")
+    (project / "pyproject.toml").write_text("[tool.atlas]\napp = 'main:app'\nbacklog = 7\naccess-log = false\n")
+    monkeypatch.setenv("ATLAS_SERVE_PORT", "9")
+    monkeypatch.setenv("ATLAS_CONFIG", "settings")
+    monkeypatch.setenv("ATLAS_DEBUG", "1")
+    status, out, _ = run("config", "--app-dir", ".")
+    found = rows(out)
+    assert status == 0
+    assert found["port"] == "9 ATLAS_SERVE_PORT"
+    assert found["backlog"] == "7 pyproject.toml"
+    assert found["access_log"] == "off pyproject.toml"
+    assert found["app_dir"] == ". command line"
+    assert found["host"] == "127.0.0.1"
+    assert found["limit_concurrency"] == "no limit"
+    assert found["debug"] == "on ATLAS_DEBUG"
+    assert found["allowed_hosts"] == "a.test, b.test ATLAS_CONFIG=settings"
+    assert found["limit_body"] == "5 Application(...)"
+    assert found["sync_mode"] == "auto"
+    assert "hush" not in out
+
+
+def test_json(project: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / "main.py").write_text(APP)
+    monkeypatch.setenv("ATLAS_SECRET_KEY", "hush")
+    status, out, _ = run("config", "main:app", "--json")
+    found = json.loads(out)
+    assert status == 0
+    assert found["server"]["port"] == {"value": 8000, "from": "default"}
+    assert found["application"]["limit_body"] == {"value": 5, "from": "Application(...)"}
+    assert found["application"]["secret_key"]["from"] == "ATLAS_SECRET_KEY"
+    assert "hush" not in out
+
+
+def test_without_an_application(project: Path, run: Run) -> None:
+    status, out, _ = run("config")
+    assert status == 0
+    assert "The application's settings are not shown: there is no main.py" in out
+
+
+def test_an_application_that_is_named_has_to_be_there(project: Path, run: Run) -> None:
+    assert run("config", "main:app")[0] == 1
+
+
+def test_somebody_elses_application(project: Path, run: Run) -> None:
+    (project / "main.py").write_text("async def app(scope, receive, send): ...\n")
+    assert "main:app is not of Atlas" in run("config", "main:app")[1]
+
+
+def test_a_wrong_setting_is_status_2(project: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATLAS_SERVE_PROT", "9")
+    assert run("config") == (
+        2,
+        "",
+        "Error: ATLAS_SERVE_PROT: there is no such setting: did you mean 'ATLAS_SERVE_PORT'?\n",
+    )

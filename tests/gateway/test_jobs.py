@@ -1,0 +1,98 @@
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+
+from atlas.gateway.jobs import Job, Jobs
+
+
+def job(function: Any, *arguments: Any) -> Job:
+    return Job(function, arguments, {})
+
+
+def test_jobs_run_and_are_waited_for() -> None:
+    done: list[Any] = []
+
+    async def later(value: int) -> None:
+        await asyncio.sleep(0)
+        done.append(value)
+
+    def plain() -> None:
+        done.append(threading.current_thread() is not threading.main_thread())
+
+    async def run() -> None:
+        jobs = Jobs()
+        await jobs.drain(1)
+        jobs.start(job(later, 1))
+        await jobs.drain(1)
+        jobs.start(job(plain))
+        jobs.start(job(lambda: later(2)))
+        await jobs.drain(1)
+
+    asyncio.run(run())
+    assert sorted(map(str, done)) == ["1", "2", "True"]
+
+
+def test_so_many_at_a_time_and_so_many_in_line() -> None:
+    running, most = 0, 0
+
+    async def work() -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0)
+        running -= 1
+
+    async def run() -> None:
+        jobs = Jobs(limit=2, most_waiting=3)
+        for _ in range(5):
+            jobs.start(job(work))
+        with pytest.raises(RuntimeError, match="3 background jobs are waiting already"):
+            jobs.start(job(work))
+        await jobs.drain(1)
+
+    asyncio.run(run())
+    assert (running, most) == (0, 2)
+
+
+def test_a_failure_is_logged_and_the_line_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    done = []
+
+    async def fail() -> None:
+        raise KeyError("x")
+
+    async def run() -> None:
+        jobs = Jobs(limit=1)
+        jobs.start(job(fail))
+        jobs.start(job(done.append, 1))
+        await jobs.drain(1)
+
+    asyncio.run(run())
+    assert done == [1]
+    assert "fail failed" in caplog.text
+
+
+def test_what_is_late_is_cancelled_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    ended = []
+
+    async def forever() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(True)
+
+    async def run() -> None:
+        jobs = Jobs(limit=1)
+        jobs.start(job(forever))
+        jobs.start(job(forever))
+        await jobs.drain(0.01)
+
+    asyncio.run(run())
+    assert ended == [True]
+    assert "2 background jobs were not done after 0.01 s" in caplog.text
+
+
+def test_without_a_loop_there_is_nothing_to_run_it() -> None:
+    with pytest.raises(RuntimeError, match="no running event loop"):
+        Jobs().start(job(print))

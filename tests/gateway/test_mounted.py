@@ -1,0 +1,87 @@
+import asyncio
+import logging
+from typing import Any
+
+import pytest
+
+from atlas.errors import LifespanError
+from atlas.gateway.mounted import MountedLifespan
+
+
+def application(*answers: dict[str, Any], log: list[str] | None = None) -> Any:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        for answer in answers:
+            event = await receive()
+            if log is not None:
+                log.append(event["type"])
+            scope["state"]["seen"] = True
+            await send(answer)
+
+    return app
+
+
+STARTED = {"type": "lifespan.startup.complete"}
+STOPPED = {"type": "lifespan.shutdown.complete"}
+
+
+def test_start_and_stop() -> None:
+    log: list[str] = []
+    state: dict[str, Any] = {}
+
+    async def run() -> None:
+        lifespan = MountedLifespan(application(STARTED, STOPPED, log=log), state)
+        await lifespan.start()
+        assert log == ["lifespan.startup"]
+        await lifespan.stop()
+
+    asyncio.run(run())
+    assert log == ["lifespan.startup", "lifespan.shutdown"]
+    assert state == {"seen": True}
+
+
+def test_failures_are_told() -> None:
+    async def run() -> None:
+        with pytest.raises(LifespanError, match="no database"):
+            await MountedLifespan(
+                application({"type": "lifespan.startup.failed", "message": "no database"}), {}
+            ).start()
+        lifespan = MountedLifespan(application(STARTED, {"type": "lifespan.shutdown.failed"}), {})
+        await lifespan.start()
+        with pytest.raises(LifespanError, match="a mounted application failed to stop"):
+            await lifespan.stop()
+
+    asyncio.run(run())
+
+
+def test_an_application_without_a_lifespan_is_left_alone(caplog: pytest.LogCaptureFixture) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        raise RuntimeError("http only")
+
+    async def run() -> None:
+        lifespan = MountedLifespan(app, {})
+        await lifespan.start()
+        await lifespan.stop()
+
+    with caplog.at_level(logging.INFO):
+        asyncio.run(run())
+    assert caplog.records == []
+
+
+def test_one_that_ends_too_early_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send(STARTED)
+        raise KeyError("x")
+
+    async def run() -> None:
+        lifespan = MountedLifespan(app, {})
+        await lifespan.start()
+        await asyncio.sleep(0)
+        await lifespan.stop()
+
+    asyncio.run(run())
+    assert "the lifespan of the mounted application" in caplog.text
+
+
+def test_what_was_never_started_needs_no_stop() -> None:
+    asyncio.run(MountedLifespan(application(), {}).stop())

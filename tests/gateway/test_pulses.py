@@ -1,0 +1,74 @@
+import asyncio
+from typing import Any
+
+import pytest
+
+from atlas.gateway.pulses import Pulse
+
+
+def beat() -> dict[str, Any]:
+    return {"type": "beat"}
+
+
+def test_a_quiet_stream_beats_until_it_is_cancelled() -> None:
+    async def go() -> list[str]:
+        sent: list[str] = []
+        enough = asyncio.Event()
+
+        async def send(event: Any) -> None:
+            sent.append(event["type"])
+            if len(sent) == 3:
+                enough.set()
+
+        task = asyncio.ensure_future(Pulse(send, 0.001, beat).run())
+        await enough.wait()
+        task.cancel()
+        return sent
+
+    assert asyncio.run(go()) == ["beat"] * 3
+
+
+def test_what_is_sent_puts_the_next_beat_off() -> None:
+    async def go() -> list[str]:
+        sent: list[str] = []
+
+        async def send(event: Any) -> None:
+            sent.append(event["type"])
+
+        pulse = Pulse(send, 3600, beat)
+        task = asyncio.ensure_future(pulse.run())
+        for _ in range(3):
+            await pulse.send({"type": "piece"})
+            await asyncio.sleep(0)
+        task.cancel()
+        return sent
+
+    assert asyncio.run(go()) == ["piece"] * 3
+
+
+def test_two_messages_are_never_sent_at_once() -> None:
+    async def go() -> None:
+        inside = 0
+
+        async def send(event: Any) -> None:
+            nonlocal inside
+            inside += 1
+            assert inside == 1
+            await asyncio.sleep(0)
+            inside -= 1
+
+        pulse = Pulse(send, 3600, beat)
+        await asyncio.gather(*(pulse.send({"type": "piece"}) for _ in range(5)))
+
+    asyncio.run(go())
+
+
+def test_what_send_raises_comes_out() -> None:
+    async def send(event: Any) -> None:
+        raise OSError("gone")
+
+    async def go() -> None:
+        await Pulse(send, 0, beat).run()
+
+    with pytest.raises(OSError, match="gone"):
+        asyncio.run(go())

@@ -1,0 +1,91 @@
+"""The pytest plugin, in a pytest of its own."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from atlas.testing.plugin import LiveServer
+
+ROOT = Path(__file__).parents[2]
+
+APP = """
+from atlas import Application
+
+app = Application()
+
+@app.get("/")
+def home(request):
+    return "hello"
+"""
+TESTS = """
+from urllib.request import urlopen
+
+def test_client(client):
+    assert client.get("/").text == "hello"
+
+def test_live_server(live_server):
+    assert str(live_server).startswith("http://127.0.0.1:")
+    assert urlopen(live_server.url).read() == b"hello"
+"""
+FIXTURE = """
+import pytest
+import main
+
+@pytest.fixture
+def app():
+    return main.app
+"""
+
+
+def run(folder: Path, **files: str) -> tuple[int, str]:
+    for name, text in files.items():
+        (folder / name.replace("_ini", ".ini").replace("_py", ".py")).write_text(text)
+    # As an installed plugin it would be there by itself: "no:atlas" keeps it from being there twice.
+    plugin = ["-p", "no:atlas", "-p", "atlas.testing.plugin", "-p", "no:cacheprovider", "-q"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *plugin, "--rootdir", str(folder), str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PYTHONPATH": f"{ROOT}:{folder}", "PATH": ""},
+        cwd=folder,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_an_application_by_the_ini_option(tmp_path: Path) -> None:
+    status, out = run(tmp_path, main_py=APP, test_it_py=TESTS, pytest_ini="[pytest]\natlas_app = main:app\n")
+    assert status == 0, out
+    assert "2 passed" in out
+
+
+def test_an_application_by_a_fixture(tmp_path: Path) -> None:
+    status, out = run(tmp_path, main_py=APP, test_it_py=TESTS, conftest_py=FIXTURE, pytest_ini="[pytest]\n")
+    assert status == 0, out
+
+
+def test_without_an_application_it_says_what_to_do(tmp_path: Path) -> None:
+    status, out = run(tmp_path, test_it_py=TESTS, pytest_ini="[pytest]\n")
+    assert status == 1
+    assert 'no application: write a fixture "app", or set atlas_app' in out
+
+
+def test_a_wrong_target_is_explained(tmp_path: Path) -> None:
+    status, out = run(tmp_path, main_py=APP, test_it_py=TESTS, pytest_ini="[pytest]\natlas_app = main:ap\n")
+    assert status == 1
+    assert "atlas_app: 'main' has no 'ap': did you mean 'app'?" in out
+
+
+def test_a_live_server_is_its_address() -> None:
+    server = LiveServer("127.0.0.1", 80)
+    assert (str(server), server.url) == ("http://127.0.0.1:80", "http://127.0.0.1:80")
+    with pytest.raises(AttributeError):
+        server.port = 81  # type: ignore[misc]
+
+
+def test_loading_it_loads_no_framework() -> None:
+    code = "import sys, atlas.testing.plugin; print({'asyncio', 'atlas.web', 'atlas.server'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert "atlas" not in done.stdout

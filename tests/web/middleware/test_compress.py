@@ -1,0 +1,193 @@
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from atlas import Application, FileResponse, Request, Response, Route, StreamingResponse
+from atlas.web.events import EventSourceResponse
+from atlas.web.middleware import compress as room
+from atlas.web.middleware.compress import Compress
+
+Drive = Callable[..., list[dict[str, Any]]]
+TEXT = b"All work and no play makes Jack a dull boy. " * 50
+
+
+class Answer:
+    """What came over the wire."""
+
+    def __init__(self, sent: list[dict[str, Any]]) -> None:
+        self.status = sent[0]["status"]
+        self.fields = list(sent[0]["headers"])
+        self.headers = dict(self.fields)
+        self.pieces = [event["body"] for event in sent[1:]]
+        self.body = b"".join(self.pieces)
+
+    @property
+    def text(self) -> bytes:
+        return zlib.decompress(self.body, 31)
+
+
+@pytest.fixture
+def get(drive: Drive) -> Callable[..., Answer]:
+    def get_once(
+        make: Callable[[], Any],
+        accept: bytes | None = b"gzip",
+        fields: tuple[Any, ...] = (),
+        method: str = "GET",
+        **options: Any,
+    ) -> Answer:
+        def page(request: Request) -> Any:
+            return make()
+
+        app = Application([Route("/", page)], middleware=[Compress(codings=["gzip"], **options)])
+        headers = [*fields, *([(b"accept-encoding", accept)] if accept is not None else [])]
+        return Answer(drive(app, headers=headers, method=method))
+
+    return get_once
+
+
+Get = Callable[..., Answer]
+
+
+def test_a_body_gets_smaller(get: Get) -> None:
+    answer = get(lambda: Response(TEXT))
+    assert answer.text == TEXT
+    assert answer.headers[b"content-encoding"] == b"gzip"
+    assert answer.headers[b"vary"] == b"accept-encoding"
+    assert answer.headers[b"content-length"] == str(len(answer.body)).encode()
+
+
+def test_a_length_of_the_controller_s_is_replaced(get: Get) -> None:
+    answer = get(lambda: Response(TEXT, headers={"content-length": str(len(TEXT))}))
+    lengths = [value for name, value in answer.fields if name == b"content-length"]
+    assert lengths == [str(len(answer.body)).encode()]
+
+
+@pytest.mark.parametrize("accept", [None, b"", b"br", b"gzip;q=0"])
+def test_who_does_not_want_it_gets_the_body_as_it_is(get: Get, accept: bytes | None) -> None:
+    answer = get(lambda: Response(TEXT), accept)
+    assert answer.body == TEXT
+    assert b"content-encoding" not in answer.headers
+    assert answer.headers[b"vary"] == b"accept-encoding"
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        lambda: Response(TEXT, content_type="image/png"),
+        lambda: Response(TEXT, content_type=""),
+        lambda: Response(TEXT[:400]),
+        lambda: Response(TEXT, headers={"content-encoding": "br"}),
+        lambda: Response(TEXT, headers={"cache-control": "public, no-transform"}),
+        lambda: Response(TEXT, 206, {"content-range": "bytes 0-9/100"}),
+        lambda: Response(TEXT, 200, {"content-range": "bytes 0-9/100"}),
+    ],
+)
+def test_what_is_left_alone(get: Get, response: Callable[[], Response]) -> None:
+    answer, before = get(response), response()
+    assert answer.body == before.body
+    assert answer.headers.get(b"content-encoding") == dict(before.raw_headers).get(b"content-encoding")
+    assert b"vary" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/json", "image/svg+xml; charset=utf-8", "Application/LD+json"]
+)
+def test_types_that_get_smaller(get: Get, kind: str) -> None:
+    assert get(lambda: Response(TEXT, content_type=kind)).text == TEXT
+
+
+def test_more_types_and_another_size(get: Get) -> None:
+    assert get(lambda: Response(TEXT, content_type="model/obj"), types=["Model/OBJ"]).text == TEXT
+    assert get(lambda: Response(TEXT), minimum=10_000).body == TEXT
+
+
+def test_what_does_not_get_smaller_stays(get: Get) -> None:
+    noise = zlib.compress(TEXT)
+    answer = get(lambda: Response(noise), minimum=0)
+    assert answer.body == noise
+    assert b"content-encoding" not in answer.headers
+
+
+def test_a_large_body_is_compressed_in_a_thread(get: Get, monkeypatch: pytest.MonkeyPatch) -> None:
+    threaded = []
+
+    async def in_thread(function: Callable[[], bytes]) -> bytes:
+        threaded.append(function)
+        return function()
+
+    monkeypatch.setattr(room, "in_thread", in_thread)
+    assert get(lambda: Response(TEXT * 100)).text == TEXT * 100
+    assert len(threaded) == 1
+
+
+@pytest.mark.parametrize(("tag", "weak"), [('"a"', b'W/"a"'), ('W/"a"', b'W/"a"')])
+def test_its_tag_is_a_weak_one(get: Get, tag: str, weak: bytes) -> None:
+    fields = {"etag": tag, "accept-ranges": "bytes"}
+    answer = get(lambda: Response(TEXT, headers=fields))
+    assert answer.headers[b"etag"] == weak
+    assert b"accept-ranges" not in answer.headers
+    assert get(lambda: Response(TEXT, headers=fields), None).headers[b"etag"] == tag.encode()
+
+
+@pytest.mark.parametrize(("asked", "tag"), [(b'W/"a"', b'W/"a"'), (b'"a"', b'"a"')])
+def test_not_modified_has_the_tag_that_was_asked_with(get: Get, asked: bytes, tag: bytes) -> None:
+    answer = get(lambda: Response(b"", 304, {"etag": '"a"'}, content_type=""), fields=((b"if-none-match", asked),))
+    assert (answer.headers[b"etag"], answer.headers[b"vary"]) == (tag, b"accept-encoding")
+
+
+def test_a_stream_is_flushed_after_each_piece(get: Get) -> None:
+    def pieces() -> Iterator[bytes]:
+        yield TEXT
+        yield b"data: two\n\n"
+
+    answer = get(lambda: StreamingResponse(pieces(), content_type="text/event-stream"))
+    assert (answer.headers[b"content-encoding"], answer.headers[b"vary"]) == (b"gzip", b"accept-encoding")
+    reader = zlib.decompressobj(31)
+    assert [reader.decompress(piece) for piece in answer.pieces] == [TEXT, b"data: two\n\n", b""]
+    assert reader.eof
+
+
+def test_server_sent_events_come_one_by_one(get: Get) -> None:
+    answer = get(lambda: EventSourceResponse(["one", "two"]))
+    reader = zlib.decompressobj(31)
+    read = [reader.decompress(piece) for piece in answer.pieces]
+    assert [piece for piece in read if piece] == [b"data: one\n\n", b"data: two\n\n"]
+    assert answer.headers[b"cache-control"] == b"no-store"
+
+
+def test_a_stream_of_another_type_is_left_alone(get: Get) -> None:
+    assert get(lambda: StreamingResponse([TEXT], content_type="video/mp4")).body == TEXT
+
+
+def test_head_tells_what_get_would(get: Get) -> None:
+    whole, head = get(lambda: Response(TEXT)), get(lambda: Response(TEXT), method="HEAD")
+    assert (head.fields, head.body) == (whole.fields, b"")
+    stream = get(lambda: StreamingResponse([TEXT], content_type="text/plain"), method="HEAD")
+    assert (stream.headers[b"content-encoding"], stream.body) == (b"gzip", b"")
+
+
+def test_a_file_goes_out_as_it_is(get: Get, tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(TEXT)
+    answer = get(lambda: FileResponse(path))
+    assert (answer.body, b"content-encoding" in answer.headers) == (TEXT, False)
+
+
+def test_nothing_is_still_nothing(get: Get) -> None:
+    answer = get(lambda: None)
+    assert (answer.status, answer.fields, answer.body) == (204, [], b"")
+
+
+@pytest.mark.parametrize("options", [{"codings": "gzip"}, {"types": "text/x"}, {"minimum": "1"}])
+def test_what_is_of_the_wrong_type(options: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match="Compress"):
+        Compress(**options)
+
+
+@pytest.mark.parametrize("options", [{"codings": ["lzma"]}, {"levels": {"gzip": 0}}, {"minimum": -1}])
+def test_what_cannot_be(options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="Compress"):
+        Compress(**options)

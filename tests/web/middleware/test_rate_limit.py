@@ -1,0 +1,142 @@
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from atlas import Application, Request, Route
+from atlas.web.middleware.rate_limit import RateLimit, client_network
+
+Ask = Callable[..., httpx.Response]
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def by_header(request: Any) -> str | None:
+    return request.headers.get("x-who")
+
+
+def site(*limits: RateLimit) -> Application:
+    def page(request: Request) -> str:
+        return "page"
+
+    return Application([Route("/", page)], middleware=limits)
+
+
+def statuses(ask: Ask, app: Application, *who: str) -> list[int]:
+    return [ask(app, "GET", "/", headers={"x-who": name}).status_code for name in who]
+
+
+def test_so_many_and_no_more(ask: Ask, clock: Clock) -> None:
+    app = site(RateLimit("2/minute", key=by_header, clock=clock))
+    assert statuses(ask, app, "a", "a", "a", "b") == [200, 200, 429, 200]
+
+
+def test_it_comes_back_little_by_little(ask: Ask, clock: Clock) -> None:
+    app = site(RateLimit("2/minute", key=by_header, clock=clock))
+    assert statuses(ask, app, "a", "a") == [200, 200]
+    clock.now += 29
+    assert statuses(ask, app, "a") == [429]
+    clock.now += 1
+    assert statuses(ask, app, "a", "a") == [200, 429]
+    clock.now += 600  # more than the bucket holds is lost
+    assert statuses(ask, app, "a", "a", "a") == [200, 200, 429]
+
+
+def test_what_the_client_is_told(ask: Ask, clock: Clock) -> None:
+    app = site(RateLimit("2/minute", key=by_header, clock=clock))
+    headers = ask(app, "GET", "/", headers={"x-who": "a"}).headers
+    assert headers["ratelimit-policy"] == '"default";q=2;w=60'
+    assert headers["ratelimit"] == '"default";r=1;t=30'
+    assert "retry-after" not in headers
+    ask(app, "GET", "/", headers={"x-who": "a"})
+    refused = ask(app, "GET", "/", headers={"x-who": "a"}).headers
+    assert refused["retry-after"] == "30"
+    assert refused.get_list("ratelimit") == ['"default";r=0;t=60']
+
+
+def test_who_waits_as_told_is_let_in(ask: Ask, clock: Clock) -> None:
+    app = site(RateLimit("7/minute", burst=1, key=by_header, clock=clock))
+    assert statuses(ask, app, "a") == [200]
+    clock.now += 0.25
+    clock.now += int(ask(app, "GET", "/", headers={"x-who": "a"}).headers["retry-after"])
+    assert statuses(ask, app, "a") == [200]
+
+
+def test_a_burst_of_its_own(ask: Ask, clock: Clock) -> None:
+    app = site(RateLimit("60 per hour", burst=3, key=by_header, clock=clock))
+    assert statuses(ask, app, *"aaaa") == [200, 200, 200, 429]
+
+
+def test_nobody_is_never_limited(ask: Ask, clock: Clock) -> None:
+    app = site(RateLimit("1/day", key=by_header, clock=clock))
+    answers = [ask(app, "GET", "/") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200]
+    assert "ratelimit" not in answers[0].headers
+
+
+def test_the_one_that_came_least_lately_is_forgotten(ask: Ask, clock: Clock) -> None:
+    limit = RateLimit("1/day", key=by_header, size=2, clock=clock)
+    assert statuses(ask, site(limit), "a", "b", "a", "c") == [200, 200, 429, 200]
+    assert list(limit._buckets) == ["a", "c"]
+    assert statuses(ask, site(limit), "a", "b") == [429, 200]
+
+
+def test_two_limits_around_one_page(ask: Ask, clock: Clock) -> None:
+    app = site(
+        RateLimit("9/hour", name="hour", key=by_header, clock=clock),
+        RateLimit("1/second", name="second", key=by_header, clock=clock),
+    )
+    headers = ask(app, "GET", "/", headers={"x-who": "a"}).headers
+    assert headers["ratelimit"] == '"second";r=0;t=1, "hour";r=8;t=400'
+    refused = ask(app, "GET", "/", headers={"x-who": "a"})
+    assert (refused.status_code, refused.headers["ratelimit"]) == (429, '"second";r=0;t=1, "hour";r=7;t=800')
+
+
+@pytest.mark.parametrize(
+    ("address", "key"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2"),
+        ("2001:db8::1", "2001:db8:0:0"),
+        ("::1", "0:0:0:0"),
+        ("fe80::1%eth0", "fe80:0:0:0"),
+        (None, ""),
+    ],
+)
+def test_a_client_is_its_network(address: str | None, key: str) -> None:
+    client = (address, 1) if address is not None else None
+    assert client_network(Request(None, {"type": "http", "client": client}, None)) == key  # type: ignore[arg-type]
+
+
+def test_without_a_key_it_is_the_address(ask: Ask, clock: Clock) -> None:
+    app = site(RateLimit("1/minute", clock=clock))
+    assert [ask(app, "GET", "/").status_code for _ in range(2)] == [200, 429]
+
+
+@pytest.mark.parametrize("rate", ["", "5", "0/minute", "-1/minute", "5/fortnight", "5.5/minute", None, 5])
+def test_what_is_no_rate(rate: Any) -> None:
+    with pytest.raises(ValueError, match="RateLimit: expected a rate such as '100/minute'"):
+        RateLimit(rate)
+
+
+@pytest.mark.parametrize("options", [{"burst": 0}, {"size": 0}, {"name": "a b"}, {"name": ""}])
+def test_what_cannot_be(options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="RateLimit"):
+        RateLimit("1/second", **options)
+
+
+def test_a_key_is_a_function() -> None:
+    with pytest.raises(TypeError, match="RateLimit: key"):
+        RateLimit("1/second", key="ip")  # type: ignore[arg-type]

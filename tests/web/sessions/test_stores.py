@@ -1,0 +1,93 @@
+"""What every store does, tried with each of them."""
+
+import asyncio
+from collections.abc import Callable
+from inspect import isawaitable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from atlas.web.sessions.files import FileStore
+from atlas.web.sessions.memory import MemoryStore
+from atlas.web.sessions.stores import Store
+
+
+class Clock:
+    now = 2_000_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(params=["memory", "file"])
+def store(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Store:
+    return MemoryStore(clock=clock) if request.param == "memory" else FileStore(tmp_path / "sessions", clock=clock)
+
+
+def do(function: Callable[..., Any], *arguments: Any) -> Any:
+    async def go() -> Any:
+        result = function(*arguments)
+        return await result if isawaitable(result) else result
+
+    return asyncio.run(go())
+
+
+def test_what_is_kept_comes_back(store: Store) -> None:
+    assert do(store.get, "a") is None
+    do(store.set, "a", b"one", 60)
+    do(store.set, "b", b"\0\xff", 60)
+    assert (do(store.get, "a"), do(store.get, "b"), do(store.get, "c")) == (b"one", b"\0\xff", None)
+    do(store.set, "a", b"", 60)
+    assert do(store.get, "a") == b""
+
+
+def test_it_ends(store: Store, clock: Clock) -> None:
+    do(store.set, "a", b"one", 60)
+    clock.now += 59
+    assert do(store.get, "a") == b"one"
+    clock.now += 1
+    assert do(store.get, "a") is None
+
+
+def test_it_can_be_prolonged(store: Store, clock: Clock) -> None:
+    do(store.set, "a", b"one", 60)
+    clock.now += 59
+    do(store.touch, "a", 60)
+    clock.now += 59
+    assert do(store.get, "a") == b"one"
+
+
+def test_what_is_over_cannot_be_prolonged(store: Store, clock: Clock) -> None:
+    do(store.set, "a", b"one", 60)
+    clock.now += 61
+    do(store.touch, "a", 60)
+    assert do(store.get, "a") is None
+
+
+def test_what_is_not_there_cannot_be_prolonged(store: Store) -> None:
+    do(store.touch, "a", 60)
+    assert do(store.get, "a") is None
+
+
+def test_it_can_be_forgotten(store: Store) -> None:
+    do(store.set, "a", b"one", 60)
+    for _ in range(2):
+        do(store.delete, "a")
+        assert do(store.get, "a") is None
+
+
+@pytest.mark.parametrize(
+    "name", ["../a", "/etc/passwd", "a\0b", "", ".", "..", "a/b", "a" * 5000, "ü\udc80", "con", "A"]
+)
+def test_any_name_is_just_a_name(store: Store, name: str) -> None:
+    do(store.set, "a", b"other", 60)
+    do(store.set, name, b"one", 60)
+    assert (do(store.get, name), do(store.get, "a")) == (b"one", b"other")
+    do(store.delete, name)
+    assert (do(store.get, name), do(store.get, "a")) == (None, b"other")

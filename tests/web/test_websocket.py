@@ -1,0 +1,50 @@
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from atlas import Application, Route, StartupError
+from atlas.web.websocket import WebSocketRoute
+
+Ask = Callable[..., httpx.Response]
+Drive = Callable[..., list[dict[str, Any]]]
+
+
+async def talk(socket: Any) -> None: ...
+
+
+@pytest.fixture
+def app() -> Application:
+    return Application([WebSocketRoute("/talk", talk), Route("/talk", lambda request: "page")])
+
+
+def test_it_has_its_place_among_the_routes(ask: Ask, app: Application) -> None:
+    app.websocket("/other", name="other")(talk)
+    assert [(route.path, route.methods) for route in app.iter_routes()] == [
+        ("/talk", ("WEBSOCKET",)),
+        ("/talk", ("GET",)),
+        ("/other", ("WEBSOCKET",)),
+    ]
+    assert ask(app, "GET", "/talk").text == "page"
+    assert ask(app, "POST", "/talk").headers["allow"] == "GET, HEAD, OPTIONS"
+    assert ask(app, "GET", "/other").status_code == 404
+    assert ask(app, "GET", "/other/").status_code == 404
+    assert app.url_for("other") == "/other"
+
+
+@pytest.mark.parametrize(("path", "status", "logged"), [("/talk", 501, True), ("/nothing", 404, False)])
+def test_a_handshake_is_refused_clearly(
+    drive: Drive, app: Application, caplog: pytest.LogCaptureFixture, path: str, status: int, logged: bool
+) -> None:
+    plain = drive(app, type="websocket", path=path)
+    assert plain == [{"type": "websocket.close", "code": 1000}]
+    start, body = drive(app, type="websocket", path=path, extensions={"websocket.http.response": {}})
+    assert (start["type"], start["status"]) == ("websocket.http.response.start", status)
+    assert body["type"] == "websocket.http.response.body"
+    assert ("WebSocket routes are not supported yet" in caplog.text) == logged
+
+
+def test_the_same_path_twice_stops_the_start() -> None:
+    with pytest.raises(StartupError, match=r"test_websocket.py:\d+: .* is answered already by '/talk'"):
+        Application([WebSocketRoute("/talk", talk), WebSocketRoute("/talk", talk, name="b")])
