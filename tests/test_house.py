@@ -47,6 +47,7 @@ LIVES_IN: dict[str, tuple[str, ...]] = {
     "greenlet": ("atlas/gateway/",),
     "jinja2": ("atlas/web/templates",),
     "click": ("atlas/cli/",),
+    "itsdangerous": ("atlas/web/sessions/",),
 }
 
 CYTHON_IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+c?import|c?import\s+([\w.]+(?:\s*,\s*[\w.]+)*))", re.MULTILINE)
