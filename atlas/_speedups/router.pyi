@@ -1,6 +1,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, type_check_only
 
+@type_check_only
 class Hole(Protocol):
     """What may stand in a hole of a path: the tree knows ``native`` kinds itself, and asks ``parse`` for the others."""
 
@@ -20,9 +21,9 @@ class Hole(Protocol):
     def many(self) -> bool:
         """Whether it takes all of the rest."""
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
-class RouteTree(Generic[T]):
+class RouteTree(Generic[_T]):
     """Finds what belongs to a method and a path among any number of routes, in the time it takes to read the path.
 
     :param entries: for each route its parts, texts as UTF-8 and holes, and what answers which method; ``"*"`` stands
@@ -30,8 +31,9 @@ class RouteTree(Generic[T]):
     :raises ValueError: for a route of more than 32 holes.
     """
 
-    def __init__(self, entries: Iterable[tuple[Sequence[bytes | Hole], Mapping[str, T]]]) -> None: ...
-    def find(self, method: str, path: bytes, decoded: bool = False) -> tuple[T, tuple[Any, ...]] | None:
+    def __init__(self, entries: Iterable[tuple[Sequence[bytes | Hole], Mapping[str, _T]]]) -> None: ...
+    def __class_getitem__(cls, item: Any) -> Any: ...
+    def find(self, method: str, path: bytes, decoded: bool = False) -> tuple[_T, tuple[Any, ...]] | None:
         """What answers, with the converted values of the holes, or None.
 
         :param path: percent-encoded, a query behind it is ignored; or decoded, as UTF-8. An encoded slash separates

@@ -6,6 +6,7 @@ visited once at most: it belongs to one place in the path, or takes all of the r
 long, and the number of routes does not matter. Source of the decoding: RFC 3986, section 2.1.
 """
 
+cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_GetItem
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
@@ -25,7 +26,7 @@ cdef enum:
     ESCAPED_SLASH = 0xFF
     NEVER_UTF8 = 0xFE
 
-KINDS = {
+cdef dict KINDS = {
     "string": HOLE_STRING,
     "int": HOLE_INT,
     "float": HOLE_FLOAT,
@@ -35,8 +36,10 @@ KINDS = {
     "path": HOLE_PATH,
     "rest": HOLE_REST,
 }
+cdef object rank_of = lambda pair: pair[0].rank
 
 
+@cython.internal
 cdef class Branch:
     """A node while the tree is built."""
 
@@ -79,11 +82,7 @@ cdef class Branch:
         return branch
 
 
-def rank_of(pair):
-    return pair[0].rank
-
-
-def grow(entries):
+cdef Branch grow(entries):
     """The root of a tree over ``entries``, each a sequence of texts and converters, and what answers each method."""
     cdef Branch root = Branch(b""), at
     for parts, methods in entries:
@@ -101,13 +100,13 @@ def grow(entries):
     return root
 
 
-def in_order(root):
+cdef list in_order(Branch root):
     """Every node, level by level, the children of each side by side."""
     cdef Branch branch
-    order = [root]
+    cdef list order = [root]
     for branch in order:
-        order.extend(branch.children[key] for key in sorted(branch.children))
-        order.extend(below for _, below in branch.holes)
+        order += [branch.children[key] for key in sorted(branch.children)]
+        order += [below for _, below in branch.holes]
     return order
 
 
