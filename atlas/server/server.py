@@ -87,10 +87,11 @@ class Server:
                     listener.close(self.sockets)
                 await self._unless_hurried(lifespan.shutdown(max(self.grace, _CANCELLING)))
         finally:
+            if self.started:
+                _logger.info("stopped")
             self.started = False
             if own:
                 listener.close(self.sockets)
-            _logger.info("stopped")
 
     async def wait_started(self) -> None:
         """Wait until ``started``."""
