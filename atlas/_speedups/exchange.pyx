@@ -8,6 +8,7 @@ response that breaks a rule before its head has left.
 cimport cython
 from cpython.bytes cimport PyBytes_GET_SIZE
 
+from atlas._speedups.access_line cimport access_line
 from atlas._speedups.carrier cimport Carrier
 from atlas._speedups.finished cimport FINISHED
 from atlas._speedups.framing cimport BY_LENGTH, CHUNKED, NO_BODY, UNTIL_CLOSE, response_framing
@@ -303,6 +304,12 @@ cdef class Exchange(Incoming):
         cdef RequestHead head = self.head
         if self.worker.access_records is None:
             return 0
+        if self.worker.access_lines is not None:
+            return self.worker.log_access(
+                access_line(
+                    self.worker.access_lines, carrier.client, head.method, head.target, head.http_10, self.status
+                )
+            )
         return self.worker.log_access((
             carrier.client, head.method, head.target, "1.0" if head.http_10 else "1.1", self.status,
             self.body_bytes if self.framing != NO_BODY else 0, _wall_time(), self.worker.now() - self.began,

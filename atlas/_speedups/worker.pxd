@@ -59,6 +59,7 @@ cdef class Worker:
     # The access log.
     cdef object access_log
     cdef list access_records
+    cdef WriteBuffer access_lines       # where a line is written, if the log takes ready ones; else None
 
     # Connections that have something to write when the turn of the loop ends.
     cdef list unflushed
@@ -76,5 +77,5 @@ cdef class Worker:
     cdef int opened(self) except -1
     cdef int closed(self) except -1
     cdef int begin_request(self) except -1
-    cdef int log_access(self, tuple record) except -1
+    cdef int log_access(self, object record) except -1
     cdef int log_refusal(self, object client, int status, Py_ssize_t size) except -1

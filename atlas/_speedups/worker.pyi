@@ -20,6 +20,7 @@ class _Events(Protocol):
 
 class _AccessLog(Protocol):
     records: list[Any]
+    takes_lines: bool
     def wake(self) -> None: ...
     def flush(self) -> None: ...
 

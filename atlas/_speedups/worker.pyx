@@ -12,6 +12,8 @@ from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from libc.time cimport time
 
+from atlas._speedups.access_line cimport access_line
+
 cdef extern from *:
     """
     #include <time.h>
@@ -71,6 +73,7 @@ cdef class Worker:
         self.connections = set()
         self.access_log = access_log
         self.access_records = access_log.records if access_log is not None else None
+        self.access_lines = WriteBuffer() if access_log is not None and access_log.takes_lines else None
         self.read_settings(settings)
         self.make_lines(settings)
         self.make_template(settings)
@@ -272,7 +275,7 @@ cdef class Worker:
             self.events.enough()
         return 0
 
-    cdef int log_access(self, tuple record) except -1:
+    cdef int log_access(self, object record) except -1:
         """One line for the access log. A log that can't be written is a pity, and no reason to break a response."""
         cdef Py_ssize_t size
         self.access_records.append(record)
@@ -289,4 +292,6 @@ cdef class Worker:
 
     cdef int log_refusal(self, object client, int status, Py_ssize_t size) except -1:
         """A request that could not be read has an answer, too, and so a line."""
+        if self.access_lines is not None:
+            return self.log_access(access_line(self.access_lines, client, "-", b"-", False, status))
         return self.log_access((client, "-", b"-", "1.1", status, size, wall_time(), 0.0, [], None))

@@ -12,7 +12,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterable
-from typing import TextIO, TypeAlias
+from typing import Any, TextIO, TypeAlias
 
 from atlas.server.access_formats import Record, formatter
 from atlas.server.logs import colours_for, level_number
@@ -41,10 +41,13 @@ class AccessLog:
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, settings: Settings, stream: TextIO | None = None) -> None:
-        self.records: list[Record] = []
+        self.records: list[Any] = []
         self._loop = loop
         self._stream = stream or sys.stdout
-        self._format = formatter(settings.access_log_format, colours_for(self._stream, settings.use_colors))
+        colours = colours_for(self._stream, settings.use_colors)
+        self.takes_lines = settings.access_log_format is None and not colours
+        """Whether ``records`` should get finished lines, bytes as :mod:`atlas._speedups.access_line` makes them."""
+        self._format = formatter(settings.access_log_format, colours)
         self._plain = formatter(settings.access_log_format, False)
         self._logger = logging.getLogger("atlas.access")
         self._timer: asyncio.TimerHandle | None = None
@@ -66,18 +69,23 @@ class AccessLog:
         records = self.records[:]
         self.records.clear()  # the connections hold this very list
         if self._logger.handlers:
-            self._hand_over(records)
+            self._hand_over(self._lines(records, self._plain))
         elif not self._broken:
-            self._write("".join(self._format(records)))
+            self._write("".join(self._lines(records, self._format)))
+
+    def _lines(self, records: list[Any], formatted: Formatter) -> list[str]:
+        if type(records[0]) is bytes:  # all of a batch are
+            return b"".join(records).decode().splitlines(keepends=True)
+        return formatted(records)
 
     def close(self) -> None:
         """Write what is left; nothing is armed afterwards."""
         self.flush()
 
-    def _hand_over(self, records: Iterable[Record]) -> None:
+    def _hand_over(self, lines: Iterable[str]) -> None:
         if not self._logger.isEnabledFor(logging.INFO):
             return
-        for line in self._plain(records):
+        for line in lines:
             message = line.removeprefix("INFO:     ").removesuffix("\n")
             self._logger.handle(self._logger.makeRecord("atlas.access", logging.INFO, "", 0, message, (), None))
 

@@ -157,6 +157,7 @@ class AccessLog:
 
     def __init__(self) -> None:
         self.records: list[tuple[Any, ...]] = []
+        self.takes_lines = False
         self.calls: list[str] = []
 
     def wake(self) -> None:
