@@ -26,6 +26,8 @@ cdef class Channel:
 
     cdef int written(self, bint complete) except -1:
         """Something was appended. Within a turn of ours it leaves at the end of it; a complete message leaves now."""
+        if self.out is None:
+            return 0  # it has left already, as a file or as a large piece
         if self.in_turn:
             if self.out.size > HIGH_WATER:
                 self.flush()

@@ -22,7 +22,6 @@ cdef class Exchange(Incoming):
     cdef readonly int status
     cdef Framing framing
     cdef ResponseFields fields
-    cdef Py_ssize_t head_mark       # where the held head begins in the carrier's buffer
     cdef bint trailers              # were promised
     cdef bint cut_short             # the client went away before the response was complete
     cdef long long body_bytes       # of the response, so far
@@ -44,7 +43,8 @@ cdef class Exchange(Incoming):
     cdef int drop_head(self) except -1
     cdef int check_length(self, Py_ssize_t size, bint more) except -1
     cdef int write_body(self, bytes body, bint more) except -1
-    cdef int write_chunk(self, bytes body, bint more) except -1
+    cdef int begin_piece(self, long long size) except -1
+    cdef int end_piece(self, long long size, bint more) except -1
     cdef int send_trailers(self, object event) except -1
     cdef int send_early_hint(self, object event) except -1
     cdef int finish(self) except -1

@@ -106,6 +106,7 @@ cdef class Exchange(Incoming):
     cdef int start_response(self, object event) except -1:
         """Check status and headers, and write them behind what is gathered; they leave with the body's first piece."""
         cdef WriteBuffer out
+        cdef Py_ssize_t mark
         cdef object status = event.get("status")
         cdef object headers = event.get("headers")
         cdef list pairs
@@ -121,16 +122,16 @@ cdef class Exchange(Incoming):
         self.trailers = bool(event.get("trailers"))
         pairs = field_pairs(headers)
         out = self.carrier.buffer()
-        self.head_mark = out.size
+        mark = out.size
         self.status = status
         self.response_headers = headers
         try:
-            write_status(out, self.status, self.head.http_10)
+            write_status(out, self.status)
             write_fields(out, pairs, self.status, &self.fields)
         except BaseException:
-            out.size = self.head_mark
+            out.size = mark
             raise
-        self.carrier.held = self.head_mark
+        self.carrier.held = mark
         self.response_state = HEAD_HELD
         return 0
 
@@ -219,33 +220,36 @@ cdef class Exchange(Incoming):
 
     cdef int write_body(self, bytes body, bint more) except -1:
         cdef Py_ssize_t size = PyBytes_GET_SIZE(body)
-        self.body_bytes += size
-        if self.framing == CHUNKED:
-            self.write_chunk(body, more)
-        elif self.framing != NO_BODY and size:
+        self.begin_piece(size)
+        if size and self.framing != NO_BODY:
             self.carrier.write_piece(body)
+        return self.end_piece(size, more)
+
+    cdef int begin_piece(self, long long size) except -1:
+        """What stands before ``size`` bytes of the body (RFC 9112, section 7.1). An empty chunk would end it: none then."""
+        cdef WriteBuffer out
+        self.body_bytes += size
+        if size and self.framing == CHUNKED:
+            out = self.carrier.buffer()
+            out.append_hex(size)
+            out.append(b"\r\n", 2)
+        return 0
+
+    cdef int end_piece(self, long long size, bint more) except -1:
+        """What stands behind them, and, if nothing follows, behind the body."""
+        cdef WriteBuffer out
+        if self.framing == CHUNKED:
+            out = self.carrier.buffer()
+            if size:
+                out.append(b"\r\n", 2)
+            if not more:
+                out.append(b"0\r\n\r\n", 3 if self.trailers else 5)
         if more:
             self.carrier.written(False)
         elif self.trailers:
             self.response_state = TRAILERS_OPEN
         else:
             self.finish()
-        return 0
-
-    cdef int write_chunk(self, bytes body, bint more) except -1:
-        """RFC 9112, section 7.1. An empty chunk would end the body: an empty piece is none."""
-        cdef Py_ssize_t size = PyBytes_GET_SIZE(body)
-        cdef WriteBuffer out = self.carrier.buffer()
-        if size:
-            out.append_hex(size)
-            out.append(b"\r\n", 2)
-            self.carrier.write_piece(body)
-            out.append(b"\r\n", 2)
-        if not more:
-            if self.trailers:
-                out.append(b"0\r\n", 3)
-            else:
-                out.append(b"0\r\n\r\n", 5)
         return 0
 
     cdef int send_trailers(self, object event) except -1:
@@ -282,7 +286,7 @@ cdef class Exchange(Incoming):
         if self.head.http_10:
             return 0
         try:
-            write_status(out, 103, False)
+            write_status(out, 103)
             write_trailer(out, pairs)
             out.append(b"\r\n", 2)
         except BaseException:
@@ -395,7 +399,6 @@ cdef class Exchange(Incoming):
 
     def open_body(self, long long size, bint more):
         """Finish the head for a body whose next ``size`` bytes the caller writes to the socket itself."""
-        cdef WriteBuffer out
         self.check_carrier("a file")
         if self.response_state == HEAD_HELD:
             self.end_head(not more, size)
@@ -403,29 +406,13 @@ cdef class Exchange(Incoming):
             self.check_length(size, more)
         else:
             raise RuntimeError("expected http.response.start before a file is sent")
-        self.body_bytes += size
-        out = self.carrier.buffer()
-        if self.framing == CHUNKED and size:
-            out.append_hex(size)
-            out.append(b"\r\n", 2)
+        self.begin_piece(size)
         return self.framing != NO_BODY
 
     def close_body(self, long long size, bint more):
         """The counterpart of :meth:`open_body`, when those bytes have left."""
-        cdef WriteBuffer out
         self.check_carrier("the end of a file")
-        out = self.carrier.buffer()
-        if self.framing == CHUNKED:
-            if size:
-                out.append(b"\r\n", 2)
-            if not more:
-                out.append(b"0\r\n" if self.trailers else b"0\r\n\r\n", 3 if self.trailers else 5)
-        if more:
-            self.carrier.written(False)
-        elif self.trailers:
-            self.response_state = TRAILERS_OPEN
-        else:
-            self.finish()
+        self.end_piece(size, more)
 
     def write(self, bytes data not None):
         """Append raw bytes of a body that :meth:`open_body` announced."""

@@ -7,7 +7,7 @@ cdef Py_ssize_t write_refusal(WriteBuffer out, Worker worker, int status, str re
     """Write the whole answer; returns the size of its body."""
     cdef ResponseFields fields
     cdef bytes body = f"{reason[:1].upper()}{reason[1:]}.\n".encode()
-    write_status(out, status, False)
+    write_status(out, status)
     write_fields(
         out,
         [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(body))],

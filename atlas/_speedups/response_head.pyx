@@ -21,7 +21,7 @@ cdef list STATUS_LINES = [
 ]
 
 
-cdef int write_status(WriteBuffer out, int status, bint http_10) except -1:
+cdef int write_status(WriteBuffer out, int status) except -1:
     """The status line. A 1.0 client is answered in 1.1 words as well: RFC 9112, section 2.3 asks for the server's own
     version, and says nothing about the client's."""
     cdef bytes line = <bytes>STATUS_LINES[status] if status < 600 else None
@@ -193,6 +193,6 @@ def response_head(int status, headers):
     """
     cdef ResponseFields fields
     cdef WriteBuffer out = WriteBuffer()
-    write_status(out, status, False)
+    write_status(out, status)
     write_fields(out, field_pairs(headers), status, &fields)
     return out.take()
