@@ -13,6 +13,8 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from greenlet import GreenletExit, getcurrent, greenlet  # type: ignore[import-untyped]  # it ships no types
 
+from atlas.gateway.threads import errand_here
+
 __all__ = ["Greenlets", "await_", "can_wait", "in_greenlet"]
 
 P = ParamSpec("P")
@@ -29,21 +31,24 @@ class _Waiting(greenlet):  # type: ignore[misc]  # so to mypy it is Any
 
 def can_wait() -> bool:
     """Whether :func:`await_` works here."""
-    return isinstance(getcurrent(), _Waiting)
+    return isinstance(getcurrent(), _Waiting) or errand_here() is not None
 
 
 def await_(awaitable: Awaitable[T]) -> T:
     """Wait for an awaitable in plain code; its result comes back, its exception is raised here.
 
-    :raises RuntimeError: where there is nobody to wait: outside of a function that :func:`in_greenlet` runs.
+    :raises RuntimeError: where there is nobody to wait: outside of a function that :func:`in_greenlet` or
+        :func:`~atlas.gateway.threads.in_thread` runs.
     """
     current = getcurrent()
     if not isinstance(current, _Waiting):
+        if (errand := errand_here()) is not None:
+            return errand.wait_for(awaitable)
         if close := getattr(awaitable, "close", None):
             close()  # so that nobody warns of a coroutine that was never awaited, beside the real message
         raise RuntimeError(
             "await_() was called where it cannot wait: it works in a controller or middleware that runs in a greenlet "
-            "(run='greenlet'); in 'async def' use await"
+            "or a thread (run='greenlet', run='thread'); in 'async def' use await"
         )
     assert current.parent is not None  # only the thread's first greenlet has none
     return cast(T, current.parent.switch(awaitable))
