@@ -8,8 +8,8 @@ cdef enum HoleKind:
     HOLE_INT        # 1 to 19 digits
     HOLE_FLOAT
     HOLE_SLUG
-    HOLE_UUID       # its form is checked here, its value made by the converter
-    HOLE_DATE       # so is this one's
+    HOLE_UUID
+    HOLE_DATE
     HOLE_PATH       # all of the rest, as text
     HOLE_REST       # all of the rest, even if nothing is left; gives no value
     HOLE_OWN        # one segment, by the converter
@@ -29,10 +29,11 @@ cdef struct Node:
 cdef struct Hole:
     HoleKind kind
     unsigned int node               # what follows
-    int parse                       # index of the converter's function; -1 if none is needed
+    int parse                       # index of the converter's function, for those that are not read here
 
 cdef enum:
     MAX_HOLES = 32                  # parameters of one route
+    ROOM = 512                      # bytes of a decoded path that need no memory of their own
 
 # One search, on the stack: a converter may well search again.
 cdef struct Search:
@@ -43,6 +44,7 @@ cdef struct Search:
     PyObject* found                 # borrowed from the leaf
     int count
     PyObject* values[MAX_HOLES]     # owned
+    unsigned char room[ROOM]        # where a short path is decoded
 
 
 cdef class RouteTree:
@@ -65,3 +67,4 @@ cdef class RouteTree:
     cdef bint arrive(self, Search* search, Node* node, list passed) except -1
     cdef bint enter(self, Search* search, Hole* hole, Py_ssize_t at, Py_ssize_t end, list passed) except -1
     cdef PyObject* read(self, Search* search, Hole* hole, Py_ssize_t at, Py_ssize_t end) except? NULL
+    cdef object value_of(self, Hole* hole, const unsigned char* text, Py_ssize_t size, bint escaped)

@@ -1,9 +1,13 @@
 """The compiled tree beside a matcher that tries every route: simple, slow, and right to look at."""
 
+import math
+import pickle
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote_to_bytes
+from uuid import UUID, SafeUUID
 
 import pytest
 from hypothesis import example, given, settings
@@ -191,6 +195,48 @@ def test_a_decoded_path_is_taken_as_it_is() -> None:
     tree = routes("/a/{string}")
     assert tree.find("GET", b"/a/%2F?", True) == ("/a/{string}", ("%2F?",))
     assert tree.find("GET", "/a/ü".encode(), True) == ("/a/{string}", ("ü",))
+
+
+def value_of(kind: str, text: str) -> Any:
+    found = routes(f"/{{{kind}}}").find("GET", f"/{text}".encode())
+    return None if found is None else found[1][0]
+
+
+@given(st.uuids(), st.booleans())
+def test_a_uuid_is_as_the_class_makes_it(identifier: UUID, upper: bool) -> None:
+    text = str(identifier).upper() if upper else str(identifier)
+    found = value_of("uuid", text)
+    assert (found, type(found), hash(found), repr(found)) == (identifier, UUID, hash(identifier), repr(identifier))
+    assert found.is_safe is SafeUUID.unknown
+    assert pickle.dumps(found) == pickle.dumps(identifier)
+
+
+@given(st.dates())
+def test_a_date_is_one_of_the_calendar(day: date) -> None:
+    assert value_of("date", day.isoformat()) == day
+
+
+@pytest.mark.parametrize("text", ["2026-02-29", "0000-01-01", "2026-13-01", "2026-00-01", "2026-1-001", "2026-11-2a"])
+def test_what_is_no_date(text: str) -> None:
+    assert value_of("date", text) is None
+
+
+@given(st.from_regex(r"-?[0-9]{1,19}(\.[0-9]{1,19})?", fullmatch=True, alphabet="-.0123456789"))
+@example("-0")
+@example("-" + "9" * 19 + "." + "9" * 19)
+def test_a_float_is_the_nearest_one(text: str) -> None:
+    found = value_of("float", text)
+    assert (found, math.copysign(1, found)) == (float(text), math.copysign(1, float(text)))
+
+
+@pytest.mark.parametrize("size", [1, 2, 100, 511, 512, 513, 5000])
+@pytest.mark.parametrize("escape", ["%20", "%2F", "%C3%BC"])
+def test_escapes_in_paths_of_any_length(size: int, escape: str) -> None:
+    tree = routes("/a/{string}/b", "/c/{path}")
+    text = (escape * size).encode()
+    value = unquote_to_bytes(text).decode()
+    assert tree.find("GET", b"/a/" + text + b"/b") == ("/a/{string}/b", (value,))
+    assert tree.find("GET", b"/c/d/" + text) == ("/c/{path}", ("d/" + value,))
 
 
 def test_every_method_and_named_ones() -> None:
