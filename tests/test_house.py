@@ -33,12 +33,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "server": WAIST,
     "web": WAIST,
     "testing": WAIST | {"server", "web"},
+    "sqlalchemy": WAIST | {"web"},
     "cli": WAIST | {"server", "web", "testing"},
     "__main__": {"cli"},
 }
 
 LIVES_IN: dict[str, tuple[str, ...]] = {
-    "asyncio": ("atlas/server/", "atlas/gateway/", "atlas/testing/"),
+    # SQLAlchemy's async half is asyncio's, so its room knows it too.
+    "asyncio": ("atlas/server/", "atlas/gateway/", "atlas/testing/", "atlas/sqlalchemy/"),
     "socket": ("atlas/server/",),
     "ssl": ("atlas/server/",),
     "signal": ("atlas/server/",),
@@ -48,6 +50,7 @@ LIVES_IN: dict[str, tuple[str, ...]] = {
     "jinja2": ("atlas/web/templates",),
     "click": ("atlas/cli/",),
     "itsdangerous": ("atlas/web/sessions/",),
+    "sqlalchemy": ("atlas/sqlalchemy/",),
 }
 
 CYTHON_IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+c?import|c?import\s+([\w.]+(?:\s*,\s*[\w.]+)*))", re.MULTILINE)
@@ -238,6 +241,7 @@ def test_nothing_speaks_of_one_machine_or_of_work_left_undone(path: Path) -> Non
 
 def test_importing_atlas_loads_nothing_heavy() -> None:
     heavy = ["atlas.server", "atlas.web", "atlas._speedups", "asyncio", "jinja2", "click", "uvloop", "msgspec"]
+    heavy += ["sqlalchemy"]
     code = f"import sys, atlas; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == "[]"

@@ -40,6 +40,7 @@ class Config:
     :param limit_body: bytes that a request body may have before it is answered with 413.
     :param log_level: of the logger ``atlas.web``; None leaves it alone.
     :param sync_mode: how ``def`` controllers run whose route doesn't say; see :class:`atlas.web.routing.Route`.
+    :param database_url: where the database is, for ``atlas.sqlalchemy``.
     """
 
     debug: bool = False
@@ -50,6 +51,7 @@ class Config:
     limit_body: int = 10 * 1024 * 1024
     log_level: str | None = None
     sync_mode: str = "auto"
+    database_url: str | None = field(default=None, repr=False)
 
     @classmethod
     def read(
@@ -86,6 +88,7 @@ class Config:
             _check_sequence(name, values[name])
         if not isinstance(self.secret_key, str | bytes | None):
             _check_sequence("secret_key", values["secret_key"])
+        _check_url("database_url", values["database_url"])
         _check_choice("log_level", self.log_level, (*_LOG_LEVELS, None))
         _check_choice("sync_mode", self.sync_mode, _SYNC_MODES)
 
@@ -143,6 +146,8 @@ def _parse(name: str, variable: str, text: str) -> Any:
         if not (text.isascii() and text.isdigit()):
             raise StartupError(f"{variable}: expected a number of bytes, got {text!r}")
         return int(text)
+    if name == "database_url":
+        return text
     if name == "secret_key":
         return _parse_list(variable, text) if text.startswith("[") else text
     if name in ("allowed_hosts", "template_dirs", "static_dirs"):
@@ -168,6 +173,12 @@ def _check_sequence(name: str, value: Any) -> None:
     # What was meant to be secret is not repeated.
     shown = "" if name == "secret_key" else f", such as [{value!r}]" if isinstance(value, str) else f", got {value!r}"
     raise StartupError(f"config: {name}: expected a sequence of strings{shown}")
+
+
+def _check_url(name: str, value: Any) -> None:
+    """Whether it looks like a URL. It may have a password in it, so it is not repeated."""
+    if value is not None and not (isinstance(value, str) and "://" in value):
+        raise StartupError(f"config: {name}: expected a URL such as sqlite+aiosqlite:///app.db")
 
 
 def _check_choice(name: str, value: Any, choices: tuple[Any, ...]) -> None:

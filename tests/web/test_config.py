@@ -56,6 +56,8 @@ def test_what_others_keep_in_the_environment_is_theirs() -> None:
         {"log_level": "loud"},
         {"sync_mode": "slow"},
         {"secret_key": 5},
+        {"database_url": 5},
+        {"database_url": "app.db"},
     ],
 )
 def test_values_of_the_wrong_kind(values: dict[str, Any]) -> None:
@@ -75,6 +77,7 @@ def test_values_of_the_wrong_kind(values: dict[str, Any]) -> None:
         ("ATLAS_TEMPLATE_DIRS", '["a,b"]', ("a,b",)),
         ("ATLAS_LOG_LEVEL", "INFO", "info"),
         ("ATLAS_SYNC_MODE", "thread", "thread"),
+        ("ATLAS_DATABASE_URL", "sqlite+aiosqlite:///App.db", "sqlite+aiosqlite:///App.db"),
     ],
 )
 def test_from_the_environment(variable: str, text: str, value: Any) -> None:
@@ -107,7 +110,10 @@ def test_a_module_that_the_environment_names(tmp_path: Path, monkeypatch: pytest
 
 
 def test_a_secret_is_not_shown() -> None:
-    assert "hush" not in repr(Config(secret_key="hush"))
+    assert "hush" not in repr(Config(secret_key="hush", database_url="postgresql+asyncpg://me:hush@db.test/app"))
+    with pytest.raises(StartupError, match="database_url") as bad_url:
+        read({"database_url": "me:hush@db.test/app"})
+    assert "hush" not in str(bad_url.value)
     with pytest.raises(StartupError) as caught:
         read({"secret_key": ["hush", 5]})
     assert "hush" not in str(caught.value)
