@@ -1,0 +1,144 @@
+"""Runs the commands that pages show, in the folder of the page.
+
+``atlas serve`` goes on in the background, on a free port in the place of 8000, until its block ends; then it is told to
+stop, and has to stop cleanly.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ["Console", "Conversation"]
+
+_SECONDS = 60
+_STATUS = re.compile(r"# exit status (\d+)$")
+_NOT_RUN = {
+    r"(python -m )?pip install|python -m venv|\. \.venv|sudo|apt-get": "it changes the machine that the tests run on",
+    r"git clone": "it needs a network",
+    r"make ": "it is a check of its own, and the tests are one of its parts",
+    r"ab |wrk ": "it is a load, not an example",
+}
+
+
+class Console:
+    """A shell's folder and environment.
+
+    :ivar folder: where commands run; ``cd`` changes it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        programs = Path(sys.executable).parent
+        self.environment = {key: value for key, value in os.environ.items() if not key.startswith(("ATLAS_", "PYTEST"))}
+        self.environment.update(
+            PATH=f"{programs}:{os.environ['PATH']}",
+            PYTHONDONTWRITEBYTECODE="1",
+            PYTHONUNBUFFERED="1",
+            # The plugin is there by itself where Atlas is installed; so it is there once, whether it is or not.
+            PYTEST_ADDOPTS="-p no:atlas -p atlas.testing.plugin -p no:cacheprovider",
+        )
+
+    def run(self, command: str) -> str:
+        """What a command says. A comment ``# exit status 1`` behind it says that it fails.
+
+        :raises AssertionError: if it fails, or does not, against expectation.
+        """
+        if command.startswith("cd "):
+            self.folder = (self.folder / command.removeprefix("cd ")).resolve()
+            os.chdir(self.folder)
+            return ""
+        done = subprocess.run(
+            ["bash", "-c", command],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=_SECONDS,
+        )
+        expected = _STATUS.search(command)
+        assert done.returncode == (int(expected[1]) if expected else 0), f"$ {command}\n{done.stdout}"
+        return done.stdout
+
+    @contextmanager
+    def conversation(self) -> Iterator[Conversation]:
+        """The commands of one block."""
+        conversation = Conversation(self)
+        try:
+            yield conversation
+        finally:
+            conversation.end()
+
+
+class Conversation:
+    """The commands of one block: a server that one of them starts serves the others."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._port: int | None = None
+        self._server: subprocess.Popen[str] | None = None
+
+    @staticmethod
+    def reason_against(command: str) -> str | None:
+        """Why a command is not run; None if it is."""
+        return next((reason for pattern, reason in _NOT_RUN.items() if re.match(pattern, command)), None)
+
+    def run(self, command: str) -> str:
+        """What a command says, as if the port was 8000."""
+        if re.match(r"(ATLAS_\w+=\S+ )*atlas serve(?!.*(--help|-h\b))", command):
+            return self._serve(command)
+        if self._port is None:
+            return self._console.run(command)
+        return self._console.run(command.replace(":8000", f":{self._port}")).replace(f":{self._port}", ":8000")
+
+    def _serve(self, command: str) -> str:
+        self.end()
+        self._port = _free_port()
+        self._server = subprocess.Popen(
+            [
+                "bash",
+                "-c",
+                f"exec {command}"
+                if command.startswith("atlas")
+                else f"export {command.replace(' atlas', '; exec atlas', 1)}",
+            ],
+            cwd=self._console.folder,
+            env={**self._console.environment, "ATLAS_SERVE_PORT": str(self._port)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        said = ""
+        watch = threading.Timer(_SECONDS, self._server.kill)
+        watch.start()
+        try:
+            assert self._server.stdout is not None
+            for line in self._server.stdout:
+                said += line
+                if "serving on" in line:
+                    return said.replace(f":{self._port}", ":8000")
+        finally:
+            watch.cancel()
+        raise AssertionError(f"$ {command}\n{said}")
+
+    def end(self) -> None:
+        """Stop the server. :raises AssertionError: if it does not stop cleanly."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.send_signal(signal.SIGTERM)
+            said, _ = server.communicate(timeout=_SECONDS)
+            assert server.returncode == 0, said
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])

@@ -1,0 +1,50 @@
+"""Every piece of code in the documentation is run, and does what it says."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import ROOT, blocks_of, chapters, pages
+from tests.docs.running import Page, forget_modules
+
+# What is not run, by page: each has its reason beside it, in the page or in tests/docs/console.py. A number that grows
+# is a decision.
+NOT_RUN = {"README.md": 4}
+
+
+@pytest.fixture
+def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
+    """A folder where a page is at home, with nothing of Atlas in the environment."""
+    for name in [each for each in os.environ if each.startswith("ATLAS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    yield Page(tmp_path)
+    forget_modules(tmp_path)
+
+
+def short(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("path", pages(), ids=short)
+def test_a_page(page: Page, path: Path) -> None:
+    for block in blocks_of(path):
+        page.run(block)
+    page.finish()
+    assert len(page.skipped) == NOT_RUN.get(short(path), 0), page.skipped
+    assert all(reason for _, reason in page.skipped)
+
+
+def test_the_tutorial(page: Page) -> None:
+    """From the first chapter to the last one, in one folder."""
+    for path in chapters():
+        for block in blocks_of(path):
+            page.run(block)
+    page.finish()
+    assert len(page.skipped) == NOT_RUN.get("docs/tutorial", 0), page.skipped
