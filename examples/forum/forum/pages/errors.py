@@ -1,0 +1,45 @@
+"""Error pages in the look of the site; programs get problem+json (RFC 9457), as everywhere in Atlas."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from atlas import HTTPException, ProblemResponse, Request, Response, render
+
+TITLES = {
+    403: "Not from here",
+    404: "Off the map",
+    405: "No way through",
+    413: "Too large for this ship",
+    429: "Slow down a little",
+}
+MEANINGS = {
+    403: "This request did not come from a page of ours, or the page was open for too long. Go back and load it again.",
+    404: "There is nothing at this address.",
+    405: "This address does not answer to that.",
+    413: "What was sent is larger than this address accepts.",
+    429: "That was a bit much at once. Please wait a minute before you try again.",
+}
+
+
+def refusal(request: Request, error: HTTPException) -> Response:
+    """What was wrong with the request."""
+    status = error.status_code
+    if _is_program(request):
+        return ProblemResponse(status, HTTPStatus(status).phrase, error.detail, **error.members)
+    meaning = MEANINGS.get(status, HTTPStatus(status).phrase)
+    detail = meaning if status == 403 else error.detail or meaning
+    context = {"status": status, "title": TITLES.get(status, "That did not work"), "detail": detail}
+    return render(request, "error.html", context, status_code=status)
+
+
+def failure(request: Request, error: Exception) -> Response:
+    """Something is broken on our side. The page tells nothing of it but the number under which it is in the log."""
+    if _is_program(request):
+        return ProblemResponse(500, "Internal Server Error", f"It is in the log as {request.id}.")
+    detail = f"Something went wrong on our side, and is written down as {request.id}."
+    return render(request, "error.html", {"status": 500, "title": "Run aground", "detail": detail}, status_code=500)
+
+
+def _is_program(request: Request) -> bool:
+    return request.path.startswith("/api/") or request.accepts("application/json", "text/html") == "application/json"

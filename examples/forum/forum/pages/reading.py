@@ -1,0 +1,115 @@
+"""Pages for reading: the front page, a board, a thread, and what is new in a thread while somebody looks at it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator
+
+from forum.forms import PostDraft
+from forum.paging import Page, Window
+from forum.store import boards, threads
+from forum.store.boards import Board
+from forum.store.database import ask
+from forum.store.threads import ORDERS, Post, Thread
+
+from atlas import AsyncRequest, EventSourceResponse, NotFound, Request, Response, ServerSentEvent, redirect, render
+
+THREADS_ON_A_PAGE = 12
+POSTS_ON_A_PAGE = 15
+
+
+async def home(request: AsyncRequest) -> Response:
+    """All boards, and the threads of all of them."""
+    every, page, order = await ask(request, _front, Window.of(request, THREADS_ON_A_PAGE), _order(request))
+    context = {"boards": every, "page": page.or_not_found(), "order": order, "orders_known": ORDERS}
+    return render(request, "home.html", context)
+
+
+def _front(db: sqlite3.Connection, window: Window, order: str) -> tuple[list[Board], Page, str]:
+    """Everything that a page needs is one call: one way to the thread and back, and one state of the database."""
+    return boards.every(db), threads.page(db, window, order=order), order
+
+
+async def board(request: AsyncRequest, slug: str) -> Response:
+    """One board."""
+    found, page = await ask(request, _board, slug, Window.of(request, THREADS_ON_A_PAGE), _order(request))
+    context = {"board": found, "page": page.or_not_found(), "order": _order(request), "orders_known": ORDERS}
+    return render(request, "board.html", context)
+
+
+def _board(db: sqlite3.Connection, slug: str, window: Window, order: str) -> tuple[Board, Page]:
+    board = boards.find(db, slug)
+    if board is None:
+        raise NotFound(f"There is no board “{slug}”.")
+    return board, threads.page(db, window, order=order, board=board.number)
+
+
+def _order(request: AsyncRequest) -> str:
+    order = request.query.get("order", "active")
+    return order if order in ORDERS else "active"
+
+
+async def thread(request: AsyncRequest, number: int) -> Response:
+    """A thread. To have read it counts, but nobody has to wait for the counting."""
+    found, page = await ask(request, load_thread, number, Window.of(request, POSTS_ON_A_PAGE))
+    if page.number == 1:
+        request.app.background(request.app.state.database.call_here, threads.count_view, number)
+    return show_thread(request, found, page.or_not_found(), PostDraft())
+
+
+def load_thread(db: sqlite3.Connection, number: int, window: Window | None) -> tuple[Thread, Page]:
+    """A thread with a page of its posts: the last one, if no window says which."""
+    found = threads.find(db, number)
+    if found is None:
+        raise NotFound(f"There is no thread {number}, or there is none any more.")
+    return found, threads.page_of_posts(db, found, window or Window(last_page(found.posts), POSTS_ON_A_PAGE))
+
+
+def last_page(posts: int) -> int:
+    """The page on which the last of so many posts stands."""
+    return Page([], Window(1, POSTS_ON_A_PAGE), posts).last
+
+
+def show_thread(request: AsyncRequest, found: Thread, page: Page, draft: PostDraft) -> Response:
+    """The page of a thread, with the form for a reply as it was filled in."""
+    context = {"thread": found, "page": page, "draft": draft, "live": page.number == page.last}
+    return render(request, "thread.html", context, status_code=422 if draft.errors else 200)
+
+
+async def post(request: AsyncRequest, number: int) -> Response:
+    """Where a post stands: in which thread, on which page of it."""
+    place = await ask(request, threads.place_of, number)
+    if place is None:
+        raise NotFound(f"There is no post {number}, or there is none any more.")
+    address = request.url_for("thread", number=place.thread, page=last_page(place.posts_until))
+    return redirect(f"{address}#post-{number}")
+
+
+async def follow(request: AsyncRequest, number: int) -> Response:
+    """New posts of a thread, as they come, for ``new EventSource(...)``.
+
+    A browser that was away says which post it had last, and gets the others first: nothing is lost on the way.
+    """
+    await ask(request, load_thread, number, None)
+    last = request.headers.get("last-event-id") or request.query.get("after", "0")
+    return EventSourceResponse(_new_posts(request, number, int(last) if last.isdecimal() else 0))
+
+
+async def _new_posts(request: AsyncRequest, number: int, last: int) -> AsyncIterator[ServerSentEvent]:
+    with request.app.state.bells.listening(number) as bell:
+        while True:
+            bell.clear()
+            for post in await ask(request, threads.posts_after, number, last):
+                last = post.number
+                yield ServerSentEvent(event="post", id=str(last), data=_markup(request, post))
+            await bell.wait()
+
+
+def _markup(request: AsyncRequest, post: Post) -> str:
+    """One post as its page shows it: the block of that name, alone."""
+    return request.app.templates.render(request, "thread.html", {"post": post}, block="post")
+
+
+def about(request: Request) -> Response:
+    """What this is. A plain ``def`` is all that a page needs which has nothing to wait for."""
+    return render(request, "about.html")

@@ -1,0 +1,58 @@
+"""Pages for writing: a new thread, and a reply. Only members come here, see ``application.py``."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from forum.forms import PostDraft, ThreadDraft
+from forum.pages.reading import last_page, load_thread, show_thread
+from forum.store import boards, threads
+from forum.store.database import ask
+
+from atlas import AsyncRequest, NotFound, Response, redirect, render
+
+
+async def new_thread(request: AsyncRequest) -> Response:
+    """The empty form; ``?board=`` fills in the board that one comes from."""
+    return await _form(request, ThreadDraft(board=request.query.get("board", "")))
+
+
+async def start_thread(request: AsyncRequest) -> Response:
+    """A good form is redirected to what it made, so that to reload the page does not send it again."""
+    draft = ThreadDraft.read(await request.form())
+    number = await ask(request, _start, draft, request.user.number) if not draft.errors else None
+    if number is None:
+        return await _form(request, draft)
+    request.session.flash("Your thread is open. You will see here when somebody answers.", "success")
+    return redirect(request.url_for("thread", number=number), 303)
+
+
+def _start(db: sqlite3.Connection, draft: ThreadDraft, author: int) -> int | None:
+    board = boards.find(db, draft.board)
+    if board is None:
+        draft.errors["board"] = "There is no such board; please choose one of these."
+        return None
+    return threads.start(db, board.number, author, draft.title, draft.text)
+
+
+async def _form(request: AsyncRequest, draft: ThreadDraft) -> Response:
+    context = {"draft": draft, "boards": await ask(request, boards.every)}
+    return render(request, "new_thread.html", context, status_code=422 if draft.errors else 200)
+
+
+async def reply(request: AsyncRequest, number: int) -> Response:
+    """One more post, and everybody who has the thread open sees it."""
+    draft = PostDraft.read(await request.form())
+    if draft.errors:
+        found, page = await ask(request, load_thread, number, None)
+        return show_thread(request, found, page, draft)
+    post, posts = await ask(request, _reply, number, request.user.number, draft.text)
+    request.app.state.bells.ring(number)
+    return redirect(f"{request.url_for('thread', number=number, page=last_page(posts))}#post-{post}", 303)
+
+
+def _reply(db: sqlite3.Connection, thread: int, author: int, text: str) -> tuple[int, int]:
+    found = threads.find(db, thread)
+    if found is None:
+        raise NotFound(f"There is no thread {thread}, or there is none any more.")
+    return threads.reply(db, thread, author, text), found.posts + 1

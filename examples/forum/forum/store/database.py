@@ -1,0 +1,71 @@
+"""The SQLite file, and how a controller asks it without holding up everybody else."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import deque
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeAlias, TypeVar
+
+from atlas import AsyncRequest, in_thread
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Work: TypeAlias = Callable[Concatenate[sqlite3.Connection, P], T]
+
+
+class Database:
+    """A SQLite file. Each call has a connection and a transaction of its own.
+
+    SQLite answers at once or waits for the disk; either way that is no business of the event loop, so the work is done
+    in a thread. With a write-ahead log readers do not wait for the writer, nor the writer for them.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._idle: deque[sqlite3.Connection] = deque()  # there are never more than the threads of the pool
+
+    async def call(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The result of ``work(connection, *args)``, done in a thread.
+
+        What it writes is kept if it returns, and taken back if it raises.
+        """
+        return await in_thread(self.call_here, work, *args, **kwargs)
+
+    def call_here(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same in this thread: for scripts, and for the start."""
+        connection = self._idle.pop() if self._idle else self._open()
+        try:
+            with connection:
+                return work(connection, *args, **kwargs)
+        finally:
+            self._idle.append(connection)
+
+    def _open(self) -> sqlite3.Connection:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        # It is used by one thread at a time, but not always by the same one.
+        connection = sqlite3.connect(self._path, timeout=10, check_same_thread=False)
+        connection.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;")
+        return connection
+
+    def close(self) -> None:
+        """Close every connection; at the end."""
+        while self._idle:
+            self._idle.pop().close()
+
+
+async def ask(request: AsyncRequest, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """What a controller writes to ask its application's database: ``await ask(request, threads.find, 7)``."""
+    database: Database = request.app.state.database
+    return await database.call(work, *args, **kwargs)
+
+
+def create_tables(db: sqlite3.Connection) -> bool:
+    """Make the tables, unless they are there. Says whether they are new."""
+    with closing(db.execute("SELECT 1 FROM sqlite_master WHERE name = 'posts'")) as found:
+        if found.fetchone():
+            return False
+    db.executescript(f"BEGIN IMMEDIATE; {Path(__file__).with_name('schema.sql').read_text(encoding='utf-8')} COMMIT;")
+    return True

@@ -1,0 +1,6 @@
+"""A forum. ``atlas serve`` in this folder shows it on http://127.0.0.1:8000."""
+
+from forum.application import make_forum
+from forum.settings import Settings
+
+app = make_forum(Settings.from_environment())
