@@ -16,6 +16,8 @@ from typing import Any
 from atlas._speedups.connection import Connection
 from atlas._speedups.worker import Worker
 from atlas.gateway.asgi import ASGIGateway
+from atlas.gateway.choice import choose
+from atlas.gateway.lasgi import LASGIApp
 from atlas.server import env_file, importer, listener, logs, loops
 from atlas.server.acceptor import Acceptor, connection_limit
 from atlas.server.access_log import AccessLog, wanted
@@ -37,19 +39,21 @@ _CANCELLING = 2.0  # seconds that cancelled requests have to clean up
 class Server:
     """Serves one application on one event loop.
 
-    :param app: an ASGI 3 application, live.
+    :param app: the application, live: ASGI 3, or plain code (LASGI).
     :param settings: the configuration; its defaults if None.
     :param overrides: fields of :class:`Settings` that differ from ``settings``.
     :raises TypeError, ValueError: for an unknown or impossible setting, or an app that can't be called.
+    :raises StartupError: for an app that is called in another way than the setting ``interface`` says, or in none.
 
     A server is used once: :meth:`serve` in a running loop, or :meth:`in_thread` from plain code.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings | None = None, **overrides: Any) -> None:
+    def __init__(self, app: ASGIApp | LASGIApp, settings: Settings | None = None, **overrides: Any) -> None:
         if not callable(app):
             raise TypeError(f"expected an ASGI application (something that can be called), got {app!r}")
         self.app = app
         self.settings = _with(settings, overrides)
+        self._choice = choose(app, self.settings.interface)
         self.started = False
         """Does the port accept, and is the lifespan up?"""
         self.sockets: list[socket.socket] = []
@@ -76,7 +80,7 @@ class Server:
         self._loop = asyncio.get_running_loop()
         own = sockets is None
         self.sockets = list(sockets) if sockets is not None else listener.bind(self.settings)
-        lifespan = Lifespan(self.app, self.settings.lifespan)
+        lifespan = Lifespan(self._choice.asgi, self.settings.lifespan)
         try:
             if not await self._unless_hurried(lifespan.startup()):
                 return
@@ -127,7 +131,7 @@ class Server:
         settings = self.settings
         access_log = AccessLog(loop, settings) if wanted(settings) else None
         events = Events()
-        gateway = ASGIGateway(self.app, loop)
+        gateway = self._choice.gateway(loop)
         limit = connection_limit(settings.limit_connections)
         worker = Worker(loop, gateway, settings, events, limit, access_log, state)
         sweeper = Sweeper(loop, settings)
@@ -228,13 +232,14 @@ def _with(settings: Settings | None, overrides: dict[str, Any]) -> Settings:
     return Settings(**{name: getattr(settings, name) for name in names} | overrides)
 
 
-def run(app: ASGIApp | str, settings: Settings | None = None, **overrides: Any) -> None:
+def run(app: ASGIApp | LASGIApp | str, settings: Settings | None = None, **overrides: Any) -> None:
     """Serve ``app`` until SIGINT or SIGTERM, and return; sets up logging and signal handlers.
 
-    :param app: an ASGI application, or ``"module:attr"``.
+    :param app: the application, or ``"module:attr"``.
     :param settings: the configuration; its defaults if None.
     :param overrides: fields of :class:`Settings` that differ from ``settings``.
-    :raises StartupError: the application can't be imported or refused to start, or the address can't be listened on.
+    :raises StartupError: the application can't be imported, is none, or refused to start, or the address can't be
+        listened on.
     """
     settings = _with(settings, overrides)
     logs.configure(settings)

@@ -86,8 +86,8 @@ class Settings(metaclass=_Named):
     app_dir: str = setting(APPLICATION, Path(), "", "Folder to look for the module in.", shown="the current one")
     factory: bool = setting(APPLICATION, Switch(), False, "The target is a function that returns the application.")
     env_file: str | None = setting(APPLICATION, Path(), None, "File of KEY=VALUE lines to add first.", unset="none")
-    interface: Literal["auto", "asgi"] = setting(
-        APPLICATION, Choice(("auto", "asgi")), "auto", "How the application is called."
+    interface: Literal["auto", "asgi", "lasgi"] = setting(
+        APPLICATION, Choice(("auto", "asgi", "lasgi")), "auto", "How the application is called; lasgi is a plain def."
     )
     lifespan: Literal["auto", "on", "off"] = setting(
         APPLICATION, Choice(("auto", "on", "off")), "auto", "Start-up and shutdown events; 'on' insists on them."

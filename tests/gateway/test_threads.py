@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from atlas.gateway.greenlets import await_, can_wait, in_greenlet
-from atlas.gateway.threads import Errand, Threads, errand_here, in_thread, next_turn
+from atlas.gateway.threads import Errand, Threads, in_thread, next_turn
 
 WHO: ContextVar[str] = ContextVar("WHO", default="nobody")
 PATIENCE = 10.0
