@@ -92,6 +92,13 @@ def check(scenario: Scenario, port: int, *, body_length_only: bool = False) -> N
             if body_length_only:
                 right = len(answer.body) == len(scenario.answer)
             else:
-                right = answer.body == scenario.answer
+                _check_type(scenario, answer)
+                right = scenario.is_right(answer.body)
             if not right:
                 raise WrongAnswer(f"the body is {answer.body[:60]!r} ({len(answer.body)} bytes)")
+
+
+def _check_type(scenario: Scenario, answer: Answer) -> None:
+    content_type = answer.headers.get("content-type", "")
+    if scenario.content_type and content_type.partition(";")[0].strip().lower() != scenario.content_type:
+        raise WrongAnswer(f"the content type is {content_type!r} instead of {scenario.content_type!r}")

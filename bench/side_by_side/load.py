@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.side_by_side.client import HOST
+from bench.side_by_side.latency import Latencies
 from bench.side_by_side.processes import pinned
 from bench.side_by_side.scenarios import Scenario
 
@@ -32,13 +33,15 @@ class LoadFailed(Exception):
 class Load:
     """What wrk saw: answers, the time they took in all, the 99th percentile of their latency, and what went wrong.
 
-    wrk doesn't know the latency of pipelined requests, though it prints a number: ``p99`` is None then.
+    wrk doesn't know the latency of pipelined requests, though it prints a number: ``p99`` is None then. All latencies
+    are known where the scenario asks for them.
     """
 
     requests: int
     seconds: float
     p99: float | None
     errors: int
+    latencies: Latencies | None = None
 
 
 def parse(output: str, depth: int = 1) -> Load:
@@ -49,7 +52,9 @@ def parse(output: str, depth: int = 1) -> Load:
     errors = sum(int(count) for count in found.groups()) if (found := SOCKET_ERRORS.search(output)) else 0
     errors += int(found[1]) if (found := STATUS_ERRORS.search(output)) else 0
     latency = float(p99[1]) * UNITS[p99[2]] if depth == 1 else None
-    return Load(int(total[1]), float(total[2]) * UNITS[total[3]], latency, errors)
+    everything = Latencies.parse(output)
+    seconds = float(total[2]) * UNITS[total[3]]
+    return Load(int(total[1]), seconds, latency, errors, everything if everything.counts else None)
 
 
 def command(scenario: Scenario, port: int, seconds: int) -> list[str]:
@@ -70,8 +75,17 @@ def command(scenario: Scenario, port: int, seconds: int) -> list[str]:
     if scenario.depth > 1:
         return [*words, "--script", str(HERE / "pipelined.lua"), url, "--", str(scenario.depth)]
     if scenario.method != "GET" or scenario.body:
-        return [*words, "--script", str(HERE / "request.lua"), url, "--", scenario.method, str(len(scenario.body))]
+        return [*words, "--script", str(HERE / "request.lua"), url, "--", scenario.method, *repeated(scenario.body)]
+    if scenario.latencies:
+        return [*words, "--script", str(HERE / "latencies.lua"), url]
     return [*words, url]
+
+
+def repeated(body: bytes) -> tuple[str, str]:
+    """A body as a text and how many times it is sent: a mebibyte of the same letter is too long for a command line."""
+    if body and body == body[:1] * len(body):
+        return body[:1].decode("ascii"), str(len(body))
+    return body.decode("ascii"), "1"
 
 
 def missing() -> str | None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from statistics import median
 
 from bench.side_by_side import client, load
+from bench.side_by_side.latency import Latencies
 from bench.side_by_side.processes import Running, StartFailed, busy_seconds, free_port, running
 from bench.side_by_side.scenarios import Scenario
 from bench.side_by_side.servers import Job, Server
@@ -41,6 +42,7 @@ class Round:
     load_busy: float
     others: float
     errors: int
+    latencies: Latencies | None = None
 
 
 @dataclass(slots=True)
@@ -73,14 +75,30 @@ class Entry:
         return median(one.others for one in self.rounds)
 
     @property
+    def latencies(self) -> Latencies | None:
+        """Those of all rounds, if they were kept."""
+        kept = [one.latencies for one in self.rounds if one.latencies]
+        return Latencies.pooled(kept) if kept else None
+
+    @property
     def errors(self) -> int:
         return sum(one.errors for one in self.rounds)
 
     @property
     def spread(self) -> float:
         """Half the range of requests per second over the rounds, as a share of the median: what the figure is worth."""
-        values = [one.requests_per_second for one in self.rounds]
-        return (max(values) - min(values)) / 2 / median(values)
+        return half_range(one.requests_per_second for one in self.rounds)
+
+    @property
+    def cpu_spread(self) -> float:
+        """The same of CPU time per request."""
+        return half_range(one.cpu for one in self.rounds)
+
+
+def half_range(figures: Iterable[float]) -> float:
+    """Half the distance from the least to the most, as a share of the median."""
+    values = list(figures)
+    return (max(values) - min(values)) / 2 / median(values) if median(values) else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +210,7 @@ def one_round(contestant: Contestant, scenario: Scenario, plan: Plan, directory:
             load_busy=load_cpu / seen.seconds,
             others=max(0.0, everything - cpu - load_cpu) / seen.seconds,
             errors=seen.errors,
+            latencies=seen.latencies,
         )
 
 

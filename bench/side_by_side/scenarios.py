@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from bench.side_by_side.apps import HELLO, MEBIBYTE, PIECE, PIECES
 
@@ -24,6 +26,9 @@ BROWSER_HEADERS = (
 )  # with Host, the thirteen of a browser
 
 
+JSON = "application/json"
+
+
 @dataclass(frozen=True, slots=True)
 class Goal:
     """What Atlas wants to reach, as ratios to uvicorn in the same run."""
@@ -37,7 +42,9 @@ class Scenario:
     """One question, the same for every server.
 
     ``guests`` are the servers that run no Python but can answer it as well; ``logged`` lets every server with an access
-    log take part twice, without and with it.
+    log take part twice, without and with it. Where a ``content_type`` is given it is checked as well, without its
+    parameters; JSON is right when it says the same, with or without spaces. With ``latencies`` every single latency of
+    a plain GET is kept.
     """
 
     name: str
@@ -53,6 +60,17 @@ class Scenario:
     guests: frozenset[str] = frozenset()
     logged: bool = False
     goal: Goal | None = None
+    content_type: str = ""
+    latencies: bool = False
+
+    def is_right(self, body: bytes) -> bool:
+        """Whether this is the answer."""
+        if self.content_type != JSON:
+            return body == self.answer
+        try:
+            return bool(json.loads(body) == json.loads(self.answer))
+        except ValueError:
+            return False
 
     @property
     def closes(self) -> bool:
@@ -92,16 +110,24 @@ SCENARIOS = (
 )  # fmt: skip
 
 
+AnyScenario = TypeVar("AnyScenario", bound=Scenario)
+
+
 def select(names: Iterable[str]) -> list[Scenario]:
     """The scenarios of these names, in the table's order; all of them if there are no names.
 
     Raises ValueError, with the closest match, for a name that is not in the table.
     """
+    return select_from(SCENARIOS, names)
+
+
+def select_from(scenarios: Sequence[AnyScenario], names: Iterable[str]) -> list[AnyScenario]:
+    """As :func:`select`, from another table."""
     wanted = list(names)
-    known = {scenario.name: scenario for scenario in SCENARIOS}
+    known = {scenario.name: scenario for scenario in scenarios}
     for name in wanted:
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
             raise ValueError(f"there is no scenario {name!r}: {hint}")
-    return [scenario for scenario in SCENARIOS if not wanted or scenario.name in wanted]
+    return [scenario for scenario in scenarios if not wanted or scenario.name in wanted]

@@ -36,7 +36,8 @@ class Job:
 class Server:
     """A contestant: ``missing()`` says what is to be done to have it, or None; ``command(job)`` is how it is started.
 
-    A ``guest`` runs no Python and takes part only where a scenario invites it.
+    A ``guest`` runs no Python and takes part only where a scenario invites it. ``only`` names the scenarios of one that
+    has nothing to say in the others.
     """
 
     name: str
@@ -44,15 +45,20 @@ class Server:
     command: Callable[[Job], list[str]]
     guest: bool = False
     can_log: bool = False
+    only: frozenset[str] | None = None
 
     def takes(self, scenario: Scenario) -> bool:
         """Whether this server has a part in the scenario."""
         if self.guest:
             return self.name in scenario.guests
+        if self.only is not None:
+            return scenario.name in self.only
         return self.can_log or not scenario.logged
 
 
-def _module(name: str, advice: str) -> Callable[[], str | None]:
+def module_missing(name: str, advice: str) -> Callable[[], str | None]:
+    """What says whether a module is there; it is not imported."""
+
     def missing() -> str | None:
         try:
             found = importlib.util.find_spec(name) is not None
@@ -127,9 +133,9 @@ def _floor(job: Job) -> list[str]:
 
 
 SERVERS = (
-    Server("atlas", _module("atlas.__main__", "atlas has no command line here yet"), _atlas, can_log=True),
-    Server("uvicorn", _module("uvicorn", "pip install uvicorn uvloop httptools"), _uvicorn, can_log=True),
-    Server("granian", _module("granian", "pip install granian"), _granian, can_log=True),
+    Server("atlas", module_missing("atlas.__main__", "atlas has no command line here yet"), _atlas, can_log=True),
+    Server("uvicorn", module_missing("uvicorn", "pip install uvicorn uvloop httptools"), _uvicorn, can_log=True),
+    Server("granian", module_missing("granian", "pip install granian"), _granian, can_log=True),
     Server("nginx", _program("nginx", "apt install nginx"), _nginx, guest=True),
     Server("floor", _program("cc", "apt install gcc libc6-dev"), _floor, guest=True),
 )
@@ -153,8 +159,12 @@ def added(definition: str) -> Server:
 
 def select(names: Sequence[str], more: Sequence[Server] = ()) -> list[Server]:
     """The servers of these names, all if there are none. Raises ValueError for an unknown name."""
-    everyone = [*SERVERS, *more]
+    return select_from([*SERVERS, *more], [*names, *(server.name for server in more if names)])
+
+
+def select_from(everyone: Sequence[Server], names: Sequence[str]) -> list[Server]:
+    """As :func:`select`, from another table."""
     for name in names:
         if name not in {server.name for server in everyone}:
             raise ValueError(f"there is no server {name!r}: known are {', '.join(server.name for server in everyone)}")
-    return [server for server in everyone if not names or server.name in names or server in more]
+    return [server for server in everyone if not names or server.name in names]

@@ -31,7 +31,13 @@ def render(outcome: Outcome, plan: Plan, base_label: str) -> str:
     lines = [f"{scenario.name}: {scenario.title} ({load})"]
     if measured:
         lines += _rows(outcome, measured, base_label)
-    lines += [f"  {entry.label}: left out, {entry.skipped}" for entry in outcome.entries if entry.skipped]
+    return "\n".join([*lines, *remarks(outcome), *_verdicts(outcome, base_label)])
+
+
+def remarks(outcome: Outcome) -> list[str]:
+    """A line for everything that spoils a figure."""
+    measured = [entry for entry in outcome.entries if entry.rounds]
+    lines = [f"  {entry.label}: left out, {entry.skipped}" for entry in outcome.entries if entry.skipped]
     lines += [f"  {entry.label}: {entry.errors} errors" for entry in measured if entry.errors]
     if any(entry.busy < BUSY for entry in measured):
         lines.append(
@@ -39,7 +45,7 @@ def render(outcome: Outcome, plan: Plan, base_label: str) -> str:
         )
     if (others := max((entry.others for entry in measured), default=0)) > NOISY:
         lines.append(f"  ! other processes used up to {others:.0%} of a core meanwhile: repeat it on a quiet machine")
-    return "\n".join(lines + _verdicts(outcome, base_label))
+    return lines
 
 
 def _rows(outcome: Outcome, measured: list[Entry], base_label: str) -> list[str]:

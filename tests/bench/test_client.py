@@ -11,6 +11,7 @@ import pytest
 from bench.side_by_side import client
 from bench.side_by_side.client import WrongAnswer, read_answer, request_bytes
 from bench.side_by_side.scenarios import select
+from bench.side_by_side.web.endpoints import ENDPOINTS
 
 
 def read(data: bytes) -> client.Answer:
@@ -103,3 +104,25 @@ def test_the_floor_only_has_to_send_the_right_length():
     client.check(hello, served_once(RIGHT.replace(b"Hello", b"ZZZZZ")), body_length_only=True)
     with pytest.raises(WrongAnswer):
         client.check(hello, served_once(RIGHT.replace(b"13", b"12")), body_length_only=True)
+
+
+@pytest.mark.parametrize(
+    ("body", "right"),
+    [
+        (b'{"id":42,"name":"user 42"}', True),
+        (b'{"name": "user 42", "id": 42}\n', True),
+        (b'{"id":43}', False),
+        (b"", False),
+    ],
+)
+def test_json_is_right_when_it_says_the_same(body, right):
+    (user,) = [endpoint for endpoint in ENDPOINTS if endpoint.name == "user"]
+    assert user.is_right(body) is right
+
+
+def test_a_wrong_content_type_is_named_and_its_parameters_do_not_matter():
+    (text,) = [endpoint for endpoint in ENDPOINTS if endpoint.name == "text"]
+    answer = RIGHT.replace(b"\r\n\r\n", b"\r\ncontent-type: Text/Plain; charset=utf-8\r\n\r\n")
+    client.check(text, served_once(answer))
+    with pytest.raises(WrongAnswer, match="text/html"):
+        client.check(text, served_once(answer.replace(b"Text/Plain", b"text/html")))

@@ -77,7 +77,21 @@ def test_the_browsers_headers_are_given_as_they_are():
 def test_pipelining_and_bodies_take_the_scripts_with_their_arguments():
     pipelined, post = select(["pipelined", "post"])
     assert load.command(pipelined, 4173, 3)[-3:] == ["http://127.0.0.1:4173/", "--", "16"]
-    assert load.command(post, 4173, 3)[-4:] == ["http://127.0.0.1:4173/", "--", "POST", "1024"]
+    assert load.command(post, 4173, 3)[-5:] == ["http://127.0.0.1:4173/", "--", "POST", "x", "1024"]
     for scenario in (pipelined, post):
         words = load.command(scenario, 4173, 3)
         assert Path(words[words.index("--script") + 1]).is_file()
+
+
+def test_a_body_of_one_letter_is_told_by_its_length_and_any_other_as_it_is():
+    assert load.repeated(b"x" * 1024) == ("x", "1024")
+    assert load.repeated(b'{"a":1}') == ('{"a":1}', "1")
+    assert load.repeated(b"") == ("", "1")
+
+
+def test_every_latency_is_kept_where_the_script_prints_them():
+    output = WRK.format(p99="1.62ms", time="3.00s")
+    assert load.parse(output).latencies is None
+    seen = load.parse(output + "latency 950 3\nlatency 1100 1\n").latencies
+    assert seen is not None
+    assert seen.counts == {950: 3, 1100: 1}

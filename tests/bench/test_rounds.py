@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bench.side_by_side import rounds, servers
+from bench.side_by_side.latency import Latencies
 from bench.side_by_side.processes import StartFailed
 from bench.side_by_side.rounds import Entry, Plan, Ratios, Round
 from bench.side_by_side.scenarios import SCENARIOS, select
@@ -23,11 +26,19 @@ def test_medians_leave_the_outlier_out():
     assert entry.cpu == pytest.approx(1 / 105)
     assert entry.errors == 2
     assert entry.spread == pytest.approx(50 / 105)
+    assert entry.cpu_spread == pytest.approx((1 / 10 - 1 / 110) / 2 * 105)
 
 
 def test_an_unknown_latency_stays_unknown():
     assert Entry("atlas", [a_round(1, p99=None), a_round(2, p99=None)]).p99 is None
     assert Entry("atlas", [a_round(1, p99=None), a_round(2, p99=0.5)]).p99 == 0.5
+
+
+def test_latencies_of_all_rounds_are_one_heap():
+    first, second = Latencies({100: 2}), Latencies({100: 1, 300: 1})
+    entry = Entry("atlas", [replace(a_round(1), latencies=first), a_round(1), replace(a_round(1), latencies=second)])
+    assert entry.latencies == Latencies({100: 3, 300: 1})
+    assert Entry("atlas", [a_round(1)]).latencies is None
 
 
 def test_ratios_are_taken_round_by_round_before_the_median():

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import json
 
 import pytest
 
 from bench.side_by_side import __main__ as command_line
-from bench.side_by_side import apps, memory, rounds, scenarios, servers
-from tests.bench.test_rounds import PLAN, a_round
+from bench.side_by_side import apps, memory, options, scenarios, servers
 
 
 def test_names_are_listed_with_commas_and_keep_the_tables_order():
-    options = command_line.parse(["--only", "post, hello", "--servers", "floor,uvicorn"])
-    assert [scenario.name for scenario in options.scenarios] == ["hello", "post"]
-    assert [server.name for server in options.contestants] == ["uvicorn", "floor"]
-    assert (options.seconds, options.rounds) == (3, 5)
+    chosen = command_line.parse(["--only", "post, hello", "--servers", "floor,uvicorn"])
+    assert [scenario.name for scenario in chosen.scenarios] == ["hello", "post"]
+    assert [server.name for server in chosen.contestants] == ["uvicorn", "floor"]
+    assert (chosen.seconds, chosen.rounds) == (3, 5)
 
 
 def test_quick_is_a_default_that_can_be_overruled():
-    options = command_line.parse(["--quick", "--rounds", "1"])
-    assert (options.seconds, options.rounds) == (1, 1)
+    chosen = command_line.parse(["--quick", "--rounds", "1"])
+    assert (chosen.seconds, chosen.rounds) == (1, 1)
 
 
 @pytest.mark.parametrize(
@@ -40,8 +38,8 @@ def test_a_wrong_name_gets_a_hint(arguments, hint, capsys):
 
 
 def test_one_more_server_can_be_given(tmp_path):
-    options = command_line.parse(["--servers", "uvicorn", "--add", "mine=python -m mine '{app}' --port={port}"])
-    mine = options.contestants[-1]
+    chosen = command_line.parse(["--servers", "uvicorn", "--add", "mine=python -m mine '{app}' --port={port}"])
+    mine = chosen.contestants[-1]
     job = servers.Job(scenarios.SCENARIOS[0], 4173, tmp_path)
     assert mine.name == "mine"
     assert mine.command(job) == ["python", "-m", "mine", "bench.side_by_side.apps:hello", "--port=4173"]
@@ -100,21 +98,8 @@ def test_nginx_gets_a_configuration_with_the_answer(tmp_path):
 def test_what_is_not_here_is_skipped_with_a_line(capsys):
     here = servers.Server("here", lambda: None, lambda job: [])
     gone = servers.Server("gone", lambda: "apt install gone", lambda job: [])
-    assert command_line.present([gone, here]) == [here]
+    assert options.present([gone, here]) == [here]
     assert capsys.readouterr().out == "gone: not here, skipped (apt install gone)\n"
-
-
-def test_the_json_holds_every_round():
-    entries = [rounds.Entry("atlas", [a_round(100), a_round(200)]), rounds.Entry("granian", skipped="it ended")]
-    outcome = rounds.Outcome(scenarios.SCENARIOS[0], entries)
-    document = json.loads(command_line.as_json([outcome], PLAN, "uvicorn"))
-    atlas, granian = document["results"][0]["entries"]
-    assert [one["requests_per_second"] for one in atlas["rounds"]] == [100, 200]
-    assert atlas["requests_per_second"] == 150
-    assert granian == {"server": "granian", "skipped": "it ended"}
-    assert atlas["ratios"]["cpu"] is None
-    assert document["plan"]["rounds"] == 3
-    assert document["machine"]["python"]
 
 
 def test_the_memory_table_has_ratios_to_the_base():
