@@ -3,17 +3,23 @@
 ``python -m bench.in_process`` calls each application as a server would, with a fresh scope, and throws away what it
 sends. Rounds are interleaved, so that all of them see the same machine; the best round of each counts. A framework that
 is not installed is left out. *bare* is an ASGI function that sends the same: the cost of asking.
+
+``--out`` keeps the figures as JSON, for the page about performance.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import logging
 import time
 from collections.abc import Awaitable, Callable
 from importlib import import_module
+from pathlib import Path
 from typing import Any
+
+from bench.side_by_side import machine
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
 Make = Callable[[], App]
@@ -27,6 +33,9 @@ HEADERS = [
     (b"accept-encoding", b"gzip, br"),
 ]
 BODY = b"user 42"
+GOAL = 3.0  # microseconds that Atlas may need at most, the bare call included
+PACKAGES = ("atlas-web", "starlette", "fastapi", "falcon", "blacksheep", "litestar")
+FILE = "in_process.json"
 
 
 def scope() -> dict[str, Any]:
@@ -185,8 +194,9 @@ async def started(name: str, make: Make) -> App | None:
         print(f"! {name} is left out: {error}")
         return None
     body = b"".join(bytes(event.get("body", b"")) for event in sent[1:])
-    if sent[0]["status"] != 200 or body != BODY:
-        print(f"! {name} is left out: it answered {sent[0]['status']} {body!r}")
+    kind = {bytes(field).lower(): bytes(value) for field, value in sent[0]["headers"]}.get(b"content-type", b"")
+    if sent[0]["status"] != 200 or body != BODY or not kind.startswith(b"text/plain"):
+        print(f"! {name} is left out: it answered {sent[0]['status']} {body!r} of type {kind.decode()!r}")
         return None
     return app
 
@@ -209,18 +219,38 @@ async def measure(rounds: int, count: int) -> dict[str, float]:
     return {name: seconds * 1e6 for name, seconds in best.items()}
 
 
+def table(best: dict[str, float]) -> str:
+    """The figures, the quickest first, and whether the goal was met."""
+    lines = [f"{'':12}{'us':>8}{'less bare':>12}{'to atlas':>10}"]
+    for name, figure in sorted(best.items(), key=lambda pair: pair[1]):
+        own = figure - best["bare"]
+        ratio = f"{own / (best['atlas'] - best['bare']):.1f}" if name != "bare" and "atlas" in best else ""
+        lines.append(f"{name:12}{figure:8.2f}{own:12.2f}{ratio:>10}")
+    if "atlas" in best:
+        lines.append(f"goal: at most {GOAL:g} us: {'reached' if best['atlas'] <= GOAL else 'NOT reached'}")
+    return "\n".join(lines)
+
+
+def save(file: Path, best: dict[str, float]) -> None:
+    """Keep the figures."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    at = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+    document = {"at": at, "machine": machine.about(PACKAGES), "goal": GOAL, "microseconds": best}
+    file.write_text(json.dumps(document, indent=2) + "\n")
+    print(f"figures: {file}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--requests", type=int, default=300, help="in a round of one framework")
+    parser.add_argument("--out", type=Path, help=f"folder in which to keep the figures, as {FILE}")
     options = parser.parse_args()
     logging.disable(logging.CRITICAL)
     best = asyncio.run(measure(options.rounds, options.requests))
-    print(f"{'':12}{'us':>8}{'less bare':>12}{'to atlas':>10}")
-    for name, figure in sorted(best.items(), key=lambda pair: pair[1]):
-        own = figure - best["bare"]
-        ratio = f"{own / (best['atlas'] - best['bare']):.1f}" if name != "bare" and "atlas" in best else ""
-        print(f"{name:12}{figure:8.2f}{own:12.2f}{ratio:>10}")
+    print(table(best))
+    if options.out:
+        save(options.out / FILE, best)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 Wall clocks and even CPU time vary with the machine and its other users; the number of instructions that a server
 executes in user space for a request hardly does. The server runs under valgrind's callgrind; one connection sends
 requests one after another. The cost of N requests is taken from the cost of 2N, so that what does not belong to a
-request cancels out.
+request cancels out. Two servers of raw ASGI and six web applications are counted, as many at a time as there are cores:
+the number doesn't mind.
 
 The kernel's share isn't seen, and instructions aren't time: a cache miss costs as much as a hundred of them. What the
 number is good for is to notice that a change has made the path of a request longer.
@@ -12,7 +13,9 @@ number is good for is to notice that a change has made the path of a request lon
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
+import os
 import platform
 import re
 import shutil
@@ -21,6 +24,8 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -28,14 +33,16 @@ from bench.side_by_side import servers
 from bench.side_by_side.client import HOST, WrongAnswer, check, read_answer, request_bytes
 from bench.side_by_side.processes import Running, StartFailed, free_port, running
 from bench.side_by_side.rounds import ROOT
-from bench.side_by_side.scenarios import Scenario, select
+from bench.side_by_side.scenarios import SCENARIOS, Scenario
+from bench.side_by_side.web.endpoints import ENDPOINTS
+from bench.side_by_side.web.frameworks import FRAMEWORKS
 
 STORE = Path(__file__).with_name("instructions.json")
-SCENARIOS = ("hello", "browser")
 REQUESTS = 200
 WARM_UP = 300  # the interpreter specialises its bytecode, pools fill up, dicts reach their size
 PATIENCE = 120.0
 TOLERANCE = 0.02
+WIDTH = 14
 
 MISSING = "valgrind is not installed: apt install valgrind (Debian, Ubuntu), dnf install valgrind (Fedora)"
 TOTAL = re.compile(r"^(?:totals|summary): (\d+)", re.MULTILINE)
@@ -43,6 +50,35 @@ TOTAL = re.compile(r"^(?:totals|summary): (\d+)", re.MULTILINE)
 FOLDERS = re.compile(r"(?<=[\s\[])[^\s\[\]]*/")
 
 Counts = dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A count that is kept: its name, what is asked, and the server by its name there."""
+
+    name: str
+    scenario: Scenario
+    server: str = "atlas"
+
+    @property
+    def contestants(self) -> Sequence[servers.Server]:
+        """Those who could be asked the same."""
+        return FRAMEWORKS if self.scenario in ENDPOINTS else servers.SERVERS
+
+    def contestant(self) -> servers.Server:
+        """The server. Raises ValueError if it has no part in this."""
+        (server,) = servers.select_from(self.contestants, [self.server])
+        return server
+
+
+RAW = {scenario.name: scenario for scenario in SCENARIOS}
+WEB = {endpoint.name: endpoint for endpoint in ENDPOINTS}
+CASES = (
+    Case("hello", RAW["hello"]),
+    Case("browser", RAW["browser"]),
+    *(Case(f"web-{name}", WEB[name]) for name in ("text", "user", "page", "order", "five")),
+    Case("web-text-async", WEB["text"], "atlas-async"),
+)
 
 
 class NoCount(Exception):
@@ -72,7 +108,7 @@ def judge(measured: Mapping[str, int], stored: Mapping[str, int], tolerance: flo
     for name, count in measured.items():
         before = stored.get(name)
         if before is None:
-            lines.append(f"  {name:10} {count:>9,} instructions per request, nothing stored to compare with")
+            lines.append(f"  {name:{WIDTH}} {count:>9,} instructions per request, nothing stored to compare with")
             continue
         change = count / before - 1
         verdict = "as before"
@@ -80,7 +116,9 @@ def judge(measured: Mapping[str, int], stored: Mapping[str, int], tolerance: flo
             verdict, grew = "GREW", True
         elif change < -tolerance:
             verdict = "less: store it with --update"
-        lines.append(f"  {name:10} {count:>9,} instructions per request, stored {before:,}: {change:+.1%}, {verdict}")
+        lines.append(
+            f"  {name:{WIDTH}} {count:>9,} instructions per request, stored {before:,}: {change:+.1%}, {verdict}"
+        )
     return lines, grew
 
 
@@ -131,16 +169,16 @@ def count_while_running(server: Running, scenario: Scenario, prefix: Path, reque
     return per_request(once, parse_total(dump.read_text()), requests), dump
 
 
-def count(server: servers.Server, scenario: Scenario, directory: Path, requests: int) -> tuple[int, Path]:
+def count(case: Case, directory: Path, requests: int) -> tuple[int, Path]:
     """Start a server under callgrind and count. Raises StartFailed, WrongAnswer or NoCount."""
-    job = servers.Job(scenario, free_port(), directory)
-    prefix = directory / f"callgrind-{server.name}-{scenario.name}"
+    job = servers.Job(case.scenario, free_port(), directory)
+    prefix = directory / f"callgrind-{case.server}-{case.name}"
     valgrind = ["valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={prefix}"]
     environment = {"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0"}
     with (
         tempfile.TemporaryFile() as complaints,
         running(
-            [*valgrind, *server.command(job)],
+            [*valgrind, *case.contestant().command(job)],
             job.port,
             core=None,
             environment=environment,
@@ -148,7 +186,7 @@ def count(server: servers.Server, scenario: Scenario, directory: Path, requests:
             patience=PATIENCE,
         ) as process,
     ):
-        return count_while_running(process, scenario, prefix, requests)
+        return count_while_running(process, case.scenario, prefix, requests)
 
 
 def shorten(line: str) -> str:
@@ -179,10 +217,35 @@ def write_store(measured: Counts) -> None:
     STORE.write_text(json.dumps(stored, indent=2, sort_keys=True) + "\n")
 
 
+def select(names: Sequence[str], server: str = "atlas") -> list[Case]:
+    """The cases of these names, all if there are none; with another server, those that it has a part in.
+
+    Raises ValueError for an unknown name, with the closest match, and for a server that has no part in any of them.
+    """
+    known = {case.name: case for case in CASES}
+    for name in names:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
+            raise ValueError(f"there is no count {name!r}: {hint}")
+    chosen = [case for case in CASES if not names or case.name in names]
+    if server == "atlas":
+        return chosen
+    asked: dict[str, Case] = {}
+    for case in chosen:
+        if server in {each.name for each in case.contestants}:
+            asked.setdefault(case.scenario.name, replace(case, server=server))
+    able = list(asked.values())
+    if not able:
+        raise ValueError(f"there is no server {server!r} that has a part in this")
+    return able
+
+
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
+    names = ",".join(case.name for case in CASES)
     parser = argparse.ArgumentParser(prog="python -m bench.instructions", description="Instructions per request.")
-    parser.add_argument("--only", default=",".join(SCENARIOS), help="scenarios, with commas (default: hello,browser)")
+    parser.add_argument("--only", default="", help=f"what to count, with commas (default: {names})")
     parser.add_argument("--server", default="atlas", help="whom to count (default: atlas); others are not stored")
     parser.add_argument("--requests", type=int, default=REQUESTS, help=f"N, counted as N and 2N (default: {REQUESTS})")
     parser.add_argument("--tolerance", type=float, default=TOLERANCE, help=f"share of growth (default: {TOLERANCE})")
@@ -191,36 +254,40 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep callgrind's files, for a profile viewer")
     options = parser.parse_args(arguments)
     try:
-        options.scenarios = select(options.only.split(","))
-        (options.contestant,) = servers.select([options.server])
+        options.cases = select([name for name in options.only.split(",") if name], options.server)
     except ValueError as error:
         parser.error(str(error))
     return options
 
 
-def count_all(
-    server: servers.Server, scenarios: Iterable[Scenario], directory: Path, requests: int, lines: int
-) -> Counts:
-    """Count the scenarios one after another, with the costliest functions of each if asked for."""
-    measured = {}
-    for scenario in scenarios:
-        measured[scenario.name], dump = count(server, scenario, directory, requests)
+def count_all(cases: Sequence[Case], directory: Path, requests: int, lines: int) -> Counts:
+    """Count the cases, as many at a time as there are cores; the costliest functions of each if asked for."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        counted = list(pool.map(lambda case: count(case, directory, requests), cases))
+    for case, (_, dump) in zip(cases, counted, strict=True):
         if lines:
-            print(f"{scenario.name}, {2 * requests} requests\n{top(dump, lines)}\n", flush=True)
-    return measured
+            print(f"{case.name}, {2 * requests} requests\n{top(dump, lines)}\n", flush=True)
+    return {case.name: figure for case, (figure, _) in zip(cases, counted, strict=True)}
+
+
+def missing(cases: Iterable[Case]) -> str | None:
+    """What has to be installed first."""
+    if not shutil.which("valgrind"):
+        return MISSING
+    return next((advice for case in cases if (advice := case.contestant().missing())), None)
 
 
 def main() -> int:
     """0: nothing has grown. 1: something has. 2: it could not be counted."""
     options = parse()
-    if advice := (None if shutil.which("valgrind") else MISSING) or options.contestant.missing():
+    if advice := missing(options.cases):
         print(advice, file=sys.stderr)
         return 2
     with tempfile.TemporaryDirectory(prefix="instructions-") as scratch:
         directory = options.keep or Path(scratch)
         directory.mkdir(parents=True, exist_ok=True)
         try:
-            measured = count_all(options.contestant, options.scenarios, directory, options.requests, options.top)
+            measured = count_all(options.cases, directory, options.requests, options.top)
         except (StartFailed, WrongAnswer, NoCount) as error:
             print(f"{options.server}: not counted, {error}", file=sys.stderr)
             return 2

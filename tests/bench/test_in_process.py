@@ -1,4 +1,6 @@
 import asyncio
+import json
+from pathlib import Path
 
 import pytest
 
@@ -26,5 +28,29 @@ def test_what_is_there_is_measured_and_the_rest_left_out(
     lines = capsys.readouterr().out.splitlines()
     assert lines == [
         "! missing is left out: No module named 'missing'",
-        "! wrong is left out: it answered 404 b'no'",
+        "! wrong is left out: it answered 404 b'no' of type ''",
     ]
+
+
+@pytest.mark.parametrize("name", [name for name in in_process.FRAMEWORKS if name != "bare"])
+def test_every_framework_gives_the_right_answer(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip(name)
+    assert asyncio.run(in_process.started(name, in_process.FRAMEWORKS[name])) is not None, capsys.readouterr().out
+
+
+def test_the_table_says_whether_the_goal_was_met() -> None:
+    lines = in_process.table({"bare": 0.5, "starlette": 50.5, "atlas": 3.0}).splitlines()
+    assert [line.split() for line in lines[1:]] == [
+        ["bare", "0.50", "0.00"],
+        ["atlas", "3.00", "2.50", "1.0"],
+        ["starlette", "50.50", "50.00", "20.0"],
+        ["goal:", "at", "most", "3", "us:", "reached"],
+    ]
+    assert "NOT reached" in in_process.table({"bare": 0.5, "atlas": 3.1})
+
+
+def test_the_figures_are_kept(tmp_path: Path) -> None:
+    in_process.save(tmp_path / "new" / in_process.FILE, {"bare": 0.5, "atlas": 2.5})
+    document = json.loads((tmp_path / "new" / in_process.FILE).read_text())
+    assert document["microseconds"] == {"bare": 0.5, "atlas": 2.5}
+    assert document["goal"] == in_process.GOAL

@@ -82,7 +82,35 @@ def test_folders_are_left_out_of_a_listing():
     )
 
 
-def test_an_unknown_server_or_scenario_is_refused():
-    for arguments in (["--server", "apache"], ["--only", "helo"]):
-        with pytest.raises(SystemExit):
-            instructions.parse(arguments)
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["--server", "apache"], "no server 'apache'"),
+        (["--only", "helo"], "did you mean 'hello'?"),
+        (["--only", "hello", "--server", "falcon"], "no server 'falcon'"),
+    ],
+)
+def test_an_unknown_server_or_count_is_refused(arguments, hint, capsys):
+    with pytest.raises(SystemExit):
+        instructions.parse(arguments)
+    assert hint in capsys.readouterr().err
+
+
+def test_everything_is_counted_unless_some_are_named():
+    assert len(instructions.parse([]).cases) == len(instructions.CASES) == 8
+    chosen = instructions.parse(["--only", "web-user,hello"]).cases
+    assert [case.name for case in chosen] == ["hello", "web-user"]
+
+
+def test_another_server_is_asked_what_it_has_a_part_in_and_nothing_twice():
+    assert [case.name for case in instructions.select([], "granian")] == ["hello", "browser"]
+    starlette = instructions.select([], "starlette")
+    assert [case.name for case in starlette] == ["web-text", "web-user", "web-page", "web-order", "web-five"]
+    assert {case.contestant().name for case in starlette} == {"starlette"}
+
+
+def test_cases_keep_their_order_whoever_is_ready_first(monkeypatch, tmp_path):
+    figures = {"hello": 1, "browser": 2, "web-user": 3}
+    monkeypatch.setattr(instructions, "count", lambda case, directory, requests: (figures[case.name], directory))
+    cases = instructions.select(["web-user", "browser", "hello"])
+    assert list(instructions.count_all(cases, tmp_path, 1, 0).items()) == list(figures.items())
