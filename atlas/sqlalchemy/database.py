@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from sqlalchemy import URL, MetaData, event
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
+from sqlalchemy.util.concurrency import in_greenlet as sqlalchemy_can_wait
 
 from atlas.errors import StartupError
 from atlas.gateway.greenlets import await_, can_wait, in_greenlet
@@ -295,7 +296,7 @@ def _checked(url: str | URL, place: str) -> URL:
 
 
 def _check_that_it_can_wait(what: str) -> None:
-    if not can_wait():
+    if not sqlalchemy_can_wait():
         raise RuntimeError(
             f"db.{what} waits for the database, which plain code can do in a greenlet only: give the route "
             "run='greenlet'; 'async def' has db.async_session and 'async with db.begin()', a thread db.run(function)"

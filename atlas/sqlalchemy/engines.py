@@ -35,7 +35,7 @@ class LoopEngine:
 
     def new_session(self) -> AsyncSession:
         """A session that has not begun yet."""
-        return self._make() if self.sandbox is None else self.sandbox.new_session()
+        return self._make()
 
     def open_sandbox(self) -> None:
         """From now on nothing is committed."""
