@@ -27,7 +27,7 @@ OTHER_MODE := $(if $(filter debug,$(MODE)),release,debug)
 comma := ,
 say = @printf '\033[1m==> %s\033[0m\n' '$(1)'
 
-.PHONY: help venv build serve test lint types tests format wheel bench fuzz leaks load clean
+.PHONY: help venv build serve test lint types tests format wheel docs bench fuzz leaks load clean
 
 help: ## this list
 	@echo 'make TARGET   (PYTHON=python3.12 make TARGET takes that Python; ATLAS_DEBUG_BUILD=1 compiles with all checks)'
@@ -141,6 +141,11 @@ wheel: $(STAMPS)/tools ## sdist and wheel, into dist/
 	@mkdir -p build
 	@$(BIN)/python -m build --outdir dist . >build/wheel.log 2>&1 || { tail -n 40 build/wheel.log >&2; exit 1; }
 	@ls dist
+
+docs: $(STAMPS)/test $(STAMPS)/built-$(MODE) ## the documentation, into build/docs
+	$(call say,building the documentation)
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo build/docs/index.html
 
 clean: ## everything that a run leaves behind, environments included
 	rm -rf build dist .venv .venv-* *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks

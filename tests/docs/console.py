@@ -94,7 +94,7 @@ class Conversation:
 
     def run(self, command: str) -> str:
         """What a command says, as if the port was 8000."""
-        if re.match(r"(ATLAS_\w+=\S+ )*atlas serve(?!.*(--help|-h\b))", command):
+        if re.match(r"(ATLAS_\w+=\S+ )*atlas serve(?!.*--help)", command):
             return self._serve(command)
         if self._port is None:
             return self._console.run(command)
@@ -104,13 +104,7 @@ class Conversation:
         self.end()
         self._port = _free_port()
         self._server = subprocess.Popen(
-            [
-                "bash",
-                "-c",
-                f"exec {command}"
-                if command.startswith("atlas")
-                else f"export {command.replace(' atlas', '; exec atlas', 1)}",
-            ],
+            ["bash", "-c", re.sub(r"\batlas serve", "exec atlas serve", command, count=1)],
             cwd=self._console.folder,
             env={**self._console.environment, "ATLAS_SERVE_PORT": str(self._port)},
             stdout=subprocess.PIPE,

@@ -1,7 +1,8 @@
 """Pages of the documentation taken apart: what stands in them that can be run.
 
 A fenced block may have a file name as its title (```` ```python title="main.py" ````), or on its first line
-(``# main.py``): it is that file of the page's folder. Beside the blocks there are two kinds of comment, which readers do not see::
+(``# main.py``): it is that file of the page's folder. Beside the blocks there are two kinds of comment, which readers
+do not see::
 
     <!-- skip: why the next block is not run -->
 
