@@ -9,16 +9,16 @@ from __future__ import annotations
 import sqlite3
 from typing import Annotated, Any
 
+from atlas import AsyncRequest, JSONResponse, Response, Unauthorized, UnprocessableContent
+from msgspec import Meta, Struct
+
 from forum.forms import TEXT_MAX, TEXT_MIN, TITLE_MAX, TITLE_MIN
-from forum.paging import Page, Window, linked
 from forum.pages.reading import load_thread
+from forum.paging import Page, Window, linked
 from forum.store import boards, people, threads
 from forum.store.database import ask
 from forum.store.people import Person
 from forum.store.threads import Post, Thread
-from msgspec import Meta, Struct
-
-from atlas import AsyncRequest, JSONResponse, Response, Unauthorized, UnprocessableContent
 
 THREADS_AT_ONCE, POSTS_AT_ONCE = 50, 100
 
@@ -49,7 +49,7 @@ async def start_thread(request: AsyncRequest) -> Response:
     """A new thread: 201, and where it is."""
     author = await _author(request)
     draft = await request.json(NewThread)
-    found, page = await ask(request, _start, draft, author.number)
+    found, _ = await ask(request, _start, draft, author.number)
     location = {"location": request.url_for("api:show_thread", number=found.number)}
     return JSONResponse(_thread(request, found), 201, location)
 

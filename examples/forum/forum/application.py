@@ -5,16 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from forum import api, prose
-from forum.avatars import hill
-from forum.live import Bells
-from forum.pages import account, errors, members, reading, searching, writing
-from forum.seeding import fill
-from forum.settings import Settings
-from forum.store.database import Database, create_tables
-from forum.store.sessions import SessionStore
-from forum.visitors import Visitors, members_only
-
 from atlas import (
     CSRF,
     Application,
@@ -30,6 +20,16 @@ from atlas import (
     Static,
     in_thread,
 )
+
+from forum import api, prose
+from forum.avatars import hill
+from forum.live import Bells
+from forum.pages import account, errors, members, reading, searching, writing
+from forum.seeding import fill
+from forum.settings import Settings
+from forum.store.database import Database, create_tables
+from forum.store.sessions import SessionStore
+from forum.visitors import Visitors, members_only
 
 
 def make_forum(settings: Settings) -> Application:

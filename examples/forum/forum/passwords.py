@@ -16,20 +16,26 @@ COST, BLOCK, LANES = 2**15, 8, 1
 def hash_password(password: str) -> str:
     """The password as it is kept: ``scrypt$32768$8$1$salt$hash``."""
     salt = secrets.token_bytes(16)
-    parts = [str(COST), str(BLOCK), str(LANES), b64encode(salt).decode(), b64encode(_scrypt(password, salt)).decode()]
+    parts = [
+        str(COST),
+        str(BLOCK),
+        str(LANES),
+        b64encode(salt).decode(),
+        b64encode(_scrypt(password, salt, COST)).decode(),
+    ]
     return "$".join(["scrypt", *parts])
 
 
 def is_password(password: str, kept: str | None) -> bool:
     """Whether it is that password. None, for somebody who is not there, takes as long as any other."""
     if not kept:
-        _scrypt(password, b"nobody's salt...")
+        _scrypt(password, b"nobody's salt...", COST)
         return False
     _, cost, block, lanes, salt, wanted = kept.split("$")
     found = _scrypt(password, b64decode(salt), int(cost), int(block), int(lanes))
     return hmac.compare_digest(found, b64decode(wanted))
 
 
-def _scrypt(password: str, salt: bytes, cost: int = COST, block: int = BLOCK, lanes: int = LANES) -> bytes:
+def _scrypt(password: str, salt: bytes, cost: int, block: int = BLOCK, lanes: int = LANES) -> bytes:
     most = 256 * cost * block * lanes  # OpenSSL refuses to take more memory than it was told: twice what it needs
     return hashlib.scrypt(password.encode(), salt=salt, n=cost, r=block, p=lanes, maxmem=most, dklen=32)

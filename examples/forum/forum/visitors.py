@@ -6,10 +6,10 @@ import sqlite3
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
+from atlas import AsyncRequest, Response, redirect
+
 from forum.store import people, sessions
 from forum.store.database import ask
-
-from atlas import AsyncRequest, Response, redirect
 
 
 class Visitors:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from atlas import AsyncRequest, Request, Response, in_thread, redirect, render
+
 from forum.forms import Login, Registration
 from forum.passwords import hash_password, is_password
 from forum.store import people
 from forum.store.database import ask
 from forum.visitors import local, log_in
-
-from atlas import AsyncRequest, Request, Response, in_thread, redirect, render
 
 
 def registration(request: Request) -> Response:
@@ -38,7 +38,7 @@ def login_form(request: Request) -> Response:
 
 
 async def login(request: AsyncRequest) -> Response:
-    """Whoever knows the password is that member. That a name exists is told to nobody, not even by the time it takes."""
+    """Whoever knows the password is that member. Whether there is such a name, not even the time it takes tells."""
     draft = Login.read(await request.form())
     number, kept = await ask(request, people.find_password, draft.name) or (0, None)
     if await in_thread(is_password, draft.password, kept):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+from atlas import AsyncRequest, AsyncUpload, Controller, NotFound, Request, Response, in_thread, redirect, render
+
 from forum import pictures
 from forum.forms import Profile
 from forum.pictures import NotAPicture
@@ -12,8 +14,6 @@ from forum.store import people, threads
 from forum.store.database import ask
 from forum.store.people import Person
 from forum.store.threads import Thread
-
-from atlas import AsyncRequest, AsyncUpload, Controller, NotFound, Request, Response, in_thread, redirect, render
 
 
 async def member(request: AsyncRequest, name: str) -> Response:

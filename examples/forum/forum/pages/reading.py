@@ -5,14 +5,14 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import AsyncIterator
 
+from atlas import AsyncRequest, EventSourceResponse, NotFound, Request, Response, ServerSentEvent, redirect, render
+
 from forum.forms import PostDraft
 from forum.paging import Page, Window
 from forum.store import boards, threads
 from forum.store.boards import Board
 from forum.store.database import ask
 from forum.store.threads import ORDERS, Post, Thread
-
-from atlas import AsyncRequest, EventSourceResponse, NotFound, Request, Response, ServerSentEvent, redirect, render
 
 THREADS_ON_A_PAGE = 12
 POSTS_ON_A_PAGE = 15
@@ -107,7 +107,7 @@ async def _new_posts(request: AsyncRequest, number: int, last: int) -> AsyncIter
 
 def _markup(request: AsyncRequest, post: Post) -> str:
     """One post as its page shows it: the block of that name, alone."""
-    return request.app.templates.render(request, "thread.html", {"post": post}, block="post")
+    return request.app.templates.render(request, "thread.html", {"post": post}, block="post").strip()
 
 
 def about(request: Request) -> Response:

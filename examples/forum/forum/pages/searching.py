@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 
+from atlas import AsyncRequest, Response, render
+
 from forum.paging import Page, Window
 from forum.store import boards, search
 from forum.store.boards import Board
 from forum.store.database import ask
-
-from atlas import AsyncRequest, Response, render
 
 FOUND_ON_A_PAGE = 10
 

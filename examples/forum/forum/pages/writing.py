@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 
+from atlas import AsyncRequest, NotFound, Response, redirect, render
+
 from forum.forms import PostDraft, ThreadDraft
 from forum.pages.reading import last_page, load_thread, show_thread
 from forum.store import boards, threads
 from forum.store.database import ask
-
-from atlas import AsyncRequest, NotFound, Response, redirect, render
 
 
 async def new_thread(request: AsyncRequest) -> Response:

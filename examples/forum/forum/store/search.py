@@ -14,7 +14,7 @@ BEGIN, END = "\x02", "\x03"
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A post that was found: where it is, and the piece of text around the words."""
+    """A post that was found: where it is, and the piece of text around the words. These are marked."""
 
     post: int
     thread: int
@@ -27,7 +27,9 @@ class Found:
 
 
 _FOUND = f"""
-    SELECT posts.number, threads.number, threads.title, snippet(search, 1, '{BEGIN}', '{END}', '…', 32),
+    SELECT posts.number, threads.number,
+           coalesce(nullif(highlight(search, 0, '{BEGIN}', '{END}'), ''), threads.title),
+           snippet(search, 1, '{BEGIN}', '{END}', '…', 32),
            boards.slug, boards.name, people.name, posts.written
 """
 _PLACES = """

@@ -1,0 +1,73 @@
+"""What has no pages of its own to be asked by: text as markup, times, lists by the page, passwords, the seed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from forum.paging import Page, Window
+from forum.passwords import hash_password, is_password
+from forum.prose import ago, prose
+from forum.settings import Settings
+
+
+@pytest.mark.parametrize(
+    ("text", "markup"),
+    [
+        ("One.\nTwo.\r\n\r\nThree.", "<p>One.<br>\nTwo.</p>\n<p>Three.</p>"),
+        ("> said\n> so\n\nYes.", "<blockquote><p>said<br>\nso</p></blockquote>\n<p>Yes.</p>"),
+        ("*so* and `<b>*x*</b>`", "<p><em>so</em> and <code>&lt;b&gt;*x*&lt;/b&gt;</code></p>"),
+        ("2 * 3 * 4 *", "<p>2 <em> 3 </em> 4 *</p>"),
+        ("<script>alert('x')</script>", "<p>&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;</p>"),
+        (
+            'At https://a.test/?b&c="d".',
+            '<p>At <a href="https://a.test/?b&amp;c=" rel="nofollow ugc noopener">https://a.test/?b&amp;c=</a>&#34;d&#34;.</p>',
+        ),
+        ("javascript:alert(1)", "<p>javascript:alert(1)</p>"),
+        ("", ""),
+    ],
+)
+def test_prose(text: str, markup: str) -> None:
+    assert prose(text) == markup
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (5, "just now"),
+        (60, "1 minute ago"),
+        (3599, "59 minutes ago"),
+        (7200, "2 hours ago"),
+        (6 * 86400, "6 days ago"),
+        (15 * 86400, "2 weeks ago"),
+        (45 * 86400, "1 month ago"),
+        (400 * 86400, "27 November 1968"),
+    ],
+)
+def test_ago(seconds: int, words: str) -> None:
+    assert ago(-seconds, now=0) == words
+
+
+def test_pages() -> None:
+    assert [*Page([], Window(1, 10), 0).numbers()] == [1]
+    assert [*Page([], Window(5, 10), 95).numbers()] == [1, None, 4, 5, 6, None, 10]
+    assert [*Page([], Window(2, 10), 30).numbers()] == [1, 2, 3]
+
+
+def test_passwords() -> None:
+    kept = hash_password("correct horse")
+    assert kept.startswith("scrypt$")
+    assert "horse" not in kept
+    assert is_password("correct horse", kept)
+    assert not is_password("correct horses", kept)
+    assert not is_password("", "")
+    assert hash_password("correct horse") != kept
+
+
+def test_the_key_is_made_once_and_for_nobody_else_to_read(tmp_path: Path) -> None:
+    settings = Settings(tmp_path / "new")
+    key = settings.secret_key()
+    assert len(key) >= 48
+    assert Settings(tmp_path / "new").secret_key() == key
+    assert (tmp_path / "new" / "secret_key").stat().st_mode & 0o077 == 0
