@@ -86,7 +86,7 @@ build: $(STAMPS)/built-$(MODE) ## compile what changed
 
 serve: $(STAMPS)/built-$(MODE) $(STAMPS)/run ## serve the example site on http://127.0.0.1:8000
 	$(call say,starting the example site; Ctrl+C stops it)
-	@exec $(BIN)/atlas serve --app-dir examples/site main:app --host $(HOST) --port $(PORT)
+	@exec $(BIN)/atlas serve --app-dir examples/forum main:app --host $(HOST) --port $(PORT) --timeout-graceful-shutdown 2
 
 # ---------------------------------------------------------------------------------------------------------- checks
 
