@@ -73,14 +73,15 @@ class Engines:
         loop = asyncio.get_running_loop()
         found = self._by_loop.get(loop)
         if found is None:
-            for each in [each for each in self._by_loop if each.is_closed()]:
-                del self._by_loop[each]
+            for each in list(self._by_loop):  # other threads may have loops too
+                if each.is_closed():
+                    self._by_loop.pop(each, None)
             found = self._by_loop[loop] = LoopEngine(self._make(), self._options, sandboxed=self._sandboxed)
         return found
 
     def all(self) -> list[AsyncEngine]:
         """Those that there are."""
-        return [each.engine for each in self._by_loop.values()]
+        return [each.engine for each in list(self._by_loop.values())]
 
     def newest_loop(self) -> asyncio.AbstractEventLoop | None:
         """The loop that was the last to get its engine, of those that are still there."""
@@ -111,7 +112,7 @@ class Engines:
         if self._sandboxed:
             raise RuntimeError("this database is rolled back already: one test at a time")
         self._sandboxed = True
-        for each in self._by_loop.values():
+        for each in list(self._by_loop.values()):
             each.open_sandbox()
 
     def close_sandboxes(self) -> None:
@@ -133,4 +134,4 @@ class Engines:
 
     def _leave_sandboxes(self) -> list[tuple[asyncio.AbstractEventLoop, LoopEngine]]:
         self._sandboxed = False
-        return [(loop, each) for loop, each in self._by_loop.items() if not loop.is_closed()]
+        return [(loop, each) for loop, each in list(self._by_loop.items()) if not loop.is_closed()]

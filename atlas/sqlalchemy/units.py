@@ -63,13 +63,13 @@ class Unit:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.over = True
-        if self._current is not None:
-            self._current.reset(self._token)
         try:
             if self._session is not None:
                 await _end(self._session, commit=kind is None and not self._discarded)
         finally:
+            self.over = True
+            if self._current is not None:
+                self._current.reset(self._token)
             if self._sandbox is not None:
                 self._sandbox.leave(inside=self._inside)
 
