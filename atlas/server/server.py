@@ -11,7 +11,7 @@ import socket
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from atlas._speedups.connection import Connection
 from atlas._speedups.worker import Worker
@@ -27,6 +27,9 @@ from atlas.server.settings import Settings
 from atlas.server.sweeper import Sweeper
 from atlas.server.thread import ServerThread
 from atlas.types import ASGIApp
+
+if TYPE_CHECKING:
+    from atlas.server.watchdog import Watchdog
 
 __all__ = ["Server", "run"]
 
@@ -130,6 +133,7 @@ class Server:
         loop = asyncio.get_running_loop()
         settings = self.settings
         access_log = AccessLog(loop, settings) if wanted(settings) else None
+        watchdog = _watchdog(loop) if settings.dev else None
         events = Events()
         gateway = self._choice.gateway(loop)
         limit = connection_limit(settings.limit_connections)
@@ -156,6 +160,8 @@ class Server:
             await asyncio.sleep(0)  # the connections are told of their end in the loop's next turn
             if access_log is not None:
                 access_log.close()
+            if watchdog is not None:
+                watchdog.close()
             worker.close()
 
     def _announce(self) -> None:
@@ -214,6 +220,14 @@ class Server:
         self._stop_wanted.set()
 
 
+def _watchdog(loop: asyncio.AbstractEventLoop) -> Watchdog:
+    from atlas.server.watchdog import Watchdog  # only development pays for it
+
+    watchdog = Watchdog(loop)
+    watchdog.start()
+    return watchdog
+
+
 async def _all_done(gateway: ASGIGateway, drained: asyncio.Event) -> None:
     await drained.wait()
     while gateway.tasks:
@@ -246,6 +260,9 @@ def run(app: ASGIApp | LASGIApp | str, settings: Settings | None = None, **overr
     if settings.env_file is not None:
         env_file.load(settings.env_file, os.environ)
     if isinstance(app, str):
+        if settings.dev:
+            # Before the application is there, so that it reads it; one that says itself whether it debugs, does.
+            os.environ.setdefault("ATLAS_DEBUG", "1")
         app = importer.load(app, app_dir=settings.app_dir, factory=settings.factory)
     elif settings.factory:
         app = app()  # type: ignore[call-arg, assignment]

@@ -85,6 +85,9 @@ class Settings(metaclass=_Named):
 
     app_dir: str = setting(APPLICATION, Path(), "", "Folder to look for the module in.", shown="the current one")
     factory: bool = setting(APPLICATION, Switch(), False, "The target is a function that returns the application.")
+    dev: bool = setting(
+        APPLICATION, Switch(), False, "For development: debug pages, and a line that names what holds the event loop."
+    )
     env_file: str | None = setting(APPLICATION, Path(), None, "File of KEY=VALUE lines to add first.", unset="none")
     interface: Literal["auto", "asgi", "lasgi"] = setting(
         APPLICATION, Choice(("auto", "asgi", "lasgi")), "auto", "How the application is called; lasgi is a plain def."
