@@ -121,7 +121,11 @@ class Static(Route):
             self._keep(path, known)
         if known is None:
             return await self._serve_folder(path)
-        return _respond(request, known)
+        try:
+            return _respond(request, known)
+        except FileNotFoundError:  # a compressed sibling went away, of which the file itself tells nothing: look again
+            self._keep(path, None)
+            return await self.serve(request, path)
 
     async def _serve_folder(self, path: str) -> Response:
         if self._index is None or not await in_thread(find_file, self.root, f"{path}/{self._index}"):

@@ -4,11 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
-from atlas import FileResponse
+from atlas import Application, AsyncRequest, FileResponse, Request, RequestID, Route
 from atlas.web.files import PIECE, content_disposition, guess_content_type
 
+Ask = Callable[..., httpx.Response]
 Drive = Callable[..., list[dict[str, Any]]]
 PATHSEND = {"extensions": {"http.response.pathsend": {}}}
 
@@ -90,8 +92,47 @@ def test_a_file_that_changes_while_it_is_sent_is_never_sent_wrongly(large: Path)
 def test_what_is_no_regular_file(drive: Drive, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path, tmp_path / "missing", tmp_path / "pipe"):
-        with pytest.raises(OSError):
-            drive(FileResponse(path))
+        with pytest.raises(FileNotFoundError) as told:
+            FileResponse(path)
+        assert told.value.filename == str(path)
+
+
+def test_what_is_no_regular_file_any_more(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.touch()
+    response = FileResponse(path)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(FileNotFoundError, match="not a regular file"):
+        asyncio.run(response({"type": "http", "method": "GET", "headers": []}, None, None))  # type: ignore[arg-type]
+
+
+def download(request: Request) -> FileResponse:
+    return FileResponse("/nowhere/report.pdf")
+
+
+async def async_download(request: AsyncRequest) -> FileResponse:
+    return FileResponse("/nowhere/report.pdf")
+
+
+@pytest.mark.parametrize("controller", [download, async_download])
+def test_a_missing_file_is_an_error_as_any_other(ask: Ask, controller: Callable[..., Any]) -> None:
+    app = Application([Route("/", controller)], middleware=[RequestID()], debug=False)
+    response = ask(app, "GET", "/", headers={"accept": "text/html"})
+    assert (response.status_code, "x-request-id" in response.headers) == (500, True)
+    assert "nowhere" not in response.text
+    response = ask(Application([Route("/", controller)], debug=True), "GET", "/", headers={"accept": "text/html"})
+    assert "/nowhere/report.pdf" in response.text
+    assert controller.__name__ in response.text
+
+
+def test_a_controller_may_have_an_answer_for_it(ask: Ask) -> None:
+    def gone(request: Request, error: Exception) -> Any:
+        return "no such report", 404
+
+    app = Application([Route("/", download)], exception_handlers={FileNotFoundError: gone})
+    response = ask(app, "GET", "/")
+    assert (response.status_code, response.text) == (404, "no such report")
 
 
 @pytest.mark.parametrize(

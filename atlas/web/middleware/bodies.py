@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from atlas.web.files import FileResponse
+from atlas.web.middleware.foreign import ForeignResponse
 from atlas.web.response import Response, StreamingResponse
 
-__all__ = ["drop_body", "in_pieces", "whole_body"]
+__all__ = ["drop_body", "in_pieces", "length_of", "passes_through", "whole_body"]
 
 # What tells about a body; the others tell about the thing itself (RFC 9110 8 and 15.4.5).
 _OF_THE_BODY = frozenset([b"content-type", b"content-length", b"content-encoding", b"content-language"])
@@ -17,8 +19,22 @@ def whole_body(response: Response) -> bytes | None:
 
 
 def in_pieces(response: Response) -> bool:
-    """Whether the body comes in pieces that may be changed. A file's may not: it has ranges, a tag, and short cuts."""
+    """Whether the body is made while it is sent, by a controller of ours: no file, and nobody else's application."""
     return isinstance(response, StreamingResponse) and type(response).__call__ is StreamingResponse.__call__
+
+
+def passes_through(response: Response) -> bool:
+    """Whether ``response.wrap()`` will see every byte of a body that is not there yet: of streams, files and foreign
+    applications, but not of what sends itself in a way of its own."""
+    return type(response).__call__ in (StreamingResponse.__call__, FileResponse.__call__, ForeignResponse.__call__)
+
+
+def length_of(response: Response) -> int | None:
+    """How long the body will be, where it is known before."""
+    if isinstance(response, FileResponse):
+        return response.size
+    length = response.headers.get("content-length", "")
+    return int(length) if length.isascii() and length.isdigit() else None
 
 
 def drop_body(response: Response, status_code: int) -> None:

@@ -7,7 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from atlas.gateway.threads import in_thread
-from atlas.web.middleware.bodies import in_pieces, whole_body
+from atlas.web.files import FileResponse
+from atlas.web.middleware.bodies import length_of, passes_through, whole_body
 from atlas.web.middleware.codings import Coding, choose_coding, make_codings
 from atlas.web.middleware.fields import vary_on
 from atlas.web.middleware.options import listed, whole_number
@@ -47,11 +48,14 @@ _NEVER = frozenset([204, 205, 206, 304])
 class Compress:
     """Compresses what gets smaller by it: text, JSON, SVG and the like, whole or in pieces.
 
-    A stream is flushed after each piece, so that nothing waits, server-sent events neither. Files go out as they are;
-    ``Static`` has precompressed ones. What is compressed together with a secret must not hold what an attacker can
-    choose (BREACH): tokens of :class:`CSRF` are masked anew for each request for that reason.
+    A stream is flushed after each piece, so that nothing waits, server-sent events neither. What foreign applications
+    answer is compressed as well, unless they did that themselves. A file is compressed anew each time that it is sent,
+    and no more by ``sendfile`` then; but not where the client asks for a part of it, for that is a part of the file as
+    it is. So a site with many visitors puts compressed siblings beside its files (``site.css.br``), which ``Static``
+    prefers. What is compressed together with a secret must not hold what an attacker can choose (BREACH): tokens of
+    :class:`CSRF` are masked anew for each request for that reason.
 
-    :param minimum: bytes under which a whole body is left alone.
+    :param minimum: bytes under which a body is left alone, if it is known before how many it has.
     :param codings: which of ``zstd``, ``br`` and ``gzip``, the best first; None for those whose packages are there.
     :param levels: how hard to try, by coding.
     :param types: media types beside ``text/*`` and the usual ones.
@@ -81,7 +85,7 @@ class Compress:
         vary_on(response, b"accept-encoding")
         accepted = request.headers.get("accept-encoding")
         coding = choose_coding(accepted, self._codings) if accepted else None
-        if coding is None:
+        if coding is None or (isinstance(response, FileResponse) and "range" in request.headers):
             return
         if body is None:
             encoder = coding.encoder()
@@ -96,7 +100,8 @@ class Compress:
     def _is_for_us(self, response: Response, body: bytes | None) -> bool:
         if response.status_code in _NEVER or response.status_code < 200:
             return False
-        if len(body) < self._minimum if body is not None else not in_pieces(response):
+        length = len(body) if body is not None else length_of(response)
+        if (length is not None and length < self._minimum) or (body is None and not passes_through(response)):
             return False
         headers = response.headers
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()

@@ -7,11 +7,15 @@ go on. All of it happens in the task of the request: nothing is queued and nothi
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+import os
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
+from contextlib import aclosing
 from types import coroutine
 from typing import Any
 
+from atlas.gateway.threads import in_thread
 from atlas.types import ASGIApp, Event, Receive, Scope, Send
+from atlas.web.files import PIECE
 from atlas.web.request import AsyncRequest
 from atlas.web.response import Response
 
@@ -102,14 +106,46 @@ class _Gate:
             await _pause(self)
             event = self.start
         assert self.send is not None  # nobody else goes on after the pause
-        if self.filters and event["type"] == "http.response.body":
-            event = {**event, "body": self._filtered(bytes(event.get("body", b"")), event.get("more_body", False))}
-        await self.send(event)
+        if self.filters and event["type"] != "http.response.start":
+            await self._send_filtered(event, self.send)
+        else:
+            await self.send(event)
+
+    async def _send_filtered(self, event: Event, send: Send) -> None:
+        """Send what there is of a body through the filters, also what the server would have read itself."""
+        kind, more = event["type"], event.get("more_body", False)
+        if kind == "http.response.body":
+            await send({**event, "body": self._filtered(bytes(event.get("body", b"")), more)})
+        elif kind in ("http.response.pathsend", "http.response.zerocopysend"):
+            async with aclosing(_read(event)) as pieces:
+                async for piece in pieces:
+                    await send({"type": "http.response.body", "body": self._filtered(piece, True), "more_body": True})
+            await send({"type": "http.response.body", "body": self._filtered(b"", more), "more_body": more})
+        else:
+            await send(event)
 
     def _filtered(self, piece: bytes, more: bool) -> bytes:
         for function, finish in self.filters:
             piece = (function(piece) if piece else piece) + (finish() if finish is not None and not more else b"")
         return piece
+
+
+async def _read(event: Event) -> AsyncGenerator[bytes, None]:
+    """The file, or the part of one, that an event tells the server to send (ASGI extensions Path Send, Zero Copy)."""
+    if event["type"] == "http.response.pathsend":
+        file = await in_thread(open, event["path"], "rb")
+        try:
+            while piece := await in_thread(file.read, PIECE):
+                yield piece
+        finally:
+            file.close()
+        return
+    descriptor, left = event["file"].fileno(), event.get("count")
+    if event.get("offset") is not None:
+        os.lseek(descriptor, event["offset"], os.SEEK_SET)
+    while left != 0 and (piece := await in_thread(os.read, descriptor, PIECE if left is None else min(left, PIECE))):
+        left = None if left is None else left - len(piece)
+        yield piece
 
 
 class ForeignResponse(Response):
@@ -121,12 +157,13 @@ class ForeignResponse(Response):
     def __init__(self, gate: _Gate, running: Coroutine[Any, Any, None]) -> None:
         assert gate.start is not None
         super().__init__(b"", gate.start["status"], content_type="")
-        self.raw_headers[:] = [(bytes(name), bytes(value)) for name, value in gate.start.get("headers", ())]
+        # ASGI wants names in lower case, and not everybody keeps to it; whoever looks for one here relies on it.
+        self.raw_headers[:] = [(bytes(name).lower(), bytes(value)) for name, value in gate.start.get("headers", ())]
         self._gate = gate
         self._running = running
 
     def wrap(self, function: Callable[[bytes], bytes], finish: Callable[[], bytes] | None = None) -> None:
-        """Let the pieces of the body pass through ``function``; a file that the server sends itself does not."""
+        """Let the pieces of the body pass through ``function``: those of a file, too, that the server would send."""
         self._gate.filters.append((function, finish))
         self.headers.pop("content-length", None)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from atlas import Application, FileResponse, Request, Response, Route, StreamingResponse
+from atlas import Application, FileResponse, Middleware, Mount, Request, Response, Route, StreamingResponse
 from atlas.web.events import EventSourceResponse
 from atlas.web.middleware import compress as room
 from atlas.web.middleware.compress import Compress
@@ -169,11 +169,80 @@ def test_head_tells_what_get_would(get: Get) -> None:
     assert (stream.headers[b"content-encoding"], stream.body) == (b"gzip", b"")
 
 
-def test_a_file_goes_out_as_it_is(get: Get, tmp_path: Path) -> None:
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
     path = tmp_path / "a.txt"
-    path.write_bytes(TEXT)
-    answer = get(lambda: FileResponse(path))
-    assert (answer.body, b"content-encoding" in answer.headers) == (TEXT, False)
+    path.write_bytes(TEXT * 50)
+    return path
+
+
+def test_a_file_gets_smaller(get: Get, file: Path) -> None:
+    answer, plain = get(lambda: FileResponse(file)), get(lambda: FileResponse(file), accept=None)
+    assert answer.text == plain.body == TEXT * 50
+    assert len(answer.body) < len(TEXT)
+    assert answer.headers[b"content-encoding"] == b"gzip"
+    assert answer.headers[b"etag"] == b"W/" + plain.headers[b"etag"]
+    assert answer.headers[b"vary"] == plain.headers[b"vary"] == b"accept-encoding"
+    assert b"accept-ranges" not in answer.headers
+    again = get(lambda: FileResponse(file), fields=((b"if-none-match", answer.headers[b"etag"]),))
+    assert (again.status, again.headers[b"etag"], again.body) == (304, answer.headers[b"etag"], b"")
+
+
+def test_a_part_of_a_file_is_one_of_the_file_as_it_is(get: Get, file: Path) -> None:
+    answer = get(lambda: FileResponse(file), fields=((b"range", b"bytes=5-9"),))
+    assert (answer.status, answer.body, answer.headers[b"vary"]) == (206, TEXT[5:10], b"accept-encoding")
+    assert b"content-encoding" not in answer.headers
+
+
+def test_a_file_that_would_not_get_smaller_goes_out_as_it_is(get: Get, tmp_path: Path) -> None:
+    for name, size in (("small.txt", 499), ("photo.jpg", 5000)):
+        path = tmp_path / name
+        path.write_bytes(b"a" * size)
+        answer = get(lambda path=path: FileResponse(path))
+        assert (answer.body, b"content-encoding" in answer.headers) == (b"a" * size, False)
+
+
+def foreign(length: int | None, *pieces: bytes, **fields: str) -> Any:
+    head = [(b"Content-Type", b"text/plain")]
+    head += [(b"Content-Length", b"%d" % length)] if length is not None else []
+    head += [(name.encode(), value.encode()) for name, value in fields.items()]
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": head})
+        for piece in pieces:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    return app
+
+
+def ask_foreign(drive: Drive, app: Any, *, mounted: bool) -> Answer:
+    compress = Compress(codings=["gzip"])
+    if mounted:
+        site = Application([Mount("/m", app)], middleware=[compress])
+    else:  # an ASGI middleware stands between
+        site = Application(
+            [Route("/m/", lambda request: "never")], middleware=[compress, Middleware(lambda inner: app)]
+        )
+    return Answer(drive(site, path="/m/", headers=[(b"accept-encoding", b"gzip")]))
+
+
+@pytest.mark.parametrize("mounted", [True, False])
+def test_what_a_foreign_application_answers_gets_smaller(drive: Drive, mounted: bool) -> None:
+    answer = ask_foreign(drive, foreign(2 * len(TEXT), TEXT, TEXT), mounted=mounted)
+    assert answer.text == TEXT * 2
+    assert answer.headers[b"content-encoding"] == b"gzip"
+    assert len(answer.body) < len(TEXT)
+    assert answer.headers.get(b"content-length") in (None, b"%d" % len(answer.body))  # a server may know it by now
+
+
+@pytest.mark.parametrize("mounted", [True, False])
+def test_what_a_foreign_application_answers_is_left_alone(drive: Drive, mounted: bool) -> None:
+    answer = ask_foreign(drive, foreign(3, b"abc"), mounted=mounted)
+    assert (answer.body, b"content-encoding" in answer.headers) == (b"abc", False)
+    coded = zlib.compress(TEXT, wbits=31)
+    answer = ask_foreign(drive, foreign(None, coded, **{"Content-Encoding": "gzip"}), mounted=mounted)
+    assert (answer.text, [value for name, value in answer.fields if name == b"content-encoding"]) == (TEXT, [b"gzip"])
 
 
 def test_nothing_is_still_nothing(get: Get) -> None:

@@ -1,11 +1,12 @@
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from atlas import Application, AsyncRequest, Response, Route
+from atlas import Application, AsyncRequest, Compress, ConditionalGet, Mount, Response, Route, SecurityHeaders
 from atlas.web.middleware.foreign import Middleware, start_foreign
 
 Ask = Callable[..., httpx.Response]
@@ -151,3 +152,89 @@ def test_a_middleware_is_a_class() -> None:
     with pytest.raises(TypeError, match="expected an ASGI middleware class, got 5"):
         Middleware(5)  # type: ignore[arg-type]
     assert repr(Middleware(Response)) == "Middleware(Response)"
+
+
+async def mixed(scope: Any, receive: Any, send: Any) -> None:
+    fields = [("Content-Type", "Text/HTML"), ("ETag", '"1"'), ("Set-Cookie", "a=1"), ("SET-COOKIE", "b=2")]
+    fields += [("X-Frame-Options", "sameorigin"), ("Last-Modified", "Tue, 14 Nov 2023 22:13:20 GMT")]
+    head = [(name.encode(), value.encode()) for name, value in fields]
+    await send({"type": "http.response.start", "status": 200, "headers": head})
+    await send({"type": "http.response.body", "body": b"deep water " * 100})
+
+
+@pytest.mark.parametrize("asgi", [True, False])
+def test_names_in_whatever_case_are_found(ask: Ask, asgi: bool) -> None:
+    around = [Compress(codings=["gzip"]), ConditionalGet(), SecurityHeaders()]
+    if asgi:
+        app = Application([Route("/", lambda request: "")], middleware=[*around, Middleware(lambda inner: mixed)])
+    else:
+        app = Application([Mount("/", mixed)], middleware=around)
+    response = ask(app, "GET", "/", headers={"accept-encoding": "gzip"})
+    names = [name for name, _ in response.headers.raw]
+    assert [name for name in names if names.count(name) > 1] == [b"set-cookie", b"set-cookie"]
+    assert all(name == name.lower() for name in names)
+    assert response.headers["content-encoding"] == "gzip"
+    assert response.headers["content-type"] == "Text/HTML"
+    assert response.headers["x-frame-options"] == "sameorigin"
+    assert response.headers["etag"] == 'W/"1"'
+    assert response.headers.get_list("set-cookie") == ["a=1", "b=2"]
+    assert response.text == "deep water " * 100
+
+
+@pytest.mark.parametrize(
+    ("part", "expected"),
+    [
+        ({"type": "http.response.pathsend"}, b"0123456789"),
+        ({"type": "http.response.zerocopysend"}, b"3456789"),
+        ({"type": "http.response.zerocopysend", "offset": 2, "count": 5}, b"23456"),
+        ({"type": "http.response.zerocopysend", "offset": 8, "count": 50}, b"89"),
+    ],
+)
+def test_a_file_that_the_server_would_send_is_wrapped_too(tmp_path: Path, part: Any, expected: bytes) -> None:
+    path = tmp_path / "ten"
+    path.write_bytes(b"0123456789")
+    sent: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        with path.open("rb", buffering=0) as file:
+            file.seek(3)
+            await send({"path": str(path), "file": file, **part})
+
+    async def send(event: Any) -> None:
+        sent.append(event)
+
+    async def run() -> None:
+        response = await start(app)
+        response.wrap(bytes.swapcase, lambda: b"!")
+        await response({"type": "http", "method": "GET"}, None, send)  # type: ignore[arg-type]
+
+    asyncio.run(run())
+    assert {event["type"] for event in sent[1:]} == {"http.response.body"}
+    assert b"".join(event["body"] for event in sent[1:]) == expected + b"!"
+    assert [event["more_body"] for event in sent[1:]][-1:] == [False]
+
+
+def test_what_is_no_body_passes_beside_the_wrappers() -> None:
+    sent: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [], "trailers": True})
+        await send({"type": "http.response.body", "body": b"a"})
+        await send({"type": "http.response.trailers", "headers": []})
+
+    async def send(event: Any) -> None:
+        sent.append(event)
+
+    async def run() -> None:
+        response = await start(app)
+        response.wrap(bytes.upper)
+        await response({"type": "http", "method": "GET"}, None, send)  # type: ignore[arg-type]
+
+    asyncio.run(run())
+    assert [event["type"] for event in sent] == [
+        "http.response.start",
+        "http.response.body",
+        "http.response.trailers",
+    ]
+    assert sent[1]["body"] == b"A"
