@@ -1,0 +1,103 @@
+"""Notes and their tags: the tables, and what is asked of them. All of it is plain, synchronous SQLAlchemy."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+from sqlalchemy import Column, ForeignKey, Table, func, or_, select
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship, selectinload
+
+from atlas import NotFound
+from atlas.sqlalchemy import Database
+
+db = Database()
+
+
+class Model(DeclarativeBase):
+    """The tables."""
+
+
+tagged = Table(
+    "tagged",
+    Model.metadata,
+    Column("note_id", ForeignKey("note.id"), primary_key=True),
+    Column("tag_id", ForeignKey("tag.id"), primary_key=True),
+)
+
+
+class Note(Model):
+    """A note."""
+
+    __tablename__ = "note"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    title: Mapped[str]
+    text: Mapped[str]
+    written: Mapped[datetime] = mapped_column(default=lambda: datetime.now(UTC))
+    tags: Mapped[list[Tag]] = relationship(secondary=tagged, back_populates="notes", order_by="Tag.name")
+
+    def as_json(self) -> dict[str, Any]:
+        """What programs get to see."""
+        return {"id": self.id, "title": self.title, "text": self.text, "tags": [tag.name for tag in self.tags]}
+
+
+class Tag(Model):
+    """A word that notes have in common."""
+
+    __tablename__ = "tag"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    notes: Mapped[list[Note]] = relationship(secondary=tagged, back_populates="tags")
+
+
+class Draft(Struct):
+    """A note that somebody wants to write; who sends another shape is told what is wrong with it."""
+
+    title: Annotated[str, Meta(min_length=1, max_length=80)]
+    text: Annotated[str, Meta(max_length=2000)] = ""
+    tags: list[Annotated[str, Meta(min_length=1, max_length=20, pattern=r"^[\w-]+$")]] = []
+
+
+def find(words: str = "", tag: str = "") -> list[Note]:
+    """The notes that have these words and this tag, the newest first."""
+    # The tags of all of them in one query more; without the option it would be one for each note.
+    query = select(Note).options(selectinload(Note.tags)).order_by(Note.id.desc())
+    for word in words.split():
+        query = query.where(
+            or_(Note.title.icontains(word, autoescape=True), Note.text.icontains(word, autoescape=True))
+        )
+    if tag:
+        query = query.where(Note.tags.any(Tag.name == tag))
+    return list(db.session.scalars(query))
+
+
+def get(number: int) -> Note:
+    """One note. :raises NotFound: if there is none."""
+    note = db.session.get(Note, number)
+    if note is None:
+        raise NotFound(f"There is no note {number}.")
+    return note
+
+
+def write(draft: Draft) -> Note:
+    """Keep a draft."""
+    note = Note(title=draft.title, text=draft.text, tags=[tag_named(name) for name in dict.fromkeys(draft.tags)])
+    db.session.add(note)
+    db.session.flush()  # so that it has its number
+    return note
+
+
+def tag_named(name: str) -> Tag:
+    """The tag, which is made if it is the first of its name."""
+    tag = db.session.scalars(select(Tag).where(Tag.name == name)).one_or_none()
+    return tag or Tag(name=name)
+
+
+def popular_tags() -> list[tuple[str, int]]:
+    """The tags that notes have, and how many have them, the most popular first."""
+    count = func.count()
+    query = select(Tag.name, count).join(Tag.notes).group_by(Tag.name).order_by(count.desc(), Tag.name)
+    return [(name, number) for name, number in db.session.execute(query)]
