@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
@@ -19,8 +19,9 @@ from atlas.web.request import AsyncRequest
 from atlas.web.response import RedirectResponse, Response
 from atlas.web.routing import Route, caller_place
 
-__all__ = ["Static", "find_file", "is_hashed"]
+__all__ = ["Static", "configured_static", "find_file", "is_hashed"]
 
+_BELOW_STATIC = "/static/{path:path}"
 MEMORY = 16 * 1024 * 1024  # bytes of small files that one folder keeps
 
 # Suffixes of siblings that were compressed beforehand, with what they are called on the wire; the best one first.
@@ -53,15 +54,20 @@ class Variant(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What is known of a path: its variants, the plain one first."""
+    """What is known of a path: where it leads, and its variants, the plain one first.
+
+    :ivar before: where it would lead if there were something: the same path in the folders that come before.
+    """
 
     asked: str
+    before: tuple[str, ...]
     variants: tuple[Variant, ...]
 
     def is_current(self) -> bool:
-        """Whether the path still leads to the same file, unchanged: one stat."""
+        """Whether the path still leads to the same file, unchanged: one stat for each folder that was looked in."""
         try:
-            return _stamp(self.asked) == self.variants[0].stamp
+            same = _stamp(self.asked) == self.variants[0].stamp
+            return same and not any(map(os.path.lexists, self.before))
         except (OSError, ValueError):
             return False
 
@@ -79,23 +85,29 @@ class Static(Route):
     change. Names that start with a dot, and whatever lies outside of the folder once symbolic links are followed, are
     not found.
 
-    :param directory: relative to the file that says ``Static(...)``.
+    :param directory: relative to the file that says ``Static(...)``; or several: what is in two of them is that of the
+        first.
     :param index: the file that answers for a folder: ``index.html``. Without it folders are not found.
     :raises StartupError: if there is no such folder.
     """
 
-    __slots__ = ("_index", "_known", "_size", "root")
+    __slots__ = ("_index", "_known", "_size", "roots")
 
     def __init__(
-        self, prefix: str, directory: str | os.PathLike[str], name: str = "static", *, index: str | None = None
+        self,
+        prefix: str,
+        directory: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+        name: str = "static",
+        *,
+        index: str | None = None,
     ) -> None:
         place = caller_place()
-        folder = Path(place.rpartition(":")[0]).parent / directory
-        if not folder.is_dir():
-            raise StartupError(f"{place}: static folder {str(folder)!r} does not exist")
         if index is not None and ("/" in index or not _is_plain_name(index)):
             raise StartupError(f"{place}: Static: index: expected a file name such as 'index.html', got {index!r}")
-        self.root = os.path.realpath(folder)
+        folders = [directory] if isinstance(directory, str | os.PathLike) else directory
+        self.roots = tuple(_root(place, folder) for folder in folders)
+        if not self.roots:
+            raise StartupError(f"{place}: Static: expected a folder, or several, got none")
         self._index = index
         self._known: dict[str, Known] = {}
         self._size = 0
@@ -117,7 +129,7 @@ class Static(Route):
             path += self._index
         known = self._known.get(path)
         if known is None or not known.is_current():
-            known = await in_thread(look, self.root, path)
+            known = await in_thread(look, self.roots, path)
             self._keep(path, known)
         if known is None:
             return await self._serve_folder(path)
@@ -128,7 +140,7 @@ class Static(Route):
             return await self.serve(request, path)
 
     async def _serve_folder(self, path: str) -> Response:
-        if self._index is None or not await in_thread(find_file, self.root, f"{path}/{self._index}"):
+        if self._index is None or await in_thread(look, self.roots, f"{path}/{self._index}") is None:
             raise NotFound
         return RedirectResponse(f"./{quote(path.rpartition('/')[2])}/", 308)
 
@@ -203,11 +215,34 @@ def _choose(accept: str, variants: tuple[Variant, ...]) -> Variant:
     return best if quality > 0 and quality >= weights.get("identity", 0.0) else variants[0]
 
 
-def look(root: str, path: str) -> Known | None:
-    """All that has to be known of a file to serve it, or None if there is none. Asks the disk."""
-    found = find_file(root, path)
-    if found is None:
+def _root(place: str, directory: str | os.PathLike[str]) -> str:
+    folder = Path(place.rpartition(":")[0]).parent / directory
+    if not folder.is_dir():
+        raise StartupError(f"{place}: static folder {str(folder)!r} does not exist")
+    return os.path.realpath(folder)
+
+
+def configured_static(folders: Iterable[str | os.PathLike[str]] | None, routes: Iterable[Route]) -> Static | None:
+    """The route of the folders that the configuration names (``static_dirs``): their files are below ``/static``.
+
+    :param routes: those of the application; if there is one for all that is below ``/static``, it stays the only one.
+    :raises StartupError: if there is no such folder.
+    """
+    if not folders or any(route.host is None and route.path == _BELOW_STATIC for route in routes):
         return None
+    return Static("/static", folders)
+
+
+def look(roots: tuple[str, ...], path: str) -> Known | None:
+    """All that has to be known of a file to serve it, or None if there is none. Asks the disk."""
+    for number, root in enumerate(roots):
+        found = find_file(root, path)
+        if found is not None:
+            return _know(found, root, path, roots[:number])
+    return None
+
+
+def _know(found: str, root: str, path: str, before: tuple[str, ...]) -> Known | None:
     siblings = [(find_file(root, path + suffix), coding) for suffix, coding in _CODINGS]
     cache = b"public, max-age=31536000, immutable" if is_hashed(path.rpartition("/")[2]) else b"no-cache"
     shared = [(b"cache-control", cache), (b"x-content-type-options", b"nosniff")]
@@ -219,7 +254,7 @@ def look(root: str, path: str) -> Known | None:
         variants += [_variant(sibling, coding, kind, shared) for sibling, coding in siblings if sibling is not None]
     except OSError:  # gone since
         return None
-    return Known(f"{root}/{path}", tuple(variants))
+    return Known(f"{root}/{path}", tuple(f"{other}/{path}" for other in before), tuple(variants))
 
 
 def _variant(path: str, coding: str, kind: tuple[bytes, bytes], shared: RawHeaders) -> Variant:

@@ -13,7 +13,7 @@ from atlas import Application, NotFound, StartupError, Static
 from atlas.web import static
 from atlas.web.files import PIECE
 from atlas.web.request import AsyncRequest
-from atlas.web.static import find_file, is_hashed
+from atlas.web.static import configured_static, find_file, is_hashed
 
 Ask = Callable[..., httpx.Response]
 Drive = Callable[..., list[dict[str, Any]]]
@@ -131,7 +131,7 @@ def test_a_missing_folder_stops_the_start_in_the_line_that_names_it() -> None:
 
 
 def test_a_folder_is_relative_to_the_file_that_names_it() -> None:
-    assert Static("/tests", ".").root == str(Path(__file__).parent.resolve())
+    assert Static("/tests", ".").roots == (str(Path(__file__).parent.resolve()),)
 
 
 class Answer:
@@ -163,7 +163,7 @@ def test_small_files_stay_in_memory_until_they_change(folder: Path, monkeypatch:
     files = Static("/static", folder)
     first = Answer(files, "site.css")
     looked: list[str] = []
-    monkeypatch.setattr(static, "look", lambda root, path: looked.append(path) or look(root, path))
+    monkeypatch.setattr(static, "look", lambda roots, path: looked.append(path) or look(roots, path))
     again = Answer(files, "site.css")
     assert (again.events, looked) == (first.events, [])
     assert again.headers["content-length"] == "7"
@@ -267,6 +267,14 @@ def test_siblings_that_were_compressed_beforehand(compressed: Static, accept: st
     assert Answer(compressed, "site.css", accept_encoding=accept, if_none_match=etag).status == 304
 
 
+def test_a_sibling_that_went_away(compressed: Static, folder: Path) -> None:
+    (folder / "site.css.br").write_bytes(b"b" * (PIECE + 1))  # too large to be kept
+    assert Answer(compressed, "site.css", accept_encoding="br").headers["content-encoding"] == "br"
+    (folder / "site.css.br").unlink()
+    again = Answer(compressed, "site.css", accept_encoding="br")
+    assert (again.status, again.body, "content-encoding" in again.headers) == (200, b"body {}", False)
+
+
 def test_each_variant_has_its_own_tag(compressed: Static) -> None:
     tags = {Answer(compressed, "site.css", accept_encoding=accept).headers["etag"] for accept in ("br", "gzip", "")}
     assert len(tags) == 3
@@ -355,3 +363,43 @@ def test_a_304_costs_no_more_than_a_200(folder: Path) -> None:
         return count
 
     assert calls((b"if-none-match", etag)) <= calls()
+
+
+@pytest.fixture
+def two(folder: Path, tmp_path: Path) -> tuple[Path, Path]:
+    other = tmp_path / "other"
+    (other / "css").mkdir(parents=True)
+    (other / "site.css").write_text("other")
+    (other / "more.css").write_text("more")
+    (other / "css" / "index.html").write_text("index")
+    return folder, other
+
+
+def test_of_several_folders_the_first_one_counts(two: tuple[Path, Path]) -> None:
+    files = Static("/static", two, index="index.html")
+    assert Answer(files, "site.css").body == b"body {}"
+    assert Answer(files, "more.css").body == b"more"
+    assert Answer(files, "css").status == 308
+    assert Answer(files, "css/").body == b"index"
+    (two[0] / "more.css").write_text("first")
+    assert Answer(files, "more.css").body == b"first"
+    (two[0] / "site.css").unlink()
+    assert Answer(files, "site.css").body == b"other"
+
+
+def test_each_folder_has_to_be_there(folder: Path) -> None:
+    with pytest.raises(StartupError, match=r"test_static.py:\d+: static folder '.*nowhere' does not exist"):
+        Static("/static", [folder, folder / "nowhere"])
+    with pytest.raises(StartupError, match=r"test_static.py:\d+: Static: expected a folder, or several, got none"):
+        Static("/static", [])
+
+
+def test_the_folders_of_the_configuration(two: tuple[Path, Path]) -> None:
+    route = configured_static(two, [])
+    assert route is not None
+    assert (route.path, route.name, len(route.roots)) == ("/static/{path:path}", "static", 2)
+    assert configured_static(None, []) is None
+    assert configured_static((), []) is None
+    assert configured_static(two, [Static("/files", two[0]), Static("/static", two[0])]) is None
+    with pytest.raises(StartupError, match=r"test_static.py:\d+: static folder '.*nowhere' does not exist"):
+        configured_static(["nowhere"], [])
