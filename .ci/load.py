@@ -1,7 +1,7 @@
 """``make load``: ten seconds of wrk on the example site, served on a free port; ends by stopping it.
 
-A page that waits for nothing, a page and a JSON endpoint that ask the database, each from 32 connections; the access log
-is off. The forum is a new one, and is gone afterwards.
+A page that waits for nothing, then a page and a JSON endpoint that ask the database, each from 32 connections; the
+access log is off. The forum is a new one, and is gone afterwards.
 """
 
 import os

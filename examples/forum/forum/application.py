@@ -29,6 +29,7 @@ from forum.seeding import fill
 from forum.settings import Settings
 from forum.store.database import Database, create_tables
 from forum.store.sessions import SessionStore
+from forum.views import Views
 from forum.visitors import Visitors, members_only
 
 
@@ -49,7 +50,7 @@ def make_forum(settings: Settings) -> Application:
         lifespan=life,
         config={"secret_key": settings.secret_key(), "limit_body": 1024 * 1024},
     )
-    app.state.settings, app.state.database, app.state.bells = settings, database, Bells()
+    app.state.update(settings=settings, database=database, bells=Bells(), views=Views(database))
     app.templates.filters.update(prose=prose.prose, mark=prose.mark, ago=prose.ago, iso=prose.iso, hill=hill)
     return app
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
@@ -42,11 +41,7 @@ def log_in(request: AsyncRequest, number: int) -> None:
     """
     request.session.clear()
     request.session["person"] = number
-    request.app.background(_sweep, request.app.state.database.call_here)
-
-
-def _sweep(call: Callable[[Callable[[sqlite3.Connection], int]], int]) -> None:
-    call(sessions.sweep)
+    request.app.background(request.app.state.database.call, sessions.sweep)
 
 
 def local(address: str, otherwise: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from html import unescape
+from typing import Any
 
 from atlas import TestClient
 from atlas.testing.response import Response
@@ -19,11 +20,11 @@ class Visitor:
         self.client = client
         client.headers.update(BROWSER)
 
-    def open(self, path: str, **options: object) -> Response:
+    def open(self, path: str, **options: Any) -> Response:
         """A page, wherever it is in the end."""
         return self.client.get(path, follow_redirects=True, **options)
 
-    def send(self, page: str, to: str | None = None, files: dict[str, object] | None = None, **fields: str) -> Response:
+    def send(self, page: str, to: str | None = None, files: Any = None, **fields: str) -> Response:
         """Fill in a form of a page and send it. The token comes from the page, as with a browser."""
         fields["csrf_token"] = token_of(self.open(page))
         return self.client.post(to or page, data=fields, files=files)
@@ -42,7 +43,7 @@ class Visitor:
 
 def token_of(page: Response) -> str:
     """The token in the last form of a page, which is the page's own; that for the logout stands above it."""
-    return re.findall(r'name="csrf_token" value="([^"]+)"', page.text)[-1]
+    return str(re.findall(r'name="csrf_token" value="([^"]+)"', page.text)[-1])
 
 
 def error_of(page: Response, field: str) -> str:

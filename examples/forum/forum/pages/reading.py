@@ -53,7 +53,7 @@ async def thread(request: AsyncRequest, number: int) -> Response:
     """A thread. To have read it counts, but nobody has to wait for the counting."""
     found, page = await ask(request, load_thread, number, Window.of(request, POSTS_ON_A_PAGE))
     if page.number == 1:
-        request.app.background(request.app.state.database.call_here, threads.count_view, number)
+        request.app.state.views.count(request.app, number)
     return show_thread(request, found, page.or_not_found(), PostDraft())
 
 

@@ -32,7 +32,7 @@ class Database:
 
         What it writes is kept if it returns, and taken back if it raises.
         """
-        return await in_thread(self.call_here, work, *args, **kwargs)
+        return await in_thread(lambda: self.call_here(work, *args, **kwargs))
 
     def call_here(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The same in this thread: for scripts, and for the start."""

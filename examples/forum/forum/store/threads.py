@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from forum.paging import Page, Window
@@ -158,9 +159,10 @@ def reply(db: sqlite3.Connection, thread: int, author: int, text: str, *, when: 
     return cursor.lastrowid
 
 
-def count_view(db: sqlite3.Connection, thread: int) -> None:
-    """Somebody has read it."""
-    db.execute("UPDATE threads SET views = views + 1 WHERE number = ?", (thread,))
+def add_views(db: sqlite3.Connection, counted: Mapping[int, int]) -> None:
+    """Somebody has read these threads, so many times."""
+    pairs = [(views, number) for number, views in counted.items()]
+    db.executemany("UPDATE threads SET views = views + ? WHERE number = ?", pairs)
 
 
 def _post(number: int, thread: int, text: str, written: int, *person: object) -> Post:
