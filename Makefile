@@ -27,12 +27,12 @@ OTHER_MODE := $(if $(filter debug,$(MODE)),release,debug)
 comma := ,
 say = @printf '\033[1m==> %s\033[0m\n' '$(1)'
 
-.PHONY: help venv build serve test lint types tests format wheel docs bench fuzz leaks load clean
+.PHONY: help venv build serve test lint types tests format wheel docs bench bench-web fuzz leaks load clean
 
 help: ## this list
 	@echo 'make TARGET   (PYTHON=python3.12 make TARGET takes that Python; ATLAS_DEBUG_BUILD=1 compiles with all checks)'
 	@echo
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # ---------------------------------------------------------------------------------------------------------- set-up
 
@@ -126,6 +126,13 @@ bench: $(STAMPS)/test $(STAMPS)/bench $(STAMPS)/built-$(MODE) ## the leaves, the
 	@$(BIN)/python -m pytest -q bench --benchmark-enable --benchmark-only $(ARGS)
 	$(call say,side by side)
 	@$(BIN)/python -m bench.side_by_side
+
+bench-web: $(STAMPS)/bench $(STAMPS)/built-$(MODE) ## web applications beside their peers; fills in docs/performance.md (needs wrk)
+	$(call say,without a socket)
+	@$(BIN)/python -m bench.in_process --out bench/results
+	$(call say,under load$(comma) six minutes)
+	@$(BIN)/python -m bench.side_by_side.web $(ARGS)
+	@$(BIN)/python -m bench.page
 
 load: $(STAMPS)/run $(STAMPS)/built-$(MODE) ## a short load with wrk against the example site, on a free port
 	@command -v wrk >/dev/null || { echo 'Error: make load needs wrk: install it by: apt-get install wrk' >&2; exit 1; }

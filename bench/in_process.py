@@ -7,8 +7,6 @@ is not installed is left out. *bare* is an ASGI function that sends the same: th
 ``--out`` keeps the figures as JSON, for the page about performance.
 """
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import json
@@ -157,7 +155,7 @@ def blacksheep() -> App:
 
 
 def litestar() -> App:
-    room = import_module("litestar")
+    room, params = import_module("litestar"), import_module("litestar.params")
 
     def handler(number: int) -> Any:
         async def other() -> str:
@@ -165,7 +163,7 @@ def litestar() -> App:
 
         return room.get(f"/things{number}/list", media_type="text/plain")(other)
 
-    async def user(id: int) -> str:  # noqa: A002
+    async def user(id: params.FromPath[int]) -> str:  # noqa: A002
         return f"user {id}"
 
     routes = [*map(handler, range(ROUTES)), room.get("/users/{id:int}", media_type="text/plain")(user)]
