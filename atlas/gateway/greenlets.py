@@ -76,9 +76,9 @@ class Greenlets:
             try:
                 value = await result
             except BaseException as error:
-                result = worker.throw(error)
+                result = _throw(worker, error)
             else:
-                result = worker.switch(value)
+                result = _resume(worker, value)
         worker.gr_context = None
         if len(idle) < self._most_idle:
             idle.append(worker)
@@ -109,6 +109,22 @@ class _Outcome:
             raise failure
         finally:
             failure = None  # its traceback knows this frame
+
+
+def _resume(worker: _Waiting, value: Any) -> Any:
+    """Go on with the result of what was awaited; until it waits again, or is done.
+
+    Its parent is where it comes back to. The coroutine that awaits for it may have begun in another greenlet, as that
+    of an eager task does which plain code starts.
+    """
+    worker.parent = getcurrent()
+    return worker.switch(value)
+
+
+def _throw(worker: _Waiting, error: BaseException) -> Any:
+    """The same with the exception of what was awaited, whose traceback a mere ``throw(error)`` would cut off."""
+    worker.parent = getcurrent()
+    return worker.throw(type(error), error, error.__traceback__)
 
 
 def _new_worker() -> _Waiting:
@@ -147,7 +163,7 @@ async def in_greenlet(function: Callable[P, T], /, *args: P.args, **kwargs: P.kw
         try:
             value = await result
         except BaseException as error:
-            result = worker.throw(error)
+            result = _throw(worker, error)
         else:
-            result = worker.switch(value)
+            result = _resume(worker, value)
     return cast(T, result)
