@@ -13,7 +13,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 T = TypeVar("T")
 PASSWORD = "four words and a number 7"
-PATIENCE = 10.0  # seconds until something that has to come counts as missing; nothing waits that long if it is there
+PATIENCE = 20.0  # seconds until something that has to come counts as missing; nothing waits that long if it is there
 
 # What a browser itself notes when the answer to a form, or to an address, is an error page.
 EXPECTED = re.compile(r"Failed to load resource: the server responded with a status of (403|404|422) ")

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from atlas import AsyncRequest, JSONResponse, Response, Unauthorized, UnprocessableContent
 from msgspec import Meta, Struct
 
-from forum.forms import TEXT_MAX, TEXT_MIN, TITLE_MAX, TITLE_MIN
+from forum.forms import TEXT_MAX, TEXT_MIN, TITLE_MAX, TITLE_MIN, as_line, as_text
 from forum.pages.reading import load_thread
 from forum.paging import Page, Window, linked
 from forum.store import boards, people, threads
@@ -58,7 +58,8 @@ def _start(db: sqlite3.Connection, draft: NewThread, author: int) -> tuple[Threa
     board = boards.find(db, draft.board)
     if board is None:
         raise UnprocessableContent(f"There is no board {draft.board!r}.")
-    return load_thread(db, threads.start(db, board.number, author, draft.title, draft.text), None)
+    number = threads.start(db, board.number, author, as_line(draft.title), as_text(draft.text))
+    return load_thread(db, number, None)
 
 
 async def _author(request: AsyncRequest) -> Person:

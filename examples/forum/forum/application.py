@@ -46,7 +46,7 @@ def make_forum(settings: Settings) -> Application:
             Visitors(),
             CSRF(store="session", exempt=["/api/*"]),
         ],
-        exception_handlers={HTTPException: errors.refusal, Exception: errors.failure},
+        exception_handlers={HTTPException: errors.refusal, OverflowError: errors.too_far, Exception: errors.failure},
         lifespan=life,
         config={"secret_key": settings.secret_key(), "limit_body": 1024 * 1024},
     )

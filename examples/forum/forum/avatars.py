@@ -8,7 +8,7 @@ from zlib import crc32
 def hill(name: str) -> dict[str, object]:
     """Hue and contour lines of a name: centre and radius of each, from the foot to the summit, in a square of 40."""
     seed = crc32(name.lower().encode())
-    hue, lean, turn = (seed >> 5) % 24 * 15, (seed >> 11) % 7 - 3, (seed >> 17) % 7 - 3
+    hue, lean, turn = (seed >> 20) % 24 * 15, seed % 7 - 3, (seed >> 5) % 7 - 3
     steps = (0.3, 1, 1.7, 2.4, 3.1, 3.7)
     lines = [(20 + lean * step, 20 + turn * step, 21 - 5.2 * step) for step in steps]
     return {"hue": hue, "lines": [tuple(round(value, 1) for value in line) for line in lines]}

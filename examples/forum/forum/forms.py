@@ -14,6 +14,7 @@ TEXT_MIN, TEXT_MAX = 10, 10_000
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{1,22})[a-z0-9]", re.IGNORECASE)
 PASSWORD_MIN, PASSWORD_MAX = 10, 200
 ABOUT_MAX = 300
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")  # all of them but the line feed
 
 
 @dataclass
@@ -39,7 +40,7 @@ class PostDraft(Draft):
 
     @classmethod
     def read(cls, form: Mapping[str, str]) -> PostDraft:
-        draft = cls(_text(form, "text"))
+        draft = cls(as_text(form.get("text", "")))
         draft.check_length("text", TEXT_MIN, TEXT_MAX)
         return draft
 
@@ -54,7 +55,7 @@ class ThreadDraft(Draft):
 
     @classmethod
     def read(cls, form: Mapping[str, str]) -> ThreadDraft:
-        draft = cls(_line(form, "board"), _line(form, "title"), _text(form, "text"))
+        draft = cls(form.get("board", ""), as_line(form.get("title", "")), as_text(form.get("text", "")))
         if not draft.board:
             draft.errors["board"] = "Please choose a board."
         draft.check_length("title", TITLE_MIN, TITLE_MAX)
@@ -71,7 +72,7 @@ class Registration(Draft):
 
     @classmethod
     def read(cls, form: Mapping[str, str]) -> Registration:
-        draft = cls(_line(form, "name"), form.get("password", ""))
+        draft = cls(as_line(form.get("name", "")), form.get("password", ""))
         if not NAME.fullmatch(draft.name):
             draft.errors["name"] = "A name has 3 to 24 letters, digits or hyphens, and no hyphen at its ends."
         draft.check_length("password", PASSWORD_MIN, PASSWORD_MAX)
@@ -89,7 +90,7 @@ class Login(Draft):
 
     @classmethod
     def read(cls, form: Mapping[str, str]) -> Login:
-        return cls(_line(form, "name"), form.get("password", "")[:PASSWORD_MAX])
+        return cls(as_line(form.get("name", "")), form.get("password", "")[:PASSWORD_MAX])
 
 
 @dataclass
@@ -100,17 +101,16 @@ class Profile(Draft):
 
     @classmethod
     def read(cls, form: Mapping[str, str]) -> Profile:
-        draft = cls(_text(form, "about"))
+        draft = cls(as_text(form.get("about", "")))
         draft.check_length("about", 0, ABOUT_MAX)
         return draft
 
 
-def _line(form: Mapping[str, str], name: str) -> str:
-    """A field of one line: whatever blanks are in it, one of them will do."""
-    return " ".join(form.get(name, "").split())
+def as_line(text: str) -> str:
+    """What was typed into one line: whatever blanks are in it, one of them will do."""
+    return " ".join(_CONTROL.sub(" ", text).split())
 
 
-def _text(form: Mapping[str, str], name: str) -> str:
-    """A field of several lines, without the control characters that no keyboard writes."""
-    text = form.get(name, "").replace("\r\n", "\n").strip()
-    return "".join(sign for sign in text if sign.isprintable() or sign == "\n")
+def as_text(text: str) -> str:
+    """What was typed into several lines, without the control characters that no keyboard writes."""
+    return _CONTROL.sub("", text.replace("\r\n", "\n").replace("\t", "    ")).strip()

@@ -39,5 +39,7 @@ def keep(folder: Path, data: bytes) -> str:
     if ending is None:
         raise NotAPicture(f"This file is not {KINDS}.")
     name = f"picture-{hashlib.sha256(data).hexdigest()[:32]}{ending}"
-    (folder / name).write_bytes(data)
+    unfinished = folder / f".{name}"  # nobody shall see half of it, and names that begin with a dot are not served
+    unfinished.write_bytes(data)
+    unfinished.replace(folder / name)
     return name

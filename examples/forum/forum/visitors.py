@@ -39,7 +39,7 @@ def log_in(request: AsyncRequest, number: int) -> None:
 
     The session goes by another name from here on, so that one that somebody else knew before is worth nothing.
     """
-    request.session.clear()
+    request.session.rotate()
     request.session["person"] = number
     request.app.background(request.app.state.database.call, sessions.sweep)
 

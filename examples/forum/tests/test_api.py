@@ -77,6 +77,12 @@ def test_every_mistake_is_told_with_its_path(client: TestClient, token: str) -> 
     assert [error["path"] for error in answer.json()["errors"]] == ["$.board", "$.title"]
 
 
+def test_what_no_keyboard_writes_is_left_out(client: TestClient, token: str) -> None:
+    answer = start(client, token, {**GOOD, "title": "Lines\nand\x02 marks", "text": "A \x02tab\tand\r\na \x00line."})
+    there = client.get(answer.headers["location"]).json()
+    assert (there["title"], there["posts"][0]["text"]) == ("Lines and marks", "A tab    and\na line.")
+
+
 def test_other_mistakes(client: TestClient, token: str) -> None:
     unknown = start(client, token, {**GOOD, "board": "attic"})
     assert (unknown.status_code, unknown.json()["detail"]) == (422, "There is no board 'attic'.")

@@ -18,6 +18,12 @@ def test_an_address_that_there_is_not(visitor: Visitor) -> None:
     assert "<header" in page.text, "it looks like every other page"
 
 
+@pytest.mark.parametrize("path", ["/threads/", "/posts/", "/api/threads/"])
+@pytest.mark.parametrize("number", ["0", "999", "9223372036854775808", "9" * 19, "9" * 20])
+def test_a_number_of_nothing(visitor: Visitor, path: str, number: str) -> None:
+    assert visitor.open(path + number).status_code == 404
+
+
 def test_an_error_page_knows_who_is_asking_and_keeps_what_was_to_be_said(member: Visitor) -> None:
     assert "newcomer" in member.open("/nowhere").text
     assert "Welcome aboard" in member.open("/").text

@@ -98,6 +98,12 @@ def test_who_was_away_gets_what_it_missed(member: Visitor) -> None:
         assert "The second of two answers." in next(events)["data"]
 
 
+@pytest.mark.parametrize("last", ["", "x", "-1", "²", "9" * 19, "9" * 5000])
+def test_a_browser_that_says_nonsense_hears_all_or_nothing(member: Visitor, last: str) -> None:
+    with member.client.stream("GET", "/threads/1/events", params={"after": last}) as stream:
+        assert next(events_of(stream.iter_lines()))["id"] == "1"
+
+
 def test_nobody_can_listen_to_nothing(visitor: Visitor) -> None:
     assert visitor.open("/threads/999/events").status_code == 404
 

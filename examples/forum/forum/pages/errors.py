@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from atlas import HTTPException, ProblemResponse, Request, Response, render
+from atlas import HTTPException, NotFound, ProblemResponse, Request, Response, render
 
 TITLES = {
     403: "Not from here",
@@ -31,6 +31,11 @@ def refusal(request: Request, error: HTTPException) -> Response:
     detail = meaning if status == 403 else error.detail or meaning
     context = {"status": status, "title": TITLES.get(status, "That did not work"), "detail": detail}
     return render(request, "error.html", context, status_code=status)
+
+
+def too_far(request: Request, error: OverflowError) -> Response:
+    """An address with a number that SQLite cannot even count to. Whatever it names, it is not there."""
+    return refusal(request, NotFound())
 
 
 def failure(request: Request, error: Exception) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import AsyncIterator
 
@@ -92,7 +93,7 @@ async def follow(request: AsyncRequest, number: int) -> Response:
     """
     await ask(request, load_thread, number, None)
     last = request.headers.get("last-event-id") or request.query.get("after", "0")
-    return EventSourceResponse(_new_posts(request, number, int(last) if last.isdecimal() else 0))
+    return EventSourceResponse(_new_posts(request, number, int(last) if re.fullmatch("[0-9]{1,15}", last) else 0))
 
 
 async def _new_posts(request: AsyncRequest, number: int, last: int) -> AsyncIterator[ServerSentEvent]:

@@ -16,7 +16,6 @@ function live(posts) {
     posts.insertAdjacentHTML("beforeend", data);
     posts.lastElementChild.classList.add("new");
   });
-  addEventListener("pagehide", () => source.close());
 }
 
 // The results of a search take the place of those before while somebody types; the address follows.
@@ -37,6 +36,7 @@ function searchWhileTyping(form) {
       if (error.name !== "AbortError") throw error;
     }
   }
+  addEventListener("pagehide", () => asked?.abort());
   form.addEventListener("input", () => {
     clearTimeout(timer);
     timer = setTimeout(ask, 150);
