@@ -137,7 +137,7 @@ def test_a_forged_form_is_refused(person: Person) -> None:
     person.runs("document.querySelectorAll('[name=csrf_token]').forEach(field => field.value = 'forged')")
     person.fills("What do you say?", "This was never said.")
     person.clicks("Answer", "main button")
-    person.sees("h1", "Not from here")
+    person.sees("h1", "Not like this")
     person.goes_to(THREAD)
     assert "This was never said." not in person.text
 

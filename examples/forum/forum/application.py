@@ -77,6 +77,7 @@ def routes() -> list[Route | Include]:
                 Route("/threads/new", writing.new_thread),
                 Route("/threads", writing.start_thread, ["POST"]),
                 Route("/threads/{number:int}/replies", writing.reply, ["POST"]),
+                Route("/posts/{number:int}/edit", writing.EditPost, name="edit_post"),
                 Route("/account", members.Account, name="account"),
                 Route("/account/token", members.new_token, ["POST"]),
             ],

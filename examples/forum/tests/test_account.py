@@ -77,7 +77,7 @@ def test_a_form_that_no_page_of_ours_has_made_is_refused(member: Visitor) -> Non
     reply["csrf_token"] = token_of(member.open("/threads/1"))
     elsewhere = {"origin": "https://elsewhere.example"}
     refused = member.client.post("/threads/1/replies", data=reply, headers=elsewhere)
-    assert (refused.status_code, "Not from here" in refused.text) == (403, True)
+    assert (refused.status_code, "Not like this" in refused.text) == (403, True)
     assert "I did not write this myself." not in member.open("/threads/1").text
 
 

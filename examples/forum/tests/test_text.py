@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import pytest
+from atlas import StartupError
 
 from forum.paging import Page, Window
 from forum.passwords import hash_password, is_password
 from forum.prose import ago, prose
 from forum.settings import Settings
+from forum.store import boards
+from forum.store.database import Database, create_tables
 
 
 @pytest.mark.parametrize(
@@ -63,6 +67,27 @@ def test_passwords() -> None:
     assert not is_password("correct horses", kept)
     assert not is_password("", "")
     assert hash_password("correct horse") != kept
+
+
+def test_tables_of_another_version_stop_the_start(tmp_path: Path) -> None:
+    database = Database(tmp_path / "forum.sqlite")
+    assert database.call_here(create_tables), "they are new"
+    assert not database.call_here(create_tables), "and now they are not"
+    database.call_here(lambda db: db.execute("PRAGMA user_version = 99"))
+    with pytest.raises(StartupError, match="version 99 of the forum, and this is version 1"):
+        database.call_here(create_tables)
+
+
+def test_what_fails_is_taken_back(tmp_path: Path) -> None:
+    def fail(db: sqlite3.Connection) -> None:
+        boards.insert(db, "attic", "Attic", "Dust.")
+        raise ValueError("second thoughts")
+
+    database = Database(tmp_path / "forum.sqlite")
+    database.call_here(create_tables)
+    with pytest.raises(ValueError, match="second thoughts"):
+        database.call_here(fail)
+    assert database.call_here(boards.every) == []
 
 
 def test_the_key_is_made_once_and_for_nobody_else_to_read(tmp_path: Path) -> None:

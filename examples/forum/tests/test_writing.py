@@ -62,6 +62,27 @@ def test_an_answer_that_says_too_little(member: Visitor) -> None:
     assert ">no</textarea>" in page.text
 
 
+def test_second_thoughts(member: Visitor) -> None:
+    number = member.send("/threads/1", to="/threads/1/replies", text="It was a owl.").headers["location"].split("-")[-1]
+    edit = f"/posts/{number}/edit"
+    assert edit in member.open("/threads/1").text
+    assert ">It was a owl.</textarea>" in member.open(edit).text
+    assert error_of(member.send(edit, text="Hm."), "text") == "Please write 10 characters at least."
+    assert member.send(edit, text="It was an owl.").headers["location"] == f"/posts/{number}"
+    page = member.open(f"/posts/{number}")
+    assert "It was an owl." in page.text
+    assert 'title="Changed just now"' in page.text
+    assert titles(member.open("/search?q=owl")) == titles(member.open("/search?q=an+owl"))
+
+
+def test_nobody_changes_what_another_one_has_said(member: Visitor) -> None:
+    refused = member.open("/posts/1/edit")
+    assert (refused.status_code, "Only who has written a post" in refused.text) == (403, True)
+    assert member.send("/threads/1", to="/posts/1/edit", text="I take it all back.").status_code == 403
+    assert "I take it all back." not in member.open("/threads/1").text
+    assert member.open("/posts/999/edit").status_code == 404
+
+
 def test_nobody_answers_without_a_name(visitor: Visitor) -> None:
     answer = visitor.send("/login", to="/threads/1/replies", text="It was me, and I won't say who.")
     assert answer.headers["location"].startswith("/login")

@@ -7,14 +7,14 @@ from http import HTTPStatus
 from atlas import HTTPException, NotFound, ProblemResponse, Request, Response, render
 
 TITLES = {
-    403: "Not from here",
+    403: "Not like this",
     404: "Off the map",
     405: "No way through",
     413: "Too large for this ship",
     429: "Slow down a little",
 }
 MEANINGS = {
-    403: "This request did not come from a page of ours, or the page was open for too long. Go back and load it again.",
+    403: "You are not allowed to do that.",
     404: "There is nothing at this address.",
     405: "This address does not answer to that.",
     413: "What was sent is larger than this address accepts.",
@@ -28,8 +28,7 @@ def refusal(request: Request, error: HTTPException) -> Response:
     if _is_program(request):
         return ProblemResponse(status, HTTPStatus(status).phrase, error.detail, **error.members)
     meaning = MEANINGS.get(status, HTTPStatus(status).phrase)
-    detail = meaning if status == 403 else error.detail or meaning
-    context = {"status": status, "title": TITLES.get(status, "That did not work"), "detail": detail}
+    context = {"status": status, "title": TITLES.get(status, "That did not work"), "detail": _sentence(error.detail or meaning)}
     return render(request, "error.html", context, status_code=status)
 
 
@@ -44,6 +43,10 @@ def failure(request: Request, error: Exception) -> Response:
         return ProblemResponse(500, "Internal Server Error", f"It is in the log as {request.id}.")
     detail = f"Something went wrong on our side, and is written down as {request.id}."
     return render(request, "error.html", {"status": 500, "title": "Run aground", "detail": detail}, status_code=500)
+
+
+def _sentence(detail: str) -> str:
+    return detail[:1].upper() + detail[1:].removesuffix(".") + "."
 
 
 def _is_program(request: Request) -> bool:

@@ -30,7 +30,7 @@ def _member(db: sqlite3.Connection, name: str) -> tuple[Person, int, list[Thread
 
 
 class Account(Controller):
-    """The member's own settings. A class keeps together what belongs to one address."""
+    """The member's own settings."""
 
     def get(self, request: Request) -> Response:
         """The form, as things are."""

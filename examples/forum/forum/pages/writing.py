@@ -1,15 +1,16 @@
-"""Pages for writing: a new thread, and a reply. Only members come here, see ``application.py``."""
+"""Pages for writing: a new thread, a reply, and second thoughts. Only members come here, see ``application.py``."""
 
 from __future__ import annotations
 
 import sqlite3
 
-from atlas import AsyncRequest, NotFound, Response, redirect, render
+from atlas import AsyncRequest, Controller, Forbidden, NotFound, Response, redirect, render
 
 from forum.forms import PostDraft, ThreadDraft
 from forum.pages.reading import last_page, load_thread, show_thread
 from forum.store import boards, threads
 from forum.store.database import ask
+from forum.store.threads import Post
 
 
 async def new_thread(request: AsyncRequest) -> Response:
@@ -38,6 +39,37 @@ def _start(db: sqlite3.Connection, draft: ThreadDraft, author: int) -> int | Non
 async def _form(request: AsyncRequest, draft: ThreadDraft) -> Response:
     context = {"draft": draft, "boards": await ask(request, boards.every)}
     return render(request, "new_thread.html", context, status_code=422 if draft.errors else 200)
+
+
+class EditPost(Controller):
+    """One's own post, put another way. A class keeps together what belongs to one address."""
+
+    async def get(self, request: AsyncRequest, number: int) -> Response:
+        """The form with the post as it is."""
+        post = await self._own(request, number)
+        return self._form(request, post, PostDraft(post.text))
+
+    async def post(self, request: AsyncRequest, number: int) -> Response:
+        """Change it, and show it where it stands."""
+        post = await self._own(request, number)
+        draft = PostDraft.read(await request.form())
+        if draft.errors:
+            return self._form(request, post, draft)
+        await ask(request, threads.change, number, draft.text)
+        request.session.flash("Changed.", "success")
+        return redirect(request.url_for("post", number=number), 303)
+
+    async def _own(self, request: AsyncRequest, number: int) -> Post:
+        post = await ask(request, threads.find_post, number)
+        if post is None:
+            raise NotFound(f"There is no post {number}, or there is none any more.")
+        if post.author != request.user:
+            raise Forbidden("Only who has written a post can change it.")
+        return post
+
+    def _form(self, request: AsyncRequest, post: Post, draft: PostDraft) -> Response:
+        context = {"post": post, "draft": draft}
+        return render(request, "edit_post.html", context, status_code=422 if draft.errors else 200)
 
 
 async def reply(request: AsyncRequest, number: int) -> Response:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import sqlite3
 from collections import deque
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeAlias, TypeVar
 
-from atlas import AsyncRequest, in_thread
+from atlas import AsyncRequest, StartupError, in_thread
 
 P = ParamSpec("P")
 T = TypeVar("T")
+VERSION = 1  # of the tables in schema.sql
 Work: TypeAlias = Callable[Concatenate[sqlite3.Connection, P], T]
 
 
@@ -63,9 +63,15 @@ async def ask(request: AsyncRequest, work: Work[P, T], *args: P.args, **kwargs: 
 
 
 def create_tables(db: sqlite3.Connection) -> bool:
-    """Make the tables, unless they are there. Says whether they are new."""
-    with closing(db.execute("SELECT 1 FROM sqlite_master WHERE name = 'posts'")) as found:
-        if found.fetchone():
-            return False
-    db.executescript(f"BEGIN IMMEDIATE; {Path(__file__).with_name('schema.sql').read_text(encoding='utf-8')} COMMIT;")
-    return True
+    """Make the tables in a new file. Says whether it is new.
+
+    :raises StartupError: if the tables are those of another version of the forum.
+    """
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if version == 0:
+        schema = Path(__file__).with_name("schema.sql").read_text(encoding="utf-8")
+        db.executescript(f"BEGIN IMMEDIATE; {schema} COMMIT;")
+    elif version != VERSION:
+        (_, _, path) = db.execute("PRAGMA database_list").fetchone()
+        raise StartupError(f"{path} is of version {version} of the forum, and this is version {VERSION}: move it away")
+    return bool(version == 0)

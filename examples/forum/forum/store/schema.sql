@@ -1,3 +1,5 @@
+PRAGMA user_version = 1; -- the number in database.py; a change of the tables is a change of both
+
 CREATE TABLE people (
     number INTEGER PRIMARY KEY,
     name TEXT NOT NULL UNIQUE COLLATE NOCASE,
@@ -34,7 +36,8 @@ CREATE TABLE posts (
     thread INTEGER NOT NULL REFERENCES threads,
     author INTEGER NOT NULL REFERENCES people,
     text TEXT NOT NULL,
-    written INTEGER NOT NULL
+    written INTEGER NOT NULL,
+    changed INTEGER
 ) STRICT;
 CREATE INDEX posts_of_thread ON posts (thread, number);
 CREATE INDEX posts_of_author ON posts (author, number DESC);
@@ -46,6 +49,10 @@ CREATE TRIGGER post_written AFTER INSERT ON posts BEGIN
     INSERT INTO search (rowid, title, text)
         SELECT new.number, iif(posts = 0, title, ''), new.text FROM threads WHERE number = new.thread;
     UPDATE threads SET posts = posts + 1, last_post = new.written, last_author = new.author WHERE number = new.thread;
+END;
+
+CREATE TRIGGER post_changed AFTER UPDATE OF text ON posts BEGIN
+    UPDATE search SET text = new.text WHERE rowid = new.number;
 END;
 
 CREATE TABLE sessions (

@@ -42,6 +42,7 @@ class Post:
     thread: int
     text: str
     written: int
+    changed: int | None
     author: Person
 
 
@@ -70,7 +71,7 @@ _THREADS = """
     JOIN people AS answerers ON answerers.number = threads.last_author
 """
 _POSTS = f"""
-    SELECT posts.number, posts.thread, posts.text, posts.written, {PERSON_COLUMNS}
+    SELECT posts.number, posts.thread, posts.text, posts.written, posts.changed, {PERSON_COLUMNS}
     FROM posts
     JOIN people ON people.number = posts.author
 """
@@ -122,6 +123,12 @@ def posts_after(db: sqlite3.Connection, thread: int, number: int) -> list[Post]:
     return [_post(*row) for row in rows]
 
 
+def find_post(db: sqlite3.Connection, number: int) -> Post | None:
+    """The post of that number."""
+    row = db.execute(f"{_POSTS} WHERE posts.number = ?", (number,)).fetchone()
+    return _post(*row) if row else None
+
+
 def place_of(db: sqlite3.Connection, post: int) -> Place | None:
     """Where a post stands."""
     row = db.execute(
@@ -159,11 +166,16 @@ def reply(db: sqlite3.Connection, thread: int, author: int, text: str, *, when: 
     return cursor.lastrowid
 
 
+def change(db: sqlite3.Connection, post: int, text: str) -> None:
+    """What somebody has written is put another way."""
+    db.execute("UPDATE posts SET text = ?, changed = ? WHERE number = ?", (text, int(time.time()), post))
+
+
 def add_views(db: sqlite3.Connection, counted: Mapping[int, int]) -> None:
     """Somebody has read these threads, so many times."""
     pairs = [(views, number) for number, views in counted.items()]
     db.executemany("UPDATE threads SET views = views + ? WHERE number = ?", pairs)
 
 
-def _post(number: int, thread: int, text: str, written: int, *person: object) -> Post:
-    return Post(number, thread, text, written, Person(*person))  # type: ignore[arg-type]  # the columns of a person
+def _post(number: int, thread: int, text: str, written: int, changed: int | None, *person: object) -> Post:
+    return Post(number, thread, text, written, changed, Person(*person))  # type: ignore[arg-type]  # the columns of a person
