@@ -29,7 +29,9 @@ def test_an_error_page_knows_who_is_asking_and_keeps_what_was_to_be_said(member:
     assert "Welcome aboard" in member.open("/").text
 
 
-def test_a_surprise_says_only_its_number(app: Application, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_surprise_says_only_its_number(
+    app: Application, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     def broken(*_: object, **__: object) -> None:
         raise sqlite3.OperationalError("disk I/O error in a secret place")
 
@@ -38,6 +40,7 @@ def test_a_surprise_says_only_its_number(app: Application, monkeypatch: pytest.M
         page = client.get("/", headers=BROWSER)
         assert (page.status_code, "Run aground" in page.text) == (500, True)
         assert page.headers["x-request-id"] in page.text
+        assert page.headers["x-request-id"] in caplog.text
         assert "secret place" not in page.text
         assert client.get("/api/threads").json()["title"] == "Internal Server Error"
 

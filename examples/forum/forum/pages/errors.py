@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from http import HTTPStatus
 
 from atlas import HTTPException, NotFound, ProblemResponse, Request, Response, render
+
+_log = logging.getLogger("forum")
 
 TITLES = {
     403: "Not like this",
@@ -27,9 +30,8 @@ def refusal(request: Request, error: HTTPException) -> Response:
     status = error.status_code
     if _is_program(request):
         return ProblemResponse(status, HTTPStatus(status).phrase, error.detail, **error.members)
-    meaning = MEANINGS.get(status, HTTPStatus(status).phrase)
-    context = {"status": status, "title": TITLES.get(status, "That did not work"), "detail": _sentence(error.detail or meaning)}
-    return render(request, "error.html", context, status_code=status)
+    detail = error.detail or MEANINGS.get(status, HTTPStatus(status).phrase)
+    return _page(request, status, TITLES.get(status, "That did not work"), detail)
 
 
 def too_far(request: Request, error: OverflowError) -> Response:
@@ -38,15 +40,21 @@ def too_far(request: Request, error: OverflowError) -> Response:
 
 
 def failure(request: Request, error: Exception) -> Response:
-    """Something is broken on our side. The page tells nothing of it but the number under which it is in the log."""
+    """Something is broken on our side. The page tells nothing of it but the number to look for in the log.
+
+    Atlas writes the traceback there; with the number one finds the right one.
+    """
+    _log.error("request %s has failed: %s %s", request.id, request.method, request.path)
+    detail = f"Something went wrong on our side, and is written down as {request.id}"
     if _is_program(request):
-        return ProblemResponse(500, "Internal Server Error", f"It is in the log as {request.id}.")
-    detail = f"Something went wrong on our side, and is written down as {request.id}."
-    return render(request, "error.html", {"status": 500, "title": "Run aground", "detail": detail}, status_code=500)
+        return ProblemResponse(500, "Internal Server Error", f"{detail}.")
+    return _page(request, 500, "Run aground", detail)
 
 
-def _sentence(detail: str) -> str:
-    return detail[:1].upper() + detail[1:].removesuffix(".") + "."
+def _page(request: Request, status: int, title: str, detail: str) -> Response:
+    sentence = detail[:1].upper() + detail[1:].removesuffix(".") + "."
+    context = {"status": status, "title": title, "detail": sentence}
+    return render(request, "error.html", context, status_code=status)
 
 
 def _is_program(request: Request) -> bool:
