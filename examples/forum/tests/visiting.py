@@ -7,7 +7,7 @@ from html import unescape
 from typing import Any
 
 from atlas import TestClient
-from atlas.testing.response import Response
+from atlas.testing import Response
 
 PASSWORD = "correct horse battery"
 BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
