@@ -83,6 +83,8 @@ class Server:
         self._loop = asyncio.get_running_loop()
         own = sockets is None
         self.sockets = list(sockets) if sockets is not None else listener.bind(self.settings)
+        for sock in self.sockets:
+            _send_at_once(sock)
         lifespan = Lifespan(self._choice.asgi, self.settings.lifespan)
         try:
             if not await self._unless_hurried(lifespan.startup()):
@@ -233,6 +235,15 @@ async def _all_done(gateway: ASGIGateway, drained: asyncio.Event) -> None:
     while gateway.tasks:
         await asyncio.wait(gateway.tasks)
         await asyncio.sleep(0)  # their callbacks take them out of the set
+
+
+def _send_at_once(sock: socket.socket) -> None:
+    """Let no small piece wait for the acknowledgement of the one before (RFC 1122 4.2.3.4): connections inherit it.
+
+    asyncio's own loop sees to it only where a socket's ``proto`` says TCP, which is 0 for most.
+    """
+    if sock.family in (socket.AF_INET, socket.AF_INET6):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _with(settings: Settings | None, overrides: dict[str, Any]) -> Settings:

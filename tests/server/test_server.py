@@ -1,9 +1,11 @@
 """The server from Python: what it takes, when it counts as started, and every way to stop it."""
 
 import asyncio
+import gc
 import os
 import signal
 import socket
+from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -219,3 +221,34 @@ def test_run_finds_an_application_by_its_name(tmp_path: Path, monkeypatch: pytes
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(StartupError, match="there is no module 'nowhere_to_be_found'"):
         run("nowhere_to_be_found:app", app_dir=str(tmp_path), log_level="critical")
+
+
+def test_small_pieces_leave_at_once_on_every_loop() -> None:
+    """Where each waits for the acknowledgement of the one before, a client that delays those gets 25 a second."""
+    for loop in ("asyncio", "uvloop"):
+        with socket.socket() as given:  # its proto is 0, so that asyncio doesn't know it for TCP
+            given.bind(("127.0.0.1", 0))
+            given.listen()
+            server = Server(hello, loop=loop, lifespan="off", access_log=False)  # type: ignore[arg-type]
+            server.serve = partial(server.serve, [given])  # type: ignore[method-assign]
+            with server.in_thread(), socket.create_connection(given.getsockname()) as client:
+                client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                assert client.recv(65536)
+                assert given.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+                for accepted in accepted_from(client):
+                    assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def accepted_from(client: socket.socket) -> list[socket.socket]:
+    """The server's end of a connection, where it is an object of Python: uvloop has its own."""
+    found = [each for each in gc.get_objects() if isinstance(each, socket.socket) and each.fileno() != -1]
+    ends = [each for each in found if peer_of(each) == client.getsockname()]
+    assert len(ends) <= 1
+    return ends
+
+
+def peer_of(each: socket.socket) -> Any:
+    try:
+        return each.getpeername()
+    except OSError:
+        return None
