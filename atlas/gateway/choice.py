@@ -69,9 +69,10 @@ _HINTS = {
 }
 
 
-def _is_async(app: Callable[..., Any]) -> bool:
+def _is_async(app: Any) -> bool:
     """Whether it, or what it says that it wraps, is ``async def``."""
-    return any(inspect.iscoroutinefunction(inspect.unwrap(each)) for each in (app, type(app).__call__))
+    calls = [app] if inspect.isclass(app) else [app, app.__call__]  # an object may have a __call__ of its own
+    return any(inspect.iscoroutinefunction(inspect.unwrap(each)) for each in calls)
 
 
 def _two_calls(app: type[Any]) -> str:

@@ -44,6 +44,15 @@ class PlainObject:
     def __call__(self, scope: Any, receive: Any, send: Any) -> None: ...
 
 
+class OwnCall:
+    """Each object has a call of its own, as a middleware may have that knows several versions of ASGI."""
+
+    __slots__ = ("__call__",)
+
+    def __init__(self, call: Any) -> None:
+        self.__call__ = call
+
+
 class PerRequest:
     """ASGI 3 as a class: an object for each request, which is awaited."""
 
@@ -82,6 +91,8 @@ def with_four(scope: Any, receive: Any, send: Any, more: Any) -> None: ...
         Object().method,
         functools.partial(coroutine_function, {}),
         around_a_coroutine_function,
+        OwnCall(coroutine_function),
+        OwnCall(Object().method),
         PerRequest,
         lambda *_: None,
     ],

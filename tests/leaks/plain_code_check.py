@@ -15,7 +15,7 @@ from typing import Any
 from atlas import Application, Request, Route, Server, Settings, StreamingResponse, await_
 
 sys.path.insert(0, str(Path(__file__).parent))
-from leak_check import check, connect_and_close, cut_the_cycles_of_asyncio, request, reset  # noqa: E402
+from leak_check import check, connect_and_close, cut_the_cycles_of_asyncio, request, reset
 
 HELLO = b"hello\n\n"
 

@@ -1,0 +1,47 @@
+"""Waiting in plain code as a type checker sees it. Never run: only checked."""
+
+from __future__ import annotations
+
+from typing import Any, assert_type
+
+from atlas import Server, await_, in_thread
+from atlas.gateway.lasgi import PlainReceive, PlainSend, PlainToASGI
+from atlas.gateway.locals import Local
+from atlas.gateway.locks import Lock
+from atlas.gateway.threads import Threads
+from atlas.types import ASGIApp, Event, Scope
+
+lock = Lock()
+current = Local(user=None)
+
+
+def plain(scope: Scope, receive: PlainReceive, send: PlainSend) -> None:
+    event = receive()
+    assert_type(event, Event)
+    assert_type(send({"type": "http.response.start", "status": 200}), None)
+
+
+def serving() -> None:
+    Server(plain, interface="lasgi", dev=True)
+    app: ASGIApp = PlainToASGI(plain)
+    Server(app)
+
+
+def waiting() -> None:
+    with lock as nothing:
+        assert_type(nothing, None)
+    assert_type(await_(in_thread(divmod, 7, 2)), tuple[int, int])
+    assert_type(lock.locked(), bool)
+    assert_type(lock.acquire(), None)
+    lock.release()
+
+
+async def coroutine() -> None:
+    async with lock:
+        assert_type(await Threads(most=3).run(len, "abc"), int)
+
+
+def values() -> None:
+    current.user = "ann"
+    assert_type(current.user, Any)
+    del current.user
