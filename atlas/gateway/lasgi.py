@@ -18,6 +18,7 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
+from atlas._speedups.finished import none
 from atlas.gateway.greenlets import Greenlets, await_, can_wait
 from atlas.types import Event, Receive, Scope, Send
 
@@ -26,6 +27,8 @@ __all__ = ["LASGIApp", "PlainReceive", "PlainSend", "PlainToASGI"]
 PlainReceive: TypeAlias = Callable[[], Event]
 PlainSend: TypeAlias = Callable[[Event], None]
 LASGIApp: TypeAlias = Callable[[Scope, PlainReceive, PlainSend], Any]
+
+_DONE = none()  # what our own ``send`` returns where nothing has to wait
 
 
 class PlainToASGI:
@@ -55,13 +58,16 @@ def _plain(call: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
     """``receive`` or ``send`` for plain code; in a coroutine it is still to be awaited."""
 
     def plain(*event: Any) -> Any:
-        if not can_wait() and asyncio._get_running_loop() is not None:
-            return call(*event)
-        return await_(_called(call, event))
+        if asyncio._get_running_loop() is None:
+            return await_(_called(call, event))
+        awaitable = call(*event)
+        if not can_wait():
+            return awaitable
+        return None if awaitable is _DONE else await_(awaitable)
 
     return plain
 
 
 async def _called(call: Callable[..., Awaitable[Any]], event: tuple[Any, ...]) -> Any:
-    """The call is made here, on the loop: the plain code may be in a thread."""
+    """For plain code in a thread: the call is made here, on the loop."""
     return await call(*event)
