@@ -35,6 +35,18 @@ template = code("/srv/shop/templates/home.html", CALLS, "jinja")
 frozen = code("<frozen importlib._bootstrap>", CALLS, "importlib._bootstrap")
 debugger = code(LIBRARY.parent / "pdb.py", CALLS, "pdb")
 
+step = code(
+    ATLAS / "gateway" / "no_such_file.py",
+    """
+def f(coroutine):
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        return stop.value
+""",
+    "atlas.gateway.steps",
+)
+
 
 def here() -> FrameType | None:
     """The frame that called: where the test's last function stands."""
@@ -113,18 +125,9 @@ def test_async_functions_are_told_apart() -> None:
     view = code("/srv/shop/views.py", "\nasync def f(inner, *rest):\n    return inner(*rest)\n")
     pages = code("/srv/shop/views.py", "\nasync def f(inner, *rest):\n    yield inner(*rest)\n")
 
-    def step(*rest: Any) -> Any:
-        with pytest.raises(StopIteration) as stop:
-            view(*rest).send(None)
-        return stop.value.value
-
-    def first_page(*rest: Any) -> Any:
-        with pytest.raises(StopIteration) as stop:
-            pages(*rest).asend(None).send(None)
-        return stop.value.value
-
     below = frozenset(chain(sys._getframe()))
-    found = [find(call(here), below) for call in (own, step, first_page)]
+    frames = [own(here), step(view(here)), step(pages(here).asend(None))]
+    found = [find(frame, below) for frame in frames]
     assert [culprit.is_async for culprit in found if culprit] == [False, True, True]
 
 

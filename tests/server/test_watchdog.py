@@ -13,7 +13,7 @@ import pytest
 
 from atlas import Application, Route
 from atlas.server.watchdog import Watchdog
-from tests.server.test_culprits import chain, code, here, ours
+from tests.server.test_culprits import chain, code, here, ours, step
 
 PATIENCE = 10.0
 
@@ -113,12 +113,7 @@ def test_once_for_each_place(case: Case, told: Told) -> None:
 
 
 def test_an_async_function_gets_another_advice(case: Case, told: Told) -> None:
-    def step(inner: Any) -> Any:
-        with pytest.raises(StopIteration) as stop:
-            async_view(inner).send(None)
-        return stop.value.value
-
-    case.sees(step, sign_comes_with=2)
+    case.sees(lambda inner: step(async_view(inner)), sign_comes_with=2)
     assert told.lines[0].splitlines()[-1] == "await in_thread(function, ...) moves what takes long to a thread."
 
 
