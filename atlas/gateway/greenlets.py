@@ -124,7 +124,10 @@ def _resume(worker: _Waiting, value: Any) -> Any:
 def _throw(worker: _Waiting, error: BaseException) -> Any:
     """The same with the exception of what was awaited, whose traceback a mere ``throw(error)`` would cut off."""
     worker.parent = getcurrent()
-    return worker.throw(type(error), error, error.__traceback__)
+    try:
+        return worker.throw(type(error), error, error.__traceback__)
+    finally:
+        del error  # where it is raised again its traceback knows this frame
 
 
 def _new_worker() -> _Waiting:

@@ -467,3 +467,33 @@ class Rest:
                 yield self.call.send(None)
             except StopIteration as stop:
                 return stop.value
+
+
+def test_an_exception_that_passes_through_keeps_nothing_alive(run: Callable[..., Any]) -> None:
+    async def fail() -> None:
+        await asyncio.sleep(0)
+        raise KeyError("from below")
+
+    class Thing:
+        pass
+
+    things: list[weakref.ref[Any]] = []
+
+    def work() -> None:
+        thing = Thing()
+        things.append(weakref.ref(thing))
+        await_(fail())
+
+    async def go() -> None:
+        try:
+            await run(work)
+        except KeyError:
+            pass
+
+    gc.collect()
+    gc.disable()
+    try:
+        asyncio.run(go())
+        assert things[0]() is None
+    finally:
+        gc.enable()
