@@ -16,7 +16,7 @@ from atlas.web.headers import MutableHeaders, encode_field
 
 __all__ = ["ClientOptions", "Engine", "HeaderFields", "Options", "TooManyRedirects"]
 
-HeaderFields: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
+HeaderFields: TypeAlias = Mapping[str, str | bytes] | Iterable[tuple[str, str | bytes]]
 
 _MOST_REDIRECTS = 20
 _STANDARD = {"accept": "*/*", "accept-encoding": "gzip, deflate", "user-agent": "atlas-testclient"}
@@ -70,7 +70,7 @@ class Engine:
             raise TypeError(f"expected an ASGI application (something that can be called), got {app!r}")
         self.cookies = Cookies(options.get("cookies"))
         self.headers = MutableHeaders([encode_field(name, value) for name, value in _STANDARD.items()])
-        self.headers.update(_as_dict(options.get("headers")))
+        _replace(self.headers, _pairs(options.get("headers")))
         self.auth = options.get("auth")
         self.follow_redirects = options.get("follow_redirects", False)
         self._base_url = URL(options["base_url"]) if "base_url" in options else None
@@ -169,10 +169,10 @@ class Engine:
             about.setdefault("content-length", "0")  # RFC 9110 8.6: these say that there is nothing
         headers = MutableHeaders([(b"host", address.netloc.encode("ascii")), *self.headers.raw])
         headers.update(about)
-        own = _as_dict(options.get("headers"))
-        headers.update(own)
+        own = _pairs(options.get("headers"))
+        _replace(headers, own)
         auth = options.get("auth") or self.auth
-        if auth is not None and "authorization" not in own:
+        if auth is not None and not any(name == "authorization" for name, _ in own):
             headers["authorization"] = "Basic " + base64.b64encode(":".join(auth).encode()).decode("ascii")
         self._add_cookies(headers, address, options.get("cookies"))
         return SentRequest(method.upper(), address, ResponseHeaders(headers.raw), body)
@@ -208,5 +208,18 @@ def _transport(app: ASGIApp, options: ClientOptions) -> Transport:
     return InProcess(app, root_path, client, options.get("raise_server_exceptions", True))
 
 
-def _as_dict(fields: HeaderFields | None) -> dict[str, str]:
-    return {name.lower(): value for name, value in dict(fields or {}).items()}
+def _pairs(fields: HeaderFields | None) -> list[tuple[str, str]]:
+    """Names in lower case, and values as text; bytes are for what no text can say."""
+    given = fields.items() if isinstance(fields, Mapping) else fields or ()
+    return [(name.lower(), value.decode("latin-1") if isinstance(value, bytes) else value) for name, value in given]
+
+
+def _replace(headers: MutableHeaders, fields: list[tuple[str, str]]) -> None:
+    """Put these fields in the place of those with their names; a name that comes twice is sent twice."""
+    put: set[str] = set()
+    for name, value in fields:
+        if name in put:
+            headers.add(name, value)
+        else:
+            headers[name] = value
+            put.add(name)

@@ -48,6 +48,13 @@ def test_a_request() -> None:
     ]
 
 
+def test_fields_as_bytes_and_fields_that_come_twice() -> None:
+    fields: Any = [("X-A", b"caf\xe9"), ("x-b", "1"), ("X-B", b"2"), ("accept", "text/plain")]
+    text = ask("get", "/", headers=fields).content
+    assert b"accept: text/plain\n" in text
+    assert text.strip().endswith(b"x-a: caf\xe9\nx-b: 1\nx-b: 2")
+
+
 def test_what_every_request_carries() -> None:
     client = {
         "base_url": "https://site.test/api",

@@ -1,49 +1,80 @@
-"""How the tests of the web half ask an application: without sockets, each request on a loop of its own."""
+"""How the tests of the web half ask an application: each in every way, see ``ways``.
+
+``pytest tests/web -k native`` runs one way. What no client can ask says so by ``in_process(reason)``; where a server
+has a mind of its own, ``server_differs("uvicorn", reason=...)`` leaves it out; ``test_ways.py`` has the list of both.
+"""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 
+from tests.web.ways import asking
+from tests.web.ways.servers import LoopThread
+
 Ask = Callable[..., httpx.Response]
 Drive = Callable[..., list[dict[str, Any]]]
+REQUEST = {"type": "http.request", "body": b""}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for line in (
+        "in_process(reason): asked in the test's own process alone",
+        "server_differs(*ways, reason): these servers answer by themselves, or otherwise",
+        "known_mistake(*ways, reason): does not work in these ways yet",
+    ):
+        config.addinivalue_line("markers", line)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "way" in metafunc.fixturenames:
+        alone = metafunc.definition.get_closest_marker("in_process")
+        metafunc.parametrize("way", asking.WAYS[:1] if alone else asking.WAYS, indirect=True)
+
+
+@pytest.fixture(scope="session")
+def loop_thread() -> LoopThread:
+    return LoopThread()
 
 
 @pytest.fixture
-def ask() -> Ask:
-    """``ask(app, method, path, **options)`` sends a request with httpx and returns the response, not redirected."""
-
-    def ask_once(app: Any, method: str, path: str, **options: Any) -> httpx.Response:
-        async def go() -> httpx.Response:
-            transport = httpx.ASGITransport(app=app)
-            async with httpx.AsyncClient(transport=transport, base_url="http://site.test") as client:
-                return await client.request(method, path, **options)
-
-        return asyncio.run(go())
-
-    return ask_once
+def way(request: pytest.FixtureRequest, loop_thread: LoopThread) -> asking.Way:
+    """How this run of the test asks."""
+    if request.param == "in-process":
+        return asking.InProcess()
+    for marker in request.node.iter_markers("server_differs"):
+        if request.param in marker.args:
+            pytest.skip(marker.kwargs["reason"])
+    for marker in request.node.iter_markers("known_mistake"):
+        if request.param in marker.args:
+            request.applymarker(pytest.mark.xfail(reason=marker.kwargs["reason"], strict=False))
+    return asking.OverSocket(request.param, loop_thread)
 
 
 @pytest.fixture
-def drive() -> Drive:
-    """``drive(app, events, **scope)`` calls an application with a scope of one's own; what it sent comes back."""
+def ask(way: asking.Way) -> Ask:
+    """``ask(app, method, path, **options)`` sends a request as httpx does; the response is not redirected."""
+    return way.ask
+
+
+@pytest.fixture
+def drive(way: asking.Way) -> Drive:
+    """``drive(app, events, **scope)`` sends a request as ASGI tells it; what the application sent comes back."""
 
     def drive_once(app: Any, events: list[dict[str, Any]] | None = None, **scope: Any) -> list[dict[str, Any]]:
-        sent: list[dict[str, Any]] = []
-        waiting = list(events if events is not None else [{"type": "http.request", "body": b""}])
-
-        async def receive() -> dict[str, Any]:
-            return waiting.pop(0)
-
-        async def send(event: dict[str, Any]) -> None:
-            sent.append(event)
-
-        whole = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": [], **scope}
-        asyncio.run(app(whole, receive, send))
-        return sent
+        return way.drive(app, [REQUEST] if events is None else events, **scope)
 
     return drive_once
+
+
+@pytest.fixture
+def call() -> Drive:
+    """As ``drive``, for what no client can send: a lifespan, a handshake, a scope of one's own."""
+
+    def call_once(app: Any, events: list[dict[str, Any]] | None = None, **scope: Any) -> list[dict[str, Any]]:
+        return asking.call(app, [REQUEST] if events is None else events, **scope)
+
+    return call_once

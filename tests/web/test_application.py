@@ -2,7 +2,8 @@ import asyncio
 import logging
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urljoin
@@ -258,18 +259,22 @@ def test_a_stream(ask: Ask) -> None:
     assert ask(Application([Route("/", lambda request: StreamingResponse(["a", "b"]))]), "GET", "/").text == "ab"
 
 
-def test_state_of_the_lifespan_reaches_the_request(drive: Drive) -> None:
-    app = Application([Route("/", lambda request: str(request.state.pool))])
-    assert drive(app, state={"pool": 5})[1]["body"] == b"5"
+def test_state_of_the_lifespan_reaches_the_request(ask: Ask) -> None:
+    @asynccontextmanager
+    async def life(app: Application) -> AsyncIterator[dict[str, Any]]:
+        yield {"pool": 5}
+
+    app = Application([Route("/", lambda request: str(request.state.pool))], lifespan=life)
+    assert ask(app, "GET", "/").text == "5"
     app.state.name = "x"
     assert app.state["name"] == "x"
 
 
-def test_a_websocket_is_refused(drive: Drive) -> None:
-    assert drive(Application(), type="websocket") == [{"type": "websocket.close", "code": 1000}]
+def test_a_websocket_is_refused(call: Drive) -> None:
+    assert call(Application(), type="websocket") == [{"type": "websocket.close", "code": 1000}]
 
 
-def test_what_the_start_finds_wrong_is_told_to_the_server(drive: Drive) -> None:
+def test_what_the_start_finds_wrong_is_told_to_the_server(call: Drive) -> None:
     class Needy:
         def bind(self, application: Application) -> None:
             raise StartupError("Needy: no secret key")
@@ -277,20 +282,20 @@ def test_what_the_start_finds_wrong_is_told_to_the_server(drive: Drive) -> None:
         def before(self, request: Request) -> None: ...
 
     app = Application([Route("/", broken)], middleware=[Needy()])
-    sent = drive(app, [{"type": "lifespan.startup"}], type="lifespan")
+    sent = call(app, [{"type": "lifespan.startup"}], type="lifespan")
     assert sent == [{"type": "lifespan.startup.failed", "message": "Needy: no secret key"}]
 
 
-def test_the_configuration_may_set_the_level_of_the_log(drive: Drive, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_configuration_may_set_the_level_of_the_log(call: Drive, monkeypatch: pytest.MonkeyPatch) -> None:
     log = logging.getLogger("atlas.web")
     monkeypatch.setattr(log, "level", log.level)  # put back at the end
-    drive(Application(config={"log_level": "error"}), [{"type": "lifespan.startup"}, {}], type="lifespan")
+    call(Application(config={"log_level": "error"}), [{"type": "lifespan.startup"}, {}], type="lifespan")
     assert log.level == logging.ERROR
 
 
-def test_an_unknown_scope_is_the_callers_fault(drive: Drive) -> None:
+def test_an_unknown_scope_is_the_callers_fault(call: Drive) -> None:
     with pytest.raises(RuntimeError, match="expected a scope of type http, websocket or lifespan, got 'smtp'"):
-        drive(Application(), type="smtp")
+        call(Application(), type="smtp")
 
 
 def test_jinja_is_loaded_only_by_those_who_have_templates(tmp_path: Path) -> None:

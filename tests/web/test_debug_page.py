@@ -2,12 +2,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from atlas import Application, Request, Route, render
-from atlas.testing import TestClient
 from atlas.web.debug_page import debug_page, routes_table
 
+Ask = Callable[..., httpx.Response]
+Page = Callable[..., str]
 BROWSER = {"accept": "text/html", "cookie": "session=hush", "authorization": "Bearer hush-hush"}
 
 
@@ -27,16 +29,19 @@ def deep(request: Request) -> None:
     json.loads("{")
 
 
-def page(controller: Callable[..., Any], path: str, url: str, **options: Any) -> str:
-    app = Application([Route(path, controller)], debug=True, **options)
-    with TestClient(app, raise_server_exceptions=False) as client:
-        response = client.get(url, headers=BROWSER)
-    assert response.status_code == 500
-    assert response.headers["content-type"] == "text/html; charset=utf-8"
-    return response.text
+@pytest.fixture
+def page(ask: Ask) -> Page:
+    def page_of(controller: Callable[..., Any], path: str, url: str, **options: Any) -> str:
+        app = Application([Route(path, controller)], debug=True, **options)
+        response = ask(app, "GET", url, headers=BROWSER)
+        assert response.status_code == 500
+        assert response.headers["content-type"] == "text/html; charset=utf-8"
+        return response.text
+
+    return page_of
 
 
-def test_it_shows_what_happened_and_where() -> None:
+def test_it_shows_what_happened_and_where(page: Page) -> None:
     text = page(boom, "/lakes/{lake}", "/lakes/Ness?q=x")
     assert "ValueError" in text
     assert "no such lake: Ness" in text
@@ -46,7 +51,7 @@ def test_it_shows_what_happened_and_where() -> None:
     assert "Evil, whose repr raised RuntimeError" in text
 
 
-def test_nothing_in_it_is_markup_and_nothing_a_secret() -> None:
+def test_nothing_in_it_is_markup_and_nothing_a_secret(page: Page) -> None:
     text = page(boom, "/lakes/{lake}", "/lakes/<b>?token=hush")
     assert "<script" not in text
     assert "<b>?" not in text
@@ -56,13 +61,13 @@ def test_nothing_in_it_is_markup_and_nothing_a_secret() -> None:
     assert "session=hush" not in text
 
 
-def test_it_loads_nothing() -> None:
+def test_it_loads_nothing(page: Page) -> None:
     text = page(deep, "/", "/")
     for word in ("<script", "<link", "src=", "@import", "url("):
         assert word not in text
 
 
-def test_own_frames_are_open_and_others_folded() -> None:
+def test_own_frames_are_open_and_others_folded(page: Page) -> None:
     text = page(deep, "/", "/")
     assert '<details class="frame own" open>' in text
     assert '<details class="others">' in text
@@ -70,13 +75,13 @@ def test_own_frames_are_open_and_others_folded() -> None:
 
 
 @pytest.mark.parametrize("run", ["inline", "greenlet", "thread"])
-def test_the_way_in_is_left_out(run: str) -> None:
+def test_the_way_in_is_left_out(ask: Ask, run: str) -> None:
     app = Application([Route("/lakes/{lake}", boom, run=run)], debug=True)  # type: ignore[arg-type]
-    text = TestClient(app, raise_server_exceptions=False).get("/lakes/Ness", headers=BROWSER).text
+    text = ask(app, "GET", "/lakes/Ness", headers=BROWSER).text
     assert text.count('<details class="frame') == 1
 
 
-def test_the_line_of_a_template(tmp_path: Path) -> None:
+def test_the_line_of_a_template(page: Page, tmp_path: Path) -> None:
     (tmp_path / "page.html").write_text("<h1>Lakes</h1>\n{{ lake.depth }}\n")
     config = {"template_dirs": [str(tmp_path)]}
     text = page(lambda request: render(request, "page.html", {"lake": {}}), "/", "/", config=config)

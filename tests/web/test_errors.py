@@ -4,12 +4,13 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
 
 from atlas import Application, BadRequest, HTTPException, NotFound, Request, Route, TooManyRequests, Unauthorized, abort
-from atlas.testing import Response, TestClient
 from atlas.web.errors import error_response, status_phrase
 
+Answered = Callable[..., httpx.Response]
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
 
@@ -68,19 +69,22 @@ def boom(request: Request) -> None:
     raise RuntimeError("<secret>")
 
 
-def answered(accept: str, path: str = "/", *, debug: bool) -> Response:
-    app = Application([Route("/", boom)], debug=debug)
-    return TestClient(app, raise_server_exceptions=False).get(path, headers={"accept": accept})
+@pytest.fixture
+def answered(ask: Callable[..., httpx.Response]) -> Answered:
+    def answer(accept: str, path: str = "/", *, debug: bool) -> httpx.Response:
+        return ask(Application([Route("/", boom)], debug=debug), "GET", path, headers={"accept": accept})
+
+    return answer
 
 
-def test_a_surprise_tells_nothing() -> None:
+def test_a_surprise_tells_nothing(answered: Answered) -> None:
     page, problem = answered(BROWSER, debug=False), answered("*/*", debug=False)
     assert (page.status_code, problem.json()) == (500, {"title": "Internal Server Error", "status": 500})
     for word in ("RuntimeError", "secret", "Traceback", "boom", ".py"):
         assert word not in page.text
 
 
-def test_with_debug_it_tells_everything() -> None:
+def test_with_debug_it_tells_everything(answered: Answered) -> None:
     page, problem = answered(BROWSER, debug=True), answered("*/*", debug=True)
     assert "&lt;secret&gt;" in page.text
     assert "<secret>" not in page.text
@@ -90,7 +94,7 @@ def test_with_debug_it_tells_everything() -> None:
     assert page.headers["vary"] == problem.headers["vary"] == "accept"
 
 
-def test_only_with_debug_a_lost_visitor_sees_the_routes() -> None:
+def test_only_with_debug_a_lost_visitor_sees_the_routes(answered: Answered) -> None:
     assert "boom" in answered(BROWSER, "/nowhere", debug=True).text
     assert "boom" not in answered(BROWSER, "/nowhere", debug=False).text
     assert "boom" not in answered("*/*", "/nowhere", debug=True).text
@@ -117,19 +121,20 @@ class Odd(Exception):
 
 @pytest.mark.parametrize("accept", [BROWSER, "*/*"])
 @pytest.mark.parametrize("make", [Silent, Odd, lambda: ValueError("\ud800")])
-def test_whatever_is_raised_is_answered(accept: str, make: Callable[[], Exception]) -> None:
+def test_whatever_is_raised_is_answered(
+    ask: Callable[..., httpx.Response], accept: str, make: Callable[[], Exception]
+) -> None:
     def fail(request: Request) -> None:
         evil = [Evil()]
         _evil_too, *_ = evil
         raise make()
 
-    client = TestClient(Application([Route("/", fail)], debug=True), raise_server_exceptions=False)
-    response = client.get("/", headers={"accept": accept})
+    response = ask(Application([Route("/", fail)], debug=True), "GET", "/", headers={"accept": accept})
     assert response.status_code == 500
     assert "fail" in response.text
 
 
-def test_a_debug_page_that_fails_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_debug_page_that_fails_tells_nothing(answered: Answered, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(error: Exception) -> None:
         raise RuntimeError("broken")
 
@@ -143,7 +148,7 @@ def test_a_detail_that_is_no_text(accept: str) -> None:
 
 
 @pytest.mark.parametrize("debug", [True, False])
-def test_a_page_allows_itself_its_own_style_and_nothing_else(debug: bool) -> None:
+def test_a_page_allows_itself_its_own_style_and_nothing_else(answered: Answered, debug: bool) -> None:
     response = answered(BROWSER, debug=debug)
     style = response.text.partition("<style>")[2].partition("</style>")[0]
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()

@@ -123,9 +123,9 @@ def test_the_same_twice_on_one_host_names_both_lines() -> None:
 @pytest.mark.parametrize(
     ("path", "body"),
     [
-        ("/app/", "BREW /app /app/"),
-        ("/app/x//y", "BREW /app /app/x//y"),
-        ("/users/%C3%BC%2F/files/z", "BREW /users/ü//files /users/ü//files/z"),
+        ("/app/", "PURGE /app /app/"),
+        ("/app/x//y", "PURGE /app /app/x//y"),
+        ("/users/%C3%BC%2F/files/z", "PURGE /users/ü//files /users/ü//files/z"),
     ],
 )
 def test_a_mount_gets_what_is_below_it(ask: Ask, path: str, body: str) -> None:
@@ -133,7 +133,7 @@ def test_a_mount_gets_what_is_below_it(ask: Ask, path: str, body: str) -> None:
         [Mount("/app", foreign, name="app"), Include("/users/{name}", [Mount("/files", foreign, name="files")])],
         middleware=[Mark("a")],
     )
-    response = ask(app, "BREW", path)
+    response = ask(app, "PURGE", path)
     assert (response.status_code, response.text, response.headers["x-marks"]) == (200, body, "a")
     assert app.url_for("app", path="/x/y") == "/app/x/y"
     assert app.url_for("files", name="a b", path="x") == "/users/a%20b/files/x"
@@ -164,27 +164,27 @@ def test_a_body_that_middleware_has_read_comes_again(ask: Ask) -> None:
     assert ask(Application([Mount("/", foreign)], middleware=[read]), "POST", "/", content=b"abc").text == "POST  / abc"
 
 
-def test_its_lifespan_runs_inside(drive: Drive) -> None:
+def test_its_lifespan_runs_inside(call: Drive) -> None:
     app = Application([Mount("/a", foreign), Mount("/b", foreign)])
     seen = []
     app.on_startup(lambda: seen.append("start"))
     state: dict[str, Any] = {}
-    sent = drive(app, [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}], type="lifespan", state=state)
+    sent = call(app, [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}], type="lifespan", state=state)
     assert [event["type"] for event in sent] == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
     assert (seen, state) == (["start"], {"pool": "open"})
 
 
-def test_a_mount_that_cannot_start_stops_the_start(drive: Drive) -> None:
+def test_a_mount_that_cannot_start_stops_the_start(call: Drive) -> None:
     async def broken(scope: Any, receive: Any, send: Any) -> None:
         await receive()
         await send({"type": "lifespan.startup.failed", "message": "no database"})
 
-    sent = drive(
+    sent = call(
         Application([Mount("/a", foreign), Mount("/b", broken)]), [{"type": "lifespan.startup"}], type="lifespan"
     )
     assert sent == [{"type": "lifespan.startup.failed", "message": "no database"}]
 
 
-def test_websockets_reach_a_mount(drive: Drive) -> None:
+def test_websockets_reach_a_mount(call: Drive) -> None:
     app = Application([Mount("/app", foreign), WebSocketRoute("/app/own", show)])
-    assert drive(app, type="websocket", path="/app/x") == [{"type": "websocket.close", "reason": "/app"}]
+    assert call(app, type="websocket", path="/app/x") == [{"type": "websocket.close", "reason": "/app"}]

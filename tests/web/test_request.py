@@ -116,7 +116,7 @@ async def async_text(request: AsyncRequest) -> Any:
 
 
 async def stream(request: AsyncRequest) -> Any:
-    return [piece.decode() async for piece in request.stream()]
+    return "".join([piece.decode() async for piece in request.stream()])
 
 
 async def stream_then_body(request: AsyncRequest) -> Any:
@@ -207,7 +207,7 @@ def test_a_bad_query_is_a_bad_request(ask: Ask) -> None:
 
 def test_the_body_as_a_stream(drive: Drive) -> None:
     events = [{"type": "http.request", "body": b"a", "more_body": True}, {"type": "http.request", "body": b"b"}]
-    assert drive(application(), events, method="POST", path="/stream")[1]["body"] == b'["a","b"]'
+    assert drive(application(), events, method="POST", path="/stream")[1]["body"] == b"ab"
 
 
 def test_a_streamed_body_is_not_kept(ask: Ask) -> None:
@@ -229,6 +229,8 @@ def test_the_limit_of_a_route_comes_first(ask: Ask) -> None:
     assert ask(app, "POST", "/", content=b"123456").status_code == 413
 
 
+@pytest.mark.known_mistake("native", "asgi", reason="the server answers 500 and blames the application")
+@pytest.mark.server_differs("hypercorn", reason="its h11 answers half a request with 400 by itself")
 @pytest.mark.parametrize("path", ["/sync_body", "/async_body", "/stream"])
 def test_a_client_that_leaves_is_not_answered(drive: Drive, path: str) -> None:
     assert drive(application(), [{"type": "http.disconnect"}], method="POST", path=path) == []

@@ -35,11 +35,11 @@ def test_it_has_its_place_among_the_routes(ask: Ask, app: Application) -> None:
 
 @pytest.mark.parametrize(("path", "status", "logged"), [("/talk", 501, True), ("/nothing", 404, False)])
 def test_a_handshake_is_refused_clearly(
-    drive: Drive, app: Application, caplog: pytest.LogCaptureFixture, path: str, status: int, logged: bool
+    call: Drive, app: Application, caplog: pytest.LogCaptureFixture, path: str, status: int, logged: bool
 ) -> None:
-    plain = drive(app, type="websocket", path=path)
+    plain = call(app, type="websocket", path=path)
     assert plain == [{"type": "websocket.close", "code": 1000}]
-    start, body = drive(app, type="websocket", path=path, extensions={"websocket.http.response": {}})
+    start, body = call(app, type="websocket", path=path, extensions={"websocket.http.response": {}})
     assert (start["type"], start["status"]) == ("websocket.http.response.start", status)
     assert body["type"] == "websocket.http.response.body"
     assert ("WebSocket routes are not supported yet" in caplog.text) == logged

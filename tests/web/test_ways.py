@@ -1,0 +1,135 @@
+"""The ways of asking: that each is what it says, and what is left out of them."""
+
+import ast
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from atlas import Application, AsyncRequest, ClientDisconnected, Request, Route, StreamingResponse
+from tests.web.ways import asking
+from tests.web.ways.client import Question
+
+Ask = Callable[..., httpx.Response]
+Drive = Callable[..., list[dict[str, Any]]]
+HERE = Path(__file__).parent
+
+LEFT_OUT = {
+    "in_process": {"test_heads_of_no_http"},
+    "server_differs": {"test_a_client_that_leaves_is_not_answered"},
+    "known_mistake": {"test_a_client_that_leaves_is_not_answered"},
+}
+"""The tests that do not run in every way; why, each says in its marker."""
+
+BY_HAND = {
+    "test_application.py": 4,  # lifespan, handshakes, a scope of no known type
+    "test_events.py": 1,  # a piece without bytes, which nobody sees on the wire
+    "test_files.py": 4,  # what is left to a server that can send files
+    "test_mounts.py": 3,
+    "test_response.py": 1,
+    "test_websocket.py": 1,
+}
+"""How many tests of a file call the application with events that no client can send."""
+
+
+def functions_of(path: Path) -> Iterator[ast.FunctionDef]:
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+            yield node
+
+
+def marked(name: str) -> set[str]:
+    return {
+        test.name
+        for path in HERE.rglob("test_*.py")
+        for test in functions_of(path)
+        if any(f"mark.{name}" in ast.unparse(each) for each in test.decorator_list)
+    }
+
+
+@pytest.mark.parametrize("name", LEFT_OUT)
+def test_what_is_left_out_is_on_the_list(name: str) -> None:
+    assert marked(name) == LEFT_OUT[name]
+
+
+def test_what_is_called_by_hand_is_on_the_list() -> None:
+    called = {}
+    for path in HERE.rglob("test_*.py"):
+        if count := sum("call" in {each.arg for each in test.args.args} for test in functions_of(path)):
+            called[path.name] = count
+    assert called == BY_HAND
+
+
+def callers() -> Iterator[str]:
+    """The modules of everybody who stands in the stack."""
+    frame = sys._getframe(1)
+    while frame := frame.f_back:  # type: ignore[assignment]
+        yield frame.f_globals["__name__"]
+
+
+def test_a_server_is_who_it_says(way: asking.Way, ask: Ask) -> None:
+    async def show(request: AsyncRequest) -> Any:
+        return {"scheme": request.scheme, "callers": list(callers())}
+
+    app = Application([Route("/", show)])
+    callers_of = {"in-process": "atlas.testing.exchange", "uvicorn": "uvicorn.", "hypercorn": "hypercorn."}
+    for url, scheme in (("/", "http"), ("https://site.test/", "https")):
+        answer = ask(app, "GET", url).json()
+        assert answer["scheme"] == scheme
+        for name, module in callers_of.items():
+            assert any(each.startswith(module) for each in answer["callers"]) == (name == way.name)
+
+
+def test_an_application_has_ended_when_it_is_answered(ask: Ask) -> None:
+    log: list[str] = []
+
+    async def job() -> None:
+        log.append("job")
+
+    def page(request: Request) -> str:
+        app.background(job)
+        return "page"
+
+    app = Application([Route("/", page)])
+    app.on_shutdown(lambda: log.append("shutdown"))
+    assert (ask(app, "GET", "/").text, log) == ("page", ["job", "shutdown"])
+
+
+def test_what_an_application_raises_is_raised_here(ask: Ask, drive: Drive) -> None:
+    def pieces() -> Iterator[str]:
+        yield "a"
+        raise ValueError("on purpose")
+
+    app = Application([Route("/", lambda request: StreamingResponse(pieces()))])
+    with pytest.raises(ValueError, match="on purpose"):
+        ask(app, "GET", "/")
+    with pytest.raises(ValueError, match="on purpose"):
+        drive(app)
+
+
+def test_a_client_that_leaves_raises_nothing(drive: Drive) -> None:
+    seen: list[str] = []
+
+    async def page(request: AsyncRequest) -> str:
+        try:
+            await request.body()
+        except ClientDisconnected:
+            seen.append("left")
+        return "never read"
+
+    app = Application([Route("/", page, ["POST"])])
+    drive(app, [{"type": "http.request", "body": b"a", "more_body": True}, {"type": "http.disconnect"}], method="POST")
+    assert seen == ["left"]
+
+
+def test_a_question_in_bytes() -> None:
+    assert Question("GET", b"/", []).encoded() == b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n"
+    assert Question("GET", b"/", [], version="1.0").encoded() == b"GET / HTTP/1.0\r\n\r\n"
+    chunked = b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n2\r\nbc\r\n"
+    assert Question("POST", b"/", [(b"host", b"a")], [b"a", b"", b"bc"]).encoded() == chunked + b"0\r\n\r\n"
+    assert Question("POST", b"/", [(b"host", b"a")], [b"a", b"bc"], leaves=True).encoded() == chunked
+    announced = [(b"host", b"a"), (b"content-length", b"3")]
+    assert Question("POST", b"/", announced, [b"a", b"bc"]).encoded().endswith(b"content-length: 3\r\n\r\nabc")
