@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import aiohttp
 import httpx
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,25 @@ class Aiohttp:
             return Reply(
                 reply.status, {name.lower(): value for name, value in reply.headers.items()}, await reply.read()
             )
+
+    def use(self, work: Callable[[aiohttp.ClientSession], Coroutine[Any, Any, T]]) -> T:
+        """Whatever else can be done with a session."""
+        return self._runner.run(work(self._session))
+
+    def post_expecting_100(self, url: str, body: bytes) -> tuple[int, bytes]:
+        """Status and body of an upload that waits for leave before it sends anything."""
+
+        async def post(session: aiohttp.ClientSession) -> tuple[int, bytes]:
+            async with session.post(url, data=body, expect100=True) as reply:
+                return reply.status, await reply.read()
+
+        return self.use(post)
+
+    def __enter__(self) -> Aiohttp:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         self._runner.run(self._session.close())
