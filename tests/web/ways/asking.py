@@ -183,10 +183,13 @@ def _failures() -> Iterator[list[BaseException]]:
     """The exceptions that the servers say an application has raised."""
     handler = _Failures()
     loggers = [logging.getLogger(name) for name in ("atlas.server", "uvicorn.error", "hypercorn.error")]
+    levels = [logger.level for logger in loggers]  # uvicorn's configuration elsewhere may have silenced its own
     for logger in loggers:
         logger.addHandler(handler)
+        logger.setLevel(min(logger.getEffectiveLevel(), logging.ERROR))
     try:
         yield handler.raised
     finally:
-        for logger in loggers:
+        for logger, level in zip(loggers, levels, strict=True):
             logger.removeHandler(handler)
+            logger.setLevel(level)
