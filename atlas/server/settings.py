@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from atlas.server.kinds import AccessFormat, Choice, Headers, Kind, Path, Seconds, Size, Switch, Text, Whole
 
@@ -57,12 +57,14 @@ def setting(
 class _Named(type):
     """Turns an unknown name into an error that helps; a dataclass would only say that it is unexpected."""
 
-    def __call__(cls, **values: Any) -> Any:
-        names = table()
-        for name in values:
-            if name not in names:
-                raise TypeError(f"unknown setting {name!r}{close_match(name, names)}")
-        return super().__call__(**values)
+    if not TYPE_CHECKING:  # a checker would take its Any for what Settings(...) makes, and check no argument
+
+        def __call__(cls, **values):
+            names = table()
+            for name in values:
+                if name not in names:
+                    raise TypeError(f"unknown setting {name!r}{close_match(name, names)}")
+            return super().__call__(**values)
 
 
 LISTEN, APPLICATION, LOGS, RESPONSES = "Where it listens", "The application", "Logs", "Responses"
