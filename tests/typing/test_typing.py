@@ -1,7 +1,6 @@
 """The public API through the eyes of type checkers: what editors show to those who write against it."""
 
 import ast
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -29,10 +28,8 @@ def test_mypy_strict() -> None:
 
 @pytest.mark.slow
 def test_pyright() -> None:
-    pyright = shutil.which("pyright")
-    if pyright is None:
-        pytest.skip("pyright is not installed on this machine")
-    check(pyright, "--pythonpath", sys.executable, *(str(path) for path in FILES))
+    pytest.importorskip("pyright")
+    check(sys.executable, "-m", "pyright", "--pythonpath", sys.executable, *(str(path) for path in FILES))
 
 
 def test_every_public_name_is_used() -> None:
