@@ -42,6 +42,6 @@ async def coroutine() -> None:
 
 
 def values() -> None:
-    current.user = "ann"
     assert_type(current.user, Any)
+    current.user = "ann"
     del current.user
