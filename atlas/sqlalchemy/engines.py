@@ -29,7 +29,7 @@ class LoopEngine:
         # Closed for good, so that a session that somebody keeps can't take a connection that nobody gives back; and
         # what was read stays readable after a commit, for a coroutine couldn't wait for it to be read again.
         self._options = {"close_resets_only": False, "expire_on_commit": False, **options}
-        self._make = async_sessionmaker(engine, **self._options)
+        self._make: async_sessionmaker[AsyncSession] = async_sessionmaker(engine, **self._options)
         if sandboxed:
             self.open_sandbox()
 
