@@ -43,7 +43,7 @@ class Page:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder = folder.resolve()
         self.console = Console(folder)
         self.skipped: list[tuple[Block, str]] = []
         self._module = ModuleType("page")
@@ -106,6 +106,7 @@ class Page:
             self._untested += [name] if path.name.startswith("test_") else []
             return
         forget_modules(self.folder)
+        sys.path[0] = str(self.console.folder)
         module = importlib.import_module(name.removesuffix(".py").replace("/", ".").removesuffix(".__init__"))
         self._names.update({key: value for key, value in vars(module).items() if not key.startswith("__")})
 

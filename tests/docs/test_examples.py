@@ -15,7 +15,15 @@ from tests.docs.running import Page, forget_modules
 
 # What is not run, by page: each has its reason beside it, in the page or in tests/docs/console.py. A number that grows
 # is a decision.
-NOT_RUN = {"README.md": 4, "docs/installation.md": 3}
+NOT_RUN = {"docs/installation.md": 3, "docs/serving.md": 1}
+
+# Pages whose commands are not run here: what they show is run elsewhere.
+COMMANDS_ELSEWHERE = {
+    "README.md": "they are about applications that the reader has; docs/serving.md has some that are run"
+}
+
+# Pages ahead of the code: written, but not part of the site (exclude_docs in mkdocs.yml), and not run.
+AHEAD = {"docs/topics/native.md": "the native gateway is not here yet"}
 
 # Pages that need a process of their own.
 ALONE = {"docs/guides/django.md": "Django is configured once in a process"}
@@ -27,7 +35,7 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
     for name in [each for each in os.environ if each.startswith("ATLAS_")]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])  # the first one is the page's current folder
     yield Page(tmp_path)
     forget_modules(tmp_path)
 
@@ -38,6 +46,8 @@ def short(path: Path) -> str:
 
 @pytest.mark.parametrize("path", pages(), ids=short)
 def test_a_page(page: Page, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if short(path) in AHEAD:
+        pytest.skip(AHEAD[short(path)])
     if short(path) in ALONE and not os.environ.get("TEST_DOCS_ALONE"):
         monkeypatch.setenv("TEST_DOCS_ALONE", "1")
         test = f"{Path(__file__).relative_to(ROOT)}::test_a_page[{short(path)}]"
@@ -45,7 +55,8 @@ def test_a_page(page: Page, path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         assert done.returncode == 0, done.stdout
         return
     for block in blocks_of(path):
-        page.run(block)
+        if block.language != "console" or short(path) not in COMMANDS_ELSEWHERE:
+            page.run(block)
     page.finish()
     assert len(page.skipped) == NOT_RUN.get(short(path), 0), page.skipped
     assert all(reason for _, reason in page.skipped)
