@@ -18,6 +18,8 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "StartupError",
     ),
     "atlas.gateway.greenlets": ("await_",),
+    "atlas.gateway.locals": ("Local",),
+    "atlas.gateway.locks": ("Lock",),
     "atlas.gateway.threads": ("in_thread",),
     "atlas.server.server": (
         "Server",
@@ -112,6 +114,8 @@ _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 if TYPE_CHECKING:
     from atlas.errors import ClientDisconnected, StartupError
     from atlas.gateway.greenlets import await_
+    from atlas.gateway.locals import Local
+    from atlas.gateway.locks import Lock
     from atlas.gateway.threads import in_thread
     from atlas.server.server import Server, run
     from atlas.server.settings import Settings
@@ -205,6 +209,8 @@ __all__ = [
     "Host",
     "Include",
     "JSONResponse",
+    "Local",
+    "Lock",
     "MemoryStore",
     "MethodNotAllowed",
     "Middleware",

@@ -1,29 +1,13 @@
-"""Calls an ASGI application for an exchange, in a real task whose first step runs at once.
-
-Most applications answer without ever waiting. Their task is done when ``start`` returns, and the event loop never hears
-of it. The task is asyncio's own all the same, with a fresh context, and the current one from the first step on, so that
-``asyncio.timeout``, anyio, sniffio and cancellation are right.
-
-Python 3.12 and newer start a task eagerly when asked to. In 3.11 a new task asks its loop to ``call_soon`` its first
-step: while the constructor runs, and only then, that call is answered by us. The step is known by its context, which
-nobody else has; whatever else is scheduled meanwhile (a finalizer may run at any allocation) goes on to the loop. It is
-compiled because it is on the path of every request: as Python it was a third of all instructions that a small request
-takes.
-"""
+"""Calls an ASGI application for an exchange, each time in a real task whose first step runs at once."""
 
 import inspect
-import sys
 from functools import partial
 from types import CoroutineType
 
-from cpython.dict cimport PyDict_DelItem, PyDict_SetItem
+from atlas._speedups.eager_tasks cimport EagerTasks
 
 cdef extern from "Python.h":
     object PyContext_Copy(object context)
-    int PyContext_Enter(object context) except -1
-    int PyContext_Exit(object context) except -1
-
-cdef str NAME = "atlas request"
 
 
 cdef class ASGICall:
@@ -39,13 +23,9 @@ cdef class ASGICall:
 
     def __cinit__(self, app, loop, context, task_type):
         self.app = app if is_coroutine_function(app) else partial(awaited, app)
-        self.loop = loop
         self.context = context
         self.tasks = set()
-        self.task_type = task_type
-        self.eager = sys.version_info >= (3, 12)
-        self.own = None if self.eager else getattr(loop, "__dict__", None)
-        self.stand_in = self.catch_step
+        self.maker = EagerTasks(loop, task_type)
 
     def start(self, Exchange exchange not None):
         """Begin to work on a request; most of the time it is answered, and its task done, when this returns."""
@@ -59,7 +39,8 @@ cdef class ASGICall:
 
     def close(self):
         """Cut the tie to the application."""
-        self.app = self.context = self.stand_in = None
+        self.app = self.context = None
+        self.maker.close()
 
     cdef int call(self, Exchange exchange) except -1:
         cdef object context = PyContext_Copy(self.context)
@@ -74,70 +55,13 @@ cdef class ASGICall:
             return 0
         if type(coroutine) is not CoroutineType:
             coroutine = await_it(coroutine)
-        task = self.spawn(coroutine, context)
+        task = self.maker.spawn(coroutine, context)
         if task.done():
             return self.end(exchange, task)
         exchange.task = task
         self.tasks.add(task)
         task.add_done_callback(partial(self.ended, exchange))
         return 0
-
-    cdef object spawn(self, object coroutine, object context):
-        """A task whose first step has been run; or will be, where the loop can't be told otherwise."""
-        if self.own is not None:
-            return self.spawn_stepping(coroutine, context)
-        if not self.eager:
-            return self.task_type(coroutine, loop=self.loop, context=context, name=NAME)
-        try:
-            return self.task_type(coroutine, loop=self.loop, context=context, name=NAME, eager_start=True)
-        except (KeyboardInterrupt, SystemExit) as error:
-            if isinstance(error, KeyboardInterrupt):
-                self.loop.call_soon(throw, error)
-            return self.stopped(error)
-
-    cdef object spawn_stepping(self, object coroutine, object context):
-        cdef object task
-        cdef object step
-        self.step_context = context
-        PyDict_SetItem(self.own, "call_soon", self.stand_in)
-        try:
-            task = self.task_type(coroutine, loop=self.loop, context=context, name=NAME)
-        finally:
-            PyDict_DelItem(self.own, "call_soon")
-            step = self.step
-            self.step = self.step_context = None
-        self.run_step(step, context)
-        return task
-
-    def catch_step(self, callback, *args, context=None):
-        """Stands in for the loop's ``call_soon`` while a task is made."""
-        if context is not None and context is self.step_context:
-            self.step = callback
-            return None
-        return type(self.loop).call_soon(self.loop, callback, *args, context=context)
-
-    cdef int run_step(self, object step, object context) except -1:
-        """Run a task's first step as the loop would."""
-        PyContext_Enter(context)
-        try:
-            step()
-        except RuntimeError:
-            # Another task is the current one (somebody drives the connection from within it): this one can't be
-            # entered, and wasn't.
-            self.loop.call_soon(step, context=context)
-        except SystemExit:
-            pass  # an application that wants to exit has failed; the task says so, and the server goes on
-        except KeyboardInterrupt as error:
-            self.loop.call_soon(throw, error)
-        finally:
-            PyContext_Exit(context)
-        return 0
-
-    def stopped(self, error):
-        """Stands for the task that a constructor didn't give back: the loop is about to stop."""
-        future = self.loop.create_future()
-        future.set_exception(RuntimeError(f"the application raised {type(error).__name__}"))
-        return future
 
     def ended(self, Exchange exchange not None, task):
         """A task that didn't end with its first step is done now."""
@@ -174,8 +98,3 @@ async def awaited(app, scope, receive, send):
 async def await_it(awaitable):
     """A coroutine of what is only awaitable."""
     await awaitable
-
-
-def throw(error):
-    """Raise it where the loop is looking."""
-    raise error

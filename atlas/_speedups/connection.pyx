@@ -75,7 +75,7 @@ cdef class Connection(Conversation):
         if self.exchange is not None:
             # A body that stays incomplete, or a client that is gone: either way the application is told.
             self.exchange.body_lost()
-            self.worker.gateway.disconnect(self.exchange)
+            self.worker.gateway.half_close(self.exchange)
             if self.exchange is not None and self.exchange.response_state >= RESPONSE_DONE:
                 self.close()  # only the rest of its body was still awaited
             return True

@@ -3,6 +3,7 @@
 from atlas._speedups.carrier cimport Carrier
 from atlas._speedups.framing cimport Framing
 from atlas._speedups.incoming cimport Incoming
+from atlas._speedups.reply cimport Reply
 from atlas._speedups.response_head cimport ResponseFields
 
 cdef enum ResponseState:
@@ -27,8 +28,9 @@ cdef class Exchange(Incoming):
     cdef long long body_bytes       # of the response, so far
     cdef object response_headers    # as the application gave them
 
-    # The application: the gateway's handle on it (a task, or None).
+    # The application: the gateway's handles on it (a task, and whatever it has to know of it; or None).
     cdef public object task
+    cdef object handle
 
     # The application's side.
     cdef bint end_application(self) except -1
@@ -45,8 +47,10 @@ cdef class Exchange(Incoming):
     cdef int write_body(self, bytes body, bint more) except -1
     cdef int begin_piece(self, long long size) except -1
     cdef int end_piece(self, long long size, bint more) except -1
+    cdef int send_reply(self, Reply reply) except -1
     cdef int send_trailers(self, object event) except -1
     cdef int send_early_hint(self, object event) except -1
     cdef int finish(self) except -1
+    cdef bint broken_off(self) noexcept
     cdef int fail_response(self) except -1
     cdef int log(self, Carrier carrier) except -1

@@ -13,8 +13,9 @@ from atlas._speedups.carrier cimport Carrier
 from atlas._speedups.finished cimport FINISHED
 from atlas._speedups.framing cimport BY_LENGTH, CHUNKED, NO_BODY, UNTIL_CLOSE, response_framing
 from atlas._speedups.incoming cimport BODY_LOST, Incoming
+from atlas._speedups.reply cimport Reply
 from atlas._speedups.request_head cimport RequestHead
-from atlas._speedups.response_head cimport field_pairs, write_fields, write_status, write_trailer
+from atlas._speedups.response_head cimport field_pairs, final_status, write_fields, write_status, write_trailer
 from atlas._speedups.write_buffer cimport WriteBuffer
 
 import time as _time
@@ -112,18 +113,12 @@ cdef class Exchange(Incoming):
         cdef list pairs
         if self.response_state != NO_RESPONSE:
             raise RuntimeError("expected one http.response.start, got a second one")
-        if type(status) is not int:
-            if not isinstance(status, int):
-                raise TypeError(f"expected the status of http.response.start as an int, got {status!r}")
-            status = int(status)
-        if not 200 <= status <= 999:
-            # RFC 9110, section 15.2: a 1xx is no final response, and the client would wait for one.
-            raise ValueError(f"expected the status of a final response, 200 to 999, got {status}")
+        cdef int code = final_status(status)
         self.trailers = bool(event.get("trailers"))
         pairs = field_pairs(headers)
         out = self.carrier.buffer()
         mark = out.size
-        self.status = status
+        self.status = code
         self.response_headers = headers
         try:
             write_status(out, self.status)
@@ -329,6 +324,42 @@ cdef class Exchange(Incoming):
         self.end_head(True, PyBytes_GET_SIZE(body))
         self.write_body(body, False)
 
+    cdef int send_reply(self, Reply reply) except -1:
+        """Send a response as it is: no event, no list of fields. Raises as :meth:`send` does."""
+        cdef WriteBuffer out
+        cdef Py_ssize_t mark
+        cdef bytes body
+        self.check_carrier("a response")
+        if self.response_state != NO_RESPONSE:
+            raise RuntimeError("expected one response, got a second one")
+        body = reply.sent_body()
+        out = self.carrier.buffer()
+        mark = out.size
+        try:
+            reply.write_head(out, &self.fields)
+        except BaseException:
+            out.size = mark
+            raise
+        self.status = reply.status_code
+        if self.worker.access_records is not None and self.worker.access_lines is None:
+            self.response_headers = reply.pairs()
+        self.carrier.held = mark
+        self.response_state = HEAD_HELD
+        self.end_head(True, PyBytes_GET_SIZE(body))
+        return self.write_body(body, False)
+
+    def probe(self):
+        """The client sends nothing more: ask whether it still listens, by an interim response that it may ignore.
+
+        RFC 9110, section 15.2: every client of HTTP/1.1 understands a 1xx that it didn't ask for. One that is gone
+        answers with a reset: :attr:`hung_up` then. False if this is not the time to ask.
+        """
+        if self.response_state != NO_RESPONSE or self.head.http_10 or self.carrier is None or self.carrier.lost:
+            return False
+        self.carrier.buffer().append(b"HTTP/1.1 100 Continue\r\n\r\n", 25)
+        self.carrier.written(True)
+        return True
+
     def finish_application(self):
         """The application is done with the request; False if it left its response unfinished (and was to blame).
 
@@ -340,8 +371,19 @@ cdef class Exchange(Incoming):
         self.worker.in_work -= 1
         if self.response_state >= RESPONSE_DONE or self.carrier is None or self.carrier.lost:
             return True
+        if self.broken_off() and self.response_state == NO_RESPONSE:
+            self.response_state = RESPONSE_FAILED
+            self.status = CLIENT_CLOSED
+            self.answered = True
+            self.log(self.carrier)
+            self.carrier.response_failed(self)
+            return True
         self.fail_response()
         return False
+
+    cdef bint broken_off(self) noexcept:
+        """Did the client leave in the middle of its request, so that there is nobody to answer and nothing to blame?"""
+        return self.client_left and self.request_state == BODY_LOST
 
     cdef int fail_response(self) except -1:
         """No more is to come from the application: 500 if nothing has left yet, else the connection is cut."""
@@ -372,6 +414,8 @@ cdef class Exchange(Incoming):
                 self.log(self.carrier)
         self.answered = True
         self.pieces = None
+        if self.carrier is not None:
+            self.keep_ends(self.carrier)
         self.carrier = None
 
     def end_for_shutdown(self):
@@ -441,23 +485,3 @@ cdef class Exchange(Incoming):
     def write_timeout(self):
         """Seconds without progress after which a client that reads nothing is given up."""
         return self.worker.timeout_write
-
-    def watch_loss(self, future):
-        """Have ``future`` (an asyncio.Future) done when the client is lost."""
-        if self.carrier is None or self.carrier.lost:
-            future.set_result(None)
-        elif self.carrier.waiters is None:
-            self.carrier.waiters = [future]
-        else:
-            self.carrier.waiters.append(future)
-
-    def unwatch_loss(self, future):
-        """Undo :meth:`watch_loss`."""
-        if self.carrier is not None and self.carrier.waiters is not None and future in self.carrier.waiters:
-            self.carrier.waiters.remove(future)
-
-    def abort(self):
-        """Give the client up: the connection is reset."""
-        if self.carrier is not None and not self.carrier.lost:
-            self.carrier.lost = True
-            self.carrier.transport.abort()

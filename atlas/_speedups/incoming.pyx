@@ -7,6 +7,7 @@ from cpython.dict cimport PyDict_Copy
 
 from atlas._speedups.finished cimport receipt
 from atlas._speedups.framing cimport NO_BODY
+from atlas._speedups.socket_write cimport atlas_socket_hung_up
 
 cdef dict EXTENSIONS = {
     "http.response.pathsend": {},
@@ -38,17 +39,12 @@ cdef class Incoming:
         scope["asgi"] = {"version": "3.0", "spec_version": "2.5"}
         if head.http_10:
             scope["http_version"] = "1.0"
-        scope["server"] = self.carrier.server
-        scope["client"] = self.carrier.client
-        scope["scheme"] = self.carrier.scheme
+        scope["server"] = self.server_address()
+        scope["client"] = self.client_address()
+        scope["scheme"] = self.get_scheme()
         scope["method"] = head.method
-        if self.worker.root_path is None:
-            scope["path"] = head.path()
-            scope["raw_path"] = head.raw_path
-        else:
-            # The prefix is part of the path (ASGI, HTTP connection scope): the proxy in front has cut it off.
-            scope["path"] = self.worker.root_path + head.path()
-            scope["raw_path"] = self.worker.raw_root_path + head.raw_path
+        scope["path"] = self.full_path()
+        scope["raw_path"] = self.full_raw_path()
         scope["query_string"] = head.query_string
         scope["headers"] = head.headers
         scope["extensions"] = PyDict_Copy(EXTENSIONS)
@@ -56,10 +52,54 @@ cdef class Incoming:
             scope["state"] = PyDict_Copy(self.worker.state)
         return scope
 
+    cdef dict whole_scope(self):
+        """The one scope of this request, for everybody who asks for it; made when the first one does."""
+        cdef dict scope
+        if not self.scope_made:
+            scope = self.make_scope()
+            if self.notes is not None:
+                scope.update(self.notes)
+            self.notes = scope
+            self.scope_made = True
+        return self.notes
+
+    cdef dict get_notes(self):
+        """Where to write down what shall be in the scope, if it is ever asked for."""
+        if self.notes is None:
+            self.notes = {}
+        return self.notes
+
+    cdef str full_path(self):
+        """The path, decoded. A prefix is part of it (ASGI, HTTP connection scope): the proxy in front has cut it off."""
+        if self.worker.root_path is None:
+            return self.head.path()
+        return self.worker.root_path + self.head.path()
+
+    cdef bytes full_raw_path(self):
+        """The path as it came, with the prefix."""
+        if self.worker.root_path is None:
+            return self.head.raw_path
+        return self.worker.raw_root_path + self.head.raw_path
+
+    # Who is at the two ends. An application may ask after the connection is gone.
+
+    cdef int keep_ends(self, Carrier carrier) except -1:
+        self.past_client, self.past_server, self.past_scheme = carrier.client, carrier.server, carrier.scheme
+        return 0
+
+    cdef object client_address(self):
+        return self.past_client if self.carrier is None else self.carrier.client
+
+    cdef object server_address(self):
+        return self.past_server if self.carrier is None else self.carrier.server
+
+    cdef str get_scheme(self):
+        return self.past_scheme if self.carrier is None else self.carrier.scheme
+
     @property
     def client(self):
         """The peer's (host, port), or None."""
-        return self.carrier.client if self.carrier is not None else None
+        return self.client_address()
 
     # Receiving.
 
@@ -120,9 +160,22 @@ cdef class Incoming:
         if pieces is None:
             return {"type": "http.request", "body": b"", "more_body": more}
         if more:
+            self.partly_taken = True
             self.carrier.body_wanted(self)
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         return {"type": "http.request", "body": body, "more_body": more}
+
+    cdef bytes whole_body(self):
+        """The body, if all of it is there and nobody has received any of it; else None."""
+        if self.request_state != BODY_THERE or self.answered or self.partly_taken:
+            return None
+        cdef list pieces = self.pieces
+        self.pieces = None
+        self.piece_bytes = 0
+        self.request_state = BODY_GIVEN
+        if pieces is None:
+            return b""
+        return <bytes>pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     cdef int body_came(self, list pieces, Py_ssize_t size, bint complete) except -1:
         """The connection read some of the body, perhaps the last of it."""
@@ -156,3 +209,30 @@ cdef class Incoming:
                 if not future.done():
                     future.set_result(None)
         return 0
+
+    # The loss of the client.
+
+    @property
+    def hung_up(self):
+        """Has the client closed its end altogether? Known once something was sent to it afterwards."""
+        return self.carrier is None or self.carrier.lost or atlas_socket_hung_up(self.carrier.fd)
+
+    def watch_loss(self, future):
+        """Have ``future`` (an asyncio.Future) done when the client is lost."""
+        if self.carrier is None or self.carrier.lost:
+            future.set_result(None)
+        elif self.carrier.waiters is None:
+            self.carrier.waiters = [future]
+        else:
+            self.carrier.waiters.append(future)
+
+    def unwatch_loss(self, future):
+        """Undo :meth:`watch_loss`."""
+        if self.carrier is not None and self.carrier.waiters is not None and future in self.carrier.waiters:
+            self.carrier.waiters.remove(future)
+
+    def abort(self):
+        """Give the client up: the connection is reset."""
+        if self.carrier is not None and not self.carrier.lost:
+            self.carrier.lost = True
+            self.carrier.transport.abort()

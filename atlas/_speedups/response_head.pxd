@@ -11,6 +11,7 @@ cdef struct ResponseFields:
     bint has_server
     bint close                  # the application said "connection: close"
 
+cdef int final_status(object status) except -1
 cdef int write_status(WriteBuffer out, int status) except -1
 cdef list field_pairs(object headers)
 cdef int write_fields(WriteBuffer out, list pairs, int status, ResponseFields* fields) except -1

@@ -21,6 +21,18 @@ cdef list STATUS_LINES = [
 ]
 
 
+cdef int final_status(object status) except -1:
+    """The status of a final response, as the application gave it. Raises TypeError or ValueError."""
+    if type(status) is not int:
+        if not isinstance(status, int):
+            raise TypeError(f"expected the status of a response as an int, got {status!r}")
+        status = int(status)
+    if not 200 <= status <= 999:
+        # RFC 9110, section 15.2: a 1xx is no final response, and the client would wait for one.
+        raise ValueError(f"expected the status of a final response, 200 to 999, got {status}")
+    return status
+
+
 cdef int write_status(WriteBuffer out, int status) except -1:
     """The status line. A 1.0 client is answered in 1.1 words as well: RFC 9112, section 2.3 asks for the server's own
     version, and says nothing about the client's."""

@@ -62,6 +62,7 @@ cdef class RouteTree:
     cdef int flatten(self, list order) except -1
 
     # Searching.
+    cdef tuple seek(self, str method, bytes path, bint decoded)
     cdef bytes begin(self, Search* search, bytes path, bint decoded)
     cdef bint walk(self, Search* search, unsigned int node, Py_ssize_t at, list passed) except -1
     cdef bint arrive(self, Search* search, Node* node, list passed) except -1

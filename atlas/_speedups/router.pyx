@@ -173,6 +173,9 @@ cdef class RouteTree:
         return 0
 
     def find(self, str method not None, bytes path not None, bint decoded=False):
+        return self.seek(method, path, decoded)
+
+    cdef tuple seek(self, str method, bytes path, bint decoded):
         cdef Search search
         cdef int place
         cdef tuple values

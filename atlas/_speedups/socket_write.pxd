@@ -4,6 +4,7 @@ cdef extern from *:
     """
     #include <errno.h>
     #ifndef _WIN32
+    #include <poll.h>
     #include <sys/socket.h>
     #include <sys/ioctl.h>
     #include <sys/uio.h>
@@ -56,7 +57,19 @@ cdef extern from *:
         }
         return unread;
     }
+
+    /* Has the peer answered what was sent after its end of stream with a reset? Both directions are shut then. */
+    static inline int atlas_socket_hung_up(int fd)
+    {
+        struct pollfd asked = {fd, 0, 0};
+        return fd >= 0 && poll(&asked, 1, 0) > 0 && (asked.revents & (POLLERR | POLLHUP)) != 0;
+    }
     #else
+    static inline int atlas_socket_hung_up(int fd)
+    {
+        return 0;
+    }
+
     static inline Py_ssize_t atlas_socket_unsent(int fd)
     {
         return 0;
@@ -78,3 +91,4 @@ cdef extern from *:
     ) noexcept nogil
     Py_ssize_t atlas_socket_unsent(int fd) noexcept nogil
     Py_ssize_t atlas_socket_unread(int fd) noexcept nogil
+    int atlas_socket_hung_up(int fd) noexcept nogil

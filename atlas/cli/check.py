@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import click
 
@@ -58,7 +56,7 @@ def findings(application: Application) -> Iterator[str]:
 def _start(application: Application) -> Iterator[str]:
     """Middleware is put together at the start-up, and tells then what it lacks. Nothing of the lifespan is run."""
     try:
-        application._build()
+        application.prepare()
     except StartupError as error:
         yield str(error)
     except Exception as error:
@@ -71,6 +69,3 @@ def _configuration(application: Application) -> Iterator[str]:
     for key in keys:
         if key is not None and len(key) < _SHORTEST_KEY:
             yield f"config: secret_key: {len(key)} characters are too few to be secret: use {_SHORTEST_KEY} or more"
-    for folder in config.static_dirs or ():
-        if not Path(os.fspath(folder)).is_dir():
-            yield f"config: static_dirs: there is no folder {str(folder)!r}"

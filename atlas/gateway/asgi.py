@@ -10,7 +10,7 @@ from typing import Any
 
 from atlas._speedups.asgi_call import ASGICall
 from atlas._speedups.exchange import Exchange
-from atlas.errors import ClientDisconnected
+from atlas.gateway.disconnects import is_disconnect
 from atlas.gateway.files import send_file
 from atlas.types import ASGIApp, Event
 
@@ -34,13 +34,15 @@ class ASGIGateway(ASGICall):
     def disconnect(self, exchange: Exchange) -> None:
         """Nothing to do: ``receive`` and ``send`` tell the application, as ASGI has it."""
 
+    half_close = disconnect
+
     def send_file(self, exchange: Exchange, event: Event) -> Coroutine[Any, Any, None]:
         """An awaitable that sends the file of ``http.response.pathsend`` or ``http.response.zerocopysend``."""
         return send_file(exchange, event)
 
     def failed(self, exchange: Exchange, error: BaseException) -> None:
         """The application raised."""
-        if exchange.lost and _is_disconnect(error):
+        if exchange.lost and is_disconnect(error):
             _logger.debug("the client went away: %r", exchange.head)
         else:
             _logger.error("exception in the application: %r", exchange.head, exc_info=error)
@@ -48,12 +50,3 @@ class ASGIGateway(ASGICall):
     def unfinished(self, exchange: Exchange) -> None:
         """The application returned, or was cancelled from within, before its response was complete."""
         _logger.error("the application ended without a complete response: %r", exchange.head)
-
-
-def _is_disconnect(error: BaseException | None, depth: int = 8) -> bool:
-    """Is it our :class:`ClientDisconnected`, or what a framework made of it (Starlette raises one of its own)?"""
-    if error is None or depth == 0:
-        return False
-    if isinstance(error, BaseExceptionGroup):
-        return all(_is_disconnect(each, depth - 1) for each in error.exceptions)
-    return isinstance(error, ClientDisconnected) or _is_disconnect(error.__cause__ or error.__context__, depth - 1)

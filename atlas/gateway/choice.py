@@ -6,16 +6,17 @@ import asyncio
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, cast
 
 from atlas.errors import StartupError
 from atlas.gateway.asgi import ASGIGateway
 from atlas.gateway.lasgi import PlainToASGI
+from atlas.gateway.native import NativeGateway, Ways, is_native
 from atlas.types import ASGIApp, Receive, Scope, Send
 
 __all__ = ["Choice", "Interface", "choose"]
 
-Interface: TypeAlias = Literal["asgi", "lasgi"]
+Interface: TypeAlias = Literal["native", "asgi", "lasgi"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +27,18 @@ class Choice:
     asgi: ASGIApp
     """The application as an ASGI one, whatever it is: its lifespan is told so."""
 
-    def gateway(self, loop: asyncio.AbstractEventLoop) -> ASGIGateway:
+    def gateway(self, loop: asyncio.AbstractEventLoop) -> ASGIGateway | NativeGateway:
         """A gateway for this application on ``loop``."""
-        return ASGIGateway(self.asgi, loop)
+        return (
+            NativeGateway(cast(Ways, self.asgi), loop) if self.interface == "native" else ASGIGateway(self.asgi, loop)
+        )
 
 
-def choose(app: Callable[..., Any], interface: Literal["auto"] | Interface = "auto") -> Choice:
+def choose(app: Callable[..., Any], interface: Literal["auto", "asgi", "lasgi"] = "auto") -> Choice:
     """How to call ``app``.
 
-    :param interface: ``asgi``, ``lasgi``, or ``auto``: what is ``async def``, or an object whose ``__call__`` is, is
-        ASGI; what is a plain ``def`` with three parameters is LASGI.
+    :param interface: ``asgi``, ``lasgi``, or ``auto``: an application of our own is called natively; what is
+        ``async def``, or an object whose ``__call__`` is, is ASGI; a plain ``def`` with three parameters is LASGI.
     :raises StartupError: if it is neither (WSGI, ASGI 2, another number of parameters), or not what was asked for.
     """
     found = _recognised(app)
@@ -43,6 +46,8 @@ def choose(app: Callable[..., Any], interface: Literal["auto"] | Interface = "au
         raise StartupError(f"--interface lasgi: {_named(app)} is 'async def', so it is ASGI: leave the flag out")
     if interface == "asgi" and found == "lasgi":
         return Choice("asgi", _Returned(app))
+    if interface == "auto" and found == "asgi" and is_native(app):
+        return Choice("native", app)
     return Choice("lasgi", PlainToASGI(app)) if found == "lasgi" else Choice("asgi", app)
 
 

@@ -22,7 +22,10 @@ class Gateway(Protocol):
         """Begin to work on a request; called on the loop, outside of any task. Never raises for the application."""
 
     def disconnect(self, exchange: Exchange) -> None:
-        """The client of this exchange will not send more, or is gone; its ``receive`` already says so."""
+        """The client of this exchange is gone, or is no longer listened to; its ``receive`` already says so."""
+
+    def half_close(self, exchange: Exchange) -> None:
+        """The client will send nothing more. It may be gone, or still listen; its ``receive`` already says so."""
 
     def send_file(self, exchange: Exchange, event: Event) -> Coroutine[Any, Any, None]:
         """Carry out ``http.response.pathsend`` or ``http.response.zerocopysend``; awaited by the application."""

@@ -7,7 +7,7 @@ import asyncio
 from atlas.errors import ClientDisconnected
 from atlas.types import Receive
 
-__all__ = ["is_gone", "until_gone"]
+__all__ = ["is_disconnect", "is_gone", "until_gone"]
 
 
 async def until_gone(receive: Receive) -> None:
@@ -44,3 +44,12 @@ async def is_gone(receive: Receive) -> bool:
     except TimeoutError:
         pass
     return False
+
+
+def is_disconnect(error: BaseException | None, depth: int = 8) -> bool:
+    """Is it our :class:`ClientDisconnected`, or what a framework made of it (Starlette raises one of its own)?"""
+    if error is None or depth == 0:
+        return False
+    if isinstance(error, BaseExceptionGroup):
+        return all(is_disconnect(each, depth - 1) for each in error.exceptions)
+    return isinstance(error, ClientDisconnected) or is_disconnect(error.__cause__ or error.__context__, depth - 1)

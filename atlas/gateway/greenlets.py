@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, ParamSpec, TypeVar, cast
 
 from greenlet import GreenletExit, getcurrent, greenlet  # type: ignore[import-untyped]  # it ships no types
 
 from atlas.gateway.threads import errand_here
 
-__all__ = ["Greenlets", "await_", "can_wait", "in_greenlet"]
+__all__ = ["Greenlets", "Pool", "await_", "can_wait", "in_greenlet"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -54,53 +55,17 @@ def await_(awaitable: Awaitable[T]) -> T:
     return cast(T, current.parent.switch(awaitable))
 
 
-class Greenlets:
-    """Runs functions as :func:`in_greenlet` does, in greenlets that are used again: a new one costs several times more.
-
-    :param most_idle: how many are kept for later, in each thread.
-    """
-
-    def __init__(self, most_idle: int = 64) -> None:
-        self._most_idle = most_idle
-        self._here = _Idle()
-
-    async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call ``function`` in a greenlet and await for it whatever it hands to :func:`await_`."""
-        idle = self._here.greenlets  # a greenlet never leaves its thread
-        current = getcurrent()
-        worker = idle.pop() if idle else _new_worker()
-        worker.parent = current
-        worker.gr_context = current.gr_context
-        result: Any = worker.switch((function, args, kwargs))
-        while type(result) is not _Outcome:
-            try:
-                value = await result
-            except BaseException as error:
-                result = _throw(worker, error)
-            else:
-                result = _resume(worker, value)
-        worker.gr_context = None
-        if len(idle) < self._most_idle:
-            idle.append(worker)
-        return cast(T, result.take())
-
-
-class _Idle(threading.local):
-    def __init__(self) -> None:
-        self.greenlets: list[_Waiting] = []
-
-
-class _Outcome:
-    """What came of a job."""
+class Slot:
+    """Where a greenlet of a pool leaves what came of its job, before it hands the slot to whoever gave it the job."""
 
     __slots__ = ("error", "value")
 
-    def __init__(self, value: Any, error: BaseException | None) -> None:
-        self.value = value
-        self.error = error
+    def __init__(self) -> None:
+        self.value: Any = None
+        self.error: BaseException | None = None
 
     def take(self) -> Any:
-        """The value, or else the error raised; nothing of it stays here, for an idle greenlet holds on to this."""
+        """The value, or else the error raised; nothing of it stays here."""
         value, failure = self.value, self.error
         self.value = self.error = None
         if failure is None:
@@ -109,6 +74,91 @@ class _Outcome:
             raise failure
         finally:
             failure = None  # its traceback knows this frame
+
+
+class Pool:
+    """Greenlets of one thread that are used again: a new one costs several times more.
+
+    One that did not come to the end of its job in good order is never used again.
+
+    :param most_idle: how many are kept for later.
+    :param home: the greenlet that gives all of them their jobs, if it is always the same one.
+    """
+
+    __slots__ = ("home", "idle", "most_idle", "slot")
+
+    def __init__(self, most_idle: int = 64, home: Any = None) -> None:
+        self.home = home
+        self.idle: list[Any] = []
+        self.most_idle = most_idle
+        self.slot = Slot()
+
+    def new_worker(self) -> Any:
+        """A greenlet that waits for its first job: what it is started with it would keep alive for good."""
+        worker = _Waiting(_work)
+        worker.switch(self.slot)
+        return worker
+
+    def begin(self, function: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, Any]:
+        """Give a job to a greenlet. It, and the slot if it is done; else what it waits for."""
+        current = getcurrent()
+        worker = self.idle.pop() if self.idle else self.new_worker()
+        worker.parent = current
+        worker.gr_context = current.gr_context
+        return worker, worker.switch(function, args)
+
+    async def go_on(self, worker: Any, awaitable: Any) -> Any:
+        """Await what a greenlet waits for, until its job is done; the result, or the exception raised."""
+        slot, result = self.slot, awaitable
+        while result is not slot:
+            if worker.dead:
+                raise RuntimeError("a greenlet was ended before its job was done")
+            try:
+                value = await result
+            except BaseException as error:
+                result = _throw(worker, error)
+            else:
+                result = _resume(worker, value)
+        if self.home is not None:
+            worker.parent = self.home
+        return self.finish(worker)
+
+    def finish(self, worker: Any) -> Any:
+        """What came of a job that is done; its greenlet is free for the next one."""
+        worker.gr_context = None
+        if len(self.idle) < self.most_idle:
+            self.idle.append(worker)
+        return self.slot.take()
+
+
+class Greenlets:
+    """Runs functions as :func:`in_greenlet` does, in greenlets that are used again.
+
+    :param most_idle: how many are kept for later, in each thread.
+    """
+
+    def __init__(self, most_idle: int = 64) -> None:
+        self._most_idle = most_idle
+        self._here = _Here(most_idle)
+
+    def new_pool(self) -> Pool:
+        """A pool for somebody who is always called from the same greenlet, as an event loop's callbacks are."""
+        return Pool(self._most_idle, getcurrent())
+
+    async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call ``function`` in a greenlet and await for it whatever it hands to :func:`await_`."""
+        pool = self._here.pool
+        worker, result = pool.begin(partial(function, **kwargs) if kwargs else function, args)
+        if result is pool.slot:
+            return cast(T, pool.finish(worker))
+        return cast(T, await pool.go_on(worker, result))
+
+
+class _Here(threading.local):
+    """A greenlet never leaves its thread."""
+
+    def __init__(self, most_idle: int) -> None:
+        self.pool = Pool(most_idle)
 
 
 def _resume(worker: _Waiting, value: Any) -> Any:
@@ -130,26 +180,19 @@ def _throw(worker: _Waiting, error: BaseException) -> Any:
         del error  # where it is raised again its traceback knows this frame
 
 
-def _new_worker() -> _Waiting:
-    """A greenlet that waits for its first job: what it is started with it would keep alive for good."""
-    worker = _Waiting(_work)
-    worker.switch()
-    return worker
-
-
-def _work() -> None:
-    """What a greenlet of the pool does: one job after another, until nobody keeps it and it is made to exit."""
+def _work(slot: Slot) -> None:
+    """What a greenlet of a pool does: one job after another, until nobody keeps it and it is made to exit."""
     job = getcurrent().parent.switch()
     while True:
-        function, args, kwargs = job
+        function, args = job
         try:
-            outcome = _Outcome(function(*args, **kwargs), None)
+            slot.value = function(*args)
         except GreenletExit:
             raise
         except BaseException as error:
-            outcome = _Outcome(None, error)
-        del job, function, args, kwargs  # an idle greenlet keeps nothing alive
-        job = getcurrent().parent.switch(outcome)
+            slot.error = error
+        del job, function, args  # an idle greenlet keeps nothing alive
+        job = getcurrent().parent.switch(slot)
 
 
 async def in_greenlet(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:

@@ -11,13 +11,14 @@ import socket
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from atlas._speedups.connection import Connection
 from atlas._speedups.worker import Worker
 from atlas.gateway.asgi import ASGIGateway
 from atlas.gateway.choice import choose
 from atlas.gateway.lasgi import LASGIApp
+from atlas.gateway.native import NativeGateway
 from atlas.server import env_file, importer, listener, logs, loops
 from atlas.server.acceptor import Acceptor, connection_limit
 from atlas.server.access_log import AccessLog, wanted
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 __all__ = ["Server", "run"]
 
 _logger = logging.getLogger("atlas.server")
+
+_Gateway: TypeAlias = ASGIGateway | NativeGateway
 
 _LAST_WORDS = 0.25  # seconds that requests have to end by themselves once they know that the grace is over
 _CANCELLING = 2.0  # seconds that cancelled requests have to clean up
@@ -172,7 +175,7 @@ class Server:
         for sock in self.sockets:
             _logger.info("serving on %s (press Ctrl+C to stop)", listener.describe(sock))
 
-    async def _wind_down(self, worker: Worker, gateway: ASGIGateway, drained: asyncio.Event) -> None:
+    async def _wind_down(self, worker: Worker, gateway: _Gateway, drained: asyncio.Event) -> None:
         """WIRE.md, Stop: idle connections close, busy ones finish, long ones are told and then cut."""
         worker.stop()
         if await self._quiet(worker, gateway, drained, self.grace) or self._hurry.is_set():
@@ -185,7 +188,7 @@ class Server:
         if not await self._quiet(worker, gateway, drained, _CANCELLING):
             _logger.error("%d requests took no notice of being cancelled: they are left behind", len(gateway.tasks))
 
-    async def _quiet(self, worker: Worker, gateway: ASGIGateway, drained: asyncio.Event, seconds: float) -> bool:
+    async def _quiet(self, worker: Worker, gateway: _Gateway, drained: asyncio.Event, seconds: float) -> bool:
         """Wait until no connection is open and no request in work; False if that took too long, or is cut short."""
         if worker.open == 0:
             drained.set()
@@ -230,7 +233,7 @@ def _watchdog(loop: asyncio.AbstractEventLoop) -> Watchdog:
     return watchdog
 
 
-async def _all_done(gateway: ASGIGateway, drained: asyncio.Event) -> None:
+async def _all_done(gateway: _Gateway, drained: asyncio.Event) -> None:
     await drained.wait()
     while gateway.tasks:
         await asyncio.wait(gateway.tasks)

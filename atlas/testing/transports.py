@@ -80,9 +80,10 @@ class InProcess:
 
     async def settle(self) -> None:
         # The background jobs of an Atlas application: its loop stands still between the requests of a TestClient.
-        background = getattr(self._app, "_background", None)
-        if background is not None and hasattr(background, "drain"):
-            await background.drain()
+        from atlas.web.application import Application
+
+        if isinstance(self._app, Application):
+            await self._app.drain()
 
     async def send(self, request: SentRequest, opened: list[Answer]) -> Exchange:
         exchange = Exchange(self._scope(request), request.body, raising=self._raising)

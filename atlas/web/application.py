@@ -6,25 +6,27 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar, cast
 
+from atlas._speedups.dispatch import Dispatch, Handler
 from atlas.errors import ClientDisconnected, StartupError
 from atlas.gateway.greenlets import Greenlets
 from atlas.gateway.jobs import Job
+from atlas.gateway.threads import Threads
 from atlas.types import Receive, Scope, Send
-from atlas.web.background import Background, enter
+from atlas.web.background import CURRENT, Background
 from atlas.web.config import Config
 from atlas.web.controllers import to_response
 from atlas.web.endpoint import endpoint, endpoint_with_body
 from atlas.web.error_handlers import ErrorHandlers
-from atlas.web.errors import MethodNotAllowed, NotFound
-from atlas.web.headers import Headers
+from atlas.web.headers import Headers, RawHeaders
 from atlas.web.lifespan import Lifespan, LifespanFunction
-from atlas.web.middleware.chain import Colour, Step, bind, check_middleware, compose
+from atlas.web.middleware.chain import Step, bind, check_middleware, compose
 from atlas.web.middleware.timeout import Timeout
+from atlas.web.misses import MISS, answer_miss
 from atlas.web.mounts import Mount
 from atlas.web.request import AsyncRequest, Request, RequestHead
-from atlas.web.response import RedirectResponse, Response
+from atlas.web.response import Response
 from atlas.web.routing import (
     WEBSOCKET,
     Entry,
@@ -37,6 +39,7 @@ from atlas.web.routing import (
     matchable_path,
 )
 from atlas.web.state import State
+from atlas.web.static import configured_static
 from atlas.web.websocket import WebSocketRoute, refuse
 
 if TYPE_CHECKING:
@@ -46,18 +49,6 @@ __all__ = ["Application"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 P = ParamSpec("P")
-
-
-# What __call__ may call itself: an async def controller without middleware, or else an async chain.
-_Ready: TypeAlias = tuple[Callable[..., Any] | None, Callable[..., Any] | None]
-_NOT_READY: _Ready = (None, None)
-
-
-class _Plan(NamedTuple):
-    """What answers a route: its controller with all middleware around, for requests with and without a body."""
-
-    with_body: Step
-    without_body: Step
 
 
 class Application:
@@ -73,6 +64,11 @@ class Application:
     :raises StartupError: for what cannot work: it names file and line, or the setting.
     """
 
+    # What the native gateway asks for, beside dispatch, errors and greenlets.
+    current: ClassVar = CURRENT
+    convert: ClassVar = staticmethod(to_response)
+    plain_call: ClassVar = staticmethod(Response.__call__)
+
     def __init__(
         self,
         routes: Iterable[Entry] = (),
@@ -87,21 +83,26 @@ class Application:
         self.config = Config.read(config, debug=debug)
         self.state = State()
         self.router = Router(routes)
+        if (static := configured_static(self.config.static_dirs, self.router.routes)) is not None:
+            self.router.add(static)
         self._lifespan = Lifespan(self, lifespan)
-        self._errors = ErrorHandlers(debug=self.config.debug)
-        self._greenlets = Greenlets()
+        self.errors = ErrorHandlers(debug=self.config.debug)
+        self.greenlets = Greenlets()
+        self._threads = Threads()
         self._background = Background()
-        self._lifespan.prepare, self._lifespan.drain = self._prepare, self._background.drain
+        self._lifespan.prepare, self._lifespan.drain = self._start, self._background.drain
         self._template_folders = _template_folders(place, self.config)
         self._templates: Templates | None = None
         self._middleware = check_middleware(middleware, place)
         self._bound: list[Any] = []
-        self._built = False
-        self._find: Callable[[str, bytes], Match | None] | None = None
-        self._plans: dict[Route, _Plan] = {}
-        self._ready: dict[Route, _Ready] = {}
+        self.dispatch = Dispatch(self, Request, AsyncRequest)
         for key, handler in (exception_handlers or {}).items():
-            self._errors.add(key, handler, place)
+            self.errors.add(key, handler, place)
+
+    @property
+    def answers_natively(self) -> bool:
+        """Whether our own server may go past :meth:`__call__`: not where a subclass or a wrapper has replaced it."""
+        return type(self).__call__ is Application.__call__
 
     @property
     def debug(self) -> bool:
@@ -161,7 +162,7 @@ class Application:
         """Decorator: ``handler(request, error)`` answers errors of a status code or an exception class."""
 
         def add(handler: F) -> F:
-            self._errors.add(key, handler, caller_place())
+            self.errors.add(key, handler, caller_place())
             self._rebuild()
             return handler
 
@@ -207,36 +208,61 @@ class Application:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI 3.
 
-        Every request comes through here, so the way of most of them stands in full: no root path, no hosts, and an
-        ``async def``. Each step more would be a coroutine more, a tenth of all that there is to do.
+        Every request under another server comes through here, so the way of most of them stands in full: no root path,
+        no hosts, and an ``async def``. Each step more would be a coroutine more, a tenth of all that there is to do.
         """
         if scope["type"] != "http":
             await self._serve_other(scope, receive, send)
             return
-        enter(scope)
-        found = response = None
+        found: Match | Miss | None = None
+        if self.dispatch.is_ready and not scope.get("root_path"):
+            found = self.dispatch.find(scope["method"], scope.get("raw_path") or b"")
+        if found is None:
+            found = self._match(scope)
+        request, handler = self._received(scope, receive, found)
+        CURRENT.set(request)
         try:
-            if self._find is not None and not scope.get("root_path"):
-                found = self._find(scope["method"], scope.get("raw_path") or b"")
-            if found is not None:
-                controller, chain = self._ready.get(found[0], _NOT_READY)
-                if chain is not None:
-                    response = await chain(AsyncRequest(self, scope, receive, *found))
-                elif controller is not None:
-                    request = AsyncRequest(self, scope, receive, *found)
-                    try:
-                        response = await controller(request, *found[1])
-                        if not isinstance(response, Response):
-                            response = to_response(response, controller)
-                    except Exception as error:
-                        response = await self._errors.answer(request, error)
-            if response is None:
-                response = await self._answer(scope, receive, found)
+            if handler.colour != "async":
+                response = await self._answer(request, handler)
+            elif handler.controller is None:
+                response = await handler.call(request)
+            else:
+                try:
+                    response = await handler.controller(request, *request._values)
+                    if not isinstance(response, Response):
+                        response = to_response(response, handler.controller)
+                except Exception as error:
+                    response = await self.errors.answer(request, error)
             await response(scope, receive, send)
         except ClientDisconnected:
             return  # there is nobody to answer, and nothing went wrong here
         finally:
-            self._background.leave(scope)
+            self._background.leave(request)
+
+    def _received(self, scope: Scope, receive: Receive, found: Match | Miss) -> tuple[AsyncRequest | Request, Handler]:
+        """A request in the form that its handler wants, and that handler."""
+        route, values = (None, ()) if isinstance(found, Miss) else found
+        handler = self.dispatch.handler_of(route, _has_body(scope))
+        kind = AsyncRequest if handler.colour == "async" else Request
+        request = kind(self, scope, receive, route, values)
+        if isinstance(found, Miss):
+            request._read = {MISS: found}
+        return request, handler
+
+    async def _answer(self, request: AsyncRequest | Request, handler: Handler) -> Response:
+        """The response of a handler in plain code."""
+        waits = handler.colour == "greenlet"
+        if handler.controller is None:
+            answer = await self.greenlets.run(handler.call, request) if waits else handler.call(request)
+            return cast(Response, answer)
+        try:
+            if waits:
+                response = await self.greenlets.run(handler.controller, request, *request._values)
+            else:
+                response = handler.controller(request, *request._values)
+            return response if isinstance(response, Response) else to_response(response, handler.controller)
+        except Exception as error:
+            return self.errors.answer_now(request, error)
 
     async def _serve_other(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
@@ -247,60 +273,56 @@ class Application:
         else:
             raise RuntimeError(f"expected a scope of type http, websocket or lifespan, got {kind!r}")
 
-    def _prepare(self) -> None:
-        """Whatever can be done before the first request. :raises StartupError: for what cannot work."""
+    def prepare(self) -> None:
+        """Do whatever can be done before the first request. Done by itself at start-up; a second time costs nothing.
+
+        :raises StartupError: for what cannot work.
+        """
+        if not self.dispatch.is_ready:
+            self._build()
+
+    def _start(self) -> None:
         if self.config.log_level is not None:
             logging.getLogger("atlas.web").setLevel(self.config.log_level.upper())
-        if not self._built:
-            self._build()
+        self.prepare()
         if self._template_folders:
             _ = self.templates  # loading Jinja2 takes a tenth of a second, which the first visitor shall not wait for
         mounted = {id(route.app): route.app for route in self.router.routes if isinstance(route, Mount)}
         self._lifespan.mounted = list(mounted.values())
 
+    async def drain(self) -> None:
+        """Wait for the background work; done by itself at shutdown."""
+        await self._background.drain()
+
+    def start_jobs(self, request: RequestHead) -> None:
+        """Start the background work of a request that is over: for the native gateway."""
+        self._background.start(request)
+
     async def _shake_hands(self, scope: Scope, receive: Receive, send: Send) -> None:
-        found = self._match(scope, WEBSOCKET)
+        self.prepare()
+        found = self._match({**scope, "method": WEBSOCKET})
         if not isinstance(found, Miss) and isinstance(found[0], Mount):
             await found[0].app(found[0].scope_below(scope), receive, send)
         else:
             await refuse(scope, receive, send, known=not isinstance(found, Miss))
 
-    def _match(self, scope: Scope, method: str) -> Match | Miss:
+    def match(self, method: str, path: bytes, fields: RawHeaders) -> Match | Miss:
+        """The route of a path without a root path, percent-encoded: for the native gateway.
+
+        :param fields: the header fields, for the routes of hosts.
+        """
+        host = Headers(fields).get("host") if self.router.has_hosts else None
+        return self.router.match(method, path, host=host)
+
+    def _match(self, scope: Scope) -> Match | Miss:
+        self.prepare()
         path, decoded = matchable_path(scope["path"], scope.get("raw_path"), scope.get("root_path", ""))
         host = Headers(scope["headers"]).get("host") if self.router.has_hosts else None
-        return self.router.match(method, path, decoded=decoded, host=host)
-
-    async def _answer(self, scope: Scope, receive: Receive, found: Match | Miss | None) -> Response:
-        """The response to a request that wants more than that."""
-        if not self._built:
-            self._build()
-        if found is None:
-            found = self._match(scope, scope["method"])
-        if isinstance(found, Miss):
-            scope[_MISS] = found
-            return await self._go(self._missing, scope, receive, None, ())
-        route, values = found
-        plan = self._plans[route]
-        step = plan.without_body if plan.with_body is plan.without_body or _has_no_body(scope) else plan.with_body
-        if step.colour is Colour.PLAIN:
-            response: Response = step.call(Request(self, scope, receive, route, values))
-            return response
-        return await self._go(step, scope, receive, route, values)
-
-    async def _go(
-        self, step: Step, scope: Scope, receive: Receive, route: Route | None, values: tuple[Any, ...]
-    ) -> Response:
-        if step.colour is Colour.ASYNC:
-            response: Response = await step.call(AsyncRequest(self, scope, receive, route, values))
-            return response
-        request = Request(self, scope, receive, route, values)
-        if step.colour is Colour.GREENLET:
-            return cast(Response, await self._greenlets.run(step.call, request))
-        return cast(Response, step.call(request))
+        return self.router.match(scope["method"], path, decoded=decoded, host=host)
 
     def _rebuild(self) -> None:
         """Something was added: compose the chains again, once all of it is there."""
-        self._built, self._find = False, None
+        self.dispatch.clear()
 
     def _build(self) -> None:
         """Compose the chains: at the start, and again when something was added after it."""
@@ -308,57 +330,40 @@ class Application:
             new = [each for each in middleware if not any(each is other for other in self._bound)]
             self._bound += new
             bind(new, self)
-        self._ready.clear()
-        self._plans = {route: self._plan(route) for route in self.router.routes}
-        self._missing = self._compose(self._middleware, endpoint, _answer_miss, "await")
-        self._find = None if self.router.has_hosts else self.router.tree.find
-        self._built = True
+        handlers = {route: self._handlers(route) for route in self.router.routes}
+        missing = self._compose(self._middleware, endpoint, answer_miss, "inline")
+        tree = None if self.router.has_hosts else self.router.tree
+        self.dispatch.fill(tree, handlers, Handler(missing.call, missing.colour.value))
 
-    def _plan(self, route: Route) -> _Plan:
+    def _handlers(self, route: Route) -> tuple[Handler, Handler]:
+        """What answers a route: its controller with all middleware around, for requests with and without a body."""
         middleware = (*self._middleware, *route.middleware)
         if route.timeout is not None and not any(isinstance(each, Timeout) for each in middleware):
             middleware += (Timeout(),)  # it takes the time of the route
         run = route.run_by(self.config.sync_mode)
-        without_body = self._compose(middleware, endpoint, route.controller, run)
+        step = self._compose(middleware, endpoint, route.controller, run)
+        bare = not middleware and not self.errors and run != "thread" and not isinstance(route, Mount)
+        without_body = Handler(step.call, step.colour.value, route.controller if bare else None, route.cancel)
         if run != "inline":
-            alone = run == "await" and not middleware
-            if alone or without_body.colour is Colour.ASYNC:
-                self._ready[route] = (route.controller, None) if alone else (None, without_body.call)
-            return _Plan(without_body, without_body)
-        with_body = self._compose(middleware, endpoint_with_body, route.controller, run)
-        return _Plan(with_body, without_body)
+            return without_body, without_body
+        step = self._compose(middleware, endpoint_with_body, route.controller, run)
+        return Handler(step.call, step.colour.value, None, route.cancel), without_body
 
     def _compose(
         self, middleware: tuple[Any, ...], inner: Callable[..., Step], controller: Callable[..., Any], run: str
     ) -> Step:
-        errors, greenlets = self._errors, self._greenlets
-        return compose(middleware, inner(controller, run, errors, greenlets), errors, greenlets)
+        errors = self.errors
+        return compose(middleware, inner(controller, run, errors, self._threads), errors, self.greenlets)
 
 
-_MISS = "atlas.miss"
-
-
-async def _answer_miss(request: RequestHead) -> Response:
-    """Stands for a controller where there is none."""
-    miss: Miss = request.scope[_MISS]
-    if miss.other_slash:
-        return RedirectResponse(_with_other_slash(request), 308)
-    if not miss.allow:
-        raise NotFound
-    allow = {"allow": ", ".join(miss.allow)}
-    if request.method == "OPTIONS":
-        return Response(b"", 204, allow, content_type="")
-    raise MethodNotAllowed(headers=allow)
-
-
-def _has_no_body(scope: Scope) -> bool:
-    """Whether there is no body: one with GET or HEAD has to say so (RFC 9112 6); else there is no need to look."""
+def _has_body(scope: Scope) -> bool:
+    """Whether there may be a body: one with GET or HEAD has to say so (RFC 9112 6); else there is no need to look."""
     if scope["method"] not in ("GET", "HEAD"):
-        return False
+        return True
     for name, _ in scope["headers"]:  # noqa: SIM110  # half the time of any() over a generator, at every request
         if name in (b"content-length", b"transfer-encoding"):
-            return False
-    return True
+            return True
+    return False
 
 
 def _template_folders(place: str, config: Config) -> list[Path]:
@@ -371,14 +376,3 @@ def _template_folders(place: str, config: Config) -> list[Path]:
         if not folder.is_dir():
             raise StartupError(f"{place}: template folder {str(folder)!r} does not exist")
     return folders
-
-
-def _with_other_slash(request: RequestHead) -> str:
-    """The same path with or without its last slash, relative to itself.
-
-    Relative, so that no proxy's prefix has to be known, and no path such as ``//evil.example/`` becomes a host.
-    """
-    path = request.raw_path.decode("latin-1")
-    query = request.scope.get("query_string", b"").decode("latin-1")
-    last = path.removesuffix("/").rpartition("/")[2]
-    return (f"../{last}" if path.endswith("/") else f"./{last}/") + (f"?{query}" if query else "")

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 
+from atlas._speedups.request_view import RequestView
 from atlas.gateway.jobs import Job, Jobs
-from atlas.types import Scope
 
-__all__ = ["Background", "enter"]
+__all__ = ["CURRENT", "Background"]
 
 _SECONDS_AT_THE_END = 30.0
-_JOBS, _DONE = "atlas.background", "atlas.done"
 
-# The scope of the current request is where its jobs wait: most requests have none, and pay for no list.
-_SCOPE: ContextVar[Scope | None] = ContextVar("atlas.scope", default=None)
-enter = _SCOPE.set
-"""A request begins."""
+CURRENT: ContextVar[RequestView | None] = ContextVar("atlas.request", default=None)
+"""The current request. Its jobs wait in it: most requests have none, and pay for no list."""
 
 
 class Background:
@@ -24,20 +21,27 @@ class Background:
     def __init__(self) -> None:
         self._jobs = Jobs()
 
-    def leave(self, scope: Scope) -> None:
+    def leave(self, request: RequestView) -> None:
         """The response to a request is out, or has failed."""
-        scope[_DONE] = True
-        if _JOBS in scope:
-            for job in scope.pop(_JOBS):
-                self._jobs.start(job)
+        request._over = True
+        if request._jobs is not None:
+            self.start(request)
+
+    def start(self, request: RequestView) -> None:
+        """Start the jobs of a request that is over."""
+        jobs, request._jobs = request._jobs or (), None
+        for job in jobs:
+            self._jobs.start(job)
 
     def add(self, job: Job) -> None:
         """Run a job: after the current response, or soon if there is none."""
-        scope = _SCOPE.get()
-        if scope is None or _DONE in scope:
+        request = CURRENT.get()
+        if request is None or request._over:
             self._jobs.start(job)
+        elif request._jobs is None:
+            request._jobs = [job]
         else:
-            scope.setdefault(_JOBS, []).append(job)
+            request._jobs.append(job)
 
     async def drain(self) -> None:
         """Wait for what is still to be done; at shutdown."""

@@ -36,7 +36,7 @@ class Config:
     :param allowed_hosts: the names that the ``host`` field may have, for ``TrustedHosts``.
     :param template_dirs: folders of templates, relative to the file that made the application. None means its
         ``templates`` folder, if there is one.
-    :param static_dirs: folders of static files, for tools that look for them.
+    :param static_dirs: folders of static files, served under ``/static``; of two files of one name the first one.
     :param limit_body: bytes that a request body may have before it is answered with 413.
     :param log_level: of the logger ``atlas.web``; None leaves it alone.
     :param sync_mode: how ``def`` controllers run whose route doesn't say; see :class:`atlas.web.routing.Route`.

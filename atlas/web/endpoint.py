@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from atlas.gateway.greenlets import Greenlets
-from atlas.gateway.threads import in_thread
+from atlas.gateway.greenlets import await_
+from atlas.gateway.threads import Threads
 from atlas.web.controllers import to_response
 from atlas.web.middleware.chain import Colour, Errors, Step
 from atlas.web.middleware.foreign import start_foreign
@@ -18,7 +18,7 @@ __all__ = ["endpoint", "endpoint_with_body"]
 Controller = Callable[..., Any]
 
 
-def endpoint(controller: Controller, run: str, errors: Errors, greenlets: Greenlets) -> Step:
+def endpoint(controller: Controller, run: str, errors: Errors, threads: Threads) -> Step:
     """The call of a controller for a request without a body.
 
     :param run: ``await``, ``inline``, ``greenlet`` or ``thread``.
@@ -26,18 +26,18 @@ def endpoint(controller: Controller, run: str, errors: Errors, greenlets: Greenl
     if run == "await":
         return Step(_awaited(controller, errors), Colour.ASYNC)
     if run == "thread":
-        return Step(_elsewhere(in_thread, controller, errors), Colour.ASYNC)
+        return Step(_elsewhere(threads.run, controller, errors), Colour.ASYNC)
     if run == "greenlet":
-        return Step(_elsewhere(greenlets.run, controller, errors), Colour.ASYNC)
+        return Step(_waiting(controller, errors), Colour.GREENLET)
     if errors.waits:
-        return endpoint_with_body(controller, run, errors, greenlets)
+        return endpoint_with_body(controller, run, errors, threads)
     return Step(_inline(controller, errors), Colour.PLAIN)
 
 
-def endpoint_with_body(controller: Controller, run: str, errors: Errors, greenlets: Greenlets) -> Step:
+def endpoint_with_body(controller: Controller, run: str, errors: Errors, threads: Threads) -> Step:
     """The same for a request with a body, which a ``def`` controller finds read: only ``async def`` can wait for it."""
     if run != "inline":
-        return endpoint(controller, run, errors, greenlets)
+        return endpoint(controller, run, errors, threads)
     return Step(_elsewhere(_call, controller, errors), Colour.ASYNC)
 
 
@@ -59,6 +59,23 @@ def _inline(controller: Controller, errors: Errors) -> Callable[[Any], Any]:
             return result if isinstance(result, Response) else to_response(result, controller)
         except Exception as error:
             return errors.answer_now(request, error)
+
+    return call
+
+
+def _waiting(controller: Controller, errors: Errors) -> Callable[[Any], Any]:
+    """The call of a ``def`` controller in a greenlet: whatever has to wait there, waits."""
+    answer = errors.answer_now if not errors.waits else lambda request, error: await_(errors.answer(request, error))
+
+    def call(request: Any) -> Response:
+        try:
+            result = controller(request, *request._values)
+            if isinstance(result, Response):
+                return result
+            response = to_response(result, controller)
+            return await_(_started(response, request)) if isinstance(response, DelegatedResponse) else response
+        except Exception as error:
+            return answer(request, error)
 
     return call
 

@@ -44,31 +44,47 @@ class ErrorHandlers:
         self._handlers[key] = handler
         self.waits = any(is_async(each) for each in self._handlers.values())
 
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self._handlers)
+
     async def answer(self, request: RequestHead, error: Exception) -> Response:
         """The response to an exception. :raises ClientDisconnected: for that one, which nobody is left to hear of."""
+        if isinstance(error, ClientDisconnected):
+            try:
+                raise error
+            finally:
+                del error  # else it and this frame, which its traceback knows, would keep each other alive
         handler = self._find(error)
         if handler is None or not is_async(handler):
             return self.answer_now(request, error)
         try:
             return self._finish(await handler(request.seen_as(AsyncRequest), error), handler, request, error)
+        except ClientDisconnected:
+            raise
         except Exception as another:  # an error page that fails is answered plainly
             return _answer_plainly(request, another, self._debug)
 
     def answer_now(self, request: RequestHead, error: Exception) -> Response:
         """The same in plain code, where no handler waits."""
         if isinstance(error, ClientDisconnected):
-            raise error
+            try:
+                raise error
+            finally:
+                del error
         handler = self._find(error)
         if handler is not None:
             try:
                 return self._finish(handler(request.seen_as(Request), error), handler, request, error)
+            except ClientDisconnected:
+                raise
             except Exception as another:
                 error = another
         return _answer_plainly(request, error, self._debug)
 
     def _find(self, error: Exception) -> Callable[..., Any] | None:
         """The handler of the status, or else of the nearest class. Those for surprises are for surprises only."""
-        if not self._handlers or isinstance(error, ClientDisconnected):
+        if not self._handlers:
             return None
         expected = isinstance(error, HTTPException)
         if isinstance(error, HTTPException) and error.status_code in self._handlers:
@@ -90,8 +106,6 @@ class ErrorHandlers:
 
 
 def _answer_plainly(request: RequestHead, error: Exception, debug: bool) -> Response:
-    if isinstance(error, ClientDisconnected):
-        raise error
     if not isinstance(error, HTTPException):
         _report(request, error)
     return answer_plainly(request, error, debug=debug)
@@ -100,6 +114,6 @@ def _answer_plainly(request: RequestHead, error: Exception, debug: bool) -> Resp
 def _report(request: RequestHead, error: Exception) -> None:
     """Tell of a surprise: the log, and whoever asked to hear of it (a test client, which raises it again)."""
     _log.error("%s %s failed", request.method, ascii(request.path), exc_info=error)
-    listener = request.scope.get("atlas.on_error")
+    listener = request._notes.get("atlas.on_error")
     if listener is not None:
         listener(error)

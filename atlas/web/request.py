@@ -10,11 +10,11 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 from urllib.parse import quote
 
+from atlas._speedups.request_view import RequestView
 from atlas.errors import ClientDisconnected
 from atlas.gateway.disconnects import is_gone
 from atlas.gateway.greenlets import await_, can_wait
 from atlas.gateway.threads import in_thread
-from atlas.types import Receive, Scope
 from atlas.web.cookies import parse_cookies
 from atlas.web.errors import BadRequest, ContentTooLarge
 from atlas.web.forms import LIMITS, FormLimits, check_form_type, is_multipart, parse_urlencoded
@@ -31,66 +31,23 @@ if TYPE_CHECKING:
 __all__ = ["AsyncRequest", "Request", "RequestHead"]
 
 T = TypeVar("T")
-R = TypeVar("R", bound="RequestHead")
 
 
-class RequestHead:
+class RequestHead(RequestView):
     """What is known of a request before its body: the part that both kinds of request share.
 
     :ivar scope: the ASGI scope. :ivar app: the application. :ivar route: the route, None where none was found.
     """
 
-    __slots__ = ("_body", "_read", "_receive", "_values", "app", "route", "scope")
+    __slots__ = ()
 
-    def __init__(
-        self,
-        app: Application,
-        scope: Scope,
-        receive: Receive,
-        route: Route | None = None,
-        values: tuple[Any, ...] = (),
-    ) -> None:
-        self.app = app
-        self.scope = scope
-        self.route = route
-        self._receive = receive
-        self._values = values
-        self._body: bytes | None = None
-        self._read: dict[str, Any] | None = None  # what was parsed already; most requests never ask
-
-    def seen_as(self, kind: type[R]) -> R:
-        """The same request as one of the other kind, for a handler of the other colour. What was read stays read."""
-        if type(self) is kind:
-            return self
-        other = kind(self.app, self.scope, self._receive, self.route, self._values)
-        other._body, other._read = self._body, self._kept()
-        return other
+    app: Application
+    route: Route | None
 
     def _kept(self) -> dict[str, Any]:
         if self._read is None:
             self._read = {}
         return self._read
-
-    @property
-    def method(self) -> str:
-        """``GET``, ``POST`` ..."""
-        return str(self.scope["method"])
-
-    @property
-    def path(self) -> str:
-        """The path, percent-decoded."""
-        return str(self.scope["path"])
-
-    @property
-    def raw_path(self) -> bytes:
-        """The path as it came, percent-encoded."""
-        raw = self.scope.get("raw_path")
-        return bytes(raw).partition(b"?")[0] if raw is not None else quote(self.path).encode("ascii")
-
-    @property
-    def scheme(self) -> str:
-        """``http`` or ``https``."""
-        return str(self.scope.get("scheme", "http"))
 
     @property
     def is_secure(self) -> bool:
@@ -102,37 +59,26 @@ class RequestHead:
         """The ``host`` field with its port, or the server's own address where there is none (HTTP/1.0)."""
         host = self.headers.get("host")
         if host is None:
-            name, port = self.scope.get("server") or ("localhost", None)
+            name, port = self._server or ("localhost", None)
             host = f"{name}:{port}" if port else str(name)
         return host
 
     @property
     def url(self) -> str:
         """The whole address, as it was asked for."""
-        query = self.scope.get("query_string", b"").decode("latin-1")
+        query = self.query_string.decode("latin-1")
         return f"{self.scheme}://{self.host}{self.raw_path.decode('latin-1')}" + (f"?{query}" if query else "")
-
-    @property
-    def http_version(self) -> str:
-        """``1.0``, ``1.1``, ``2`` or ``3``."""
-        return str(self.scope.get("http_version", "1.1"))
-
-    @property
-    def client(self) -> tuple[str, int] | None:
-        """Address and port of the client, where the server knows them."""
-        client = self.scope.get("client")
-        return (client[0], client[1]) if client else None
 
     @property
     def ip(self) -> str | None:
         """The client's address."""
-        client = self.scope.get("client")
-        return str(client[0]) if client else None
+        client = self.client
+        return client[0] if client else None
 
     @property
     def headers(self) -> Headers:
         """The header fields."""
-        return Headers(self.scope["headers"])
+        return Headers(self._fields)
 
     @property
     def query(self) -> MultiDict:
@@ -142,7 +88,7 @@ class RequestHead:
         """
         kept = self._kept()
         if "query" not in kept:
-            kept["query"] = parse_urlencoded(self.scope.get("query_string", b""), what="query")
+            kept["query"] = parse_urlencoded(self.query_string, what="query")
         return cast(MultiDict, kept["query"])
 
     query_params = query
@@ -178,7 +124,7 @@ class RequestHead:
     @property
     def state(self) -> State:
         """What the lifespan has stored, and what you store with this request."""
-        return State(self.scope.setdefault("state", {}))
+        return State(self._state)
 
     @property
     def session(self) -> Any:
@@ -187,31 +133,31 @@ class RequestHead:
         :raises RuntimeError: without that middleware.
         """
         try:
-            return self.scope["session"]
+            return self._notes["session"]
         except KeyError:
             raise RuntimeError("request.session: there is no Sessions middleware around this route") from None
 
     @session.setter
     def session(self, session: Any) -> None:
-        self.scope["session"] = session
+        self._notes["session"] = session
 
     @property
     def user(self) -> Any:
         """Who asks, as far as a middleware or controller has said so by setting it; else None."""
-        return self.scope.get("user")
+        return self._notes.get("user")
 
     @user.setter
     def user(self, user: Any) -> None:
-        self.scope["user"] = user
+        self._notes["user"] = user
 
     @property
     def id(self) -> str | None:
         """The number of this request in logs, of the ``RequestID`` middleware; None without it."""
-        return cast("str | None", self.scope.get("atlas.request_id"))
+        return cast("str | None", self._notes.get("atlas.request_id"))
 
     @id.setter  # noqa: A003  # the API's name
     def id(self, value: str) -> None:
-        self.scope["atlas.request_id"] = value
+        self._notes["atlas.request_id"] = value
 
     def accepts(self, *types: str) -> str | None:
         """The one of these media types that the client likes best, or None if it wants none of them."""
@@ -222,7 +168,7 @@ class RequestHead:
 
         :raises LookupError: for an unknown name. :raises ValueError: for a missing or impossible parameter.
         """
-        root_path = self.scope.get("root_path", "")
+        root_path = self.root_path
         path = self.app.url_for(name, **params)
         if root_path:
             path = quote(root_path) + path
@@ -234,25 +180,18 @@ class RequestHead:
         own = self.route.limit_body if self.route is not None else None
         return self.app.config.limit_body if own is None else own
 
-    @property
-    def announces_body(self) -> bool:
-        """Whether a body may come. One with GET or HEAD has to say so (RFC 9112 6); else there is no need to look."""
-        if self.scope["method"] not in ("GET", "HEAD"):
-            return True
-        return any(name in (b"content-length", b"transfer-encoding") for name, _ in self.scope["headers"])
-
     async def read_body(self) -> bytes:
         """Read the body to its end, once; later calls give the same bytes.
 
         :raises ContentTooLarge: over the limit, as soon as that is known.
         :raises ClientDisconnected: if the client goes away before the end.
         """
-        if self._body is None:
+        if self._body is None and self._whole_body(self.limit_body) is None:
             kept = self._kept()
             if "body" not in kept:
                 kept["body"] = b"".join([piece async for piece in self._pieces()])
             self._body = kept["body"]
-        return self._body
+        return cast(bytes, self._body)
 
     async def read_form(self, limits: FormLimits = LIMITS) -> Form:
         """Read the form, once. One with files is not kept as a body if it is long: it goes through as it comes.
@@ -293,7 +232,7 @@ class RequestHead:
             try:
                 if "streamed" not in kept and self.announces_body:
                     await self.read_body()
-                kept["gone"] = self.scope.get("atlas.body") != "reading" and await is_gone(self._receive)
+                kept["gone"] = self._notes.get("atlas.body") != "reading" and await is_gone(self._receive)
             except ClientDisconnected:
                 kept["gone"] = True
         return bool(kept["gone"])
@@ -310,14 +249,14 @@ class RequestHead:
         if size > limit:
             raise ContentTooLarge(f"a body may have {limit} bytes here")
         kept["streamed"] = True
-        self.scope["atlas.body"] = "reading"  # so that nobody else calls receive meanwhile
+        self._notes["atlas.body"] = "reading"  # so that nobody else calls receive meanwhile
         try:
             async for piece in self._received(limit):
                 yield piece
-            self.scope["atlas.body"] = "read"
+            self._notes["atlas.body"] = "read"
         finally:
-            if self.scope["atlas.body"] == "reading":
-                del self.scope["atlas.body"]
+            if self._notes["atlas.body"] == "reading":
+                del self._notes["atlas.body"]
 
     async def _received(self, limit: int) -> AsyncIterator[bytes]:
         size, more = 0, True
@@ -367,6 +306,8 @@ class Request(RequestHead):
             return self._body
         if not self.announces_body:
             return b""
+        if (body := self._whole_body(self.limit_body)) is not None:
+            return body
         if can_wait():
             return await_(self.read_body())
         if self._read is not None and "body" in self._read:

@@ -1,7 +1,7 @@
 """Responses: what a controller hands back, and how each of them is sent.
 
-A response whose body is there at once is three plain attributes (``status_code``, ``body``, ``raw_headers``), so that a
-gateway can take them as they are. Every response is an ASGI application as well, which is the way under any server.
+A response whose body is there at once is kept in compiled form (:mod:`atlas._speedups.reply`), which our own server
+writes as it is. Every response is an ASGI application as well, which is the way under any other.
 """
 
 from __future__ import annotations
@@ -13,14 +13,16 @@ from urllib.parse import quote
 
 import msgspec
 
+from atlas._speedups.reply import Reply
 from atlas.errors import ClientDisconnected
 from atlas.gateway.companions import Company
 from atlas.gateway.disconnects import until_gone
+from atlas.gateway.greenlets import await_, in_greenlet
 from atlas.gateway.threads import next_turn
 from atlas.types import ASGIApp, Event, Receive, Scope, Send
 from atlas.web.caching import cache_control, entity_tag
 from atlas.web.cookies import format_cookie
-from atlas.web.headers import MutableHeaders, RawHeaders, encode_field
+from atlas.web.headers import MutableHeaders, RawHeaders
 
 __all__ = [
     "DelegatedResponse",
@@ -42,7 +44,7 @@ _to_json = msgspec.json.Encoder().encode
 _PIECES_PER_TURN = 64
 
 
-class Response:
+class Response(Reply):
     """A status, header fields and a body that is there at once.
 
     :param content: ``bytes``, or a ``str`` that goes out as UTF-8.
@@ -53,33 +55,10 @@ class Response:
     :cvar streaming: whether the body comes while it is sent, so that there is no ``content`` before.
     """
 
-    __slots__ = ("body", "raw_headers", "status_code")
+    __slots__ = ()
 
     content_type: str = "text/html; charset=utf-8"
     streaming: ClassVar[bool] = False
-
-    def __init__(
-        self,
-        content: bytes | str = b"",
-        status_code: int = 200,
-        headers: Mapping[str, str] | None = None,
-        *,
-        content_type: str | None = None,
-    ) -> None:
-        self.status_code = status_code
-        self.body = self.encode(content)
-        kind = self.content_type if content_type is None else content_type
-        self.raw_headers: RawHeaders = [_content_type_field(kind)] if kind else []
-        if headers:
-            self.headers.update(headers)
-
-    def encode(self, content: Any) -> bytes:
-        """The bytes of the content."""
-        if isinstance(content, str):
-            return content.encode()
-        if isinstance(content, bytes):
-            return content
-        raise TypeError(f"{type(self).__name__}: expected bytes or str, got {type(content).__name__}")
 
     @property
     def headers(self) -> MutableHeaders:
@@ -224,16 +203,6 @@ class JSONResponse(Response):
     __slots__ = ()
     content_type = "application/json"
 
-    def __init__(
-        self,
-        content: Any,
-        status_code: int = 200,
-        headers: Mapping[str, str] | None = None,
-        *,
-        content_type: str | None = None,
-    ) -> None:
-        super().__init__(content, status_code, headers, content_type=content_type)
-
     def encode(self, content: Any) -> bytes:
         return _to_json(content)
 
@@ -282,10 +251,10 @@ class RedirectResponse(Response):
 class StreamingResponse(Response):
     """A body in pieces, each sent as it comes: ``str`` as UTF-8, or ``bytes``.
 
-    :param content: an async or a plain iterable. A plain one runs on the event loop, so it must not block; it is made
-        to wait a turn now and then, and either kind waits for a slow reader. When the client goes away or the response
-        fails, a generator is closed at once: its ``finally`` runs. Under a server of ASGI 2.4 or later that is when the
-        next piece is sent.
+    :param content: an async or a plain iterable. A plain one runs in a greenlet on the event loop: it may wait, by
+        ``await_``, but must not block. It is made to wait a turn now and then, and either kind waits for a slow reader.
+        When the client goes away or the response fails, a generator is closed at once: its ``finally`` runs. Under a
+        server of ASGI 2.4 or later that is when the next piece is sent.
     """
 
     __slots__ = ("_filters", "pieces")
@@ -350,11 +319,15 @@ class StreamingResponse(Response):
                 await self._send_piece(piece, send)
                 watch.begin(sent=True)
             return
-        for count, piece in enumerate(self.pieces, 1):
-            await self._send_piece(piece, send)
+        await in_greenlet(self._send_from_plain_code, self.pieces, watch, send)
+
+    def _send_from_plain_code(self, pieces: Iterable[Any], watch: Watch, send: Send) -> None:
+        """A plain iterable, in a greenlet: it may wait for its next piece."""
+        for count, piece in enumerate(pieces, 1):
+            await_(self._send_piece(piece, send))
             if count % _PIECES_PER_TURN == 0:
                 watch.begin(sent=True)
-                await next_turn()
+                await_(next_turn())
 
     async def _send_piece(self, piece: Any, send: Send) -> None:
         data = self.filtered(self.encode(piece))
@@ -407,7 +380,7 @@ async def _close(pieces: Any) -> None:
     if hasattr(pieces, "aclose"):
         await pieces.aclose()
     elif hasattr(pieces, "close"):
-        pieces.close()
+        await in_greenlet(pieces.close)
 
 
 class DelegatedResponse(Response):
@@ -446,19 +419,3 @@ def _has(headers: RawHeaders, name: bytes) -> bool:
         if key == name:
             return True
     return False
-
-
-_CONTENT_TYPES = {
-    kind: (b"content-type", kind.encode())
-    for kind in (
-        "text/html; charset=utf-8",
-        "text/plain; charset=utf-8",
-        "application/json",
-        "application/problem+json",
-        "application/octet-stream",
-    )
-}
-
-
-def _content_type_field(kind: str) -> tuple[bytes, bytes]:
-    return _CONTENT_TYPES.get(kind) or encode_field("content-type", kind)

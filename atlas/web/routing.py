@@ -58,9 +58,11 @@ class Route:
     :param methods: HEAD comes with GET, and OPTIONS by itself.
     :param name: for ``url_for``; the controller's own name without it.
     :param middleware: what stands around the controller, inside of the application's.
-    :param run: how a ``def`` controller runs: ``inline`` on the event loop, the body read before; in a ``greenlet``,
-        where it can wait by ``await_``; or in a ``thread``, where it may block. ``auto`` is inline, unless the
-        configuration says ``sync_mode = "thread"`` or the route has a timeout.
+    :param run: how a ``def`` controller runs: in a ``greenlet`` on the event loop, where it can wait without holding
+        the others up; ``inline``, which costs a little less, where it cannot wait, the body being read before; or in a
+        ``thread``, where it may block. ``auto`` is a greenlet, unless the configuration says ``sync_mode = "thread"``.
+    :param cancel: whether a client that leaves cancels the controller where it waits. None: with GET and HEAD, and
+        while a response streams; others are let finish, for what they have begun may have to be brought to its end.
     :param timeout: seconds until the request is given up, and answered with 503.
     :param limit_body: bytes that a request body may have, instead of the application's limit.
     :raises StartupError: for a pattern, method or controller that cannot work; it names file and line.
@@ -69,6 +71,7 @@ class Route:
     __slots__ = (
         "_asked_run",
         "_named",
+        "cancel",
         "controller",
         "host",
         "is_async",
@@ -93,6 +96,7 @@ class Route:
         run: Run = "auto",
         timeout: float | None = None,
         limit_body: int | None = None,
+        cancel: bool | None = None,
     ) -> None:
         self.place = caller_place()
         self.path = path
@@ -102,6 +106,7 @@ class Route:
         self._named = name is not None
         self.limit_body = limit_body
         self.timeout = timeout
+        self.cancel = cancel
         self._asked_run: str = run
         with _told_with_place(self):
             self.pattern = self._parse(path or "/")
@@ -150,7 +155,7 @@ class Route:
             return self._asked_run
         if sync_mode != "auto":
             return sync_mode
-        return "inline" if self.timeout is None else "greenlet"
+        return "greenlet"
 
     def flat(self) -> Iterator[Route]:
         """Itself; of a class of controllers one route for each of its methods."""

@@ -27,6 +27,8 @@ class Call(ASGICall):
     def disconnect(self, exchange: Exchange) -> None:
         pass
 
+    half_close = disconnect
+
 
 class Caller:
     """Serves one application on one loop, without a socket."""

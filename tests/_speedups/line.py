@@ -128,6 +128,8 @@ class Gateway:
     def disconnect(self, exchange: Exchange) -> None:
         self.left.append(exchange)
 
+    half_close = disconnect
+
     def send_file(self, exchange: Exchange, event: Any) -> Coroutine[Any, Any, None]:
         raise NotImplementedError
 

@@ -331,7 +331,7 @@ def test_sending_to_a_client_that_left_raises_an_oserror(line: Line) -> None:
         exchange.respond(200, [], b"")
     assert exchange.finish_application() is True, "the application is not to blame"
     assert receive(exchange) == {"type": "http.disconnect"}
-    assert (exchange.socket_fd, exchange.client) == (-1, None)
+    assert (exchange.socket_fd, exchange.client) == (-1, ("10.0.0.1", 4711)), "who it was is still known"
 
 
 def test_what_was_whole_before_the_client_left_stays_whole(line: Line) -> None:

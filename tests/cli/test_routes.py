@@ -28,7 +28,7 @@ def test_the_table(run: Run) -> None:
     assert status == 0
     assert [line.split() for line in out.splitlines()] == [
         ["METHODS", "PATH", "NAME", "CONTROLLER", "RUN", "WRITTEN", "AT"],
-        ["GET", "/", "home", "main.home", "inline", "main.py:8"],
+        ["GET", "/", "home", "main.home", "greenlet", "main.py:8"],
         ["PUT", "DELETE", "/lakes/{lake}", "lake", "main.show", "await", "main.py:8"],
         [],
         ["2", "routes", "in", "main:app"],

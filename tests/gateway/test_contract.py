@@ -10,9 +10,10 @@ import pytest
 from atlas._speedups.exchange import Exchange
 from atlas.gateway.asgi import ASGIGateway
 from atlas.gateway.contract import Gateway
+from atlas.gateway.native import NativeGateway
 from tests._speedups.line import GET, Line, Office, now, start
 
-METHODS = ["start", "disconnect", "send_file"]
+METHODS = ["start", "disconnect", "half_close", "send_file"]
 
 
 class Smallest:
@@ -27,6 +28,9 @@ class Smallest:
     def disconnect(self, exchange: Exchange) -> None:
         self.calls.append(("disconnect", exchange))
 
+    def half_close(self, exchange: Exchange) -> None:
+        self.calls.append(("half_close", exchange))
+
     async def send_file(self, exchange: Exchange, event: Any) -> None:
         self.calls.append(("send_file", exchange, event))
 
@@ -38,12 +42,12 @@ def line() -> Iterator[Line]:
     loop.close()
 
 
-def test_the_contract_names_three_methods() -> None:
+def test_the_contract_names_four_methods() -> None:
     assert [name for name, value in vars(Gateway).items() if inspect.isfunction(value) and name[0] != "_"] == METHODS
 
 
 @pytest.mark.parametrize("name", METHODS)
-@pytest.mark.parametrize("gateway", [ASGIGateway, Smallest])
+@pytest.mark.parametrize("gateway", [ASGIGateway, NativeGateway, Smallest])
 def test_a_gateway_takes_what_the_contract_says(gateway: type, name: str) -> None:
     expected = list(inspect.signature(getattr(Gateway, name)).parameters)
     assert list(inspect.signature(getattr(gateway, name)).parameters) == expected
@@ -59,7 +63,9 @@ def test_a_connection_asks_for_nothing_else(line: Line) -> None:
     now(exchange.send(event))
     assert calls[1] == ("send_file", exchange, event)
     line.connection.eof_received()
-    assert calls[2] == ("disconnect", exchange)
+    assert calls[2] == ("half_close", exchange)
+    line.lose()
+    assert calls[3] == ("disconnect", exchange)
 
 
 def test_a_gateway_that_says_it_is_finished_is_believed(line: Line) -> None:

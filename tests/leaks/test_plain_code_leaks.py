@@ -11,7 +11,7 @@ PROGRAM = Path(__file__).with_name("plain_code_check.py")
 
 @pytest.mark.leaks
 @pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
-@pytest.mark.parametrize("kind", ["lasgi"])
+@pytest.mark.parametrize("kind", ["lasgi", "greenlet", "thread"])
 def test_nothing_is_kept(kind: str, loop: str) -> None:
     done = subprocess.run(
         [sys.executable, str(PROGRAM), kind, loop], capture_output=True, text=True, timeout=80, check=False

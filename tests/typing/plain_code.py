@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any, assert_type
 
-from atlas import Server, await_, in_thread
+from atlas import Local, Lock, Server, await_, in_thread
 from atlas.gateway.lasgi import PlainReceive, PlainSend, PlainToASGI
-from atlas.gateway.locals import Local
-from atlas.gateway.locks import Lock
 from atlas.gateway.threads import Threads
 from atlas.types import ASGIApp, Event, Scope
 

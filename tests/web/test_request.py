@@ -229,7 +229,6 @@ def test_the_limit_of_a_route_comes_first(ask: Ask) -> None:
     assert ask(app, "POST", "/", content=b"123456").status_code == 413
 
 
-@pytest.mark.known_mistake("native", "asgi", reason="the server answers 500 and blames the application")
 @pytest.mark.server_differs("hypercorn", reason="its h11 answers half a request with 400 by itself")
 @pytest.mark.parametrize("path", ["/sync_body", "/async_body", "/stream"])
 def test_a_client_that_leaves_is_not_answered(drive: Drive, path: str) -> None:

@@ -155,7 +155,7 @@ class Lakes(Controller):
 def test_a_class_of_controllers_answers_its_methods() -> None:
     router = Router([Route("/lakes/{name}", Lakes, name="lake")])
     assert [(each.methods, each.run, each.name) for each in router] == [
-        (("GET",), "inline", "lake"),
+        (("GET",), "greenlet", "lake"),
         (("PUT",), "await", "lake"),
     ]
     found = router.match("HEAD", b"/lakes/como")
@@ -188,7 +188,7 @@ def test_run_is_for_def_controllers() -> None:
     with pytest.raises(StartupError, match="run='thread' is for def controllers, and this one is async def"):
         Route("/", later, run="thread")
     assert [Route("/", one, run=run).run for run in ("auto", "inline", "greenlet", "thread")] == [
-        "inline",
+        "greenlet",
         "inline",
         "greenlet",
         "thread",
@@ -314,7 +314,7 @@ def test_the_path_that_is_matched(path: str, raw_path: bytes | None, root_path: 
 
 def test_the_list_of_routes() -> None:
     info = next(iter(ROUTER))
-    assert (info.path, info.methods, info.name, info.controller, info.run) == ("/", ("GET",), "home", one, "inline")
+    assert (info.path, info.methods, info.name, info.controller, info.run) == ("/", ("GET",), "home", one, "greenlet")
     assert "test_routing.py:" in info.place
 
 

@@ -37,9 +37,9 @@ Call = Callable[[Any], Any]
 class Colour(Enum):
     """How a step is called."""
 
-    PLAIN = "called"
-    GREENLET = "called in a greenlet, because it may wait"
-    ASYNC = "awaited"
+    PLAIN = "plain"  # called
+    GREENLET = "greenlet"  # called in a greenlet, because it may wait
+    ASYNC = "async"  # awaited
 
 
 class Step(NamedTuple):

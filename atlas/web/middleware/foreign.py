@@ -58,7 +58,7 @@ def foreign_step(middleware: Middleware, inner: Callable[[Any], Awaitable[Respon
     app = middleware.around(inside)
 
     async def step(request: AsyncRequest) -> Response:
-        request.scope.setdefault("state", {})  # so that the copy shares it
+        _ = request._state  # it is in the scope now, so that the copy shares it
         return await start_foreign(app, {**request.scope, _REQUEST: request}, request._receive)
 
     return step

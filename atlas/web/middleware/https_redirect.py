@@ -50,7 +50,7 @@ class HTTPSRedirect:
         name = host_name(request.host)
         if name is None:
             raise BadRequest("the host field is malformed")
-        query = request.scope.get("query_string", b"").decode("latin-1")
+        query = request.query_string.decode("latin-1")
         path = request.raw_path.decode("latin-1")
         return RedirectResponse(f"https://{name}{self._port}{path}" + (f"?{query}" if query else ""), self._status)
 

@@ -120,8 +120,13 @@ def test_error_pages_pass_the_middleware(
     assert response.headers["x-seen"].endswith(f"a after {status}")
 
 
-def test_a_body_that_is_too_large_is_answered_inside(ask: Ask) -> None:
-    app = Application([Route("/", plain, ["POST"], limit_body=3)], middleware=[plain_function("a"), Note("b")])
+@pytest.mark.parametrize("run", ["inline", "greenlet", "thread"])
+def test_a_body_that_is_too_large_is_answered_inside(ask: Ask, run: Any) -> None:
+    def reads(request: Any) -> bytes:
+        return request.body()
+
+    route = Route("/", reads, ["POST"], limit_body=3, run=run)
+    app = Application([route], middleware=[plain_function("a"), Note("b")])
     response = ask(app, "POST", "/", content=b"1234")
     assert response.headers["x-seen"] == "a before, b before, b after 413, a after 413"
 

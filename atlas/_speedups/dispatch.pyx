@@ -1,0 +1,110 @@
+"""What an application of our own has for each request: the tree of its routes, and what answers them.
+
+It is filled at start-up, and again when routes were added; both ways into an application, the native one and ASGI, read
+it.
+"""
+
+cimport cython
+
+from atlas._speedups.request_view cimport RequestView
+
+cdef dict COLOURS = {"plain": PLAIN, "greenlet": GREENLET, "async": ASYNC}
+cdef tuple NAMES = ("plain", "greenlet", "async")
+
+
+@cython.final
+cdef class Handler:
+    """What answers a route.
+
+    :param call: takes a request and gives a response; raises nothing but ClientDisconnected.
+    :param colour: ``plain``, ``greenlet`` or ``async``: how it is called.
+    :param controller: the controller itself, where nothing else stands around it.
+    :param cancel: whether a client that leaves cancels it; None for the usual rule.
+    """
+
+    def __cinit__(self, call, str colour not None, controller=None, cancel=None):
+        self.call = call
+        self.kind = COLOURS[colour]
+        self.controller = controller
+        self.cancel = cancel
+
+    @property
+    def colour(self):
+        """``plain``, ``greenlet`` or ``async``."""
+        return NAMES[self.kind]
+
+
+@cython.final
+cdef class Dispatch:
+    """The routes of an application, ready to be asked.
+
+    :param app: has ``prepare()``, which calls :meth:`fill`, and ``match(method, path, host)`` for what no single tree
+        can answer.
+    :param plain_type: the class of requests for plain and greenlet handlers.
+    :param async_type: the one for the others.
+    """
+
+    def __cinit__(self, app, plain_type, async_type):
+        self.app = app
+        self.plain_type = plain_type
+        self.async_type = async_type
+
+    def fill(self, tree, dict handlers not None, Handler missing not None):
+        """Take over what was built.
+
+        :param tree: the :class:`RouteTree`; None if the host has to be looked at first.
+        :param handlers: by route a pair, for requests with a body and without.
+        :param missing: what answers where no route does.
+        """
+        self.tree = tree
+        self.handlers = handlers
+        self.missing = missing
+        self.ready = True
+
+    def clear(self):
+        """Something was added: what is here is out of date."""
+        self.ready = False
+        self.tree = None
+
+    @property
+    def is_ready(self):
+        """Whether it has been filled."""
+        return self.ready
+
+    def find(self, str method not None, bytes path not None):
+        """The route and the path parameters; None if there is none, or the tree alone can't tell."""
+        return None if self.tree is None else self.tree.seek(method, path, False)
+
+    def handler_of(self, route, bint has_body):
+        """Python's view of :meth:`handler`."""
+        return self.handler(route, has_body)
+
+    cdef tuple look_up(self, str method, bytes path, object fields, list miss):
+        """The route and the path parameters. If there is none, what there is instead is put in ``miss``.
+
+        ``fields``: the header fields, for the host.
+        """
+        cdef tuple found
+        if not self.ready:
+            self.app.prepare()
+        if self.tree is not None:
+            found = self.tree.seek(method, path, False)
+            if found is not None:
+                return found
+        result = self.app.match(method, path, fields)
+        if type(result) is tuple:
+            return <tuple>result
+        miss.append(result)
+        return None
+
+    cdef Handler handler(self, object route, bint has_body):
+        cdef tuple pair
+        if route is None:
+            return self.missing
+        pair = <tuple>self.handlers[route]
+        return <Handler>(pair[0] if has_body else pair[1])
+
+    cdef RequestView new_view(self, Handler handler):
+        """A request for a handler, still empty."""
+        kind = self.async_type if handler.kind == ASYNC else self.plain_type
+        return <RequestView>kind.__new__(kind)

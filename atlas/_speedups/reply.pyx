@@ -1,0 +1,137 @@
+"""A response whose body is there at once, and how its head becomes bytes.
+
+What is the same in most responses is encoded once: status lines and the usual content types. A response that is sent
+again as it was, such as a constant page, keeps its whole head in bytes.
+"""
+
+cimport cython
+from cpython.bytes cimport PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.unicode cimport PyUnicode_AsUTF8String
+
+from atlas._speedups.framing cimport forbids_body
+from atlas._speedups.response_head cimport field_pairs, final_status, write_fields, write_status
+
+
+@cython.final
+cdef class ContentType:
+    """A content type, encoded."""
+
+    def __cinit__(self, str kind not None):
+        value = kind.encode("ascii")
+        self.pair = (b"content-type", value)
+        self.line = b"content-type: " + value + b"\r\n"
+
+
+cdef dict USUAL = {
+    kind: ContentType(kind)
+    for kind in (
+        "text/html; charset=utf-8",
+        "text/plain; charset=utf-8",
+        "application/json",
+        "application/problem+json",
+        "application/octet-stream",
+    )
+}
+
+
+cdef class Reply:
+    """Base of every response: status, body and header fields.
+
+    A subclass has ``content_type``, which counts where none is given; ``headers``, a mapping over ``raw_headers``; and
+    may override ``encode(content)``.
+
+    :param content: what ``encode`` makes bytes of.
+    :param headers: fields beside the content type; one of the same name takes its place.
+    :param content_type: "" for none at all.
+    """
+
+    content_type = ""
+
+    def __init__(self, content=b"", status_code=200, headers=None, *, content_type=None):
+        self.status_code = status_code
+        self.body = self.encode(content)
+        self.set_kind((<object>self).content_type if content_type is None else content_type)
+        if headers:
+            (<object>self).headers.update(headers)
+
+    def encode(self, content):
+        """The bytes of the content. :raises TypeError: for what is neither bytes nor str."""
+        if type(content) is str:
+            return PyUnicode_AsUTF8String(content)
+        if isinstance(content, bytes):
+            return content
+        if isinstance(content, str):
+            return content.encode()
+        raise TypeError(f"{type(self).__name__}: expected bytes or str, got {type(content).__name__}")
+
+    cdef int set_kind(self, object kind) except -1:
+        self.kind = <ContentType>USUAL.get(kind)
+        if self.kind is None:
+            self.fields = []
+            if kind:
+                (<object>self).headers["content-type"] = kind
+        return 0
+
+    @property
+    def raw_headers(self):
+        """The header fields as a list of (name, value) in bytes, to be changed in place."""
+        self.expose()
+        return self.pairs()
+
+    @raw_headers.setter
+    def raw_headers(self, list fields not None):
+        self.expose()
+        self.fields = fields
+
+    cdef void expose(self) noexcept:
+        """From now on somebody else may change the fields."""
+        self.times = -1
+        self.prepared = None
+
+    cdef list pairs(self):
+        if self.fields is None:
+            self.fields = [] if self.kind is None else [self.kind.pair]
+        return self.fields
+
+    cdef int write_head(self, WriteBuffer out, ResponseFields* said) except -1:
+        """Write status line, fields and the length of the body; ``said``: what the fields say.
+
+        Raises TypeError or ValueError and may leave a part of it in ``out``: the caller cuts it back.
+        """
+        cdef int status = final_status(self.status_code)
+        cdef Py_ssize_t start = out.size
+        if self.prepared is not None and self.prepared_status == status and self.prepared_body is self.body:
+            said[0] = self.prepared_said
+            return out.append_bytes(self.prepared)
+        self.write_anew(out, status, self.sent_body(), said)
+        if self.times == 1:
+            self.prepared = PyBytes_FromStringAndSize(out.data + start, out.size - start)
+            self.prepared_status = status
+            self.prepared_body = self.body
+            self.prepared_said = said[0]
+        elif self.times == 0:
+            self.times = 1
+        return 0
+
+    cdef int write_anew(self, WriteBuffer out, int status, bytes body, ResponseFields* said) except -1:
+        write_status(out, status)
+        if self.fields is None:
+            said.has_length = said.has_transfer_encoding = said.has_date = said.has_server = said.close = False
+            said.length = 0
+            if self.kind is not None:
+                out.append_bytes(self.kind.line)
+        else:
+            write_fields(out, field_pairs(self.fields), status, said)
+        if not said.has_length and not forbids_body(status):
+            said.has_length = True
+            said.length = PyBytes_GET_SIZE(body)
+            out.append(b"content-length: ", 16)
+            out.append_decimal(said.length)
+            out.append(b"\r\n", 2)
+        return 0
+
+    cdef bytes sent_body(self):
+        """The body, checked; one that must not be sent is empty (RFC 9110, section 6.4.1)."""
+        if type(self.body) is not bytes:
+            raise TypeError(f"expected the body of a response in bytes, got {type(self.body).__name__}")
+        return b"" if forbids_body(final_status(self.status_code)) else <bytes>self.body

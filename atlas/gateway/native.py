@@ -1,0 +1,102 @@
+"""The native gateway: an application of our own is called without scope, events and tasks, unless somebody asks."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from contextvars import ContextVar, copy_context
+from typing import Any, Protocol
+
+from atlas._speedups.dispatch import Dispatch
+from atlas._speedups.exchange import Exchange
+from atlas._speedups.native_call import NativeCall
+from atlas._speedups.request_view import RequestView
+from atlas.gateway.disconnects import is_disconnect
+from atlas.gateway.files import send_file
+from atlas.gateway.greenlets import Greenlets
+from atlas.types import Event, Receive, Scope, Send
+
+__all__ = ["NativeGateway", "Ways", "is_native"]
+
+_SELDOM = 1.0  # seconds between two looks at a client that may be gone
+
+_logger = logging.getLogger("atlas.server")
+
+
+class Ways(Protocol):
+    """What an application of our own brings, so that it can be called natively."""
+
+    @property
+    def dispatch(self) -> Dispatch:
+        """Its routes and what answers them."""
+
+    @property
+    def current(self) -> ContextVar[Any]:
+        """Names the current request."""
+
+    @property
+    def convert(self) -> Callable[[Any, Callable[..., Any]], Any]:
+        """Makes a response of what a controller returned."""
+
+    @property
+    def errors(self) -> Any:
+        """Makes responses of exceptions: ``answer``, ``answer_now``, ``waits``."""
+
+    @property
+    def plain_call(self) -> Callable[..., Any]:
+        """The ``__call__`` of responses that are sent as they are, in one piece."""
+
+    @property
+    def greenlets(self) -> Greenlets:
+        """What runs plain code that may wait."""
+
+
+class NativeGateway(NativeCall):
+    """Calls the handlers of an application of our own.
+
+    :param ways: what the application brings.
+    :param loop: the event loop; must be the running one whenever a request starts.
+    """
+
+    def __new__(cls, ways: Ways, loop: asyncio.AbstractEventLoop) -> NativeGateway:
+        return super().__new__(cls, ways, ways.greenlets.new_pool(), loop, copy_context(), asyncio.Task)
+
+    def stream(self, response: Any, exchange: Exchange, view: RequestView) -> Coroutine[Any, Any, None]:
+        """Send a response that is more than a status, fields and a body: as the ASGI application that it is."""
+        send: Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]] = response
+        return send(view.scope, exchange.receive, exchange.send)
+
+    def watch(self, exchange: Exchange, seconds: float = 0.01) -> None:
+        """Look after ``seconds``, and again and again, whether a client that was probed has answered with a reset.
+
+        The event loop doesn't tell: it has stopped to listen at the end of the client's stream.
+        """
+        asyncio.get_running_loop().call_later(seconds, self._look, exchange, seconds)
+
+    def _look(self, exchange: Exchange, seconds: float) -> None:
+        if exchange.hung_up:
+            exchange.abort()
+        elif exchange.task is not None:
+            self.watch(exchange, min(2 * seconds, _SELDOM))
+
+    def send_file(self, exchange: Exchange, event: Event) -> Coroutine[Any, Any, None]:
+        """An awaitable that sends the file of ``http.response.pathsend`` or ``http.response.zerocopysend``."""
+        return send_file(exchange, event)
+
+    def failed(self, exchange: Exchange, error: BaseException) -> None:
+        """Something raised that no error page could be made of."""
+        if exchange.lost and is_disconnect(error):
+            _logger.debug("the client went away: %r", exchange.head)
+        else:
+            _logger.error("exception in the application: %r", exchange.head, exc_info=error)
+
+    def unfinished(self, exchange: Exchange) -> None:
+        """The application was cancelled from within, or its response ended before it was complete."""
+        _logger.error("the application ended without a complete response: %r", exchange.head)
+
+
+def is_native(app: Any) -> bool:
+    """Whether an application can be called natively: one of our own, whose ``__call__`` nobody has replaced."""
+    dispatch = getattr(app, "dispatch", None)
+    return isinstance(dispatch, Dispatch) and dispatch.app is app and app.answers_natively
