@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import tomllib
 from collections.abc import Iterable
@@ -19,9 +20,13 @@ from atlas.server.settings import Settings, table
 from atlas.server.sources import variable_of
 from atlas.web.application import Application
 from atlas.web.config import Config
-from atlas.web.masking import MASK, is_secret
+from atlas.web.masking import MASK, is_secret, masked
 
 __all__ = ["command"]
+
+# The password of an address goes as far as its last "@": whoever didn't quote a "/" or an "@" in it has a secret, too.
+_PASSWORD = re.compile(r"(?<=://)([^:/@]*):.*(?=@)", re.DOTALL)
+_ARGUMENT = re.compile(r"(?<=[?&])([^=&#]*)=[^&#]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +46,22 @@ class Row:
             return self.unset
         if is_secret(self.name):
             return MASK
-        if isinstance(self.value, bool):
-            return "on" if self.value else "off"
-        if isinstance(self.value, tuple):
-            return ", ".join(": ".join(each) if isinstance(each, tuple) else str(each) for each in self.value) or "-"
-        return f"{self.value:g}" if isinstance(self.value, float) else str(self.value) or "-"
+        value = _without_secrets(self.value)
+        if isinstance(value, bool):
+            return "on" if value else "off"
+        if isinstance(value, tuple):
+            return ", ".join(": ".join(each) if isinstance(each, tuple) else str(each) for each in value) or "-"
+        return f"{value:g}" if isinstance(value, float) else str(value) or "-"
+
+
+def _without_secrets(value: Any) -> Any:
+    """A value whose addresses tell no password: neither ``//user:password@host`` nor ``?password=...``."""
+    if isinstance(value, tuple):
+        return tuple(map(_without_secrets, value))
+    if not isinstance(value, str) or "://" not in value:
+        return value
+    value = _PASSWORD.sub(rf"\1:{MASK}", value)
+    return masked(_ARGUMENT.sub(lambda found: f"{found[1]}={MASK}" if is_secret(found[1]) else found[0], value))
 
 
 def command() -> click.Command:
@@ -79,7 +95,7 @@ def _config(app: str | None, app_dir: str | None, factory: bool | None, as_json:
 
 def _described(row: Row) -> dict[str, Any]:
     plain = isinstance(row.value, str | int | float | bool | tuple | None) and not is_secret(row.name)
-    return {"value": row.value if plain else row.shown, "from": row.origin or "default"}
+    return {"value": _without_secrets(row.value) if plain else row.shown, "from": row.origin or "default"}
 
 
 def _show(title: str, of: str, rows: Iterable[Row]) -> None:

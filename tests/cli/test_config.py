@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from atlas.web.masking import MASK
 from tests.cli.conftest import Run
 
 APP = """
@@ -53,6 +54,32 @@ def test_json(project: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert found["application"]["limit_body"] == {"value": 5, "from": "Application(...)"}
     assert found["application"]["secret_key"]["from"] == "ATLAS_SECRET_KEY"
     assert "hush" not in out
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("postgresql+asyncpg://ada:hush@db/notes", f"postgresql+asyncpg://ada:{MASK}@db/notes"),
+        ("postgresql+asyncpg://ada:hu/sh@hush@db:5/notes", f"postgresql+asyncpg://ada:{MASK}@db:5/notes"),
+        ("mysql+asyncmy://:hush@db/notes", f"mysql+asyncmy://:{MASK}@db/notes"),
+        (
+            "postgresql+asyncpg://db/n?user=ada&password=hush&ssl=on",
+            f"postgresql+asyncpg://db/n?user=ada&password={MASK}&ssl=on",
+        ),
+        ("postgresql+asyncpg://ada@db:5432/notes", "postgresql+asyncpg://ada@db:5432/notes"),
+        ("sqlite+aiosqlite:///notes.db?timeout=3", "sqlite+aiosqlite:///notes.db?timeout=3"),
+    ],
+)
+def test_an_address_is_shown_without_its_password(
+    project: Path, run: Run, monkeypatch: pytest.MonkeyPatch, address: str, told: str
+) -> None:
+    (project / "main.py").write_text(APP)
+    monkeypatch.setenv("ATLAS_DATABASE_URL", address)
+    status, out, _ = run("config", "main:app")
+    assert (status, rows(out)["database_url"]) == (0, f"{told} ATLAS_DATABASE_URL")
+    as_json = run("config", "main:app", "--json")[1]
+    assert json.loads(as_json)["application"]["database_url"]["value"] == told
+    assert "hush" not in out + as_json
 
 
 def test_without_an_application(project: Path, run: Run) -> None:
