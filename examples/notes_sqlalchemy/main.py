@@ -74,7 +74,7 @@ def make_app(database_url: str = "sqlite+aiosqlite:///notes.db") -> Application:
             Static("/static", "static"),
         ],
         middleware=[CSRF(exempt=["/api/*"]), db],
-        config={"database_url": database_url, "secret_key": secrets.token_hex(), "sync_mode": "greenlet"},
+        config={"database_url": database_url, "secret_key": secrets.token_hex()},
     )
     app.on_startup(lambda: db.create_all(Model.metadata))
     return app

@@ -91,7 +91,7 @@ def application() -> Callable[..., Application]:
 
     def make(db: Database, *routes: Any, **options: Any) -> Application:
         middleware = options.pop("middleware", [db])
-        app = Application(routes, middleware=middleware, config={"sync_mode": "greenlet"}, **options)
+        app = Application(routes, middleware=middleware, **options)
         app.on_startup(lambda: db.create_all(Table.metadata))
         return app
 
