@@ -216,8 +216,11 @@ cdef class NativeCall:
         cdef Handler handler = <Handler>exchange.handle
         cdef object error
         if task.cancelled():
-            self.end(exchange, view)
-            return 0
+            try:
+                task.exception()  # raises what the task has kept, whose traceback knows frames that know the task
+            except BaseException:
+                pass
+            return self.end(exchange, view)
         error = task.exception()
         if error is not None:
             return self.after_error(exchange, view, error, context)

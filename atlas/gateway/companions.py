@@ -60,8 +60,10 @@ class Company:
         for task in list(self._tasks):
             task.cancel()
         failure, self._failure = self._failure, None
+        owner = self._owner
+        del self._owner  # the traceback of what the owner raises knows this: without it the two kept each other alive
         # The same count as in asyncio.timeout: a cancellation that came from elsewhere too is passed on as one.
-        if failure is None or self._owner.uncancel() > self._before:
+        if failure is None or owner.uncancel() > self._before:
             return
         if kind is None or kind is asyncio.CancelledError:
             raise failure

@@ -194,6 +194,7 @@ class Errand:
             if job.cancel() and self._place is not None:
                 self._place.leave()
             self._answers.put(None)
+            self.task = None  # whose exception may know this one: without it the two would keep each other alive
 
     async def _answer(self, awaitable: Awaitable[Any]) -> _Answer:
         _take_over(self._context, self._before)
