@@ -22,9 +22,6 @@ COMMANDS_ELSEWHERE = {
     "README.md": "they are about applications that the reader has; docs/serving.md has some that are run"
 }
 
-# Pages ahead of the code: written, but not part of the site (exclude_docs in mkdocs.yml), and not run.
-AHEAD = {"docs/topics/native.md": "the native gateway is not here yet"}
-
 # Pages that need a process of their own.
 ALONE = {"docs/guides/django.md": "Django is configured once in a process"}
 
@@ -46,8 +43,6 @@ def short(path: Path) -> str:
 
 @pytest.mark.parametrize("path", pages(), ids=short)
 def test_a_page(page: Page, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if short(path) in AHEAD:
-        pytest.skip(AHEAD[short(path)])
     if short(path) in ALONE and not os.environ.get("TEST_DOCS_ALONE"):
         monkeypatch.setenv("TEST_DOCS_ALONE", "1")
         test = f"{Path(__file__).relative_to(ROOT)}::test_a_page[{short(path)}]"
