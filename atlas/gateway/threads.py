@@ -151,6 +151,8 @@ class Errand:
             self.loop.call_soon_threadsafe(self._hear, outcome)
         except RuntimeError:
             pass  # the loop was closed, so nobody waits any more
+        finally:
+            del outcome  # the traceback of its error knows this frame
 
     def _call(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Answer:
         _HERE.set(self)
@@ -194,7 +196,11 @@ class Errand:
             if job.cancel() and self._place is not None:
                 self._place.leave()
             self._answers.put(None)
-            self.task = None  # whose exception may know this one: without it the two would keep each other alive
+            # What the thread tells from now on nobody hears; and the task's exception may know this errand. Without it
+            # each would keep the other alive.
+            self._told.cancel()
+            self._told = _abandoned(self.loop)
+            self.task = None
 
     async def _answer(self, awaitable: Awaitable[Any]) -> _Answer:
         _take_over(self._context, self._before)
@@ -218,6 +224,13 @@ class Errand:
             self._place.leave()
         if not self._told.done():
             self._told.set_result(told)
+
+
+def _abandoned(loop: asyncio.AbstractEventLoop) -> asyncio.Future[Any]:
+    """A future that nobody waits for any more."""
+    future = loop.create_future()
+    future.cancel()
+    return future
 
 
 class _Answer:
