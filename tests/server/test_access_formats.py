@@ -79,7 +79,7 @@ HEADERS = [(b"referer", b"http://r/"), (b"user-agent", b'a"b\x1b\xe9'), (b"x-two
         ("%(D)s", "1002500"),
         ("%(M)s", "1002"),
         ("%(L)s", "1.002500"),
-        ("%(p)s", f"<{os.getpid()}>"),
+        pytest.param("%(p)s", f"<{os.getpid()}>", id="%(p)s"),
         ("%({X-Two}i)s", "1, 2"),
         ("%({nothing}i)s", "-"),
         ("%({Content-Type}o)s", "text/plain"),
