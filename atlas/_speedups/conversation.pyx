@@ -169,6 +169,8 @@ cdef class Conversation(Carrier):
             return 0
         self.worker.begin_request()
         self.worker.gateway.start(exchange)
+        if self.ended and self.exchange is exchange:
+            self.worker.gateway.half_close(exchange)
         return 0
 
     cdef bint refused_by_load(self) except -1:

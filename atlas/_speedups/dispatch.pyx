@@ -34,6 +34,16 @@ cdef class Handler:
         return NAMES[self.kind]
 
 
+cdef bint has_body(dict scope) except -1:
+    """May there be a body? One with GET or HEAD has to say so (RFC 9112 6); else there is no need to look."""
+    if scope["method"] not in ("GET", "HEAD"):
+        return True
+    for name, _ in scope["headers"]:
+        if name == b"content-length" or name == b"transfer-encoding":
+            return True
+    return False
+
+
 @cython.final
 cdef class Dispatch:
     """The routes of an application, ready to be asked.
@@ -74,6 +84,21 @@ cdef class Dispatch:
     def find(self, str method not None, bytes path not None):
         """The route and the path parameters; None if there is none, or the tree alone can't tell."""
         return None if self.tree is None else self.tree.seek(method, path, False)
+
+    def take(self, dict scope not None, receive, tuple found not None):
+        """A request over a scope, in the form that its handler wants, and that handler.
+
+        :param found: the route and the path parameters.
+        """
+        cdef tuple pair = <tuple>self.handlers[found[0]]
+        cdef Handler handler = <Handler>pair[1]
+        cdef RequestView view
+        if pair[0] is not handler:
+            handler = <Handler>pair[has_body(scope) == 0]
+        view = self.new_view(handler)
+        view.begin(self.app, found[0], <tuple>found[1], None)
+        view.given_scope, view.given_receive = scope, receive
+        return view, handler
 
     def handler_of(self, route, bint has_body):
         """Python's view of :meth:`handler`."""

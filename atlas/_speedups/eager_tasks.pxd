@@ -9,6 +9,7 @@ cdef class EagerTasks:
     cdef bint eager                 # asyncio can do it itself
     cdef dict own
     cdef object stand_in
+    cdef object replaced
     cdef object step_context
     cdef object step
 

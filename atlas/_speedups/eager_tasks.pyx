@@ -60,11 +60,15 @@ cdef class EagerTasks:
         cdef object task
         cdef object step
         self.step_context = context
+        self.replaced = self.own.get("call_soon")  # somebody may have put one of his own there
         PyDict_SetItem(self.own, "call_soon", self.stand_in)
         try:
             task = self.task_type(coroutine, loop=self.loop, context=context, name=NAME)
         finally:
-            PyDict_DelItem(self.own, "call_soon")
+            if self.replaced is None:
+                PyDict_DelItem(self.own, "call_soon")
+            else:
+                PyDict_SetItem(self.own, "call_soon", self.replaced)
             step = self.step
             self.step = self.step_context = None
         self.run_step(step, context)
@@ -75,6 +79,8 @@ cdef class EagerTasks:
         if context is not None and context is self.step_context:
             self.step = callback
             return None
+        if self.replaced is not None:
+            return self.replaced(callback, *args, context=context)
         return type(self.loop).call_soon(self.loop, callback, *args, context=context)
 
     cdef int run_step(self, object step, object context) except -1:

@@ -342,7 +342,7 @@ cdef class Exchange(Incoming):
             raise
         self.status = reply.status_code
         if self.worker.access_records is not None and self.worker.access_lines is None:
-            self.response_headers = reply.pairs()
+            self.response_headers = reply.sent_fields(&self.fields)
         self.carrier.held = mark
         self.response_state = HEAD_HELD
         self.end_head(True, PyBytes_GET_SIZE(body))

@@ -117,6 +117,7 @@ cdef class NativeCall:
             self.answer(exchange, handler, view)
         except BaseException as error:
             self.give_up(exchange, view, error)
+            self.maker.interrupt(error)
         return 0
 
     cdef int answer(self, Exchange exchange, Handler handler, RequestView view) except -1:
@@ -229,7 +230,7 @@ cdef class NativeCall:
             return self.end(exchange, view)  # the task was that of sending it
         if not isinstance(response, Reply):
             try:
-                response = self.as_response(handler, view, response)
+                response = context.run(self.convert, response, handler.controller)
             except Exception as failure:
                 return self.after_error(exchange, view, failure, context)
         return self.deliver(exchange, view, response, context)
@@ -265,7 +266,10 @@ cdef class NativeCall:
         """Is a response of this class sent as it is? A class of its own way to be sent is not."""
         cdef object known = self.plain_kinds.get(kind)
         if known is None:
-            known = self.plain_kinds[kind] = issubclass(kind, Reply) and kind.__call__ is self.plain_call
+            known = issubclass(kind, Reply) and kind.__call__ is self.plain_call
+            for name in ("body", "raw_headers", "status_code"):
+                known = known and getattr(kind, name) is getattr(Reply, name)
+            self.plain_kinds[kind] = known
         return known
 
     cdef int end(self, Exchange exchange, RequestView view) except -1:
@@ -292,5 +296,4 @@ cdef class NativeCall:
             self.leave(view)
         if not (gone and isinstance(error, ClientDisconnected)):
             self.failed(exchange, error)
-        self.maker.interrupt(error)
         return 0

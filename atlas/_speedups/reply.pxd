@@ -31,3 +31,4 @@ cdef class Reply:
     cdef int write_head(self, WriteBuffer out, ResponseFields* said) except -1
     cdef int write_anew(self, WriteBuffer out, int status, bytes body, ResponseFields* said) except -1
     cdef bytes sent_body(self)
+    cdef list sent_fields(self, ResponseFields* said)

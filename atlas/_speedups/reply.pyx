@@ -4,6 +4,8 @@ What is the same in most responses is encoded once: status lines and the usual c
 again as it was, such as a constant page, keeps its whole head in bytes.
 """
 
+import copyreg
+
 cimport cython
 from cpython.bytes cimport PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_AsUTF8String
@@ -53,6 +55,7 @@ cdef class Reply:
         self.set_kind((<object>self).content_type if content_type is None else content_type)
         if headers:
             (<object>self).headers.update(headers)
+        self.times = 0  # nobody else has seen the fields yet
 
     def encode(self, content):
         """The bytes of the content. :raises TypeError: for what is neither bytes nor str."""
@@ -130,8 +133,28 @@ cdef class Reply:
             out.append(b"\r\n", 2)
         return 0
 
+    cdef list sent_fields(self, ResponseFields* said):
+        """The fields as they were sent, in a list of their own: the response may be sent again, with others."""
+        cdef list fields = list(self.pairs())
+        if said.has_length and not any([name.lower() == b"content-length" for name, _ in fields]):
+            fields.append((b"content-length", b"%d" % said.length))
+        return fields
+
+    def __reduce_ex__(self, protocol):
+        """Copied and pickled as what it is, without what was prepared for sending."""
+        slots = {name: getattr(self, name) for name in copyreg._slotnames(type(self)) if hasattr(self, name)}
+        state = (self.status_code, self.body, list(self.pairs()), slots, getattr(self, "__dict__", {}))
+        return copyreg.__newobj__, (type(self),), state
+
+    def __setstate__(self, state):
+        self.status_code, self.body, self.fields, slots, attributes = state
+        for name, value in {**slots, **attributes}.items():
+            setattr(self, name, value)
+
     cdef bytes sent_body(self):
         """The body, checked; one that must not be sent is empty (RFC 9110, section 6.4.1)."""
         if type(self.body) is not bytes:
-            raise TypeError(f"expected the body of a response in bytes, got {type(self.body).__name__}")
+            if not isinstance(self.body, (bytes, bytearray, memoryview)):
+                raise TypeError(f"expected the body of a response in bytes, got {type(self.body).__name__}")
+            self.body = bytes(self.body)
         return b"" if forbids_body(final_status(self.status_code)) else <bytes>self.body

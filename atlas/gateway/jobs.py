@@ -7,6 +7,7 @@ import inspect
 import logging
 from collections import deque
 from collections.abc import Callable
+from contextvars import Context
 from typing import Any, NamedTuple
 
 from atlas.gateway.threads import in_thread
@@ -17,11 +18,15 @@ _log = logging.getLogger("atlas.web")
 
 
 class Job(NamedTuple):
-    """A call that is to be made: of a coroutine function on the loop, of any other one in a thread."""
+    """A call that is to be made: of a coroutine function on the loop, of any other one in a thread.
+
+    ``context``: the one that it runs in; a copy of the current one where there is none.
+    """
 
     function: Callable[..., Any]
     arguments: tuple[Any, ...]
     options: dict[str, Any]
+    context: Context | None = None
 
 
 class Jobs:
@@ -47,23 +52,29 @@ class Jobs:
                 raise RuntimeError(f"{len(self._waiting)} background jobs are waiting already")
             self._waiting.append(job)
             return
-        task = asyncio.get_running_loop().create_task(self._work(job))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._begin(job)
 
-    async def _work(self, job: Job) -> None:
-        """A job, and then those in line: one that ends makes room for the next."""
-        await _run(job)
-        while self._waiting and len(self._tasks) <= self._limit:
-            await _run(self._waiting.popleft())
+    def _begin(self, job: Job) -> None:
+        task = asyncio.get_running_loop().create_task(_run(job), context=job.context)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """One that ends makes room for the next in line."""
+        self._tasks.discard(task)
+        while self._waiting and len(self._tasks) < self._limit:
+            self._begin(self._waiting.popleft())
 
     async def drain(self, seconds: float) -> None:
         """Wait for all jobs, those in line too. What is not done by then is cancelled, and logged."""
+        clock = asyncio.get_running_loop().time
+        end = clock() + seconds
+        while self._tasks and clock() < end:
+            await asyncio.wait(self._tasks, timeout=end - clock(), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.sleep(0)  # their callbacks make room for those in line
         if not self._tasks:
             return
-        _, late = await asyncio.wait(self._tasks, timeout=seconds)
-        if not late:
-            return
+        late = set(self._tasks)
         _log.error("%d background jobs were not done after %g s", len(late) + len(self._waiting), seconds)
         self._waiting.clear()
         for task in late:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextvars import copy_context
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar, cast
@@ -16,7 +17,7 @@ from atlas.gateway.threads import Threads
 from atlas.types import Receive, Scope, Send
 from atlas.web.background import CURRENT, Background
 from atlas.web.config import Config
-from atlas.web.controllers import to_response
+from atlas.web.controllers import is_coroutine_function, to_response
 from atlas.web.endpoint import endpoint, endpoint_with_body
 from atlas.web.error_handlers import ErrorHandlers
 from atlas.web.headers import Headers, RawHeaders
@@ -102,7 +103,7 @@ class Application:
     @property
     def answers_natively(self) -> bool:
         """Whether our own server may go past :meth:`__call__`: not where a subclass or a wrapper has replaced it."""
-        return type(self).__call__ is Application.__call__
+        return type(self).__call__ is _OWN_CALL
 
     @property
     def debug(self) -> bool:
@@ -203,7 +204,7 @@ class Application:
 
         :raises RuntimeError: if too many stand in line, or no event loop runs here.
         """
-        self._background.add(Job(function, args, kwargs))
+        self._background.add(Job(function, args, kwargs, copy_context()))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI 3.
@@ -219,7 +220,10 @@ class Application:
             found = self.dispatch.find(scope["method"], scope.get("raw_path") or b"")
         if found is None:
             found = self._match(scope)
-        request, handler = self._received(scope, receive, found)
+        if isinstance(found, Miss):
+            request, handler = self._missed(scope, receive, found)
+        else:
+            request, handler = self.dispatch.take(scope, receive, found)
         CURRENT.set(request)
         try:
             if handler.colour != "async":
@@ -239,14 +243,11 @@ class Application:
         finally:
             self._background.leave(request)
 
-    def _received(self, scope: Scope, receive: Receive, found: Match | Miss) -> tuple[AsyncRequest | Request, Handler]:
-        """A request in the form that its handler wants, and that handler."""
-        route, values = (None, ()) if isinstance(found, Miss) else found
-        handler = self.dispatch.handler_of(route, _has_body(scope))
-        kind = AsyncRequest if handler.colour == "async" else Request
-        request = kind(self, scope, receive, route, values)
-        if isinstance(found, Miss):
-            request._read = {MISS: found}
+    def _missed(self, scope: Scope, receive: Receive, miss: Miss) -> tuple[AsyncRequest | Request, Handler]:
+        """A request that no route fits, and what answers it."""
+        handler = self.dispatch.handler_of(None, False)
+        request = (AsyncRequest if handler.colour == "async" else Request)(self, scope, receive)
+        request._read = {MISS: miss}
         return request, handler
 
     async def _answer(self, request: AsyncRequest | Request, handler: Handler) -> Response:
@@ -342,7 +343,8 @@ class Application:
             middleware += (Timeout(),)  # it takes the time of the route
         run = route.run_by(self.config.sync_mode)
         step = self._compose(middleware, endpoint, route.controller, run)
-        bare = not middleware and not self.errors and run != "thread" and not isinstance(route, Mount)
+        bare = not (middleware or self.errors or run == "thread" or isinstance(route, Mount))
+        bare = bare and (run != "await" or is_coroutine_function(route.controller))
         without_body = Handler(step.call, step.colour.value, route.controller if bare else None, route.cancel)
         if run != "inline":
             return without_body, without_body
@@ -356,14 +358,8 @@ class Application:
         return compose(middleware, inner(controller, run, errors, self._threads), errors, self.greenlets)
 
 
-def _has_body(scope: Scope) -> bool:
-    """Whether there may be a body: one with GET or HEAD has to say so (RFC 9112 6); else there is no need to look."""
-    if scope["method"] not in ("GET", "HEAD"):
-        return True
-    for name, _ in scope["headers"]:  # noqa: SIM110  # half the time of any() over a generator, at every request
-        if name in (b"content-length", b"transfer-encoding"):
-            return True
-    return False
+_OWN_CALL = Application.__call__
+"""What stands there before a tool puts something of its own in its place."""
 
 
 def _template_folders(place: str, config: Config) -> list[Path]:

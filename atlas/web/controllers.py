@@ -17,6 +17,7 @@ __all__ = [
     "check_controller",
     "controller_name",
     "is_async",
+    "is_coroutine_function",
     "takes_more",
     "to_response",
 ]
@@ -44,6 +45,12 @@ def is_async(function: Callable[..., Any]) -> bool:
     """Whether calling it gives something to await: an ``async def``, a partial of one, an object with such a call."""
     call = getattr(function, "__call__", None)  # noqa: B004  # not "is it callable" but "what is its call"
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
+
+
+def is_coroutine_function(function: Callable[..., Any]) -> bool:
+    """Whether it is an ``async def`` function or method itself, so that calling it runs nothing of it."""
+    code = getattr(getattr(function, "__func__", function), "__code__", None)
+    return code is not None and bool(code.co_flags & inspect.CO_COROUTINE)
 
 
 def check_controller(function: Callable[..., Any], parameters: int) -> None:

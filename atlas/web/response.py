@@ -169,7 +169,7 @@ class Response(Reply):
         status, body, headers = self.status_code, self.body, self.raw_headers
         if status < 200 or status in (204, 304):  # never with a body, RFC 9110 6.4.1
             body = b""
-        elif not _has(headers, b"content-length"):
+        elif not _frames(headers):
             headers = [*headers, (b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
@@ -241,11 +241,11 @@ class RedirectResponse(Response):
     content_type = ""
 
     def __init__(self, url: str, status_code: int = 302, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(b"", status_code, headers)
         if any(character < " " or character == "\x7f" for character in url):
             raise ValueError(f"redirect to {url!r}: an address has no control characters")
         # What is percent-encoded already stays so; the rest is what a person typed.
-        self.headers["location"] = quote(url, safe="%/:?#[]@!$&'()*+,;=~-._")
+        location = quote(url, safe="%/:?#[]@!$&'()*+,;=~-._")
+        super().__init__(b"", status_code, {**(headers or {}), "location": location})
 
 
 class StreamingResponse(Response):
@@ -414,8 +414,9 @@ def redirect(to: str, status_code: int = 302) -> RedirectResponse:
     return RedirectResponse(to, status_code)
 
 
-def _has(headers: RawHeaders, name: bytes) -> bool:
+def _frames(headers: RawHeaders) -> bool:
+    """Whether the fields say how long the body is."""
     for key, _ in headers:  # noqa: SIM110  # half the time of any() over a generator, at every response
-        if key == name:
+        if len(key) in (14, 17) and key.lower() in (b"content-length", b"transfer-encoding"):
             return True
     return False

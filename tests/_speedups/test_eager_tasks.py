@@ -95,3 +95,24 @@ def test_an_interrupt_reaches_the_loop(loop: asyncio.AbstractEventLoop) -> None:
     with pytest.raises(KeyboardInterrupt):
         in_a_callback(loop, make)
         loop.run_until_complete(asyncio.sleep(0))
+
+
+def test_a_call_soon_of_somebody_elses_stays(loop: asyncio.AbstractEventLoop) -> None:
+    if not hasattr(loop, "__dict__"):
+        pytest.skip("this loop has no attributes")
+    seen: list[Any] = []
+
+    def spy(callback: Any, *args: Any, context: Any = None) -> Any:
+        seen.append(callback)
+        return type(loop).call_soon(loop, callback, *args, context=context)
+
+    async def work() -> None:
+        loop.call_soon(print)
+
+    def make() -> None:
+        loop.call_soon = spy  # type: ignore[method-assign]
+        EagerTasks(loop, asyncio.Task).make(work(), contextvars.copy_context())
+        assert loop.call_soon is spy
+
+    in_a_callback(loop, make)
+    assert print in seen

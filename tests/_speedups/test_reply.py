@@ -1,3 +1,5 @@
+import copy
+import pickle
 from typing import Any
 
 import pytest
@@ -51,3 +53,18 @@ def test_the_fields_may_be_replaced() -> None:
     with pytest.raises(TypeError):
         reply.raw_headers = None  # type: ignore[assignment]
     assert isinstance(reply, Reply)
+
+
+def test_it_can_be_copied_and_pickled() -> None:
+    reply = JSONResponse({"a": 1}, 201, {"x-a": "1"})
+    for other in (copy.copy(reply), copy.deepcopy(reply), pickle.loads(pickle.dumps(reply))):
+        assert (type(other), other.status_code, other.body) == (JSONResponse, 201, b'{"a":1}')
+        assert other.raw_headers == reply.raw_headers
+        other.headers["x-a"] = "2"
+        assert reply.headers["x-a"] == "1"
+
+
+def test_a_body_in_another_form_of_bytes_is_sent() -> None:
+    reply = TextResponse("x")
+    reply.body = bytearray(b"abc")  # type: ignore[assignment]
+    assert copy.copy(reply).body == b"abc"

@@ -306,6 +306,98 @@ def test_work_for_afterwards_begins_when_the_response_is_out(serve: Any) -> None
     assert done.wait(5)
 
 
+@pytest.mark.parametrize("kind", ["inline", "greenlet", "async", "waits"])
+def test_work_for_afterwards_is_done_in_the_context_of_its_request(serve: Any, kind: str) -> None:
+    import threading
+
+    done, seen = threading.Event(), []
+    app = Application()
+
+    def note() -> None:
+        seen.append(VARIABLE.get())
+        done.set()
+
+    def controller(request: Any) -> str:
+        VARIABLE.set("of the request")
+        app.background(note)
+        return "x"
+
+    async def later(request: Any) -> str:
+        if kind == "waits":
+            await asyncio.sleep(0)
+        return controller(request)
+
+    plain = kind in ("inline", "greenlet")
+    app.router.add(Route("/", controller, run=kind) if plain else Route("/", later))  # type: ignore[arg-type]
+    assert ask(serve(app), "GET /")[1] == b"x"
+    assert done.wait(5)
+    assert seen == ["of the request"]
+
+
+def test_whoever_replaces_the_way_in_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def patched(self: Any, scope: Any, receive: Any, send: Any) -> None: ...
+
+    monkeypatch.setattr(Application, "__call__", patched)
+    assert not is_native(Application())
+
+
+def test_a_pipelined_request_of_a_client_that_is_gone_is_cancelled(serve: Any) -> None:
+    first, second = Watched(), Watched()
+
+    async def post(request: Any) -> str:
+        return await first.wait()
+
+    async def get(request: Any) -> str:
+        return await second.wait()
+
+    server = serve(Application([Route("/", post, ["POST"]), Route("/get", get)]))
+    peer = connect(server, "POST /")
+    peer.sendall(b"GET /get HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert first.entered.wait(5)
+    peer.close()
+    assert server._loop is not None
+    assert first.go is not None
+    server._loop.call_soon_threadsafe(first.go.set)
+    assert second.entered.wait(5)
+    assert second.ended.wait(5)
+    assert (first.end, second.end) == ("finished", "cancelled")
+
+
+def test_the_access_log_has_the_fields_that_were_sent(serve: Any, capfd: Any) -> None:
+    page = TextResponse("page")
+
+    def controller(request: Any) -> TextResponse:
+        page.headers["x-n"] = request.query["n"]
+        return page
+
+    running = Server(
+        Application([Route("/", controller)]),
+        port=0,
+        access_log_format="%({content-length}o)s %({x-n}o)s",
+    ).in_thread()
+    with running as server:
+        ask(server, "GET /?n=1")
+        ask(server, "GET /?n=2")
+    assert [line for line in capfd.readouterr().out.splitlines() if line.startswith("4 ")] == ["4 1", "4 2"]
+
+
+class Own(TextResponse):
+    """A response with a body of its own making."""
+
+    @property
+    def body(self) -> bytes:  # type: ignore[override]
+        return b"own"
+
+    @body.setter
+    def body(self, body: bytes) -> None:
+        pass
+
+
+def test_a_class_that_has_its_own_body_is_asked_for_it(serve: Any) -> None:
+    server = serve(Application([Route("/", lambda request: Own("x"))]))
+    assert ask(server, "GET /")[1] == b"own"
+
+
 def test_it_is_made_for_one_loop() -> None:
     async def make() -> NativeGateway:
         return NativeGateway(Application(), asyncio.get_running_loop())
