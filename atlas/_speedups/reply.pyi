@@ -1,6 +1,8 @@
 from collections.abc import Mapping
 from typing import Any, final
 
+from atlas.types import Event
+
 @final
 class ContentType:
     def __new__(cls, kind: str) -> ContentType: ...
@@ -20,5 +22,8 @@ class Reply:
         *,
         content_type: str | None = None,
     ) -> None: ...
+    def events(self, method: str) -> tuple[Event, Event]:
+        """The two ASGI events that send it in answer to ``method``."""
+
     def encode(self, content: Any) -> bytes:
         """The bytes of the content. :raises TypeError: for what is neither bytes nor str."""

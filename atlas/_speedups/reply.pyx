@@ -36,6 +36,14 @@ cdef dict USUAL = {
 }
 
 
+cdef bint frames(list fields) except -1:
+    """Do the fields say how long the body is?"""
+    for name, _ in fields:
+        if len(name) in (14, 17) and name.lower() in (b"content-length", b"transfer-encoding"):
+            return True
+    return False
+
+
 cdef class Reply:
     """Base of every response: status, body and header fields.
 
@@ -139,6 +147,21 @@ cdef class Reply:
         if said.has_length and not any([name.lower() == b"content-length" for name, _ in fields]):
             fields.append((b"content-length", b"%d" % said.length))
         return fields
+
+    def events(self, method):
+        """The two ASGI events that send it in answer to ``method``.
+
+        The body of a HEAD stays here, its length does not (RFC 9110, section 9.3.2).
+        """
+        cdef list fields = list(self.pairs())
+        cdef bint bodyless = self.status_code < 200 or self.status_code == 204 or self.status_code == 304
+        body = self.body
+        if bodyless:
+            body = b""
+        elif not frames(fields):
+            fields.append((b"content-length", b"%d" % len(body)))
+        start = {"type": "http.response.start", "status": self.status_code, "headers": fields}
+        return start, {"type": "http.response.body", "body": b"" if method == "HEAD" else body}
 
     def __reduce_ex__(self, protocol):
         """Copied and pickled as what it is, without what was prepared for sending."""

@@ -22,7 +22,7 @@ from atlas.gateway.threads import next_turn
 from atlas.types import ASGIApp, Event, Receive, Scope, Send
 from atlas.web.caching import cache_control, entity_tag
 from atlas.web.cookies import format_cookie
-from atlas.web.headers import MutableHeaders, RawHeaders
+from atlas.web.headers import MutableHeaders
 
 __all__ = [
     "DelegatedResponse",
@@ -165,14 +165,10 @@ class Response(Reply):
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it. The body of a HEAD stays here, its length does not (RFC 9110 9.3.2)."""
-        status, body, headers = self.status_code, self.body, self.raw_headers
-        if status < 200 or status in (204, 304):  # never with a body, RFC 9110 6.4.1
-            body = b""
-        elif not _frames(headers):
-            headers = [*headers, (b"content-length", b"%d" % len(body))]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+        """Send it."""
+        start, body = self.events(scope["method"])
+        await send(start)
+        await send(body)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.status_code}>"
@@ -412,11 +408,3 @@ def json(value: Any, status_code: int = 200, headers: Mapping[str, str] | None =
 def redirect(to: str, status_code: int = 302) -> RedirectResponse:
     """A redirect to an address; 303 is the one that turns a POST into a GET (RFC 9110 15.4.4)."""
     return RedirectResponse(to, status_code)
-
-
-def _frames(headers: RawHeaders) -> bool:
-    """Whether the fields say how long the body is."""
-    for key, _ in headers:  # noqa: SIM110  # half the time of any() over a generator, at every response
-        if len(key) in (14, 17) and key.lower() in (b"content-length", b"transfer-encoding"):
-            return True
-    return False
