@@ -153,14 +153,14 @@ cdef class Reply:
 
         The body of a HEAD stays here, its length does not (RFC 9110, section 9.3.2).
         """
-        cdef list fields = list(self.pairs())
-        cdef bint bodyless = self.status_code < 200 or self.status_code == 204 or self.status_code == 304
-        body = self.body
-        if bodyless:
+        own = <object>self  # a subclass may have properties in the place of these three
+        cdef list fields = list(own.raw_headers)
+        status, body = own.status_code, own.body
+        if status < 200 or status == 204 or status == 304:
             body = b""
         elif not frames(fields):
             fields.append((b"content-length", b"%d" % len(body)))
-        start = {"type": "http.response.start", "status": self.status_code, "headers": fields}
+        start = {"type": "http.response.start", "status": status, "headers": fields}
         return start, {"type": "http.response.body", "body": b"" if method == "HEAD" else body}
 
     def __reduce_ex__(self, protocol):
