@@ -105,17 +105,12 @@ cdef class Dispatch:
         return self.handler(route, has_body)
 
     cdef tuple look_up(self, str method, bytes path, object fields, list miss):
-        """The route and the path parameters. If there is none, what there is instead is put in ``miss``.
+        """The route and the path parameters, where the tree did not know them: it was not there yet, or has none.
 
-        ``fields``: the header fields, for the host.
+        If there is no route, what there is instead is put in ``miss``. ``fields``: the header fields, for the host.
         """
-        cdef tuple found
         if not self.ready:
             self.app.prepare()
-        if self.tree is not None:
-            found = self.tree.seek(method, path, False)
-            if found is not None:
-                return found
         result = self.app.match(method, path, fields)
         if type(result) is tuple:
             return <tuple>result
