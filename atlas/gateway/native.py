@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Coroutine
 from contextvars import ContextVar, copy_context
 from typing import Any, Protocol
@@ -12,16 +11,13 @@ from atlas._speedups.dispatch import Dispatch
 from atlas._speedups.exchange import Exchange
 from atlas._speedups.native_call import NativeCall
 from atlas._speedups.request_view import RequestView
-from atlas.gateway.disconnects import is_disconnect
-from atlas.gateway.files import send_file
+from atlas.gateway.endings import Endings
 from atlas.gateway.greenlets import Greenlets
-from atlas.types import Event, Receive, Scope, Send
+from atlas.types import Receive, Scope, Send
 
 __all__ = ["NativeGateway", "Ways", "is_native"]
 
 _SELDOM = 1.0  # seconds between two looks at a client that may be gone
-
-_logger = logging.getLogger("atlas.server")
 
 
 class Ways(Protocol):
@@ -52,7 +48,7 @@ class Ways(Protocol):
         """What runs plain code that may wait."""
 
 
-class NativeGateway(NativeCall):
+class NativeGateway(Endings, NativeCall):
     """Calls the handlers of an application of our own.
 
     :param ways: what the application brings.
@@ -79,21 +75,6 @@ class NativeGateway(NativeCall):
             exchange.abort()
         elif exchange.task is not None:
             self.watch(exchange, min(2 * seconds, _SELDOM))
-
-    def send_file(self, exchange: Exchange, event: Event) -> Coroutine[Any, Any, None]:
-        """An awaitable that sends the file of ``http.response.pathsend`` or ``http.response.zerocopysend``."""
-        return send_file(exchange, event)
-
-    def failed(self, exchange: Exchange, error: BaseException) -> None:
-        """Something raised that no error page could be made of."""
-        if exchange.lost and is_disconnect(error):
-            _logger.debug("the client went away: %r", exchange.head)
-        else:
-            _logger.error("exception in the application: %r", exchange.head, exc_info=error)
-
-    def unfinished(self, exchange: Exchange) -> None:
-        """The application was cancelled from within, or its response ended before it was complete."""
-        _logger.error("the application ended without a complete response: %r", exchange.head)
 
 
 def is_native(app: Any) -> bool:
