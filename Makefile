@@ -19,8 +19,8 @@ STAMPS := $(VENV)/stamps
 HOST ?= 127.0.0.1
 PORT ?= 8000
 
-ROOMS := $(wildcard atlas/_speedups/*.pyx atlas/_speedups/*.pxd atlas/_speedups/*.h)
-STUBS := $(wildcard atlas/_speedups/*.pyi)
+COMPILED := $(foreach kind,pyx pxd h,$(wildcard atlas/_speedups/*.$(kind) atlas/_speedups/*/*.$(kind)))
+STUBS := $(wildcard atlas/_speedups/*/*.pyi)
 MODE := $(if $(filter 1,$(ATLAS_DEBUG_BUILD)),debug,release)
 OTHER_MODE := $(if $(filter debug,$(MODE)),release,debug)
 
@@ -52,14 +52,14 @@ $(BIN)/python:
 	$(call say,making $(VENV) with $(python))
 	@$(python) -m venv $(VENV)
 
-# The compiled rooms. ATLAS_SKIP_BUILD keeps pip from compiling them a second time.
+# The compiled modules. ATLAS_SKIP_BUILD keeps pip from compiling them a second time.
 $(STAMPS)/tools: $(BIN)/python pyproject.toml
 	$(call say,installing build tools)
 	@mkdir -p $(STAMPS)
 	@$(PIP) install 'setuptools>=77' 'Cython>=3.1'
 	@touch $@
 
-$(STAMPS)/built-$(MODE): $(STAMPS)/tools setup.py $(ROOMS)
+$(STAMPS)/built-$(MODE): $(STAMPS)/tools setup.py $(COMPILED)
 	$(call say,compiling atlas/_speedups ($(MODE)))
 	@$(BIN)/python setup.py --quiet build_ext --inplace $(if $(wildcard $(STAMPS)/built-$(OTHER_MODE)),--force)
 	@rm -f $(STAMPS)/built-$(OTHER_MODE) && touch $@
@@ -97,7 +97,7 @@ lint: $(STAMPS)/test ## ruff: rules and format
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 
-types: $(STAMPS)/test $(STAMPS)/built-$(MODE) ## mypy, and the stubs of the compiled rooms against what they are
+types: $(STAMPS)/test $(STAMPS)/built-$(MODE) ## mypy, and the stubs of the compiled modules against what they are
 	$(call say,types)
 	@$(BIN)/mypy
 	@$(if $(STUBS),$(BIN)/stubtest atlas._speedups --allowlist .ci/stubtest.txt --ignore-unused-allowlist --ignore-disjoint-bases)

@@ -1,6 +1,6 @@
 """How the compiled half of Atlas is built; everything else stands in pyproject.toml.
 
-Every ``atlas/_speedups/*.pyx`` becomes an extension, so a new room needs no change here. Two switches, both environment
+Every ``.pyx`` below ``atlas/_speedups`` becomes an extension, so a new module needs no change here. Two switches, both environment
 variables: ``ATLAS_DEBUG_BUILD=1`` keeps every check that the release build leaves out, and ``ATLAS_SKIP_BUILD=1``
 leaves the extensions to an earlier ``build_ext --inplace`` (the Makefile's editable install).
 """
@@ -36,10 +36,10 @@ DIRECTIVES = {
 COMPILE_ARGS = [] if WINDOWS else ["-O0", "-g"] if DEBUG else ["-O3", "-g0"]
 
 
-def rooms() -> list[Extension]:
+def extensions() -> list[Extension]:
     return [
-        Extension(f"atlas._speedups.{path.stem}", [path.as_posix()], extra_compile_args=COMPILE_ARGS)
-        for path in sorted(Path("atlas/_speedups").glob("*.pyx"))
+        Extension(".".join(path.with_suffix("").parts), [path.as_posix()], extra_compile_args=COMPILE_ARGS)
+        for path in sorted(Path("atlas/_speedups").rglob("*.pyx"))
     ]
 
 
@@ -58,7 +58,7 @@ def missing_tool() -> str | None:
     return None
 
 
-class BuildRooms(build_ext):
+class BuildCompiled(build_ext):
     """Translates when it's about to compile, not before: an sdist then needs neither Cython's time nor a compiler."""
 
     def run(self) -> None:
@@ -69,13 +69,13 @@ class BuildRooms(build_ext):
         # Debug and release C live apart, so that a change of the switch is never hidden by a newer file.
         folder = "build/debug" if DEBUG else "build/release"
         translated = cythonize(list(self.extensions), build_dir=folder, compiler_directives=DIRECTIVES)
-        for room, done in zip(self.extensions, translated, strict=True):
-            room.sources = done.sources
+        for extension, done in zip(self.extensions, translated, strict=True):
+            extension.sources = done.sources
         super().run()
 
 
 setup(
-    ext_modules=[] if SKIP else rooms(),
-    cmdclass={"build_ext": BuildRooms},
+    ext_modules=[] if SKIP else extensions(),
+    cmdclass={"build_ext": BuildCompiled},
     options={"build_ext": {"parallel": os.cpu_count()}},
 )

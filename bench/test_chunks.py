@@ -21,8 +21,8 @@ def shape(request: pytest.FixtureRequest, benchmark: Benchmark) -> tuple[int, in
 
 
 def test_atlas(shape: tuple[int, int], benchmark: Benchmark) -> None:
-    limits = pytest.importorskip("atlas._speedups.limits")
-    reader = pytest.importorskip("atlas._speedups.request_reader").RequestReader(limits.Limits())
+    limits = pytest.importorskip("atlas._speedups.http.limits")
+    reader = pytest.importorskip("atlas._speedups.http1.request_parser").RequestParser(limits.Limits())
     data = HEAD + chunked(*shape)
 
     def read() -> int:
@@ -36,7 +36,7 @@ def test_atlas(shape: tuple[int, int], benchmark: Benchmark) -> None:
 
 
 def test_atlas_framing_alone(shape: tuple[int, int], benchmark: Benchmark) -> None:
-    scanner = pytest.importorskip("atlas._speedups.chunks").ChunkScanner
+    scanner = pytest.importorskip("atlas._speedups.http1.chunks").ChunkScanner
     data = chunked(*shape)
     assert benchmark(lambda: scanner().scan(data)) == len(data)
 

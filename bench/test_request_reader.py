@@ -27,8 +27,8 @@ def expected_count(head: bytes) -> int:
 
 
 def test_atlas(head: bytes, benchmark: Benchmark) -> None:
-    limits = pytest.importorskip("atlas._speedups.limits")
-    reader = pytest.importorskip("atlas._speedups.request_reader").RequestReader(limits.Limits())
+    limits = pytest.importorskip("atlas._speedups.http.limits")
+    reader = pytest.importorskip("atlas._speedups.http1.request_parser").RequestParser(limits.Limits())
 
     def read() -> Any:
         reader.next()

@@ -35,7 +35,7 @@ def joined(fields: list[tuple[bytes, bytes]]) -> bytes:
 
 
 def test_atlas(fields: list[tuple[bytes, bytes]], benchmark: Benchmark) -> None:
-    response_head = pytest.importorskip("atlas._speedups.response_head").response_head
+    response_head = pytest.importorskip("atlas._speedups.http1.response_head").response_head
     # The length is the framing's to write or not, so only the beginning is compared.
     assert benchmark(response_head, 200, fields).startswith(joined(fields[:1]))
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 from contextvars import copy_context
 
-from atlas._speedups.asgi_call import ASGICall
-from atlas._speedups.exchange import Exchange
+from atlas._speedups.calls.asgi import ASGICaller
+from atlas._speedups.http.exchange import Exchange
 from atlas.gateway.endings import Endings
 from atlas.types import ASGIApp
 
 __all__ = ["ASGIGateway"]
 
 
-class ASGIGateway(Endings, ASGICall):
+class ASGIGateway(Endings, ASGICaller):
     """Calls ``app(scope, receive, send)`` for each request, in one fresh context and one real task.
 
     :param app: an ASGI 3 application.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any, Protocol
 
-from atlas._speedups.exchange import Exchange
+from atlas._speedups.http.exchange import Exchange
 from atlas.types import Event
 
 __all__ = ["Gateway"]

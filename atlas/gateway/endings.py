@@ -6,7 +6,7 @@ import logging
 from collections.abc import Coroutine
 from typing import Any
 
-from atlas._speedups.exchange import Exchange
+from atlas._speedups.http.exchange import Exchange
 from atlas.gateway.disconnects import is_disconnect
 from atlas.gateway.files import send_file
 from atlas.types import Event

@@ -12,7 +12,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from atlas._speedups.exchange import Exchange
+from atlas._speedups.http.exchange import Exchange
 from atlas.errors import ClientDisconnected
 from atlas.types import Event
 

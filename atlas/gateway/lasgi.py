@@ -18,7 +18,7 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
-from atlas._speedups.finished import none
+from atlas._speedups.http.awaitables import none
 from atlas.gateway.greenlets import Greenlets, await_, can_wait
 from atlas.types import Event, Receive, Scope, Send
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Coroutine
 from contextvars import ContextVar, copy_context
 from typing import Any, Protocol
 
-from atlas._speedups.dispatch import Dispatch
-from atlas._speedups.exchange import Exchange
-from atlas._speedups.native_call import NativeCall
-from atlas._speedups.request_view import RequestView
+from atlas._speedups.calls.native import NativeCaller
+from atlas._speedups.calls.request import RequestData
+from atlas._speedups.calls.route_table import RouteTable
+from atlas._speedups.http.exchange import Exchange
 from atlas.gateway.endings import Endings
 from atlas.gateway.greenlets import Greenlets
 from atlas.types import Receive, Scope, Send
@@ -24,7 +24,7 @@ class Ways(Protocol):
     """What an application of our own brings, so that it can be called natively."""
 
     @property
-    def dispatch(self) -> Dispatch:
+    def dispatch(self) -> RouteTable:
         """Its routes and what answers them."""
 
     @property
@@ -48,7 +48,7 @@ class Ways(Protocol):
         """What runs plain code that may wait."""
 
 
-class NativeGateway(Endings, NativeCall):
+class NativeGateway(Endings, NativeCaller):
     """Calls the handlers of an application of our own.
 
     :param ways: what the application brings.
@@ -58,7 +58,7 @@ class NativeGateway(Endings, NativeCall):
     def __new__(cls, ways: Ways, loop: asyncio.AbstractEventLoop) -> NativeGateway:
         return super().__new__(cls, ways, ways.greenlets.new_pool(), loop, copy_context(), asyncio.Task)
 
-    def stream(self, response: Any, exchange: Exchange, view: RequestView) -> Coroutine[Any, Any, None]:
+    def stream(self, response: Any, exchange: Exchange, view: RequestData) -> Coroutine[Any, Any, None]:
         """Send a response that is more than a status, fields and a body: as the ASGI application that it is."""
         send: Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]] = response
         return send(view.scope, exchange.receive, exchange.send)
@@ -80,4 +80,4 @@ class NativeGateway(Endings, NativeCall):
 def is_native(app: Any) -> bool:
     """Whether an application can be called natively: one of our own, whose ``__call__`` nobody has replaced."""
     dispatch = getattr(app, "dispatch", None)
-    return isinstance(dispatch, Dispatch) and dispatch.app is app and app.answers_natively
+    return isinstance(dispatch, RouteTable) and dispatch.app is app and app.answers_natively

@@ -13,8 +13,8 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from atlas._speedups.connection import Connection
-from atlas._speedups.worker import Worker
+from atlas._speedups.http.server_state import ServerState
+from atlas._speedups.http1.connection import Connection
 from atlas.gateway.asgi import ASGIGateway
 from atlas.gateway.choice import choose
 from atlas.gateway.lasgi import LASGIApp
@@ -142,7 +142,7 @@ class Server:
         events = Events()
         gateway = self._choice.gateway(loop)
         limit = connection_limit(settings.limit_connections)
-        worker = Worker(loop, gateway, settings, events, limit, access_log, state)
+        worker = ServerState(loop, gateway, settings, events, limit, access_log, state)
         sweeper = Sweeper(loop, settings)
         sweeper.watch(worker)
         acceptor = Acceptor(self.sockets, partial(Connection, worker), settings.backlog)
@@ -175,7 +175,7 @@ class Server:
         for sock in self.sockets:
             _logger.info("serving on %s (press Ctrl+C to stop)", listener.describe(sock))
 
-    async def _wind_down(self, worker: Worker, gateway: _Gateway, drained: asyncio.Event) -> None:
+    async def _wind_down(self, worker: ServerState, gateway: _Gateway, drained: asyncio.Event) -> None:
         """WIRE.md, Stop: idle connections close, busy ones finish, long ones are told and then cut."""
         worker.stop()
         if await self._quiet(worker, gateway, drained, self.grace) or self._hurry.is_set():
@@ -188,7 +188,7 @@ class Server:
         if not await self._quiet(worker, gateway, drained, _CANCELLING):
             _logger.error("%d requests took no notice of being cancelled: they are left behind", len(gateway.tasks))
 
-    async def _quiet(self, worker: Worker, gateway: _Gateway, drained: asyncio.Event, seconds: float) -> bool:
+    async def _quiet(self, worker: ServerState, gateway: _Gateway, drained: asyncio.Event, seconds: float) -> bool:
         """Wait until no connection is open and no request in work; False if that took too long, or is cut short."""
         if worker.open == 0:
             drained.set()

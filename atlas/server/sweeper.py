@@ -11,7 +11,7 @@ __all__ = ["Sweeper", "interval"]
 
 
 class Swept(Protocol):
-    """What is swept: a :class:`atlas._speedups.worker.Worker`."""
+    """What is swept: a :class:`atlas._speedups.http.server_state.ServerState`."""
 
     @property
     def open(self) -> int: ...

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar, cast
 
-from atlas._speedups.dispatch import Dispatch, Handler
+from atlas._speedups.calls.route_table import Handler, RouteTable
 from atlas.errors import ClientDisconnected, StartupError
 from atlas.gateway.greenlets import Greenlets
 from atlas.gateway.jobs import Job
@@ -96,7 +96,7 @@ class Application:
         self._templates: Templates | None = None
         self._middleware = check_middleware(middleware, place)
         self._bound: list[Any] = []
-        self.dispatch = Dispatch(self, Request, AsyncRequest)
+        self.dispatch = RouteTable(self, Request, AsyncRequest)
         for key, handler in (exception_handlers or {}).items():
             self.errors.add(key, handler, place)
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 
-from atlas._speedups.request_view import RequestView
+from atlas._speedups.calls.request import RequestData
 from atlas.gateway.jobs import Job, Jobs
 
 __all__ = ["CURRENT", "Background"]
 
 _SECONDS_AT_THE_END = 30.0
 
-CURRENT: ContextVar[RequestView | None] = ContextVar("atlas.request", default=None)
+CURRENT: ContextVar[RequestData | None] = ContextVar("atlas.request", default=None)
 """The current request. Its jobs wait in it: most requests have none, and pay for no list."""
 
 
@@ -21,13 +21,13 @@ class Background:
     def __init__(self) -> None:
         self._jobs = Jobs()
 
-    def leave(self, request: RequestView) -> None:
+    def leave(self, request: RequestData) -> None:
         """The response to a request is out, or has failed."""
         request._over = True
         if request._jobs is not None:
             self.start(request)
 
-    def start(self, request: RequestView) -> None:
+    def start(self, request: RequestData) -> None:
         """Start the jobs of a request that is over."""
         jobs, request._jobs = request._jobs or (), None
         for job in jobs:

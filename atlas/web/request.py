@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 from urllib.parse import quote
 
-from atlas._speedups.request_view import RequestView
+from atlas._speedups.calls.request import RequestData
 from atlas.errors import ClientDisconnected
 from atlas.gateway.disconnects import is_gone
 from atlas.gateway.greenlets import await_, can_wait
@@ -33,7 +33,7 @@ __all__ = ["AsyncRequest", "Request", "RequestHead"]
 T = TypeVar("T")
 
 
-class RequestHead(RequestView):
+class RequestHead(RequestData):
     """What is known of a request before its body: the part that both kinds of request share.
 
     :ivar scope: the ASGI scope. :ivar app: the application. :ivar route: the route, None where none was found.

@@ -1,6 +1,6 @@
 """Responses: what a controller hands back, and how each of them is sent.
 
-A response whose body is there at once is kept in compiled form (:mod:`atlas._speedups.reply`), which our own server
+A response whose body is there at once is kept in compiled form (:mod:`atlas._speedups.calls.response`), which our own server
 writes as it is. Every response is an ASGI application as well, which is the way under any other.
 """
 
@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from atlas._speedups.reply import Reply
+from atlas._speedups.calls.response import BaseResponse
 from atlas.errors import ClientDisconnected
 from atlas.gateway.companions import Company
 from atlas.gateway.disconnects import until_gone
@@ -44,7 +44,7 @@ _to_json = msgspec.json.Encoder().encode
 _PIECES_PER_TURN = 64
 
 
-class Response(Reply):
+class Response(BaseResponse):
     """A status, header fields and a body that is there at once.
 
     :param content: ``bytes``, or a ``str`` that goes out as UTF-8.

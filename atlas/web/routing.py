@@ -1,6 +1,6 @@
 """Routes, and the router that finds the one for a path.
 
-The router is a compiled tree over all routes of a host (:mod:`atlas._speedups.router`), built when it is first asked
+The router is a compiled tree over all routes of a host (:mod:`atlas._speedups.calls.router`), built when it is first asked
 and again when routes were added. What stands in a pattern as it is comes before typed parameters, those before
 ``string``, and ``path`` last; a branch that leads nowhere is left for the next one.
 """
@@ -18,7 +18,7 @@ from difflib import get_close_matches
 from typing import Any, Literal, Protocol, TypeAlias
 from urllib.parse import quote, urlencode
 
-from atlas._speedups.router import RouteTree
+from atlas._speedups.calls.router import RouteTree
 from atlas.errors import StartupError
 from atlas.web.controllers import Controller, check_controller, controller_name, is_async, takes_more
 from atlas.web.middleware.chain import check_middleware

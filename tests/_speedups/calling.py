@@ -5,13 +5,12 @@ import contextvars
 from collections.abc import Callable
 from typing import Any
 
-from atlas._speedups.asgi_call import ASGICall
-from atlas._speedups.exchange import Exchange
+from atlas._speedups.calls.asgi import ASGICaller
+from atlas._speedups.http.exchange import Exchange
+from tests._speedups.line import GET, Office
 
-from .line import GET, Office
 
-
-class Call(ASGICall):
+class Call(ASGICaller):
     """Keeps how applications ended."""
 
     def __init__(self, *_: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from .line import Line, Office
+from tests._speedups.line import Line, Office
 
 settings.register_profile("atlas", deadline=None)
 settings.load_profile("atlas")

@@ -9,9 +9,9 @@ from typing import Any
 
 import h11
 
-from atlas._speedups.connection import Connection
-from atlas._speedups.exchange import Exchange
-from atlas._speedups.worker import Worker, monotonic
+from atlas._speedups.http.exchange import Exchange
+from atlas._speedups.http.server_state import ServerState, monotonic
+from atlas._speedups.http1.connection import Connection
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 TINY = 1e-9
@@ -188,7 +188,7 @@ class Office:
         self.gateway: Any = gateway or Gateway()
         self.events = Events()
         told = SimpleNamespace(**SETTINGS | settings)
-        self.worker = Worker(loop, self.gateway, told, self.events, limit_connections, access_log, state)
+        self.worker = ServerState(loop, self.gateway, told, self.events, limit_connections, access_log, state)
 
     def connect(self, **extra: Any) -> Line:
         return Line(self, **extra)

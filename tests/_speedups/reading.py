@@ -1,4 +1,4 @@
-"""Feeds a :class:`RequestReader` as a connection does, in pieces of any size, and tells what came out."""
+"""Feeds a :class:`RequestParser` as a connection does, in pieces of any size, and tells what came out."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
-from atlas._speedups.limits import Limits
-from atlas._speedups.request_head import RequestHead
-from atlas._speedups.request_reader import RequestReader
+from atlas._speedups.http.limits import Limits
+from atlas._speedups.http.request_head import RequestHead
+from atlas._speedups.http1.request_parser import RequestParser
 from atlas.errors import ProtocolError
 
 
@@ -34,7 +34,7 @@ class Reading:
 
 def read(data: bytes, cuts: Iterable[int] = (), limits: Limits | None = None) -> Reading:
     """Read *data* that comes in pieces, cut at these places."""
-    reader = RequestReader(limits or Limits())
+    reader = RequestParser(limits or Limits())
     reading = Reading([], [], 0, None, b"")
     edges = [0, *cuts, len(data)]
     pending = b""
@@ -49,7 +49,7 @@ def read(data: bytes, cuts: Iterable[int] = (), limits: Limits | None = None) ->
     return reading
 
 
-def _read_piece(reader: RequestReader, reading: Reading, data: bytes) -> int:
+def _read_piece(reader: RequestParser, reading: Reading, data: bytes) -> int:
     """Read as far as it goes; how far that was."""
     at = 0
     while at < len(data):

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from atlas import Settings
-from atlas._speedups.connection import Connection
-from atlas._speedups.worker import Worker
+from atlas._speedups.http.server_state import ServerState
+from atlas._speedups.http1.connection import Connection
 from atlas.errors import ClientDisconnected
 from atlas.gateway.asgi import ASGIGateway
 from atlas.server.events import Events
@@ -164,7 +164,7 @@ async def deliver(knobs: bytes, wire: list[bytes]) -> Run:
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _, context: run.problems.append(repr(context)))
     gateway = ASGIGateway(app, loop)
-    worker = Worker(loop, gateway, SETTINGS, Events())
+    worker = ServerState(loop, gateway, SETTINGS, Events())
     transport = FakeTransport(Connection(worker), slow=bool(knobs[2] & 1))
     await act(transport, wire, knobs[2], lambda: not (worker.open or gateway.tasks))
     run.written = bytes(transport.written)

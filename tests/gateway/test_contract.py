@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from atlas._speedups.exchange import Exchange
+from atlas._speedups.http.exchange import Exchange
 from atlas.gateway.asgi import ASGIGateway
 from atlas.gateway.contract import Gateway
 from atlas.gateway.native import NativeGateway

@@ -16,14 +16,14 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Reply:
+class BaseResponse:
     status: int
     headers: dict[str, str]
     body: bytes
 
 
 class Client(Protocol):
-    def ask(self, method: str, url: str, body: bytes = b"", headers: dict[str, str] | None = None) -> Reply:
+    def ask(self, method: str, url: str, body: bytes = b"", headers: dict[str, str] | None = None) -> BaseResponse:
         """One request; redirects are not followed."""
 
     def close(self) -> None: ...
@@ -33,9 +33,9 @@ class Httpx:
     def __init__(self) -> None:
         self._client = httpx.Client(trust_env=False, timeout=20)
 
-    def ask(self, method: str, url: str, body: bytes = b"", headers: dict[str, str] | None = None) -> Reply:
+    def ask(self, method: str, url: str, body: bytes = b"", headers: dict[str, str] | None = None) -> BaseResponse:
         reply = self._client.request(method, url, content=body or None, headers=headers)
-        return Reply(reply.status_code, dict(reply.headers), reply.content)
+        return BaseResponse(reply.status_code, dict(reply.headers), reply.content)
 
     def close(self) -> None:
         self._client.close()
@@ -52,13 +52,13 @@ class Aiohttp:
         jar = aiohttp.CookieJar(unsafe=True)  # cookies of an address, too
         return aiohttp.ClientSession(cookie_jar=jar, timeout=aiohttp.ClientTimeout(20))
 
-    def ask(self, method: str, url: str, body: bytes = b"", headers: dict[str, str] | None = None) -> Reply:
+    def ask(self, method: str, url: str, body: bytes = b"", headers: dict[str, str] | None = None) -> BaseResponse:
         return self._runner.run(self._ask(method, url, body, headers))
 
-    async def _ask(self, method: str, url: str, body: bytes, headers: dict[str, str] | None) -> Reply:
+    async def _ask(self, method: str, url: str, body: bytes, headers: dict[str, str] | None) -> BaseResponse:
         options: dict[str, Any] = {"data": body or None, "headers": headers, "allow_redirects": False}
         async with self._session.request(method, url, **options) as reply:
-            return Reply(
+            return BaseResponse(
                 reply.status, {name.lower(): value for name, value in reply.headers.items()}, await reply.read()
             )
 
@@ -90,7 +90,7 @@ class Curl:
     def __init__(self, program: str, folder: Path) -> None:
         self._program, self._folder = program, folder
 
-    def ask(self, method: str, url: str, body: bytes = b"", headers: dict[str, str] | None = None) -> Reply:
+    def ask(self, method: str, url: str, body: bytes = b"", headers: dict[str, str] | None = None) -> BaseResponse:
         jar, out, head = (str(self._folder / name) for name in ("cookies", "body", "head"))
         command = [self._program, "-sS", "--max-time", "20", "-b", jar, "-c", jar, "-o", out, "-D", head, "-X", method]
         for name, value in (headers or {}).items():
@@ -102,7 +102,7 @@ class Curl:
         status, *lines = blocks[-1].decode("latin-1").split("\r\n")
         pairs = (line.split(": ", 1) for line in lines)
         content = Path(out).read_bytes() if Path(out).exists() else b""
-        return Reply(int(status.split()[1]), {name.lower(): value for name, value in pairs}, content)
+        return BaseResponse(int(status.split()[1]), {name.lower(): value for name, value in pairs}, content)
 
     def close(self) -> None:
         pass

@@ -28,7 +28,7 @@ class Loop:
         self.armed.pop()[1]()
 
 
-class Worker:
+class ServerState:
     def __init__(self) -> None:
         self.open = 1
         self.swept = 0
@@ -37,10 +37,10 @@ class Worker:
         self.swept += 1
 
 
-def swept() -> tuple[Any, Sweeper, Worker]:
+def swept() -> tuple[Any, Sweeper, ServerState]:
     loop: Any = Loop()
     sweeper = Sweeper(loop, Settings())
-    worker = Worker()
+    worker = ServerState()
     sweeper.watch(worker)
     return loop, sweeper, worker
 

@@ -1,0 +1,29 @@
+from collections.abc import Mapping
+from typing import Any, final
+
+from atlas.types import Event
+
+@final
+class ContentType:
+    def __new__(cls, kind: str) -> ContentType: ...
+    @property
+    def pair(self) -> tuple[bytes, bytes]: ...
+
+class BaseResponse:
+    content_type: str
+    status_code: int
+    body: bytes
+    raw_headers: list[tuple[bytes, bytes]]
+    def __init__(
+        self,
+        content: Any = b"",
+        status_code: int = 200,
+        headers: Mapping[str, str] | None = None,
+        *,
+        content_type: str | None = None,
+    ) -> None: ...
+    def events(self, method: str) -> tuple[Event, Event]:
+        """The two ASGI events that send it in answer to ``method``."""
+
+    def encode(self, content: Any) -> bytes:
+        """The bytes of the content. :raises TypeError: for what is neither bytes nor str."""

@@ -1,0 +1,1 @@
+"""What all versions of HTTP share: the exchange, heads, fields, targets, limits."""

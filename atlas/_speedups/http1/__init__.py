@@ -1,0 +1,1 @@
+"""HTTP/1: bytes to exchanges and back (RFC 9112)."""

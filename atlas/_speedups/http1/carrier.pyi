@@ -1,0 +1,3 @@
+from atlas._speedups.buffers.channel import Channel
+
+class Carrier(Channel): ...

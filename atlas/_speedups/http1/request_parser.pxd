@@ -1,0 +1,84 @@
+"""Reads requests off a stream of bytes: heads and body pieces, with every check and limit."""
+
+from atlas._speedups.http1.chunks cimport ChunkScan
+from atlas._speedups.http1.framing cimport BodyFields
+from atlas._speedups.http.limits cimport Limits
+from atlas._speedups.http.request_head cimport RequestHead
+from atlas._speedups.http.target cimport RequestLine
+
+cdef enum ReadState:
+    READING_HEAD
+    READING_LENGTH
+    READING_CHUNKS
+    MESSAGE_READ
+
+
+cdef class Window:
+    # The bytes that the parser may see; set before each call, empty afterwards.
+    cdef char* data
+    cdef Py_ssize_t size
+
+
+cdef class RequestParser:
+    # Where in a message the reader is, and that message's head.
+    cdef ReadState state
+    cdef RequestHead head
+
+    # The parser, and the window through which it sees bytes.
+    cdef object parser
+    cdef object feed_parser
+    cdef Window window
+
+    # The head that is not whole yet: how far it was looked at, where its current line begins, how many lines it has.
+    cdef Py_ssize_t scanned
+    cdef Py_ssize_t checked
+    cdef Py_ssize_t line_start
+    cdef Py_ssize_t first_line_size
+    cdef int lines
+    cdef bint skipped_empty_line
+
+    # What the fields say, gathered while they are read.
+    cdef RequestLine line
+    cdef BodyFields body_fields
+    cdef bytes content_length
+    cdef bytes transfer_encoding
+    cdef bytes host
+    cdef int hosts
+    cdef bytes upgrade
+    cdef bint connection_close
+    cdef bint connection_keep_alive
+    cdef bint connection_upgrade
+    cdef bint parsed                # the parser found the end of the head as well
+    cdef bint upgraded              # and left the message for an upgrade
+
+    # The body: what is left of it, and the pieces that nobody took yet.
+    cdef long long left
+    cdef ChunkScan chunks
+    cdef list pieces
+    cdef Py_ssize_t piece_bytes
+
+    cdef Limits limits
+
+    # Reading.
+    cdef Py_ssize_t feed(self, char* data, Py_ssize_t size) except -1
+    cdef void reset(self) noexcept
+    cdef list take_pieces(self)
+
+    # A head.
+    cdef Py_ssize_t find_head(self, char* data, Py_ssize_t size) except -1
+    cdef int line_ends(self, char* data, Py_ssize_t length) except -1
+    cdef int check_unfinished(self, char* data, Py_ssize_t size) except -1
+    cdef int read_head(self, char* data, Py_ssize_t size) except -1
+    cdef int restart_parser(self) except -1
+    cdef int finish_head(self) except -1
+    cdef int set_target(self, const char* data) except -1
+    cdef int set_authority(self, bytes target) except -1
+
+    # The fields.
+    cdef int read_fields(self, const char* data, Py_ssize_t at, Py_ssize_t end) except -1
+    cdef int special_field(self, bytes name, bytes value) except -1
+    cdef int read_connection(self, bytes value) except -1
+
+    # The parser.
+    cdef int parse(self, char* data, Py_ssize_t size) except -1
+    cdef int discard(self) except -1

@@ -1,0 +1,432 @@
+"""Reads requests off a stream of bytes: heads and body pieces, with every check and limit.
+
+httptools (llhttp) parses and has the last word. The reader finds where a head and a body end, so that the parser is only
+ever given bytes of one message, and makes the checks that the parser leaves out. A head is parsed when it is whole: what
+was drip-fed and what came in one packet take the same way. The fields are cut out of the head here, in one pass over the
+lines that were found anyway; a callback from the parser for each of them would take three times as long. What the
+parser then refuses is refused. Sources: RFC 9112, RFC 9110.
+"""
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.string cimport memchr
+
+from atlas._speedups.http.characters cimport FIELD_VALUE, TOKEN, same_token
+from atlas._speedups.http1.chunks cimport CHUNKS_DONE, scan_chunks, start_chunks
+from atlas._speedups.http.fields cimport (
+    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING, UPGRADE, field_name
+)
+from atlas._speedups.http1.framing cimport BY_LENGTH, CHUNKED, request_framing
+from atlas._speedups.http.target cimport ABSOLUTE_FORM, is_host, read_request_line
+
+from httptools import HttpParserError, HttpParserInvalidMethodError, HttpParserUpgrade, HttpRequestParser
+
+from atlas.errors import ProtocolError
+
+cdef enum:
+    HTAB = 9
+    LF = 10
+    CR = 13
+    COLON = 58
+    SPACE = 32
+
+
+cdef int refuse(int status, str reason, str flag=None) except -1:
+    raise ProtocolError(status, reason, flag)
+
+
+@cython.final
+cdef class Window:
+    """A buffer over memory that isn't its own, so that the parser reads where the socket wrote."""
+
+    def __getbuffer__(self, Py_buffer* view, int flags):
+        # Field by field: PyBuffer_FillInfo would write over a reference that Cython keeps in ``obj``, and leak it.
+        view.obj = self
+        view.buf = self.data
+        view.len = self.size
+        view.itemsize = 1
+        view.readonly = 1
+        view.ndim = 1
+        view.format = NULL
+        view.shape = &self.size
+        view.strides = &view.itemsize
+        view.suboffsets = NULL
+        view.internal = NULL
+
+
+@cython.final
+cdef class RequestParser:
+    """Bytes in; a :class:`RequestHead` and body pieces out; one message at a time.
+
+    :param limits: the sizes that a head and a body may have.
+
+    Rules that are broken raise :class:`ProtocolError`; the reader is of no use after that.
+    """
+
+    def __cinit__(self, Limits limits not None):
+        self.limits = limits
+        self.window = Window()
+        self.parser = HttpRequestParser(self)
+        # Whether a connection goes on after a message is the connection's to say; the parser is to read on in any case.
+        self.parser.set_dangerous_leniencies(lenient_keep_alive=True)
+        self.feed_parser = self.parser.feed_data
+        self.reset()
+
+    cdef void reset(self) noexcept:
+        """Ready for the next message."""
+        self.state = READING_HEAD
+        self.head = None
+        self.scanned = self.checked = self.line_start = 0
+        self.lines = 0
+        self.skipped_empty_line = False
+        self.pieces = None
+        self.piece_bytes = 0
+
+    cdef Py_ssize_t feed(self, char* data, Py_ssize_t size) except -1:
+        """Read what belongs to the current message, and return how many bytes that was.
+
+        0 while a head isn't whole: the same bytes, and more, are expected again. ``state`` tells what came of it.
+        """
+        cdef Py_ssize_t taken
+        if self.state == READING_HEAD:
+            taken = self.find_head(data, size)
+            if taken and self.lines:
+                self.read_head(data, taken)
+            return taken
+        if self.state == READING_LENGTH:
+            taken = size if size < self.left else <Py_ssize_t>self.left
+            self.left -= taken
+            self.parse(data, taken)
+            if self.left == 0:
+                self.state = MESSAGE_READ
+            return taken
+        if self.state == READING_CHUNKS:
+            taken = scan_chunks(&self.chunks, data, size, self.limits.body)
+            if self.chunks.body_end:
+                self.parse(data, self.chunks.body_end)
+            if self.chunks.state == CHUNKS_DONE:
+                self.parse(b"\r\n", 2)  # in place of the trailers, which it isn't shown
+                self.state = MESSAGE_READ
+            return taken
+        return 0
+
+    cdef list take_pieces(self):
+        cdef list pieces = self.pieces
+        self.pieces = None
+        self.piece_bytes = 0
+        return pieces
+
+    # A head.
+
+    cdef Py_ssize_t find_head(self, char* data, Py_ssize_t size) except -1:
+        """The size of the head that ``data`` begins with, 0 if its end isn't there yet. Keeps the limits."""
+        cdef Py_ssize_t at
+        cdef char* newline
+        while True:
+            newline = <char*>memchr(data + self.scanned, LF, size - self.scanned)
+            if newline is NULL:
+                self.scanned = size
+                return self.check_unfinished(data, size)
+            at = newline - data
+            if at == 0 or data[at - 1] != CR:
+                return refuse(400, "a line that ends in a bare LF")
+            if at - 1 > self.line_start:
+                self.line_ends(data, at - 1 - self.line_start)
+                self.scanned = self.line_start = self.checked = at + 1
+                continue
+            if self.lines == 0:
+                # RFC 9112, section 2.2: "ignore at least one empty line (CRLF) received prior to the request-line".
+                if self.skipped_empty_line:
+                    return refuse(400, "more than one empty line before a request line")
+                self.skipped_empty_line = True
+                self.scanned = self.line_start = self.checked = 0
+                return 2
+            if at + 1 > self.limits.head:
+                return refuse(431, f"a request head of more than {self.limits.head} bytes", "--limit-request-head")
+            return at + 1
+
+    cdef int line_ends(self, char* data, Py_ssize_t length) except -1:
+        """A line of the head is whole, ``length`` bytes without its CRLF.
+
+        Tabs at its end become spaces, for the parser takes only those for white space everywhere.
+        """
+        cdef Py_ssize_t last = self.line_start + length - 1
+        self.lines += 1
+        if self.lines == 1:
+            self.first_line_size = length
+            if length > self.limits.request_line:
+                return refuse(
+                    414, f"a request line of more than {self.limits.request_line} bytes", "--limit-request-line"
+                )
+            return 0
+        if data[self.line_start] == SPACE or data[self.line_start] == HTAB:
+            return refuse(400, "a header line that begins with white space")
+        while data[last] == SPACE or data[last] == HTAB:
+            data[last] = SPACE
+            last -= 1
+        if length > self.limits.field:
+            return refuse(431, f"a header field of more than {self.limits.field} bytes", "--limit-request-field")
+        if self.lines - 1 > self.limits.fields:
+            return refuse(431, f"more than {self.limits.fields} header fields", "--limit-request-fields")
+        return 0
+
+    cdef int check_unfinished(self, char* data, Py_ssize_t size) except -1:
+        """Refuse early what can't become a head: a peer that speaks another protocol shouldn't wait for a time-out."""
+        cdef Py_ssize_t at
+        cdef unsigned char c
+        cdef bint in_method = self.lines == 0 and self.checked == self.line_start
+        for at in range(self.checked, size):
+            c = <unsigned char>data[at]
+            if c == CR:
+                if at + 1 < size:
+                    return refuse(400, "a bare CR in a request head")
+                size = at  # it may be followed by its LF in the next packet: look at it again
+                break
+            if in_method and c == SPACE and at > self.line_start:
+                in_method = False
+            if not FIELD_VALUE[c] or (in_method and not TOKEN[c]):
+                return refuse(400, "what came is not an HTTP request")
+        if not in_method:
+            self.checked = size
+        if self.lines == 0:
+            if size - self.line_start > self.limits.request_line:
+                self.line_ends(data, size - self.line_start)
+        elif size - self.line_start > self.limits.field:
+            self.line_ends(data, size - self.line_start)
+        if size > self.limits.head:
+            return refuse(431, f"a request head of more than {self.limits.head} bytes", "--limit-request-head")
+        return 0
+
+    cdef int read_head(self, char* data, Py_ssize_t size) except -1:
+        """``data`` is a whole head: parse and check it."""
+        cdef RequestHead head
+        head = RequestHead.__new__(RequestHead)
+        head.headers = []
+        head.method = read_request_line(&self.line, data, self.first_line_size)
+        head.http_10 = self.line.http_10
+        self.head = head
+        self.body_fields.content_lengths = self.body_fields.transfer_encodings = 0
+        self.hosts = 0
+        self.content_length = self.transfer_encoding = self.host = self.upgrade = None
+        self.connection_close = self.connection_keep_alive = self.connection_upgrade = False
+        self.set_target(data)
+        self.read_fields(data, self.first_line_size + 2, size - 2)
+        self.finish_head()
+        self.upgraded = self.parsed = False
+        self.parse(data, size)
+        if not self.parsed:
+            # The parser found no end where there is one: they disagree, and nothing after that can be trusted.
+            self.state = READING_HEAD
+            return refuse(400, "a malformed request head")
+        if self.upgraded and self.state != MESSAGE_READ:
+            return self.restart_parser()
+        return 0
+
+    cdef int restart_parser(self) except -1:
+        """An upgrade that nobody asked the server to take, on a request with a body: the parser thinks that the message
+        ended with its head. Give it a head without the upgrade, so that it reads the body."""
+        cdef bytes head = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+        if self.state == READING_LENGTH:
+            head = b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % self.left
+        return self.parse(PyBytes_AS_STRING(head), PyBytes_GET_SIZE(head))
+
+    cdef int finish_head(self) except -1:
+        """All fields are there: what do they say about host, body and connection?"""
+        cdef RequestHead head = self.head
+        head.framing = request_framing(
+            head.http_10, self.body_fields, self.content_length, self.transfer_encoding, &head.content_length
+        )
+        if self.hosts == 0:
+            if not head.http_10:
+                return refuse(400, "an HTTP/1.1 request without Host")
+        elif self.hosts > 1:
+            return refuse(400, "more than one Host")
+        elif not is_host(PyBytes_AS_STRING(self.host), PyBytes_GET_SIZE(self.host)):
+            return refuse(400, "a Host that is not host[:port]")
+        if self.line.form == ABSOLUTE_FORM:
+            self.set_authority(head.target)
+        if head.http_10:
+            head.keep_alive = self.connection_keep_alive and not self.connection_close
+            head.expects_continue = False  # RFC 9110, section 10.1.1: a 1.0 client can't have meant it
+        else:
+            head.keep_alive = not self.connection_close
+        if self.connection_upgrade:
+            head.upgrade = self.upgrade
+        if head.framing == BY_LENGTH:
+            if self.limits.body and head.content_length > self.limits.body:
+                return refuse(
+                    413, f"a request body of more than {self.limits.body} bytes", "--limit-request-body"
+                )
+            self.left = head.content_length
+            self.state = READING_LENGTH
+        elif head.framing == CHUNKED:
+            start_chunks(&self.chunks)
+            self.state = READING_CHUNKS
+        else:
+            self.state = MESSAGE_READ
+        return 0
+
+    cdef int set_target(self, const char* data) except -1:
+        """Cut the target into path and query; the request line has told where."""
+        cdef RequestHead head = self.head
+        cdef RequestLine* line = &self.line
+        cdef Py_ssize_t end = line.target + line.target_size
+        head.target = PyBytes_FromStringAndSize(data + line.target, line.target_size)
+        head.escaped = line.escaped
+        head.query_string = b""
+        if line.path == line.target and line.query == end:
+            head.raw_path = head.target
+            return 0
+        head.raw_path = (
+            PyBytes_FromStringAndSize(data + line.path, line.query - line.path) if line.query > line.path else b"/"
+        )
+        if line.query < end:
+            head.query_string = PyBytes_FromStringAndSize(data + line.query + 1, end - line.query - 1)
+        return 0
+
+    cdef int set_authority(self, bytes target) except -1:
+        """RFC 9112, section 3.2.2: the authority of an absolute-form replaces what Host said."""
+        cdef RequestHead head = self.head
+        cdef Py_ssize_t start = target.index(b"//") + 2
+        cdef tuple field = (HOST, target[start : self.line.path - self.line.target])
+        for at in range(len(head.headers)):
+            if (<tuple>head.headers[at])[0] is HOST:
+                head.headers[at] = field
+                return 0
+        head.headers.insert(0, field)
+        return 0
+
+    # The fields.
+
+    cdef int read_fields(self, const char* data, Py_ssize_t at, Py_ssize_t end) except -1:
+        """Cut out the fields in the lines from ``at`` to ``end``; each of them ends in CRLF."""
+        cdef list headers = self.head.headers
+        cdef bytes name
+        cdef bytes value
+        cdef Py_ssize_t start
+        cdef Py_ssize_t stop
+        while at < end:
+            start = at
+            while TOKEN[<unsigned char>data[at]]:
+                at += 1
+            if at == start or data[at] != COLON:
+                return refuse(400, "a header line that does not begin with a name and a colon")
+            name = field_name(data + start, at - start)
+            start = at + 1
+            at = <const char*>memchr(data + start, LF, end - start) - data + 1
+            stop = at - 2
+            while start < stop and (data[start] == SPACE or data[start] == HTAB):
+                start += 1
+            while start < stop and (data[stop - 1] == SPACE or data[stop - 1] == HTAB):
+                stop -= 1
+            value = PyBytes_FromStringAndSize(data + start, stop - start)
+            headers.append((name, value))
+            self.special_field(name, value)
+        return 0
+
+    cdef int special_field(self, bytes name, bytes value) except -1:
+        """A field that says something about the message or the connection."""
+        if name is HOST:
+            self.hosts += 1
+            self.host = value
+        elif name is CONNECTION:
+            return self.read_connection(value)
+        elif name is CONTENT_LENGTH:
+            self.body_fields.content_lengths += 1
+            self.content_length = value
+        elif name is TRANSFER_ENCODING:
+            self.body_fields.transfer_encodings += 1
+            self.transfer_encoding = value
+        elif name is UPGRADE:
+            self.upgrade = value
+        elif name is EXPECT:
+            if not same_token(PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value), b"100-continue", 12):
+                return refuse(417, "an expectation other than 100-continue")
+            self.head.expects_continue = True
+        return 0
+
+    cdef int read_connection(self, bytes value) except -1:
+        """The options in Connection that concern us (RFC 9110, section 7.6.1)."""
+        cdef const char* data = PyBytes_AS_STRING(value)
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(value)
+        cdef Py_ssize_t start = 0
+        cdef Py_ssize_t end
+        while start < size:
+            if data[start] == 44 or data[start] == SPACE or data[start] == HTAB:
+                start += 1
+                continue
+            end = start
+            while end < size and TOKEN[<unsigned char>data[end]]:
+                end += 1
+            if end == start:
+                return refuse(400, "a Connection that is not a list of tokens")
+            if same_token(data + start, end - start, b"close", 5):
+                self.connection_close = True
+            elif same_token(data + start, end - start, b"keep-alive", 10):
+                self.connection_keep_alive = True
+            elif same_token(data + start, end - start, b"upgrade", 7):
+                self.connection_upgrade = True
+            start = end
+        return 0
+
+    # The parser, and what it calls.
+
+    cdef int parse(self, char* data, Py_ssize_t size) except -1:
+        """Let the parser see these bytes, all of which belong to the current message."""
+        cdef object refusal = None
+        self.window.data = data
+        self.window.size = size
+        try:
+            self.feed_parser(self.window)
+        except HttpParserUpgrade:
+            self.upgraded = True  # whether it is taken is the connection's to say
+        except HttpParserInvalidMethodError:
+            refusal = ProtocolError(501, "a method that isn't known here")
+        except HttpParserError as error:
+            refusal = ProtocolError(400, f"a malformed request: {error}")
+        finally:
+            self.window.size = 0
+        if refusal is not None:
+            self.state = READING_HEAD  # wherever the message ends, the parser is not at that place
+            raise refusal  # out here, where it gets no context: the parser's errors point back at it
+        return 0
+
+    cdef int discard(self) except -1:
+        """The reader will not be used again: cut the tie between it and its parser."""
+        self.parser = self.feed_parser = None
+        return 0
+
+    def on_headers_complete(self):
+        self.parsed = True
+
+    def on_body(self, bytes piece):
+        if self.pieces is None:
+            self.pieces = [piece]
+        else:
+            self.pieces.append(piece)
+        self.piece_bytes += PyBytes_GET_SIZE(piece)
+
+    # Python's view, for tests.
+
+    def read(self, bytes data not None):
+        """Feed ``data``; returns how many bytes belonged to the current message (0: give them again, with more)."""
+        cdef bytes copy = PyBytes_FromStringAndSize(PyBytes_AS_STRING(data), len(data))
+        return self.feed(PyBytes_AS_STRING(copy), len(copy))
+
+    def next(self):
+        """Begin with the next message."""
+        self.reset()
+
+    def take_body(self):
+        """The body pieces read so far, joined."""
+        return b"".join(self.take_pieces() or ())
+
+    @property
+    def request(self):
+        """The current message's :class:`RequestHead`, or None while it isn't whole."""
+        return self.head if self.state != READING_HEAD else None
+
+    @property
+    def complete(self):
+        """Has the current message been read to its end?"""
+        return self.state == MESSAGE_READ

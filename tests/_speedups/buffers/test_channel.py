@@ -1,0 +1,149 @@
+"""What is gathered leaves in one write, in order, whole: on a socket straight from memory, else by the transport."""
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from tests._speedups.line import GET, Line, Office, body, hello, start
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """(ours, the client's); ours takes little before it is full."""
+    ours, client = socket.socketpair()
+    ours.setblocking(False)
+    client.setblocking(False)
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    with ours, client:
+        yield ours, client
+
+
+@pytest.fixture
+def plain(office: Office, pair: tuple[socket.socket, socket.socket]) -> Line:
+    """A line whose transport tells of a plain socket."""
+    return office.connect(socket=pair[0])
+
+
+def read(client: socket.socket) -> bytes:
+    """All that has come."""
+    pieces = []
+    while True:
+        try:
+            pieces.append(client.recv(1 << 20))
+        except BlockingIOError:
+            return b"".join(pieces)
+
+
+def test_on_a_plain_socket_the_transport_is_not_asked(plain: Line, pair: tuple[socket.socket, socket.socket]) -> None:
+    hello(plain.request())
+    assert plain.transport.writes == []
+    assert read(pair[1]) == b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n/"
+
+
+def test_what_the_socket_leaves_goes_to_the_transport(plain: Line, pair: tuple[socket.socket, socket.socket]) -> None:
+    piece = bytes(index % 251 for index in range(251)) * 2000
+    plain.transport.full = True
+    exchange = plain.request()
+    start(exchange, 200, (b"content-length", b"%d" % (2 * len(piece))))
+    body(exchange, piece, more=True)
+    first = read(pair[1])
+    head, _, taken = first.partition(b"\r\n\r\n")
+    assert 0 < len(taken) < len(piece)
+    assert taken + plain.transport.waiting == piece
+    plain.transport.full = False
+    plain.transport.waiting = b""
+    plain.connection.resume_writing()
+    body(exchange, piece)
+    rest = read(pair[1]) + plain.transport.sent
+    assert rest == piece
+    assert head.startswith(b"HTTP/1.1 200 OK")
+
+
+def test_nothing_goes_past_what_the_transport_holds(plain: Line, pair: tuple[socket.socket, socket.socket]) -> None:
+    plain.transport.full = True
+    exchange = plain.request()
+    start(exchange, 200, (b"content-length", b"40003"))
+    body(exchange, b"x" * 40_000, more=True)
+    read(pair[1])
+    body(exchange, b"abc")
+    plain.office.turn(2)
+    assert read(pair[1]) == b"", "the socket has room, but it is not their turn"
+    assert not plain.transport.waiting.endswith(b"c")
+    plain.transport.waiting = b""
+    plain.connection.resume_writing()
+    assert read(pair[1]) == b"abc"
+
+
+def test_a_socket_that_is_broken_is_aborted_at_once(plain: Line, pair: tuple[socket.socket, socket.socket]) -> None:
+    exchange = plain.request()
+    pair[1].close()
+    hello(exchange)
+    assert plain.calls[0] == "abort"
+    assert exchange.lost
+
+
+def test_a_held_head_does_not_leave_with_what_is_before_it(line: Line) -> None:
+    def half(exchange: object) -> None:
+        if line.office.gateway.started[0] is exchange:
+            hello(line.exchange)
+        else:
+            start(line.exchange, 202)
+
+    line.office.gateway.answer = half
+    line.feed(GET + GET)
+    assert line.sent.count(b"HTTP/1.1") == 1
+    line.office.turn()
+    assert b"202" not in line.sent
+    body(line.exchange, b"x")
+    assert [answer[0] for answer in line.answers("GET", "GET")] == [200, 202]
+
+
+def test_a_head_that_is_dropped_leaves_what_was_before_it(line: Line) -> None:
+    def half(exchange: object) -> None:
+        if line.office.gateway.started[0] is exchange:
+            hello(line.exchange)
+        else:
+            start(line.exchange, 202, (b"x", b"y"))
+            line.exchange.finish_application()
+
+    line.office.gateway.answer = half
+    line.feed(GET + GET)
+    assert [answer[0] for answer in line.answers("GET", "GET")] == [200, 500]
+    assert b"x: y" not in line.sent
+
+
+@pytest.mark.parametrize("size", [100, 16_383, 16_384, 100_000])
+def test_small_and_large_pieces_keep_their_order(line: Line, size: int) -> None:
+    exchange = line.request()
+    start(exchange)
+    pieces = [bytes([65 + index]) * (size if index % 2 else 10) for index in range(10)]
+    for piece in pieces:
+        body(exchange, piece, more=True)
+    body(exchange)
+    assert line.answers()[0][2] == b"".join(pieces)
+
+
+def test_more_than_the_high_water_mark_leaves_before_the_turn_ends(line: Line) -> None:
+    exchange = line.request()
+    start(exchange)
+    for _ in range(7):
+        body(exchange, b"x" * 10_000, more=True)
+    assert len(line.sent) > 65_536
+
+
+def test_a_transport_that_blocks_again_while_it_drains(line: Line) -> None:
+    exchange = line.request()
+    start(exchange)
+    line.transport.full = True
+    body(exchange, b"a" * 1000, more=True)
+    line.office.turn()
+    body(exchange, b"b" * 1000, more=True)
+    line.office.turn()
+    assert b"b" * 1000 not in line.transport.waiting
+    line.transport.sent, line.transport.waiting = line.transport.waiting, b""
+    line.connection.resume_writing()
+    assert b"b" * 1000 in line.transport.waiting
+    line.transport.drain()
+    body(exchange, b"c")
+    assert line.answers()[0][2] == b"a" * 1000 + b"b" * 1000 + b"c"

@@ -1,0 +1,70 @@
+import copy
+import pickle
+from typing import Any
+
+import pytest
+
+from atlas import HTMLResponse, JSONResponse, Response, TextResponse
+from atlas._speedups.calls.response import BaseResponse, ContentType
+
+
+def test_a_content_type_is_encoded_once() -> None:
+    assert ContentType("text/x").pair == (b"content-type", b"text/x")
+
+
+def test_it_is_what_it_was_given() -> None:
+    reply = TextResponse("ü", 201)
+    assert (reply.status_code, reply.body) == (201, "ü".encode())
+    assert reply.raw_headers == [(b"content-type", b"text/plain; charset=utf-8")]
+    assert Response(b"x", content_type="").raw_headers == []
+    assert Response(b"x", content_type="image/png").raw_headers == [(b"content-type", b"image/png")]
+    assert Response("x", headers={"X-A": "1", "Content-Type": "a/b"}).raw_headers == [
+        (b"content-type", b"a/b"),
+        (b"x-a", b"1"),
+    ]
+
+
+@pytest.mark.parametrize("content", [1, None, ["x"], bytearray(b"x")])
+def test_other_content_is_refused(content: Any) -> None:
+    with pytest.raises(TypeError, match=r"HTMLResponse: expected bytes or str"):
+        HTMLResponse(content)
+
+
+def test_a_kind_may_encode_in_its_own_way() -> None:
+    assert JSONResponse("x").body == b'"x"'
+
+    class Loud(TextResponse):
+        def encode(self, content: Any) -> bytes:
+            return super().encode(content).upper()
+
+    assert Loud("x").body == b"X"
+
+
+@pytest.mark.parametrize("kind", ["a/b\r\nx: y", "a/\u20ac"])
+def test_a_content_type_cannot_add_a_line(kind: str) -> None:
+    with pytest.raises(ValueError, match="content-type"):
+        Response(b"", content_type=kind)
+
+
+def test_the_fields_may_be_replaced() -> None:
+    reply = Response(b"x")
+    reply.raw_headers = [(b"x-a", b"1")]
+    assert reply.raw_headers == [(b"x-a", b"1")]
+    with pytest.raises(TypeError):
+        reply.raw_headers = None  # type: ignore[assignment]
+    assert isinstance(reply, BaseResponse)
+
+
+def test_it_can_be_copied_and_pickled() -> None:
+    reply = JSONResponse({"a": 1}, 201, {"x-a": "1"})
+    for other in (copy.copy(reply), copy.deepcopy(reply), pickle.loads(pickle.dumps(reply))):
+        assert (type(other), other.status_code, other.body) == (JSONResponse, 201, b'{"a":1}')
+        assert other.raw_headers == reply.raw_headers
+        other.headers["x-a"] = "2"
+        assert reply.headers["x-a"] == "1"
+
+
+def test_a_body_in_another_form_of_bytes_is_sent() -> None:
+    reply = TextResponse("x")
+    reply.body = bytearray(b"abc")  # type: ignore[assignment]
+    assert copy.copy(reply).body == b"abc"
