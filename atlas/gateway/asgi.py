@@ -6,7 +6,6 @@ import asyncio
 from contextvars import copy_context
 
 from atlas._speedups.calls.asgi import ASGICaller
-from atlas._speedups.http.exchange import Exchange
 from atlas.gateway.endings import Endings
 from atlas.types import ASGIApp
 
@@ -24,8 +23,3 @@ class ASGIGateway(Endings, ASGICaller):
 
     def __new__(cls, app: ASGIApp, loop: asyncio.AbstractEventLoop) -> ASGIGateway:
         return super().__new__(cls, app, loop, copy_context(), asyncio.Task)
-
-    def disconnect(self, exchange: Exchange) -> None:
-        """Nothing to do: ``receive`` and ``send`` tell the application, as ASGI has it."""
-
-    half_close = disconnect

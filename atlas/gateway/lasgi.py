@@ -18,7 +18,7 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
-from atlas._speedups.http.awaitables import none
+from atlas._speedups.http.request_body import finished
 from atlas.gateway.greenlets import Greenlets, await_, can_wait
 from atlas.types import Event, Receive, Scope, Send
 
@@ -28,7 +28,7 @@ PlainReceive: TypeAlias = Callable[[], Event]
 PlainSend: TypeAlias = Callable[[Event], None]
 LASGIApp: TypeAlias = Callable[[Scope, PlainReceive, PlainSend], Any]
 
-_DONE = none()  # what our own ``send`` returns where nothing has to wait
+_DONE = finished()  # what our own ``send`` returns where nothing has to wait
 
 
 class PlainToASGI:

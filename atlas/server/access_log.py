@@ -46,7 +46,7 @@ class AccessLog:
         self._stream = stream or sys.stdout
         colours = colours_for(self._stream, settings.use_colors)
         self.takes_lines = settings.access_log_format is None and not colours
-        """Whether ``records`` should get finished lines, bytes as :mod:`atlas._speedups.http.access_line` makes them."""
+        """Whether ``records`` should get finished lines, bytes as :mod:`atlas._speedups.http.server_state` makes them."""
         self._format = formatter(settings.access_log_format, colours)
         self._plain = formatter(settings.access_log_format, False)
         self._logger = logging.getLogger("atlas.access")

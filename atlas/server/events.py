@@ -24,23 +24,23 @@ class Events:
     """Receives what a worker has to tell; the server puts its own functions in place of those that do nothing."""
 
     def __init__(self) -> None:
-        self.busy: Callable[[], None] = nothing
+        self.on_first_connection: Callable[[], None] = nothing
         """The first connection is open."""
-        self.full: Callable[[], None] = nothing
+        self.on_connection_limit: Callable[[], None] = nothing
         """As many connections are open as may be."""
-        self.room: Callable[[], None] = nothing
+        self.on_connection_room: Callable[[], None] = nothing
         """One less is."""
-        self.enough: Callable[[], None] = nothing
+        self.on_max_requests: Callable[[], None] = nothing
         """As many requests were begun as ``--limit-max-requests`` allows."""
-        self.drained: Callable[[], None] = nothing
+        self.on_last_connection: Callable[[], None] = nothing
         """During a stop: the last connection is closed."""
         self._told: dict[str, float] = {}
 
-    def mistake(self, text: str, error: BaseException) -> None:
+    def on_unexpected_error(self, text: str, error: BaseException) -> None:
         """Something went wrong that should not have, and was survived."""
         _logger.error("%s", text, exc_info=error)
 
-    def refused(self, error: ProtocolError, client: Any) -> None:
+    def on_refusal(self, error: ProtocolError, client: Any) -> None:
         """A request was turned away: say so, at most once a minute for the same reason.
 
         A limit is worth a warning that names its flag; nonsense from the wire is not, for the internet is full of it.

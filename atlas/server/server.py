@@ -13,12 +13,12 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from atlas._speedups.buffers.connection import Connection, Protocol
+from atlas._speedups.http.exchange import Gateway
 from atlas._speedups.http.server_state import ServerState
-from atlas._speedups.http1.connection import Connection
-from atlas.gateway.asgi import ASGIGateway
+from atlas._speedups.http1.protocol import Http1Protocol
 from atlas.gateway.choice import choose
 from atlas.gateway.lasgi import LASGIApp
-from atlas.gateway.native import NativeGateway
 from atlas.server import env_file, importer, listener, logs, loops
 from atlas.server.acceptor import Acceptor, connection_limit
 from atlas.server.access_log import AccessLog, wanted
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 __all__ = ["Server", "run"]
 
 _logger = logging.getLogger("atlas.server")
-
-_Gateway: TypeAlias = ASGIGateway | NativeGateway
 
 _LAST_WORDS = 0.25  # seconds that requests have to end by themselves once they know that the grace is over
 _CANCELLING = 2.0  # seconds that cancelled requests have to clean up
@@ -141,14 +139,20 @@ class Server:
         watchdog = _watchdog(loop) if settings.dev else None
         events = Events()
         gateway = self._choice.gateway(loop)
+
+        def new_protocol(connection: Connection) -> Protocol:
+            return Http1Protocol(server_state, gateway)
+
         limit = connection_limit(settings.limit_connections)
-        worker = ServerState(loop, gateway, settings, events, limit, access_log, state)
+        server_state = ServerState(loop, settings, events, limit, access_log, state)
+        connections = server_state.connections
         sweeper = Sweeper(loop, settings)
-        sweeper.watch(worker)
-        acceptor = Acceptor(self.sockets, partial(Connection, worker), settings.backlog)
+        sweeper.watch(connections)
+        acceptor = Acceptor(self.sockets, partial(Connection, connections, new_protocol), settings.backlog)
         drained = asyncio.Event()
-        events.busy, events.full, events.room = sweeper.wake, acceptor.pause, acceptor.resume
-        events.enough, events.drained = self.stop, drained.set
+        events.on_first_connection = sweeper.wake
+        events.on_connection_limit, events.on_connection_room = acceptor.pause, acceptor.resume
+        events.on_max_requests, events.on_last_connection = self.stop, drained.set
         try:
             await acceptor.open()
             self._announce()
@@ -156,18 +160,18 @@ class Server:
             await acceptor.finish()
             if own:
                 listener.close(self.sockets)
-            await self._wind_down(worker, gateway, drained)
+            await self._wind_down(server_state, gateway, drained)
         finally:
             acceptor.close()
             sweeper.close()
-            worker.cut()
+            connections.abort()
             gateway.cancel()
             await asyncio.sleep(0)  # the connections are told of their end in the loop's next turn
             if access_log is not None:
                 access_log.close()
             if watchdog is not None:
                 watchdog.close()
-            worker.close()
+            server_state.close()
 
     def _announce(self) -> None:
         self.started = True
@@ -175,22 +179,22 @@ class Server:
         for sock in self.sockets:
             _logger.info("serving on %s (press Ctrl+C to stop)", listener.describe(sock))
 
-    async def _wind_down(self, worker: ServerState, gateway: _Gateway, drained: asyncio.Event) -> None:
+    async def _wind_down(self, server_state: ServerState, gateway: Gateway, drained: asyncio.Event) -> None:
         """WIRE.md, Stop: idle connections close, busy ones finish, long ones are told and then cut."""
-        worker.stop()
-        if await self._quiet(worker, gateway, drained, self.grace) or self._hurry.is_set():
+        server_state.connections.stop()
+        if await self._quiet(server_state, gateway, drained, self.grace) or self._hurry.is_set():
             return
-        _logger.warning("%d requests are still in work after %g seconds: they are ended", worker.in_work, self.grace)
-        worker.end_exchanges()
-        if await self._quiet(worker, gateway, drained, _LAST_WORDS) or self._hurry.is_set():
+        _logger.warning("%d requests are still in work after %g seconds: they are ended", server_state.in_work, self.grace)
+        server_state.connections.end()
+        if await self._quiet(server_state, gateway, drained, _LAST_WORDS) or self._hurry.is_set():
             return
         gateway.cancel()
-        if not await self._quiet(worker, gateway, drained, _CANCELLING):
+        if not await self._quiet(server_state, gateway, drained, _CANCELLING):
             _logger.error("%d requests took no notice of being cancelled: they are left behind", len(gateway.tasks))
 
-    async def _quiet(self, worker: ServerState, gateway: _Gateway, drained: asyncio.Event, seconds: float) -> bool:
+    async def _quiet(self, server_state: ServerState, gateway: Gateway, drained: asyncio.Event, seconds: float) -> bool:
         """Wait until no connection is open and no request in work; False if that took too long, or is cut short."""
-        if worker.open == 0:
+        if server_state.connections.open == 0:
             drained.set()
         waiting = asyncio.ensure_future(_all_done(gateway, drained))
         hurried = asyncio.ensure_future(self._hurry.wait())
@@ -233,7 +237,7 @@ def _watchdog(loop: asyncio.AbstractEventLoop) -> Watchdog:
     return watchdog
 
 
-async def _all_done(gateway: _Gateway, drained: asyncio.Event) -> None:
+async def _all_done(gateway: Gateway, drained: asyncio.Event) -> None:
     await drained.wait()
     while gateway.tasks:
         await asyncio.wait(gateway.tasks)

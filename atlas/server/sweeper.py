@@ -11,12 +11,12 @@ __all__ = ["Sweeper", "interval"]
 
 
 class Swept(Protocol):
-    """What is swept: a :class:`atlas._speedups.http.server_state.ServerState`."""
+    """What is swept: a :class:`atlas._speedups.buffers.connection_set.ConnectionSet`."""
 
     @property
     def open(self) -> int: ...
 
-    def sweep(self) -> None: ...
+    def check_timeouts(self) -> None: ...
 
 
 def interval(settings: Settings) -> float:
@@ -60,4 +60,4 @@ class Sweeper:
         if self._worker is None or not self._worker.open:
             return
         self.wake()
-        self._worker.sweep()
+        self._worker.check_timeouts()

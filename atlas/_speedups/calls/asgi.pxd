@@ -1,20 +1,17 @@
 """Calls an ASGI application for an exchange, each time in a real task whose first step runs at once."""
 
 from atlas._speedups.calls.tasks cimport EagerTasks
-from atlas._speedups.http.exchange cimport Exchange
+from atlas._speedups.http.exchange cimport Exchange, Gateway
 
 
-cdef class ASGICaller:
+cdef class ASGICaller(Gateway):
     # What is called, and the context that each request gets a copy of.
     cdef object app
     cdef object context
 
-    # The tasks of requests that are still being worked on.
-    cdef readonly set tasks
-    cdef bint cancelling            # it is us who cancel them
+    cdef bint cancelling            # the server cancels the tasks
 
     # What makes them.
     cdef EagerTasks maker
 
-    cdef int call(self, Exchange exchange) except -1
     cdef int end(self, Exchange exchange, object task) except -1

@@ -5,12 +5,13 @@ from functools import partial
 from types import CoroutineType
 
 from atlas._speedups.calls.tasks cimport EagerTasks
+from atlas._speedups.http.exchange cimport Exchange, Gateway
 
 cdef extern from "Python.h":
     object PyContext_Copy(object context)
 
 
-cdef class ASGICaller:
+cdef class ASGICaller(Gateway):
     """Calls ``app(scope, receive, send)`` for each exchange.
 
     :param app: an ASGI 3 application.
@@ -27,10 +28,6 @@ cdef class ASGICaller:
         self.tasks = set()
         self.maker = EagerTasks(loop, task_type)
 
-    def start(self, Exchange exchange not None):
-        """Begin to work on a request; most of the time it is answered, and its task done, when this returns."""
-        self.call(exchange)
-
     def cancel(self):
         """Cancel all requests that are still being worked on: the server stops."""
         self.cancelling = True
@@ -42,7 +39,8 @@ cdef class ASGICaller:
         self.app = self.context = None
         self.maker.close()
 
-    cdef int call(self, Exchange exchange) except -1:
+    cdef int start(self, Exchange exchange) except -1:
+        """Begin to work on a request; most are answered, and their task is done, when this returns."""
         cdef object context = PyContext_Copy(self.context)
         cdef object coroutine
         cdef object task

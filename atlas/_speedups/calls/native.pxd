@@ -2,11 +2,11 @@
 
 from atlas._speedups.calls.route_table cimport RouteTable, Handler
 from atlas._speedups.calls.tasks cimport EagerTasks
-from atlas._speedups.http.exchange cimport Exchange
+from atlas._speedups.http.exchange cimport Exchange, Gateway
 from atlas._speedups.calls.request cimport RequestData
 
 
-cdef class NativeCaller:
+cdef class NativeCaller(Gateway):
     # Whom it calls, and the context that each request gets a copy of.
     cdef readonly RouteTable dispatch
     cdef object context
@@ -23,8 +23,7 @@ cdef class NativeCaller:
     cdef Py_ssize_t most_idle
     cdef object waiting             # one that has to wait, and for what; until its task is made
 
-    # The tasks of requests that are still being worked on, and what makes them.
-    cdef readonly set tasks
+    # What makes tasks.
     cdef EagerTasks maker
     cdef bint cancelling
 
@@ -33,7 +32,6 @@ cdef class NativeCaller:
     cdef object plain_call
 
     # Methods.
-    cdef int call(self, Exchange exchange) except -1
     cdef int answer(self, Exchange exchange, Handler handler, RequestData view) except -1
     cdef object run_here(self, Handler handler, RequestData view)
     cdef object run_in_greenlet(self, Exchange exchange, Handler handler, RequestData view, object context)

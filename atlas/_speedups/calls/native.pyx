@@ -9,8 +9,7 @@ from functools import partial
 
 from atlas._speedups.calls.route_table cimport ASYNC, GREENLET, PLAIN, RouteTable, Handler
 from atlas._speedups.calls.tasks cimport EagerTasks
-from atlas._speedups.http.exchange cimport NO_RESPONSE, Exchange
-from atlas._speedups.http1.framing cimport NO_BODY
+from atlas._speedups.http.exchange cimport NO_RESPONSE, Exchange, Gateway
 from atlas._speedups.calls.response cimport BaseResponse
 from atlas._speedups.http.request_head cimport RequestHead
 from atlas._speedups.calls.request cimport RequestData
@@ -24,7 +23,7 @@ cdef extern from "Python.h":
     object PyContextVar_Set(object variable, object value)
 
 
-cdef class NativeCaller:
+cdef class NativeCaller(Gateway):
     """Calls the handlers of an application's :class:`RouteTable` for each exchange.
 
     :param ways: what the application brings: ``dispatch``, ``current`` (a ContextVar of the current request), ``convert``
@@ -57,19 +56,17 @@ cdef class NativeCaller:
 
     # What a connection calls.
 
-    def start(self, Exchange exchange not None):
-        """Begin to work on a request; most of the time it is answered when this returns."""
-        self.call(exchange)
-
-    def disconnect(self, Exchange exchange not None):
+    cdef int disconnect(self, Exchange exchange) except -1:
         """The client is gone: its controller is cancelled where it waits, if it is one of those that are."""
         if exchange.task is not None and self.cancels(exchange):
             exchange.task.cancel()
+        return 0
 
-    def half_close(self, Exchange exchange not None):
-        """The client has said all it will say. If its leaving would matter, find out whether it still listens."""
-        if exchange.task is not None and self.cancels(exchange) and exchange.probe():
+    cdef int half_close(self, Exchange exchange) except -1:
+        """The client will send nothing more. Where the route asks for it, find out whether the client still reads."""
+        if exchange.task is not None and (<Handler?>exchange.handle).cancel is True and exchange.probe():
             self.watch(exchange)
+        return 0
 
     def cancel(self):
         """Cancel all requests that are still being worked on: the server stops."""
@@ -92,7 +89,8 @@ cdef class NativeCaller:
 
     # From the exchange to the controller.
 
-    cdef int call(self, Exchange exchange) except -1:
+    cdef int start(self, Exchange exchange) except -1:
+        """Begin to work on a request; most are answered when this returns."""
         cdef RequestHead head = exchange.head
         cdef RouteTable dispatch = self.dispatch
         cdef RequestData view = None
@@ -110,7 +108,7 @@ cdef class NativeCaller:
                 view.begin(dispatch.app, None, (), exchange)
                 view._read = {"miss": miss[0]}
             else:
-                handler = dispatch.handler(found[0], head.framing != NO_BODY)
+                handler = dispatch.handler(found[0], head.has_body)
                 view = dispatch.new_view(handler)
                 view.begin(dispatch.app, found[0], <tuple>found[1], exchange)
             exchange.handle = handler
@@ -256,8 +254,8 @@ cdef class NativeCaller:
         """Send a response, and end."""
         cdef object kind = type(response)
         if self.is_plain(kind):
-            if exchange.carrier is not None:
-                exchange.send_reply(<BaseResponse>response)
+            if exchange.stream is not None:
+                (<BaseResponse>response).send_to(exchange)
             return self.end(exchange, view)
         exchange.handle = Handler(None, "async", None, (<Handler>exchange.handle).cancel)
         return self.follow(exchange, view, self.stream(response, exchange, view), context)
@@ -290,7 +288,7 @@ cdef class NativeCaller:
 
     cdef int give_up(self, Exchange exchange, RequestData view, object error) except -1:
         """There is no response, because of ``error``."""
-        cdef bint gone = exchange.carrier is None or exchange.carrier.lost or exchange.broken_off()
+        cdef bint gone = exchange.stream is None or exchange.stream.is_lost() or exchange.is_abandoned()
         if view is None or not view._over:
             exchange.end_application()
             self.leave(view)

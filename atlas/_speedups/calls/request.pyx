@@ -7,8 +7,6 @@ there is a scope, it is what counts: a middleware may have changed it.
 
 from urllib.parse import quote
 
-from atlas._speedups.http1.framing cimport NO_BODY
-
 
 cdef class RequestData:
     """Base of the requests of the web half.
@@ -68,8 +66,8 @@ cdef class RequestData:
         state = notes.get("state")
         if state is None:
             state = {}
-            if self.exchange is not None and self.exchange.worker.state is not None:
-                state.update(self.exchange.worker.state)
+            if self.exchange is not None and self.exchange.state.state is not None:
+                state.update(self.exchange.state.state)
             notes["state"] = state
         return state
 
@@ -77,7 +75,7 @@ cdef class RequestData:
         """The scope, where there is one; None where the exchange can be asked."""
         if self.exchange is None:
             return self.given_scope
-        return self.exchange.notes if self.exchange.scope_made else None
+        return self.exchange.scope_dict
 
     @property
     def method(self):
@@ -89,14 +87,14 @@ cdef class RequestData:
     def path(self):
         """The path, percent-decoded."""
         cdef dict scope = self.looked_at()
-        return self.exchange.full_path() if scope is None else scope["path"]
+        return self.exchange.state.full_path(self.exchange.head) if scope is None else scope["path"]
 
     @property
     def raw_path(self):
         """The path as it came, percent-encoded."""
         cdef dict scope = self.looked_at()
         if scope is None:
-            return self.exchange.full_raw_path()
+            return self.exchange.state.full_raw_path(self.exchange.head)
         raw = scope.get("raw_path")
         return bytes(raw).partition(b"?")[0] if raw is not None else quote(scope["path"]).encode("ascii")
 
@@ -123,7 +121,7 @@ cdef class RequestData:
         """The prefix under which a proxy shows the application, decoded; "" for none."""
         cdef dict scope = self.looked_at()
         if scope is None:
-            return self.exchange.worker.root_path or ""
+            return self.exchange.state.root_path or ""
         return scope.get("root_path", "")
 
     @property
@@ -150,7 +148,7 @@ cdef class RequestData:
     def announces_body(self):
         """Whether a body may come. One with GET or HEAD has to say so (RFC 9112 6); else there is no need to look."""
         if self.exchange is not None:
-            return self.exchange.head.framing != NO_BODY
+            return self.exchange.head.has_body
         if self.given_scope["method"] not in ("GET", "HEAD"):
             return True
         for name, _ in self.given_scope["headers"]:
@@ -161,9 +159,9 @@ cdef class RequestData:
     def _whole_body(self, long long limit):
         """The body, if it is there already, has at most ``limit`` bytes, and nobody has begun to read it; else None."""
         cdef bytes body
-        if self._body is None and self.exchange is not None and self.exchange.piece_bytes <= limit:
+        if self._body is None and self.exchange is not None and self.exchange.body_waiting() <= limit:
             if self._read is None or ("body" not in self._read and "streamed" not in self._read):
-                body = self.exchange.whole_body()
+                body = self.exchange.get_body().take_whole()
                 if body is not None:
                     self._body = body
                     if self._read is not None:

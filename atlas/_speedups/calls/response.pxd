@@ -1,20 +1,14 @@
 """A response whose body is there at once, as it is kept until it is sent."""
 
-from atlas._speedups.http1.response_head cimport ResponseFields
-from atlas._speedups.buffers.write_buffer cimport WriteBuffer
-
-
-cdef class ContentType:
-    # The field as a pair of bytes, and as the line that goes out.
-    cdef readonly tuple pair
-    cdef bytes line
+from atlas._speedups.http.exchange cimport Exchange
+from atlas._speedups.http.response_stream cimport FieldLine, HeadFacts
 
 
 cdef class BaseResponse:
     # What is sent. The fields are only the content type's until somebody asks for their list.
     cdef public object status_code
     cdef public object body
-    cdef ContentType kind
+    cdef FieldLine kind
     cdef list fields
 
     # Status line, fields and length in bytes, of one that is sent again and again; good for that status and body.
@@ -22,13 +16,13 @@ cdef class BaseResponse:
     cdef bytes prepared
     cdef int prepared_status
     cdef object prepared_body
-    cdef ResponseFields prepared_said
+    cdef HeadFacts prepared_facts
 
     # Methods.
     cdef int set_kind(self, object kind) except -1
     cdef list pairs(self)
     cdef void expose(self) noexcept
-    cdef int write_head(self, WriteBuffer out, ResponseFields* said) except -1
-    cdef int write_anew(self, WriteBuffer out, int status, bytes body, ResponseFields* said) except -1
+    cdef int send_to(self, Exchange exchange) except -1
+    cdef int hold_head(self, Exchange exchange, int status, bytes body) except -1
     cdef bytes sent_body(self)
-    cdef list sent_fields(self, ResponseFields* said)
+    cdef list sent_fields(self, HeadFacts* facts)

@@ -7,25 +7,15 @@ again as it was, such as a constant page, keeps its whole head in bytes.
 import copyreg
 
 cimport cython
-from cpython.bytes cimport PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_AsUTF8String
 
-from atlas._speedups.http1.framing cimport forbids_body
-from atlas._speedups.http1.response_head cimport field_pairs, final_status, write_fields, write_status
-
-
-@cython.final
-cdef class ContentType:
-    """A content type, encoded."""
-
-    def __cinit__(self, str kind not None):
-        value = kind.encode("ascii")
-        self.pair = (b"content-type", value)
-        self.line = b"content-type: " + value + b"\r\n"
+from atlas._speedups.http.exchange cimport NO_RESPONSE, Exchange
+from atlas._speedups.http.response_stream cimport FieldLine, HeadFacts, field_pairs, final_status, forbids_body
 
 
 cdef dict USUAL = {
-    kind: ContentType(kind)
+    kind: FieldLine("content-type", kind)
     for kind in (
         "text/html; charset=utf-8",
         "text/plain; charset=utf-8",
@@ -76,7 +66,7 @@ cdef class BaseResponse:
         raise TypeError(f"{type(self).__name__}: expected bytes or str, got {type(content).__name__}")
 
     cdef int set_kind(self, object kind) except -1:
-        self.kind = <ContentType>USUAL.get(kind)
+        self.kind = <FieldLine?>USUAL.get(kind)
         if self.kind is None:
             self.fields = []
             if kind:
@@ -104,48 +94,47 @@ cdef class BaseResponse:
             self.fields = [] if self.kind is None else [self.kind.pair]
         return self.fields
 
-    cdef int write_head(self, WriteBuffer out, ResponseFields* said) except -1:
-        """Write status line, fields and the length of the body; ``said``: what the fields say.
-
-        Raises TypeError or ValueError and may leave a part of it in ``out``: the caller cuts it back.
-        """
+    cdef int send_to(self, Exchange exchange) except -1:
+        """Send it as the whole response of an exchange. Raises as ``exchange.send`` does."""
         cdef int status = final_status(self.status_code)
-        cdef Py_ssize_t start = out.size
-        if self.prepared is not None and self.prepared_status == status and self.prepared_body is self.body:
-            said[0] = self.prepared_said
-            return out.append_bytes(self.prepared)
-        self.write_anew(out, status, self.sent_body(), said)
-        if self.times == 1:
-            self.prepared = PyBytes_FromStringAndSize(out.data + start, out.size - start)
+        cdef bytes body
+        exchange.check_sendable("a response")
+        if exchange.response_state != NO_RESPONSE:
+            raise RuntimeError("expected one response, got a second one")
+        body = self.sent_body()
+        if (
+            self.prepared is not None and self.prepared_status == status and self.prepared_body is self.body
+            and exchange.stream.keeps_heads
+        ):
+            exchange.hold_encoded(status, self.prepared, &self.prepared_facts)
+        else:
+            self.hold_head(exchange, status, body)
+        if exchange.state.access_records is not None and exchange.state.access_records.line is None:
+            exchange.response_headers = self.sent_fields(&exchange.facts)
+        return exchange.send_whole(body)
+
+    cdef int hold_head(self, Exchange exchange, int status, bytes body) except -1:
+        """Encode the head; one that is sent a second time keeps its bytes."""
+        if self.fields is None:
+            exchange.hold_head(status, self.kind, None)
+        else:
+            exchange.hold_head(status, None, field_pairs(self.fields))
+        if not exchange.facts.has_length and not forbids_body(status):
+            exchange.stream.hold_length(&exchange.facts, PyBytes_GET_SIZE(body))
+        if self.times == 1 and exchange.stream.keeps_heads:
+            self.prepared = exchange.stream.held_head()
             self.prepared_status = status
             self.prepared_body = self.body
-            self.prepared_said = said[0]
+            self.prepared_facts = exchange.facts
         elif self.times == 0:
             self.times = 1
         return 0
 
-    cdef int write_anew(self, WriteBuffer out, int status, bytes body, ResponseFields* said) except -1:
-        write_status(out, status)
-        if self.fields is None:
-            said.has_length = said.has_transfer_encoding = said.has_date = said.has_server = said.close = False
-            said.length = 0
-            if self.kind is not None:
-                out.append_bytes(self.kind.line)
-        else:
-            write_fields(out, field_pairs(self.fields), status, said)
-        if not said.has_length and not forbids_body(status):
-            said.has_length = True
-            said.length = PyBytes_GET_SIZE(body)
-            out.append(b"content-length: ", 16)
-            out.append_decimal(said.length)
-            out.append(b"\r\n", 2)
-        return 0
-
-    cdef list sent_fields(self, ResponseFields* said):
+    cdef list sent_fields(self, HeadFacts* facts):
         """The fields as they were sent, in a list of their own: the response may be sent again, with others."""
         cdef list fields = list(self.pairs())
-        if said.has_length and not any([name.lower() == b"content-length" for name, _ in fields]):
-            fields.append((b"content-length", b"%d" % said.length))
+        if facts.has_length and not any([name.lower() == b"content-length" for name, _ in fields]):
+            fields.append((b"content-length", b"%d" % facts.length))
         return fields
 
     def events(self, method):

@@ -163,7 +163,7 @@ static PyType_Slot atlas_slots[] = {
 };
 
 static PyType_Spec atlas_awaitable_spec = {
-    "atlas._speedups.http.awaitables.Finished", sizeof(AtlasAwaitable), 0,
+    "atlas._speedups.http.request_body.Finished", sizeof(AtlasAwaitable), 0,
     Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION, atlas_slots,
 };
 

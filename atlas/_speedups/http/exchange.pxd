@@ -1,56 +1,98 @@
-"""One request and its response."""
+"""One request and its response, between a protocol and a gateway."""
 
-from atlas._speedups.http1.carrier cimport Carrier
-from atlas._speedups.http1.framing cimport Framing
-from atlas._speedups.http.incoming cimport Incoming
-from atlas._speedups.calls.response cimport BaseResponse
-from atlas._speedups.http1.response_head cimport ResponseFields
+from atlas._speedups.http.request_body cimport BodyState, RequestBody
+from atlas._speedups.http.request_head cimport RequestHead
+from atlas._speedups.http.response_stream cimport FieldLine, HeadFacts, ResponseStream
+from atlas._speedups.http.server_state cimport ServerState
 
 cdef enum ResponseState:
     NO_RESPONSE         # nothing was sent
-    HEAD_HELD           # the start was sent; the head waits for the body's framing
-    BODY_OPEN           # head and perhaps some of the body are on their way
+    HEAD_HELD           # the start was sent; the head waits for the first piece of the body
+    BODY_OPEN           # the head, and perhaps some of the body, is on its way
     TRAILERS_OPEN       # the body is whole, trailers follow
-    RESPONSE_DONE
-    RESPONSE_FAILED     # it can't be finished any more
+    RESPONSE_DONE       # the response is whole
+    RESPONSE_FAILED     # it will never be whole
 
 
-cdef class Exchange(Incoming):
-    cdef double began
+cdef class Gateway:
+    # The tasks of the requests that are still worked on.
+    cdef readonly set tasks
 
-    # The response.
+    # What a protocol calls.
+    cdef int start(self, Exchange exchange) except -1
+    cdef int disconnect(self, Exchange exchange) except -1
+    cdef int half_close(self, Exchange exchange) except -1
+
+
+cdef class Exchange:
+    # What was asked, and what carries it: ``stream`` is None once the connection has let go of the exchange.
+    cdef readonly RequestHead head
+    cdef readonly ServerState state
+    cdef Gateway gateway
+    cdef ResponseStream stream
+
+    # The request's body; None until some of it comes, or is asked for.
+    cdef RequestBody body
+
+    # The response: its state, and what its head says.
     cdef ResponseState response_state
     cdef readonly int status
-    cdef Framing framing
-    cdef ResponseFields fields
-    cdef bint trailers              # were promised
-    cdef bint cut_short             # the client went away before the response was complete
-    cdef long long body_bytes       # of the response, so far
-    cdef object response_headers    # as the application gave them
+    cdef HeadFacts facts
+    cdef bint bodyless              # HEAD, 204, 304: whatever the application sends, no body leaves
+    cdef bint trailers              # were promised, and the client takes them
+    cdef bint client_lost           # the client left before the application was done
+    cdef long long body_size        # bytes of the response's body so far
+    cdef object response_headers    # as the application gave them, for the access log
 
-    # The application: the gateway's handles on it (a task, and whatever it has to know of it; or None).
+    # The scope, once it was asked for; until then what is to be in it beside the request's own.
+    cdef dict scope_dict
+    cdef dict notes
+
+    # The gateway's own: the task that works on it, whatever it has to know of it; and when it began.
     cdef public object task
     cdef object handle
+    cdef double began
 
-    # The application's side.
-    cdef bint end_application(self) except -1
+    # The addresses, of an exchange that its connection has let go of.
+    cdef object past_client
+    cdef object past_server
+    cdef str past_scheme
 
-    # Sending.
+    # What was asked.
+    cdef dict make_scope(self)
+    cdef dict whole_scope(self)
+    cdef dict get_notes(self)
+    cdef object client_address(self)
+    cdef object server_address(self)
+    cdef str get_scheme(self)
+
+    # The request's body.
+    cdef RequestBody get_body(self)
+    cdef BodyState body_state(self) noexcept
+    cdef Py_ssize_t body_waiting(self) noexcept
+
+    # ASGI's events.
     cdef object send_now(self, object event)
-    cdef int check_carrier(self, object what) except -1
     cdef int start_response(self, object event) except -1
-    cdef int send_body(self, object event) except -1
-    cdef int end_head(self, bint single, Py_ssize_t size) except -1
-    cdef int write_framing(self, bint single, Py_ssize_t size) except -1
-    cdef int drop_head(self) except -1
-    cdef int check_length(self, Py_ssize_t size, bint more) except -1
-    cdef int write_body(self, bytes body, bint more) except -1
-    cdef int begin_piece(self, long long size) except -1
-    cdef int end_piece(self, long long size, bint more) except -1
-    cdef int send_reply(self, BaseResponse reply) except -1
+    cdef int continue_body(self, object event) except -1
     cdef int send_trailers(self, object event) except -1
     cdef int send_early_hint(self, object event) except -1
+
+    # The response, piece by piece.
+    cdef int check_sendable(self, object what) except -1
+    cdef int hold_head(self, int status, FieldLine first, list fields) except -1
+    cdef int hold_encoded(self, int status, bytes head, HeadFacts* facts) except -1
+    cdef int drop_head(self) except -1
+    cdef int send_head(self, bint whole, Py_ssize_t size) except -1
+    cdef int send_whole(self, bytes body) except -1
+    cdef int check_length(self, long long size, bint more) except -1
+    cdef int end_piece(self, long long size, bint more) except -1
+
+    # How it ends.
     cdef int finish(self) except -1
-    cdef bint broken_off(self) noexcept
+    cdef bint is_abandoned(self) noexcept
+    cdef bint end_application(self) except -1
     cdef int fail_response(self) except -1
-    cdef int log(self, Carrier carrier) except -1
+    cdef int end_for_shutdown(self) except -1
+    cdef int release(self) except -1
+    cdef int log(self) except -1

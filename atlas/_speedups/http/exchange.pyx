@@ -1,49 +1,176 @@
-"""One request and its response: ``receive``, ``send``, ``respond``.
+"""One request and its response, between a protocol and a gateway; the same for every version of HTTP.
 
-The ASGI events of the HTTP part (ASGI 3, HTTP message format 2.5) are understood here, and the rules of RFC 9110 and
-9112 about bodies are kept here, whatever the application does. State lives in two small enums; nothing is written of a
-response that breaks a rule before its head has left.
+The ASGI events of the HTTP part (ASGI 3, HTTP message format 2.5) are understood here, and the rules of RFC 9110 about
+what a message may consist of are kept here, whatever the application does. How a response becomes bytes is the business
+of its :class:`ResponseStream`. Nothing is written of a response that breaks a rule before its head has left.
 """
 
 cimport cython
 from cpython.bytes cimport PyBytes_GET_SIZE
 
-from atlas._speedups.http.access_line cimport access_line
-from atlas._speedups.http1.carrier cimport Carrier
-from atlas._speedups.http.awaitables cimport FINISHED
-from atlas._speedups.http1.framing cimport BY_LENGTH, CHUNKED, NO_BODY, UNTIL_CLOSE, response_framing
-from atlas._speedups.http.incoming cimport BODY_LOST, Incoming
-from atlas._speedups.calls.response cimport BaseResponse
+from atlas._speedups.buffers.connection_set cimport monotonic
+from atlas._speedups.buffers.socket_io cimport atlas_socket_hung_up
+from atlas._speedups.http.request_body cimport BODY_COMING, BODY_LOST, BODY_THERE, FINISHED, BodyState, RequestBody
 from atlas._speedups.http.request_head cimport RequestHead
-from atlas._speedups.http1.response_head cimport field_pairs, final_status, write_fields, write_status, write_trailer
-from atlas._speedups.buffers.write_buffer cimport WriteBuffer
-
-import time as _time
+from atlas._speedups.http.response_stream cimport (
+    FieldLine, HeadFacts, ResponseStream, field_pairs, final_status, forbids_body
+)
+from atlas._speedups.http.server_state cimport ServerState
 
 from atlas.errors import ClientDisconnected
 
-_wall_time = _time.time
-
 cdef enum:
-    CLIENT_CLOSED = 499     # nginx's word for a client that left before there was a status; only ever logged
+    CLIENT_CLOSED = 499     # as nginx logs a client that left before there was a status
 
 cdef str START = "http.response.start"
 cdef str BODY = "http.response.body"
+cdef str TRAILERS = "http.response.trailers"
+
+
+cdef class Gateway:
+    """Calls an application, once for each request. Base class.
+
+    It is chosen once, when the application is loaded. A protocol makes an :class:`Exchange` for each request and calls
+    :meth:`start`; from then on the exchange is the gateway's, until it calls ``end_application``.
+    """
+
+    cdef int start(self, Exchange exchange) except -1:
+        """Begin to work on a request; called on the loop, outside of any task. Raises nothing of the application's."""
+        raise NotImplementedError
+
+    cdef int disconnect(self, Exchange exchange) except -1:
+        """The client is gone, or its connection isn't served any more; ``receive`` says so already."""
+        return 0
+
+    cdef int half_close(self, Exchange exchange) except -1:
+        """The client will send nothing more: it is gone, or still reads. ``receive`` says so already."""
+        return 0
+
+    def send_file(self, exchange, event):
+        """An awaitable that carries out ``http.response.pathsend`` or ``http.response.zerocopysend``."""
+        raise NotImplementedError
+
+    def cancel(self):
+        """Cancel the requests that are still worked on."""
+
+    def close(self):
+        """Cut the reference cycles; no request is started afterwards."""
 
 
 @cython.final
-cdef class Exchange(Incoming):
-    """One request and its response, between a connection and a gateway.
+@cython.freelist(32)
+cdef class Exchange:
+    """One request and its response.
 
-    ``scope()``, ``receive`` and ``send`` are what an ASGI application is called with; ``respond`` is the short way for
-    who has a whole response in hand. ``finish_application()`` ends it, and says whether all was well.
+    ``scope()``, ``receive`` and ``send`` are what an ASGI application is called with; ``respond`` sends a whole response.
+
+    :param state: of the event loop. :param gateway: works on it. :param stream: takes the response.
+    :param head: what was asked.
     """
 
-    def __cinit__(self, Carrier carrier not None, RequestHead head not None):
-        self.began = self.worker.now()
-        self.response_state = NO_RESPONSE
+    def __cinit__(
+        self, ServerState state not None, Gateway gateway not None, ResponseStream stream not None,
+        RequestHead head not None,
+    ):
+        self.state = state
+        self.gateway = gateway
+        self.stream = stream
+        self.head = head
+        self.began = monotonic()
 
-    # Sending.
+    # What was asked.
+
+    def scope(self):
+        """A new ASGI scope of type "http": a dict that belongs to the caller."""
+        return self.make_scope()
+
+    cdef dict make_scope(self):
+        return self.state.new_scope(self.head, self.client_address(), self.server_address(), self.get_scheme())
+
+    cdef dict whole_scope(self):
+        """The one scope of this request, the same dict for every caller; made when it is first asked for."""
+        cdef dict scope = self.scope_dict
+        if scope is None:
+            scope = self.make_scope()
+            if self.notes is not None:
+                scope.update(self.notes)
+                self.notes = None
+            self.scope_dict = scope
+        return scope
+
+    cdef dict get_notes(self):
+        """The dict for what is to be in the scope, if it is ever asked for: the scope itself once it is made."""
+        if self.scope_dict is not None:
+            return self.scope_dict
+        if self.notes is None:
+            self.notes = {}
+        return self.notes
+
+    # The addresses. An application may ask after the connection is gone.
+
+    cdef object client_address(self):
+        return self.past_client if self.stream is None else self.stream.connection.client
+
+    cdef object server_address(self):
+        return self.past_server if self.stream is None else self.stream.connection.server
+
+    cdef str get_scheme(self):
+        return self.past_scheme if self.stream is None else self.stream.connection.scheme
+
+    @property
+    def client(self):
+        """The client's (host, port), or None."""
+        return self.client_address()
+
+    # The request's body.
+
+    def receive(self):
+        """ASGI's ``receive``: an awaitable of the next event, ``http.request`` or ``http.disconnect`` (a dict)."""
+        return self.get_body().receive()
+
+    cdef RequestBody get_body(self):
+        if self.body is None:
+            self.body = RequestBody.__new__(RequestBody, self.state.loop, self.stream, self.head.has_body)
+            if self.response_state >= RESPONSE_DONE:
+                self.body.close()
+        return self.body
+
+    cdef BodyState body_state(self) noexcept:
+        if self.body is not None:
+            return self.body.state
+        return BODY_COMING if self.head.has_body else BODY_THERE
+
+    cdef Py_ssize_t body_waiting(self) noexcept:
+        """Bytes of the body that have come and that the application hasn't received."""
+        return self.body.size if self.body is not None else 0
+
+    # The loss of the client.
+
+    @property
+    def hung_up(self):
+        """Has the client closed its end altogether? Known once something was sent to it afterwards."""
+        return self.stream is None or self.stream.is_lost() or atlas_socket_hung_up(self.stream.connection.writer.fd)
+
+    def watch_loss(self, future):
+        """Have ``future`` (an asyncio.Future) done when the client is lost."""
+        if self.stream is None or self.stream.is_lost():
+            future.set_result(None)
+        elif self.stream.connection.writer.waiters is None:
+            self.stream.connection.writer.waiters = [future]
+        else:
+            self.stream.connection.writer.waiters.append(future)
+
+    def unwatch_loss(self, future):
+        """Undo :meth:`watch_loss`."""
+        if self.stream is not None:
+            self.stream.cancel_wait(future)
+
+    def abort(self):
+        """Give the client up: the connection, or the stream of one, is reset."""
+        if self.stream is not None and not self.stream.is_lost():
+            self.stream.reset()
+
+    # ASGI's send.
 
     def send(self, event):
         """ASGI's ``send``: an awaitable of None.
@@ -52,27 +179,27 @@ cdef class Exchange(Incoming):
         :raises RuntimeError: an event out of turn, or of an unknown type.
         :raises TypeError, ValueError: an event whose content is wrong; nothing of it was written.
         """
-        if self.carrier is not None and self.carrier.is_full():
+        if self.stream is not None and not self.stream.is_writable():
             return self.send_later(event)
         awaitable = self.send_now(event)
         return FINISHED if awaitable is None else awaitable
 
     async def send_later(self, event):
         """Wait until the client has read enough, then send."""
-        while self.carrier is not None and self.carrier.is_full():
-            await self.gate()
+        while self.stream is not None and not self.stream.is_writable():
+            await self.wait_writable()
         awaitable = self.send_now(event)
         if awaitable is not None:
             await awaitable
 
-    async def gate(self):
-        """Wait until the carrier has room, or is lost."""
-        cdef Carrier carrier = self.carrier
-        future = carrier.writable()
+    async def wait_writable(self):
+        """Wait until the stream is writable, or lost."""
+        cdef ResponseStream stream = self.stream
+        future = stream.wait_writable()
         try:
             await future
         finally:
-            carrier.forget_waiter(future)
+            stream.cancel_wait(future)
 
     cdef object send_now(self, object event):
         """Carry an event out; returns None, or an awaitable where a file is to be sent."""
@@ -81,56 +208,38 @@ cdef class Exchange(Incoming):
             kind = event["type"]
         except (TypeError, KeyError):
             raise RuntimeError(f"expected an ASGI event (a dict with a type), got {event!r}") from None
-        self.check_carrier(kind)
+        if kind == TRAILERS:
+            self.send_trailers(event)
+            return None
+        self.check_sendable(kind)
         if kind == BODY:
-            self.send_body(event)
+            self.continue_body(event)
         elif kind == START:
             self.start_response(event)
-        elif kind == "http.response.trailers":
-            self.send_trailers(event)
         elif kind == "http.response.early_hint":
             self.send_early_hint(event)
         elif kind == "http.response.pathsend" or kind == "http.response.zerocopysend":
-            return self.worker.gateway.send_file(self, event)
+            return self.gateway.send_file(self, event)
         else:
             raise RuntimeError(f"expected an event of type http.response.*, got {kind!r}")
         return None
 
-    cdef int check_carrier(self, object what) except -1:
-        """Is there still somebody to whom ``what`` can be sent?"""
-        if self.response_state == RESPONSE_DONE:
-            raise RuntimeError(f"expected no event after the response was complete, got {what!r}")
-        if self.response_state == RESPONSE_FAILED or self.carrier is None or self.carrier.lost:
-            raise ClientDisconnected("the client went away before the response was complete")
-        return 0
-
     cdef int start_response(self, object event) except -1:
-        """Check status and headers, and write them behind what is gathered; they leave with the body's first piece."""
-        cdef WriteBuffer out
-        cdef Py_ssize_t mark
-        cdef object status = event.get("status")
+        """Check status and headers; the head leaves with the body's first piece."""
         cdef object headers = event.get("headers")
         cdef list pairs
+        cdef int status
         if self.response_state != NO_RESPONSE:
             raise RuntimeError("expected one http.response.start, got a second one")
-        cdef int code = final_status(status)
-        self.trailers = bool(event.get("trailers"))
+        status = final_status(event.get("status"))
         pairs = field_pairs(headers)
-        out = self.carrier.buffer()
-        mark = out.size
-        self.status = code
+        self.hold_head(status, None, pairs)
         self.response_headers = headers
-        try:
-            write_status(out, self.status)
-            write_fields(out, pairs, self.status, &self.fields)
-        except BaseException:
-            out.size = mark
-            raise
-        self.carrier.held = mark
-        self.response_state = HEAD_HELD
+        # RFC 9110, section 6.5.1: trailers are for a client that has said that it takes them.
+        self.trailers = bool(event.get("trailers")) and self.head.accepts_trailers and not self.bodyless
         return 0
 
-    cdef int send_body(self, object event) except -1:
+    cdef int continue_body(self, object event) except -1:
         cdef object body = event.get("body", b"")
         cdef bint more = bool(event.get("more_body", False))
         cdef Py_ssize_t size
@@ -140,253 +249,170 @@ cdef class Exchange(Incoming):
             body = bytes(body)
         size = PyBytes_GET_SIZE(<bytes>body)
         if self.response_state == HEAD_HELD:
-            self.end_head(not more, size)
+            self.send_head(not more, size)
         elif self.response_state == BODY_OPEN:
             self.check_length(size, more)
         elif self.response_state == NO_RESPONSE:
             raise RuntimeError("expected http.response.start before http.response.body")
         else:
             raise RuntimeError("expected http.response.trailers after the last http.response.body")
-        return self.write_body(<bytes>body, more)
+        self.body_size += size
+        self.stream.send_data(<bytes>body, not more)
+        return self.end_piece(size, more)
 
-    cdef int check_length(self, Py_ssize_t size, bint more) except -1:
-        """Does a piece of ``size`` bytes keep to the content-length? The response can't be mended if it doesn't."""
-        cdef long long total = self.body_bytes + size
-        if self.framing != BY_LENGTH:
+    cdef int send_trailers(self, object event) except -1:
+        """Send trailers; those that weren't promised, or that the client doesn't take, are dropped."""
+        cdef list pairs = field_pairs(event.get("headers"))
+        cdef bint last = not event.get("more_trailers", False)
+        if self.response_state == RESPONSE_DONE and not self.trailers:
             return 0
-        if total > self.fields.length:
-            raise RuntimeError(f"expected a body of {self.fields.length} bytes (content-length), got {total} or more")
-        if not more and total < self.fields.length:
-            raise RuntimeError(f"expected a body of {self.fields.length} bytes (content-length), got {total}")
+        self.check_sendable("trailers")
+        if self.response_state != TRAILERS_OPEN:
+            raise RuntimeError("expected http.response.trailers after the last http.response.body")
+        self.stream.send_trailers(pairs, last)
+        return self.finish() if last else 0
+
+    cdef int send_early_hint(self, object event) except -1:
+        """RFC 8297. A client of HTTP/1.0 doesn't know interim responses: dropped."""
+        cdef list pairs = [(b"link", link) for link in event.get("links", ())]
+        if self.response_state != NO_RESPONSE:
+            raise RuntimeError("expected http.response.early_hint before http.response.start")
+        return 0 if self.head.http_10 else self.stream.send_interim(103, pairs)
+
+    # The response, piece by piece.
+
+    cdef int check_sendable(self, object what) except -1:
+        """Raise if ``what`` can't be sent any more."""
+        if self.response_state == RESPONSE_DONE:
+            raise RuntimeError(f"expected no event after the response was complete, got {what!r}")
+        if self.response_state == RESPONSE_FAILED or self.stream is None or self.stream.is_lost():
+            raise ClientDisconnected("the client went away before the response was complete")
         return 0
 
-    cdef int end_head(self, bint single, Py_ssize_t size) except -1:
-        """The body's first piece tells the framing: finish the head, and let it go.
-
-        ``single``: this piece is the whole body, of ``size`` bytes.
-        """
-        cdef WriteBuffer out = self.carrier.buffer()
-        self.framing = response_framing(
-            self.head.method == "HEAD", self.status, self.head.http_10, self.fields.has_length, single, self.trailers
-        )
-        try:
-            if self.fields.has_length:
-                self.check_length(size, not single)
-            self.write_framing(single, size)
-        except BaseException:
-            self.drop_head()
-            raise
-        self.carrier.held = -1
-        self.response_state = BODY_OPEN
-        self.continue_due = False
+    cdef int hold_head(self, int status, FieldLine first, list fields) except -1:
+        """Encode a head and hold it."""
+        self.stream.hold_head(status, first, fields, &self.facts)
+        self.status = status
+        self.bodyless = forbids_body(status) or self.head.method == "HEAD"
+        self.response_state = HEAD_HELD
         return 0
 
-    cdef int write_framing(self, bint single, Py_ssize_t size) except -1:
-        """The lines of a head that are the server's."""
-        cdef WriteBuffer out = self.carrier.buffer()
-        if not self.fields.has_length:
-            if self.framing == BY_LENGTH or (self.framing == NO_BODY and single and size and self.status not in (204, 304)):
-                # For HEAD it is the length that GET would have had, if the application sent a body at all.
-                self.fields.length = size
-                out.append(b"content-length: ", 16)
-                out.append_decimal(size)
-                out.append(b"\r\n", 2)
-            elif self.framing == CHUNKED:
-                out.append(b"transfer-encoding: chunked\r\n", 28)
-        self.worker.write_own_lines(out, not self.fields.has_date, not self.fields.has_server)
-        if self.framing == UNTIL_CLOSE:
-            self.fields.close = True
-        if self.fields.close or not self.carrier.reusable(self):
-            self.fields.close = True
-            out.append(b"connection: close\r\n\r\n", 21)
-        elif self.head.http_10:
-            out.append(b"connection: keep-alive\r\n\r\n", 26)
-        else:
-            out.append(b"\r\n", 2)
+    cdef int hold_encoded(self, int status, bytes head, HeadFacts* facts) except -1:
+        """Hold a head that a stream of the same kind has encoded before."""
+        self.stream.hold_encoded(head)
+        self.facts = facts[0]
+        self.status = status
+        self.bodyless = forbids_body(status) or self.head.method == "HEAD"
+        self.response_state = HEAD_HELD
         return 0
 
     cdef int drop_head(self) except -1:
         """The held head is not to leave: as if the response had never been started."""
-        cdef WriteBuffer out = self.carrier.buffer()
-        out.size = self.carrier.held
-        self.carrier.held = -1
+        self.stream.drop_head()
         self.response_state = NO_RESPONSE
         return 0
 
-    cdef int write_body(self, bytes body, bint more) except -1:
-        cdef Py_ssize_t size = PyBytes_GET_SIZE(body)
-        self.begin_piece(size)
-        if size and self.framing != NO_BODY:
-            self.carrier.write_piece(body)
-        return self.end_piece(size, more)
+    cdef int send_head(self, bint whole, Py_ssize_t size) except -1:
+        """Let the head leave. ``whole``: the first piece, of ``size`` bytes, is the whole body."""
+        try:
+            if self.facts.has_length:
+                self.check_length(size, not whole)
+            self.stream.send_head(self.status, &self.facts, self.bodyless, self.trailers, whole, size)
+        except BaseException:
+            self.drop_head()
+            raise
+        self.response_state = BODY_OPEN
+        return 0
 
-    cdef int begin_piece(self, long long size) except -1:
-        """What stands before ``size`` bytes of the body (RFC 9112, section 7.1). An empty chunk would end it: none then."""
-        cdef WriteBuffer out
-        self.body_bytes += size
-        if size and self.framing == CHUNKED:
-            out = self.carrier.buffer()
-            out.append_hex(size)
-            out.append(b"\r\n", 2)
+    cdef int send_whole(self, bytes body) except -1:
+        """The head is held: let it leave with the whole body."""
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(body)
+        self.send_head(True, size)
+        self.body_size = size
+        self.stream.send_data(body, True)
+        return self.finish()
+
+    cdef int check_length(self, long long size, bint more) except -1:
+        """Does a piece of ``size`` bytes keep to the content-length? A response that doesn't can't be mended."""
+        cdef long long total = self.body_size + size
+        if not self.facts.has_length or self.bodyless:
+            return 0
+        if total > self.facts.length:
+            raise RuntimeError(f"expected a body of {self.facts.length} bytes (content-length), got {total} or more")
+        if not more and total < self.facts.length:
+            raise RuntimeError(f"expected a body of {self.facts.length} bytes (content-length), got {total}")
         return 0
 
     cdef int end_piece(self, long long size, bint more) except -1:
-        """What stands behind them, and, if nothing follows, behind the body."""
-        cdef WriteBuffer out
-        if self.framing == CHUNKED:
-            out = self.carrier.buffer()
-            if size:
-                out.append(b"\r\n", 2)
-            if not more:
-                out.append(b"0\r\n\r\n", 3 if self.trailers else 5)
+        """A piece of the body was sent."""
         if more:
-            self.carrier.written(False)
-        elif self.trailers:
+            return 0
+        if self.trailers:
             self.response_state = TRAILERS_OPEN
-        else:
-            self.finish()
-        return 0
-
-    cdef int send_trailers(self, object event) except -1:
-        cdef list pairs = field_pairs(event.get("headers"))
-        cdef WriteBuffer out
-        cdef Py_ssize_t mark
-        self.check_carrier("trailers")
-        if self.response_state != TRAILERS_OPEN:
-            raise RuntimeError("expected http.response.trailers after a body that promised them (trailers: True)")
-        out = self.carrier.buffer()
-        mark = out.size
-        if self.framing == CHUNKED:
-            try:
-                write_trailer(out, pairs)
-            except BaseException:
-                out.size = mark
-                raise
-        if event.get("more_trailers", False):
             return 0
-        if self.framing == CHUNKED:
-            out.append(b"\r\n", 2)
         return self.finish()
-
-    cdef int send_early_hint(self, object event) except -1:
-        """RFC 8297. A 1.0 client doesn't know interim responses."""
-        cdef list pairs = [(b"link", link) for link in event.get("links", ())]
-        cdef WriteBuffer out
-        cdef Py_ssize_t mark
-        self.check_carrier("an early hint")
-        if self.response_state != NO_RESPONSE:
-            raise RuntimeError("expected http.response.early_hint before http.response.start")
-        out = self.carrier.buffer()
-        mark = out.size
-        if self.head.http_10:
-            return 0
-        try:
-            write_status(out, 103)
-            write_trailer(out, pairs)
-            out.append(b"\r\n", 2)
-        except BaseException:
-            out.size = mark
-            raise
-        return self.carrier.written(True)
-
-    cdef int finish(self) except -1:
-        """The response is whole."""
-        cdef Carrier carrier = self.carrier
-        self.response_state = RESPONSE_DONE
-        self.answered = True
-        self.wake_receivers()
-        carrier.response_done(self)
-        return self.log(carrier)
-
-    cdef int log(self, Carrier carrier) except -1:
-        """A line for the access log, where there is one; never an error, for the response is on its way."""
-        cdef RequestHead head = self.head
-        if self.worker.access_records is None:
-            return 0
-        if self.worker.access_lines is not None:
-            return self.worker.log_access(
-                access_line(
-                    self.worker.access_lines, carrier.client, head.method, head.target, head.http_10, self.status
-                )
-            )
-        return self.worker.log_access((
-            carrier.client, head.method, head.target, "1.0" if head.http_10 else "1.1", self.status,
-            self.body_bytes if self.framing != NO_BODY else 0, _wall_time(), self.worker.now() - self.began,
-            head.headers, self.response_headers,
-        ))
-
-    # The short way, and how it ends.
 
     def respond(self, int status, headers, bytes body not None):
         """Send a whole response: ``headers`` as in ``http.response.start``; raises as :meth:`send` does."""
-        self.check_carrier("a response")
-        self.start_response({"status": status, "headers": headers})
-        self.end_head(True, PyBytes_GET_SIZE(body))
-        self.write_body(body, False)
-
-    cdef int send_reply(self, BaseResponse reply) except -1:
-        """Send a response as it is: no event, no list of fields. Raises as :meth:`send` does."""
-        cdef WriteBuffer out
-        cdef Py_ssize_t mark
-        cdef bytes body
-        self.check_carrier("a response")
+        self.check_sendable("a response")
         if self.response_state != NO_RESPONSE:
             raise RuntimeError("expected one response, got a second one")
-        body = reply.sent_body()
-        out = self.carrier.buffer()
-        mark = out.size
-        try:
-            reply.write_head(out, &self.fields)
-        except BaseException:
-            out.size = mark
-            raise
-        self.status = reply.status_code
-        if self.worker.access_records is not None and self.worker.access_lines is None:
-            self.response_headers = reply.sent_fields(&self.fields)
-        self.carrier.held = mark
-        self.response_state = HEAD_HELD
-        self.end_head(True, PyBytes_GET_SIZE(body))
-        return self.write_body(body, False)
+        self.hold_head(final_status(status), None, field_pairs(headers))
+        self.response_headers = headers
+        self.send_whole(body)
 
     def probe(self):
-        """The client sends nothing more: ask whether it still listens, by an interim response that it may ignore.
+        """The client sends nothing more: ask by an interim response, which it may ignore, whether it still reads.
 
         RFC 9110, section 15.2: every client of HTTP/1.1 understands a 1xx that it didn't ask for. One that is gone
-        answers with a reset: :attr:`hung_up` then. False if this is not the time to ask.
+        answers with a reset: :attr:`hung_up` then.
+
+        :returns: False if this is not the time to ask.
         """
-        if self.response_state != NO_RESPONSE or self.head.http_10 or self.carrier is None or self.carrier.lost:
+        if self.response_state != NO_RESPONSE or self.head.http_10 or self.stream is None or self.stream.is_lost():
             return False
-        self.carrier.buffer().append(b"HTTP/1.1 100 Continue\r\n\r\n", 25)
-        self.carrier.written(True)
+        self.stream.send_interim(100, [])
         return True
 
-    def finish_application(self):
-        """The application is done with the request; False if it left its response unfinished (and was to blame).
+    # How it ends.
 
-        Whatever it left is dealt with: 500 if nothing has left yet, else the connection is cut. Called once.
+    cdef int finish(self) except -1:
+        """The response is whole."""
+        self.response_state = RESPONSE_DONE
+        if self.body is not None:
+            self.body.close()
+        if self.state.access_records is not None:
+            self.log()
+        return self.stream.response_done()
+
+    def finish_application(self):
+        """The application is done with the request. Called once, by the gateway.
+
+        What the application left open is ended: 500 if nothing has left yet, else the connection is cut.
+
+        :returns: False if the application is to blame for a response that isn't whole.
         """
         return self.end_application()
 
     cdef bint end_application(self) except -1:
-        self.worker.in_work -= 1
-        if self.response_state >= RESPONSE_DONE or self.carrier is None or self.carrier.lost:
+        self.state.end_request()
+        if self.response_state >= RESPONSE_DONE or self.stream is None or self.stream.is_lost():
             return True
-        if self.broken_off() and self.response_state == NO_RESPONSE:
+        if self.is_abandoned() and self.response_state == NO_RESPONSE:
             self.response_state = RESPONSE_FAILED
             self.status = CLIENT_CLOSED
-            self.answered = True
-            self.log(self.carrier)
-            self.carrier.response_failed(self)
+            self.log()
+            self.stream.response_failed()
             return True
         self.fail_response()
         return False
 
-    cdef bint broken_off(self) noexcept:
-        """Did the client leave in the middle of its request, so that there is nobody to answer and nothing to blame?"""
-        return self.client_left and self.request_state == BODY_LOST
+    cdef bint is_abandoned(self) noexcept:
+        """Did the client leave in the middle of its request? Then there is no one to answer, and no one to blame."""
+        return self.body is not None and self.body.half_closed and self.body.state == BODY_LOST
 
     cdef int fail_response(self) except -1:
-        """No more is to come from the application: 500 if nothing has left yet, else the connection is cut."""
+        """Nothing more comes from the application: 500 if nothing has left yet, else the connection is cut."""
         if self.response_state == HEAD_HELD:
             self.drop_head()
         if self.response_state == NO_RESPONSE:
@@ -396,33 +422,47 @@ cdef class Exchange(Incoming):
             return 0
         if self.response_state < RESPONSE_DONE:
             self.response_state = RESPONSE_FAILED
-            self.answered = True
-            self.wake_receivers()
-            self.log(self.carrier)
-            self.carrier.response_failed(self)
+            if self.body is not None:
+                self.body.close()
+            self.log()
+            self.stream.response_failed()
         return 0
 
-    def release(self):
-        """Cut what ties the exchange to its connection; after that it can only say that the client is gone."""
-        self.body_lost()
-        self.cut_short = self.response_state < RESPONSE_DONE or (self.carrier is not None and self.carrier.lost)
+    cdef int end_for_shutdown(self) except -1:
+        """The time to finish is over: ``receive`` tells of a disconnect."""
+        cdef RequestBody body = self.get_body()
+        body.lose()
+        body.state = BODY_LOST
+        return 0
+
+    cdef int release(self) except -1:
+        """Cut the ties to the connection; the exchange can only say that the client is gone afterwards."""
+        cdef bint lost = self.stream is None or self.stream.is_lost()
+        if self.body is not None or self.head.has_body:
+            self.get_body().lose()
+            self.body.close()
+        self.client_lost = self.response_state < RESPONSE_DONE or lost
         if self.response_state < RESPONSE_DONE:
             if self.response_state == NO_RESPONSE:
                 self.status = CLIENT_CLOSED
             self.response_state = RESPONSE_FAILED
-            if self.carrier is not None and self.carrier.lost:
-                self.log(self.carrier)
-        self.answered = True
-        self.pieces = None
-        if self.carrier is not None:
-            self.keep_ends(self.carrier)
-        self.carrier = None
+            if lost:
+                self.log()
+        if self.stream is not None:
+            self.past_client = self.stream.connection.client
+            self.past_server = self.stream.connection.server
+            self.past_scheme = self.stream.connection.scheme
+            self.stream = None
+        return 0
 
-    def end_for_shutdown(self):
-        """The server's grace is over: ``receive`` tells of a disconnect."""
-        self.request_state = BODY_LOST
-        self.pieces = None
-        self.wake_receivers()
+    cdef int log(self) except -1:
+        """A record for the access log, where there is one."""
+        if self.state.access_records is None:
+            return 0
+        return self.state.access_records.add_response(
+            self.client_address(), self.head, self.status, 0 if self.bodyless else self.body_size,
+            monotonic() - self.began, self.response_headers,
+        )
 
     @property
     def complete(self):
@@ -436,41 +476,45 @@ cdef class Exchange(Incoming):
 
     @property
     def lost(self):
-        """Did the client go away before the response was complete?"""
-        return self.cut_short or (self.carrier is not None and self.carrier.lost)
+        """Did the client go away before the application was done?"""
+        return self.client_lost or (self.stream is not None and self.stream.is_lost())
 
     # What sending a file needs; see atlas/gateway/files.py.
 
     def open_body(self, long long size, bint more):
-        """Finish the head for a body whose next ``size`` bytes the caller writes to the socket itself."""
-        self.check_carrier("a file")
+        """Send the head of a body whose next ``size`` bytes the caller writes to the socket itself.
+
+        :returns: False if no body is to be sent (HEAD, 304).
+        """
+        self.check_sendable("a file")
         if self.response_state == HEAD_HELD:
-            self.end_head(not more, size)
+            self.send_head(not more, size)
         elif self.response_state == BODY_OPEN:
             self.check_length(size, more)
         else:
             raise RuntimeError("expected http.response.start before a file is sent")
-        self.begin_piece(size)
-        return self.framing != NO_BODY
+        self.body_size += size
+        self.stream.begin_data(size)
+        return not self.bodyless
 
     def close_body(self, long long size, bint more):
         """The counterpart of :meth:`open_body`, when those bytes have left."""
-        self.check_carrier("the end of a file")
+        self.check_sendable("the end of a file")
+        self.stream.end_data(size, not more)
         self.end_piece(size, more)
 
     def write(self, bytes data not None):
-        """Append raw bytes of a body that :meth:`open_body` announced."""
-        self.check_carrier("a piece of a file")
-        self.carrier.write_piece(data)
-        self.carrier.written(False)
+        """Send some of the bytes that :meth:`open_body` announced."""
+        self.check_sendable("a piece of a file")
+        self.stream.write_data(data)
 
     async def drain(self):
         """Wait until everything that was sent has left the process; raises ClientDisconnected."""
-        if self.carrier is not None:
-            self.carrier.flush()
-        while self.carrier is not None and self.carrier.blocked and not self.carrier.lost:
-            await self.gate()
-        if self.carrier is None or self.carrier.lost:
+        if self.stream is not None:
+            self.stream.flush()
+        while self.stream is not None and not self.stream.is_flushed() and not self.stream.is_lost():
+            await self.wait_writable()
+        if self.stream is None or self.stream.is_lost():
             raise ClientDisconnected("the client went away before the response was complete")
 
     @property
@@ -479,9 +523,9 @@ cdef class Exchange(Incoming):
 
         It is good until ``lost`` is True: a transport closes its socket after it has told of the loss.
         """
-        return self.carrier.fd if self.carrier is not None else -1
+        return self.stream.socket_fd() if self.stream is not None else -1
 
     @property
     def write_timeout(self):
         """Seconds without progress after which a client that reads nothing is given up."""
-        return self.worker.timeout_write
+        return self.state.connections.write_timeout

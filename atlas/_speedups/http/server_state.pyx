@@ -1,88 +1,66 @@
-"""What the connections of one event loop share: memory, pools, the Date line, limits, counters.
+"""What the HTTP connections of one event loop share: limits, the Date line, scope parts, counters, the access log.
 
-Nothing of it is global, so that two servers in two threads share nothing.
+Nothing of it is global: two servers in two threads share nothing.
 """
 
 from email.utils import formatdate
 from time import time as wall_time
 from urllib.parse import quote
 
-from cpython.buffer cimport PyBUF_WRITE
-from cpython.mem cimport PyMem_Free, PyMem_Malloc
-from cpython.memoryview cimport PyMemoryView_FromMemory
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.dict cimport PyDict_Copy
+from libc.string cimport memchr
 from libc.time cimport time
 
-from atlas._speedups.http.access_line cimport access_line
+from atlas._speedups.buffers.byte_buffers cimport WriteBuffer
+from atlas._speedups.buffers.connection_set cimport ConnectionSet
+from atlas._speedups.http.request_head cimport Limits, RequestHead
 
-cdef extern from *:
-    """
-    #include <time.h>
-    static double atlas_monotonic(void) {
-        struct timespec t;
-    #ifdef CLOCK_MONOTONIC_COARSE
-        clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
-    #else
-        clock_gettime(CLOCK_MONOTONIC, &t);
-    #endif
-        return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-    }
-    """
-    double atlas_monotonic() noexcept nogil
+from atlas.reasons import REASON_PHRASES
+
+cdef extern from "Python.h":
+    const char* PyUnicode_AsUTF8AndSize(object text, Py_ssize_t* size) except NULL
 
 cdef enum:
-    POOLED = 64     # readers and buffers that are kept for the next who needs one
+    FLUSH_RECORDS = 256     # records after which the access log is written at once
+
+# What the scope's "extensions" has; each key's value is an empty dict (ASGI, "Extensions").
+cdef dict EXTENSIONS = {
+    "http.response.pathsend": {},
+    "http.response.zerocopysend": {},
+    "http.response.trailers": {},
+    "http.response.early_hint": {},
+}
 
 
-def monotonic():
-    """The clock of all deadlines, in seconds: steady, cheap, a few milliseconds coarse."""
-    return atlas_monotonic()
-
-
+@cython.final
 cdef class ServerState:
-    """The shared half of all connections of one loop.
+    """The shared half of all HTTP connections of one event loop.
 
     :param loop: the asyncio event loop that everything runs on.
-    :param gateway: has ``start(exchange)`` and ``disconnect(exchange)`` (see ``atlas/gateway/contract.py``).
     :param settings: an object with the fields of :class:`atlas.server.settings.Settings`.
-    :param events: told what happens: ``refused(error, client)`` when a request is turned away,
-        ``mistake(text, exception)`` when something went wrong that should not, ``enough()`` when
-        ``limit_max_requests`` have been begun, ``busy()`` when the first connection opens, ``full()`` and ``room()`` when
-        ``limit_connections`` are open and when one less is, ``drained()`` when the last one closes during a stop.
-    :param limit_connections: how many may be open, 0 for no limit.
+    :param events: an object with the methods of :class:`ConnectionSet`'s, ``on_refusal(error, client)`` (a request was
+        refused with a :class:`ProtocolError`) and ``on_max_requests()`` (``limit_max_requests`` have been begun).
+    :param limit_connections: how many connections may be open; 0 for no limit.
     :param access_log: an :class:`atlas.server.access_log.AccessLog`, or None.
     :param state: the lifespan state, copied for each request; None where lifespan is off.
     """
 
-    def __cinit__(self, *args, **kwargs):
-        self.read_data = <char*>PyMem_Malloc(READ_SIZE)
-        if self.read_data is NULL:
-            raise MemoryError
-        self.read_view = <char[:READ_SIZE]>self.read_data
-        self.read_view = PyMemoryView_FromMemory(self.read_data, READ_SIZE, PyBUF_WRITE)
-
-    def __init__(self, loop, gateway, settings, events, long limit_connections=0, access_log=None, dict state=None):
+    def __init__(self, loop, settings, events, long limit_connections=0, access_log=None, dict state=None):
         self.loop = loop
-        self.gateway = gateway
         self.settings = settings
         self.events = events
-        self.limit_connections = limit_connections
         self.state = state
-        self.readers = []
-        self.buffers = []
-        self.unflushed = []
-        self.connections = set()
-        self.access_log = access_log
-        self.access_records = access_log.records if access_log is not None else None
-        self.access_lines = WriteBuffer() if access_log is not None and access_log.takes_lines else None
-        self.read_settings(settings)
+        self.parsers = []
+        self.connections = ConnectionSet(loop, events, limit_connections, settings.timeout_write)
+        self.access_records = AccessRecords(access_log, events) if access_log is not None else None
+        self.read_limits(settings)
         self.make_lines(settings)
         self.make_template(settings)
 
-    def __dealloc__(self):
-        PyMem_Free(self.read_data)
-
-    def read_settings(self, settings):
-        """Take over what every request needs, so that none has to ask."""
+    def read_limits(self, settings):
+        """Take over what every request needs."""
         self.limits = Limits(
             request_line=settings.limit_request_line,
             head=settings.limit_request_head,
@@ -94,11 +72,10 @@ cdef class ServerState:
         self.limit_max_requests = settings.limit_max_requests or 0
         self.timeout_head = settings.timeout_request_head
         self.timeout_body = settings.timeout_request_body
-        self.timeout_write = settings.timeout_write
         self.timeout_keep_alive = settings.timeout_keep_alive
 
     def make_lines(self, settings):
-        """The server and ``--header`` lines; the date line is made when its second has come."""
+        """Make the ``server`` and ``--header`` lines; the date line is made when its second has come."""
         given = {name.lower() for name, _ in settings.headers}
         own_server = settings.server_header and "server" not in given
         self.date_header = settings.date_header and "date" not in given
@@ -111,7 +88,7 @@ cdef class ServerState:
         self.all_lines = self.server_line + self.extra_lines
 
     def make_template(self, settings):
-        """A scope in which only what differs from request to request is to be set."""
+        """Make a scope in which only what differs from request to request is to be set."""
         if settings.root_path:
             self.root_path = settings.root_path
             self.raw_root_path = quote(settings.root_path, safe="/:@!$&'()*+,;=-._~").encode()
@@ -133,112 +110,60 @@ cdef class ServerState:
         if self.state is not None:
             self.scope_template["state"] = None
 
-    def stop(self):
-        """From now on every response is the last of its connection, and idle connections close."""
-        self.stopping = True
-        for connection in list(self.connections):
-            try:
-                connection.say_goodbye()
-            except Exception as error:
-                self.broken(connection, error)
-
-    def end_exchanges(self):
-        """The grace is over: tell the applications, and cut who has none."""
-        for connection in list(self.connections):
-            try:
-                connection.end_for_shutdown()
-            except Exception as error:
-                self.broken(connection, error)
-
-    def cut(self):
-        """End every connection at once."""
-        for connection in list(self.connections):
-            try:
-                connection.abort()
-            except Exception as error:
-                self.broken(connection, error)
-
-    def sweep(self):
-        """Carry out every time-out that is due; called by the server's one sweeper."""
-        cdef double now = self.now()
-        for connection in list(self.connections):
-            try:
-                connection.check_deadline(now)
-            except Exception as error:
-                self.broken(connection, error)
-
-    def flush(self):
-        """Write what the connections gathered in this turn of the loop."""
-        cdef list channels = self.unflushed
-        self.unflushed = []
-        for channel in channels:
-            try:
-                channel.flush_now()
-            except Exception as error:
-                self.broken(channel, error)
-
-    def broken(self, connection, error):
-        """One connection's mishap is not to keep the others from their turn: tell of it, and give that one up."""
-        self.events.mistake("a connection broke", error)
-        connection.abort()
-
     def close(self):
-        """Cut the cycles; the worker is of no use afterwards."""
-        while self.readers:
-            (<RequestParser>self.readers.pop()).discard()
-        self.buffers.clear()
-        self.unflushed.clear()
-        self.gateway = self.events = None
-        self.access_log = self.access_records = None
+        """Cut the reference cycles; the state is of no use afterwards."""
+        self.parsers.clear()
+        self.connections.close()
+        self.events = self.access_records = None
 
-    cdef object shared_address(self, object address):
-        """``address``, or the equal one that another connection has already: most come in at the same."""
-        if address != self.server_address:
-            self.server_address = address
-        return self.server_address
+    cdef bint is_stopping(self) noexcept:
+        return self.connections.stopping
 
-    cdef int opened(self) except -1:
-        """A connection was accepted."""
-        self.open += 1
-        if self.open == 1:
-            self.events.busy()
-        if self.open == self.limit_connections:
-            self.events.full()
+    # A request's part.
+
+    cdef dict new_scope(self, RequestHead head, object client, object server, str scheme):
+        """A new ASGI scope of type "http" (HTTP connection scope, 2.5): a dict that belongs to the caller."""
+        cdef dict scope = PyDict_Copy(self.scope_template)
+        scope["asgi"] = {"version": "3.0", "spec_version": "2.5"}
+        if head.http_10:
+            scope["http_version"] = "1.0"
+        scope["server"] = server
+        scope["client"] = client
+        scope["scheme"] = scheme
+        scope["method"] = head.method
+        scope["path"] = self.full_path(head)
+        scope["raw_path"] = self.full_raw_path(head)
+        scope["query_string"] = head.query_string
+        scope["headers"] = head.headers
+        scope["extensions"] = PyDict_Copy(EXTENSIONS)
+        if self.state is not None:
+            scope["state"] = PyDict_Copy(self.state)
+        return scope
+
+    cdef str full_path(self, RequestHead head):
+        """The path, decoded. The root path is part of it (ASGI, HTTP connection scope): the proxy has cut it off."""
+        if self.root_path is None:
+            return head.path()
+        return self.root_path + head.path()
+
+    cdef bytes full_raw_path(self, RequestHead head):
+        """The path as it came, with the root path."""
+        if self.root_path is None:
+            return head.raw_path
+        return self.raw_root_path + head.raw_path
+
+    cdef int begin_request(self) except -1:
+        self.served += 1
+        self.in_work += 1
+        if self.served == self.limit_max_requests:
+            self.events.on_max_requests()
         return 0
 
-    cdef int closed(self) except -1:
-        """A connection is gone."""
-        self.open -= 1
-        if self.open == self.limit_connections - 1:
-            self.events.room()
-        if self.open == 0 and self.stopping:
-            self.events.drained()
+    cdef int end_request(self) except -1:
+        self.in_work -= 1
         return 0
 
-    cdef double now(self) noexcept:
-        return atlas_monotonic()
-
-    cdef RequestParser borrow_reader(self):
-        if self.readers:
-            return <RequestParser>self.readers.pop()
-        return RequestParser(self.limits)
-
-    cdef int give_reader(self, RequestParser reader) except -1:
-        if len(self.readers) >= POOLED:
-            return reader.discard()
-        reader.reset()
-        self.readers.append(reader)
-        return 0
-
-    cdef WriteBuffer borrow_buffer(self):
-        if self.buffers:
-            return <WriteBuffer>self.buffers.pop()
-        return WriteBuffer()
-
-    cdef void give_buffer(self, WriteBuffer buffer) noexcept:
-        buffer.clear()
-        if len(self.buffers) < POOLED:
-            self.buffers.append(buffer)
+    # A response's part.
 
     cdef int refresh_date(self) except -1:
         """RFC 9110, section 6.6.1, in the form of section 5.6.7; made once a second."""
@@ -261,37 +186,90 @@ cdef class ServerState:
             out.append_bytes(self.server_line)
         return out.append_bytes(self.extra_lines)
 
-    cdef int flush_soon(self, object channel) except -1:
-        """Have this channel flushed when the current turn of the loop ends."""
-        self.unflushed.append(channel)
-        if len(self.unflushed) == 1:
-            self.loop.call_soon(self.flush)
-        return 0
 
-    cdef int begin_request(self) except -1:
-        self.served += 1
-        self.in_work += 1
-        if self.served == self.limit_max_requests:
-            self.events.enough()
-        return 0
+@cython.final
+cdef class AccessRecords:
+    """Hands the access log a record, or a finished line, for each response.
 
-    cdef int log_access(self, object record) except -1:
-        """One line for the access log. A log that can't be written is a pity, and no reason to break a response."""
+    :param log: an :class:`atlas.server.access_log.AccessLog`.
+    :param events: told of a log that can't be written, by ``on_unexpected_error``.
+    """
+
+    def __cinit__(self, log, events):
+        self.log = log
+        self.records = log.records
+        self.line = WriteBuffer.__new__(WriteBuffer) if log.takes_lines else None
+        self.events = events
+
+    cdef int add(self, object record) except -1:
+        """Add a record. A log that can't be written is no reason to break a response."""
         cdef Py_ssize_t size
-        self.access_records.append(record)
-        size = len(self.access_records)
+        self.records.append(record)
+        size = len(self.records)
         try:
             if size == 1:
-                self.access_log.wake()
-            elif size >= 256:
-                self.access_log.flush()
+                self.log.wake()
+            elif size >= FLUSH_RECORDS:
+                self.log.flush()
         except Exception as error:
-            self.access_records.clear()
-            self.events.mistake("the access log could not be written", error)
+            self.records.clear()
+            self.events.on_unexpected_error("the access log can't be written", error)
         return 0
 
-    cdef int log_refusal(self, object client, int status, Py_ssize_t size) except -1:
-        """A request that could not be read has an answer, too, and so a line."""
-        if self.access_lines is not None:
-            return self.log_access(access_line(self.access_lines, client, "-", b"-", False, status))
-        return self.log_access((client, "-", b"-", "1.1", status, size, wall_time(), 0.0, [], None))
+    cdef int add_response(
+        self, object client, RequestHead head, int status, long long body_size, double seconds, object headers
+    ) except -1:
+        """Add a response.
+
+        :param seconds: from the request's head to the response's end. :param headers: as the application gave them.
+        """
+        if self.line is not None:
+            return self.add(access_line(self.line, client, head.method, head.target, head.http_10, status))
+        return self.add((
+            client, head.method, head.target, "1.0" if head.http_10 else "1.1", status, body_size, wall_time(), seconds,
+            head.headers, headers,
+        ))
+
+    cdef int add_refusal(self, object client, str method, bytes target, int status, Py_ssize_t body_size) except -1:
+        """Add the response to a request that was refused before an application saw it."""
+        if self.line is not None:
+            return self.add(access_line(self.line, client, method, target, False, status))
+        return self.add((client, method, target, "1.1", status, body_size, wall_time(), 0.0, [], None))
+
+
+# How a line ends, for each status of at most three digits.
+cdef list LINE_ENDS = [
+    (f'" {status} {REASON_PHRASES.get(status, "")}'.rstrip() + "\n").encode() for status in range(1000)
+]
+
+
+cdef int append_text(WriteBuffer out, str text) except -1:
+    cdef Py_ssize_t size
+    cdef const char* data = PyUnicode_AsUTF8AndSize(text, &size)
+    return out.append(data, size)
+
+
+cdef bytes access_line(WriteBuffer out, object client, str method, bytes target, bint http_10, int status):
+    """``INFO:     127.0.0.1:53412 - "GET /a?b HTTP/1.1" 200 OK`` and a newline; ``out`` is empty before and after.
+
+    A target is visible ASCII, as the parser has checked; quotes and backslashes in it are escaped here. Compiled because
+    it is on the path of every response; :mod:`atlas.server.access_formats` makes the lines of every other format.
+    """
+    cdef const char* data = PyBytes_AS_STRING(target)
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(target)
+    if memchr(data, 34, size) is not NULL or memchr(data, 92, size) is not NULL:
+        target = target.replace(b"\\", b"\\x5c").replace(b'"', b"\\x22")
+    out.append(b"INFO:     ", 10)
+    if client is None:
+        out.append(b"-", 1)
+    else:
+        append_text(out, <str?>(<tuple?>client)[0])
+        out.append(b":", 1)
+        out.append_decimal((<tuple>client)[1])
+    out.append(b' - "', 4)
+    append_text(out, method)
+    out.append(b" ", 1)
+    out.append_bytes(target)
+    out.append(b" HTTP/1.0" if http_10 else b" HTTP/1.1", 9)
+    out.append_bytes(<bytes>LINE_ENDS[status])
+    return out.take()

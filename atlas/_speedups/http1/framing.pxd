@@ -1,4 +1,4 @@
-"""Which body framing a message has; the only place that knows."""
+"""Where a message ends: which framing its body has, and the framing of a chunked body."""
 
 cdef enum Framing:
     NO_BODY         # ends with its head
@@ -12,10 +12,37 @@ cdef struct BodyFields:
     int transfer_encodings      # how many Transfer-Encoding fields there were
 
 cdef long long parse_length(const char* data, Py_ssize_t size) noexcept nogil
-cdef bint forbids_body(int status) noexcept nogil
 cdef Framing request_framing(
     bint http_10, BodyFields fields, bytes content_length, bytes transfer_encoding, long long* length
 ) except? NO_BODY
 cdef Framing response_framing(
-    bint head_method, int status, bint http_10, bint has_length, bint single, bint trailers
+    bint bodyless, bint http_10, bint has_length, bint whole, bint trailers
 ) noexcept nogil
+
+cdef enum ChunkState:
+    CHUNK_SIZE          # in the digits of a chunk size
+    CHUNK_EXTENSION     # between them and the CR
+    CHUNK_SIZE_LF       # the LF that ends a size line
+    CHUNK_DATA          # in the data
+    CHUNK_DATA_CR       # the CR after it
+    CHUNK_DATA_LF       # the LF after that
+    TRAILER_START       # at the start of a trailer line
+    TRAILER_NAME        # in a trailer's name
+    TRAILER_VALUE       # in its value
+    TRAILER_LF          # the LF that ends a trailer line
+    TRAILER_END_LF      # the LF of the empty line that ends it all
+    CHUNKS_DONE
+
+# Where a body is, and what it has used of its limits.
+cdef struct ChunkScan:
+    ChunkState state
+    int digits                      # of the current chunk size
+    unsigned long long left         # data bytes left in the current chunk
+    long long total                 # data bytes announced so far
+    int extension_bytes             # in the whole request
+    int trailers                    # trailer fields so far
+    int trailer_bytes
+    Py_ssize_t body_end             # of the bytes last scanned: how many come before the trailers
+
+cdef void start_chunks(ChunkScan* scan) noexcept nogil
+cdef Py_ssize_t scan_chunks(ChunkScan* scan, const char* data, Py_ssize_t size, long long limit) except -1

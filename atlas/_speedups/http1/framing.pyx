@@ -1,14 +1,26 @@
-"""Which body framing a message has; the only place that knows.
+"""Where a message ends: which framing its body has, and the framing of a chunked body, byte by byte.
 
-Source: RFC 9112, section 6.3, "Message Body Length", whose rules stand beside the branches that carry them out, and
-section 6.1 for the combinations that are refused because two parties might read them differently.
+Source of the former: RFC 9112, section 6.3, "Message Body Length", whose rules stand beside the branches that carry them
+out, and section 6.1 for the combinations that are refused because two parties might read them differently.
+
+Source of the latter: RFC 9112, section 7.1. The parser decodes chunks; what it leaves open is decided here: how long a
+size may be, how many bytes of extensions and trailers are accepted, that every line ends in CRLF, and where exactly the
+message ends. Trailers are read here and dropped; the parser never sees them, for it would obey some.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
-from atlas._speedups.http.characters cimport same_token
+from atlas._speedups.http.characters cimport FIELD_VALUE, TOKEN, same_token
 
 from atlas.errors import ProtocolError
+
+cdef enum:
+    MAX_SIZE_DIGITS = 16
+    MAX_EXTENSION_BYTES = 4096
+    MAX_TRAILERS = 32
+    MAX_TRAILER_BYTES = 8192
+    CR = 13
+    LF = 10
 
 
 cdef long long parse_length(const char* data, Py_ssize_t size) noexcept nogil:
@@ -23,11 +35,6 @@ cdef long long parse_length(const char* data, Py_ssize_t size) noexcept nogil:
             return -1
         number = number * 10 + <unsigned long long>(data[i] - 48)
     return -1 if number > 0x7FFFFFFFFFFFFFFFull else <long long>number
-
-
-cdef bint forbids_body(int status) noexcept nogil:
-    """Does a response of this status end with its head, whatever its fields say (rule 1)?"""
-    return status == 204 or status == 304 or 100 <= status <= 199
 
 
 cdef Framing request_framing(
@@ -62,47 +69,168 @@ cdef Framing request_framing(
 
 
 cdef Framing response_framing(
-    bint head_method, int status, bint http_10, bint has_length, bint single, bint trailers
+    bint bodyless, bint http_10, bint has_length, bint whole, bint trailers
 ) noexcept nogil:
     """The framing of a response.
 
-    ``has_length``: the application gave a content-length. ``single``: the whole body is in hand, so that its length
-    is known. ``trailers``: trailer fields follow, which only chunked framing can carry.
+    ``bodyless``: in answer to HEAD, or of a status that has no body. ``has_length``: the application gave a
+    content-length. ``whole``: the whole body is in hand, so that its length is known. ``trailers``: trailer fields
+    follow, which only chunked framing can carry.
     """
-    if head_method or forbids_body(status):
+    if bodyless:
         return NO_BODY  # rule 1
     if has_length:
         return BY_LENGTH  # rule 6
-    if single and not (trailers and not http_10):
+    if whole and not (trailers and not http_10):
         return BY_LENGTH
     # Rule 4; and rule 8 for HTTP/1.0, which doesn't know chunks.
     return UNTIL_CLOSE if http_10 else CHUNKED
 
 
-# Python's view, for tests.
-
-_NAMES = {NO_BODY: "none", BY_LENGTH: "length", CHUNKED: "chunked", UNTIL_CLOSE: "close"}
+# A chunked body.
 
 
-def of_request(bint http_10, list content_lengths not None, list transfer_encodings not None):
-    """(framing, length) of a request with these Content-Length and Transfer-Encoding values (lists of bytes).
+cdef void start_chunks(ChunkScan* scan) noexcept nogil:
+    scan.state = CHUNK_SIZE
+    scan.digits = 0
+    scan.left = 0
+    scan.total = 0
+    scan.extension_bytes = 0
+    scan.trailers = 0
+    scan.trailer_bytes = 0
 
-    framing is "none", "length" or "chunked". Raises ProtocolError with status 400 or 501.
+
+cdef inline int hex_digit(unsigned char c) noexcept nogil:
+    if 48 <= c <= 57:
+        return c - 48
+    if 97 <= (c | 32) <= 102:
+        return (c | 32) - 87
+    return -1
+
+
+cdef int refuse(str reason) except -1:
+    raise ProtocolError(400, reason)
+
+
+cdef int size_byte(ChunkScan* scan, unsigned char c) except -1:
+    """One byte of a chunk size: a digit, or what may follow the digits."""
+    cdef int digit = hex_digit(c)
+    if digit >= 0:
+        scan.digits += 1
+        if scan.digits > MAX_SIZE_DIGITS:
+            return refuse("a chunk size of more than 16 digits")
+        scan.left = (scan.left << 4) | <unsigned long long>digit
+    elif scan.digits == 0:
+        return refuse("a chunk size that is not hexadecimal")
+    elif c == CR:
+        scan.state = CHUNK_SIZE_LF
+    elif c == 59:  # ";"
+        scan.state = CHUNK_EXTENSION
+        return extension_byte(scan, c)
+    else:
+        return refuse("a chunk size that is not hexadecimal")
+    return 0
+
+
+cdef int extension_byte(ChunkScan* scan, unsigned char c) except -1:
+    if c == CR:
+        scan.state = CHUNK_SIZE_LF
+        return 0
+    if not FIELD_VALUE[c]:
+        return refuse("a control character in a chunk extension")
+    scan.extension_bytes += 1
+    if scan.extension_bytes > MAX_EXTENSION_BYTES:
+        return refuse("more than 4 KiB of chunk extensions")
+    return 0
+
+
+cdef int size_line_ends(ChunkScan* scan, long long limit) except -1:
+    """A chunk's size is known: check it against the limit, and go on to its data or to the trailers."""
+    scan.digits = 0
+    if scan.left == 0:
+        scan.state = TRAILER_START
+        return 0
+    if scan.left > <unsigned long long>(0x7FFFFFFFFFFFFFFFll - scan.total):
+        return refuse("a chunk size beyond all limits")
+    scan.total += <long long>scan.left
+    if limit and scan.total > limit:
+        raise ProtocolError(413, f"a chunked request body of more than {limit} bytes", "--limit-request-body")
+    scan.state = CHUNK_DATA
+    return 0
+
+
+cdef int trailer_byte(ChunkScan* scan, unsigned char c) except -1:
+    """One byte of a trailer field, or of the empty line that ends them all."""
+    scan.trailer_bytes += 1
+    if scan.trailer_bytes > MAX_TRAILER_BYTES:
+        return refuse("more than 8 KiB of trailers")
+    if scan.state == TRAILER_VALUE:
+        if c == CR:
+            scan.state = TRAILER_LF
+        elif not FIELD_VALUE[c]:
+            return refuse("a control character in a trailer")
+        return 0
+    if scan.state == TRAILER_START:
+        if c == CR:
+            scan.state = TRAILER_END_LF
+            return 0
+        scan.trailers += 1
+        if scan.trailers > MAX_TRAILERS:
+            return refuse("more than 32 trailers")
+    elif c == 58:  # ":"
+        scan.state = TRAILER_VALUE
+        return 0
+    if not TOKEN[c]:
+        return refuse("a trailer that does not begin with a name and a colon")
+    scan.state = TRAILER_NAME
+    return 0
+
+
+cdef int framing_byte(ChunkScan* scan, unsigned char c, long long limit) except -1:
+    """One byte that is not data."""
+    if scan.state == CHUNK_SIZE:
+        return size_byte(scan, c)
+    if scan.state == CHUNK_EXTENSION:
+        return extension_byte(scan, c)
+    if scan.state == CHUNK_DATA_CR:
+        scan.state = CHUNK_DATA_LF
+        return 0 if c == CR else refuse("chunk data that does not end in CRLF")
+    if scan.state == TRAILER_START or scan.state == TRAILER_NAME or scan.state == TRAILER_VALUE:
+        return trailer_byte(scan, c)
+    # What is left are the states that wait for one LF.
+    if c != LF:
+        return refuse("a bare CR in chunked framing")
+    if scan.state == CHUNK_SIZE_LF:
+        return size_line_ends(scan, limit)
+    if scan.state == CHUNK_DATA_LF:
+        scan.state = CHUNK_SIZE
+    elif scan.state == TRAILER_LF:
+        scan.state = TRAILER_START
+    else:
+        scan.state = CHUNKS_DONE
+    return 0
+
+
+cdef Py_ssize_t scan_chunks(ChunkScan* scan, const char* data, Py_ssize_t size, long long limit) except -1:
+    """Pass over what belongs to this body; returns how many bytes that is, and in ``body_end`` how many of them come
+    before the trailers.
+
+    ``limit`` is the most data bytes a body may have, 0 for no limit. Raises ProtocolError(400 or 413).
     """
-    cdef BodyFields fields
-    cdef long long length = 0
-    fields.content_lengths = <int>len(content_lengths)
-    fields.transfer_encodings = <int>len(transfer_encodings)
-    framing = request_framing(
-        http_10,
-        fields,
-        content_lengths[0] if content_lengths else None,
-        transfer_encodings[0] if transfer_encodings else None,
-        &length,
-    )
-    return _NAMES[framing], length
-
-
-def of_response(str method not None, int status, bint http_10, bint has_length, bint single, bint trailers=False):
-    """The framing of a response: "none", "length", "chunked" or "close"."""
-    return _NAMES[response_framing(method == "HEAD", status, http_10, has_length, single, trailers)]
+    cdef Py_ssize_t at = 0
+    scan.body_end = 0
+    while at < size and scan.state != CHUNKS_DONE:
+        if scan.state == CHUNK_DATA:
+            if <unsigned long long>(size - at) < scan.left:
+                scan.left -= <unsigned long long>(size - at)
+                scan.body_end = size
+                return size
+            at += <Py_ssize_t>scan.left
+            scan.left = 0
+            scan.state = CHUNK_DATA_CR
+        else:
+            framing_byte(scan, <unsigned char>data[at], limit)
+            at += 1
+        if scan.state < TRAILER_START or (scan.state == TRAILER_START and scan.trailers == 0):
+            scan.body_end = at
+    return at

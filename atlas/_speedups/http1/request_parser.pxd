@@ -1,16 +1,13 @@
-"""Reads requests off a stream of bytes: heads and body pieces, with every check and limit."""
+"""Parses requests: bytes to heads and body pieces, with every check and limit."""
 
-from atlas._speedups.http1.chunks cimport ChunkScan
-from atlas._speedups.http1.framing cimport BodyFields
-from atlas._speedups.http.limits cimport Limits
-from atlas._speedups.http.request_head cimport RequestHead
-from atlas._speedups.http.target cimport RequestLine
+from atlas._speedups.http.request_head cimport Limits, RequestHead, RequestLine
+from atlas._speedups.http1.framing cimport BodyFields, ChunkScan
 
-cdef enum ReadState:
+cdef enum ParserState:
     READING_HEAD
     READING_LENGTH
     READING_CHUNKS
-    MESSAGE_READ
+    MESSAGE_PARSED
 
 
 cdef class Window:
@@ -20,16 +17,16 @@ cdef class Window:
 
 
 cdef class RequestParser:
-    # Where in a message the reader is, and that message's head.
-    cdef ReadState state
+    # Where in a message the parser is, and that message's head.
+    cdef ParserState state
     cdef RequestHead head
 
-    # The parser, and the window through which it sees bytes.
+    # httptools' parser, and the window through which it sees bytes.
     cdef object parser
     cdef object feed_parser
     cdef Window window
 
-    # The head that is not whole yet: how far it was looked at, where its current line begins, how many lines it has.
+    # A head that is not whole yet: how far it was scanned, where its current line begins, how many lines it has.
     cdef Py_ssize_t scanned
     cdef Py_ssize_t checked
     cdef Py_ssize_t line_start
@@ -51,7 +48,7 @@ cdef class RequestParser:
     cdef bint parsed                # the parser found the end of the head as well
     cdef bint upgraded              # and left the message for an upgrade
 
-    # The body: what is left of it, and the pieces that nobody took yet.
+    # The body: what is left of it, and the pieces that were not taken yet.
     cdef long long left
     cdef ChunkScan chunks
     cdef list pieces
@@ -82,3 +79,6 @@ cdef class RequestParser:
     # The parser.
     cdef int parse(self, char* data, Py_ssize_t size) except -1
     cdef int discard(self) except -1
+
+    # For the access log.
+    cdef tuple request_line(self, char* data)

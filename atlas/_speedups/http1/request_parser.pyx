@@ -1,10 +1,11 @@
-"""Reads requests off a stream of bytes: heads and body pieces, with every check and limit.
+"""Parses requests: bytes to heads and body pieces, with every check and limit. Sources: RFC 9112, RFC 9110.
 
-httptools (llhttp) parses and has the last word. The reader finds where a head and a body end, so that the parser is only
-ever given bytes of one message, and makes the checks that the parser leaves out. A head is parsed when it is whole: what
-was drip-fed and what came in one packet take the same way. The fields are cut out of the head here, in one pass over the
-lines that were found anyway; a callback from the parser for each of them would take three times as long. What the
-parser then refuses is refused. Sources: RFC 9112, RFC 9110.
+httptools (llhttp) parses and has the last word: what it refuses is refused. This module finds where a head and a body
+end, so that llhttp is only given bytes of one message, and makes the checks that llhttp leaves out: bare LF, obs-fold,
+control characters, request line and target, one Host, one Content-Length, Transfer-Encoding, Expect, trailers, and the
+limits. A head is parsed when it is whole: one that arrives byte by byte takes the same path as one that comes in one
+packet. The fields are cut out of the head here, in one pass over the lines that were found anyway; a callback from
+llhttp for each of them would take three times as long.
 """
 
 cimport cython
@@ -12,12 +13,13 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from libc.string cimport memchr
 
 from atlas._speedups.http.characters cimport FIELD_VALUE, TOKEN, same_token
-from atlas._speedups.http1.chunks cimport CHUNKS_DONE, scan_chunks, start_chunks
-from atlas._speedups.http.fields cimport (
-    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING, UPGRADE, field_name
+from atlas._speedups.http.names cimport (
+    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TE, TRANSFER_ENCODING, UPGRADE, field_name
 )
-from atlas._speedups.http1.framing cimport BY_LENGTH, CHUNKED, request_framing
-from atlas._speedups.http.target cimport ABSOLUTE_FORM, is_host, read_request_line
+from atlas._speedups.http1.framing cimport (
+    BY_LENGTH, CHUNKED, CHUNKS_DONE, NO_BODY, Framing, request_framing, scan_chunks, start_chunks
+)
+from atlas._speedups.http.request_head cimport ABSOLUTE_FORM, is_host, read_request_line
 
 from httptools import HttpParserError, HttpParserInvalidMethodError, HttpParserUpgrade, HttpRequestParser
 
@@ -35,9 +37,14 @@ cdef int refuse(int status, str reason, str flag=None) except -1:
     raise ProtocolError(status, reason, flag)
 
 
+cdef bint lists_trailers(bytes value) except -1:
+    """Does this TE field say that the client takes trailers (RFC 9110, section 10.1.4)?"""
+    return any([element.strip().lower() == b"trailers" for element in value.split(b",")])
+
+
 @cython.final
 cdef class Window:
-    """A buffer over memory that isn't its own, so that the parser reads where the socket wrote."""
+    """A buffer over memory that it doesn't own: llhttp reads where the socket was read to."""
 
     def __getbuffer__(self, Py_buffer* view, int flags):
         # Field by field: PyBuffer_FillInfo would write over a reference that Cython keeps in ``obj``, and leak it.
@@ -56,24 +63,24 @@ cdef class Window:
 
 @cython.final
 cdef class RequestParser:
-    """Bytes in; a :class:`RequestHead` and body pieces out; one message at a time.
+    """Bytes in, a :class:`RequestHead` and body pieces out, one message at a time.
 
     :param limits: the sizes that a head and a body may have.
 
-    Rules that are broken raise :class:`ProtocolError`; the reader is of no use after that.
+    A message that breaks a rule raises :class:`ProtocolError`; the parser is of no use after that.
     """
 
     def __cinit__(self, Limits limits not None):
         self.limits = limits
         self.window = Window()
         self.parser = HttpRequestParser(self)
-        # Whether a connection goes on after a message is the connection's to say; the parser is to read on in any case.
+        # Whether a connection goes on after a message is the protocol's decision; llhttp parses on in any case.
         self.parser.set_dangerous_leniencies(lenient_keep_alive=True)
         self.feed_parser = self.parser.feed_data
         self.reset()
 
     cdef void reset(self) noexcept:
-        """Ready for the next message."""
+        """Be ready for the next message."""
         self.state = READING_HEAD
         self.head = None
         self.scanned = self.checked = self.line_start = 0
@@ -98,15 +105,15 @@ cdef class RequestParser:
             self.left -= taken
             self.parse(data, taken)
             if self.left == 0:
-                self.state = MESSAGE_READ
+                self.state = MESSAGE_PARSED
             return taken
         if self.state == READING_CHUNKS:
             taken = scan_chunks(&self.chunks, data, size, self.limits.body)
             if self.chunks.body_end:
                 self.parse(data, self.chunks.body_end)
             if self.chunks.state == CHUNKS_DONE:
-                self.parse(b"\r\n", 2)  # in place of the trailers, which it isn't shown
-                self.state = MESSAGE_READ
+                self.parse(b"\r\n", 2)  # in place of the trailers, which llhttp isn't shown
+                self.state = MESSAGE_PARSED
             return taken
         return 0
 
@@ -148,7 +155,7 @@ cdef class RequestParser:
     cdef int line_ends(self, char* data, Py_ssize_t length) except -1:
         """A line of the head is whole, ``length`` bytes without its CRLF.
 
-        Tabs at its end become spaces, for the parser takes only those for white space everywhere.
+        Tabs at its end become spaces: llhttp takes only those for white space everywhere.
         """
         cdef Py_ssize_t last = self.line_start + length - 1
         self.lines += 1
@@ -215,16 +222,16 @@ cdef class RequestParser:
         self.upgraded = self.parsed = False
         self.parse(data, size)
         if not self.parsed:
-            # The parser found no end where there is one: they disagree, and nothing after that can be trusted.
+            # llhttp found no end where there is one: the two disagree, and nothing after that can be trusted.
             self.state = READING_HEAD
             return refuse(400, "a malformed request head")
-        if self.upgraded and self.state != MESSAGE_READ:
+        if self.upgraded and self.state != MESSAGE_PARSED:
             return self.restart_parser()
         return 0
 
     cdef int restart_parser(self) except -1:
-        """An upgrade that nobody asked the server to take, on a request with a body: the parser thinks that the message
-        ended with its head. Give it a head without the upgrade, so that it reads the body."""
+        """A request asks for an upgrade and has a body: llhttp takes the message to end with its head. Give it a head
+        without the upgrade, so that it parses the body."""
         cdef bytes head = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
         if self.state == READING_LENGTH:
             head = b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % self.left
@@ -233,7 +240,7 @@ cdef class RequestParser:
     cdef int finish_head(self) except -1:
         """All fields are there: what do they say about host, body and connection?"""
         cdef RequestHead head = self.head
-        head.framing = request_framing(
+        cdef Framing framing = request_framing(
             head.http_10, self.body_fields, self.content_length, self.transfer_encoding, &head.content_length
         )
         if self.hosts == 0:
@@ -252,18 +259,20 @@ cdef class RequestParser:
             head.keep_alive = not self.connection_close
         if self.connection_upgrade:
             head.upgrade = self.upgrade
-        if head.framing == BY_LENGTH:
+        head.has_body = framing != NO_BODY
+        if framing == BY_LENGTH:
             if self.limits.body and head.content_length > self.limits.body:
                 return refuse(
                     413, f"a request body of more than {self.limits.body} bytes", "--limit-request-body"
                 )
             self.left = head.content_length
             self.state = READING_LENGTH
-        elif head.framing == CHUNKED:
+        elif framing == CHUNKED:
+            head.content_length = -1
             start_chunks(&self.chunks)
             self.state = READING_CHUNKS
         else:
-            self.state = MESSAGE_READ
+            self.state = MESSAGE_PARSED
         return 0
 
     cdef int set_target(self, const char* data) except -1:
@@ -343,6 +352,8 @@ cdef class RequestParser:
             if not same_token(PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value), b"100-continue", 12):
                 return refuse(417, "an expectation other than 100-continue")
             self.head.expects_continue = True
+        elif name is TE:
+            self.head.accepts_trailers = self.head.accepts_trailers or lists_trailers(value)
         return 0
 
     cdef int read_connection(self, bytes value) except -1:
@@ -369,17 +380,17 @@ cdef class RequestParser:
             start = end
         return 0
 
-    # The parser, and what it calls.
+    # llhttp, and what it calls.
 
     cdef int parse(self, char* data, Py_ssize_t size) except -1:
-        """Let the parser see these bytes, all of which belong to the current message."""
+        """Let llhttp parse these bytes, all of which belong to the current message."""
         cdef object refusal = None
         self.window.data = data
         self.window.size = size
         try:
             self.feed_parser(self.window)
         except HttpParserUpgrade:
-            self.upgraded = True  # whether it is taken is the connection's to say
+            self.upgraded = True  # whether the upgrade is taken is the protocol's decision
         except HttpParserInvalidMethodError:
             refusal = ProtocolError(501, "a method that isn't known here")
         except HttpParserError as error:
@@ -387,14 +398,30 @@ cdef class RequestParser:
         finally:
             self.window.size = 0
         if refusal is not None:
-            self.state = READING_HEAD  # wherever the message ends, the parser is not at that place
-            raise refusal  # out here, where it gets no context: the parser's errors point back at it
+            self.state = READING_HEAD  # llhttp is not at the end of a message: the parser can't be pooled
+            raise refusal  # out here, where it has no context: llhttp's errors would keep the parser alive
         return 0
 
     cdef int discard(self) except -1:
-        """The reader will not be used again: cut the tie between it and its parser."""
+        """The parser will not be used again: cut the reference cycle with llhttp's."""
         self.parser = self.feed_parser = None
         return 0
+
+    cdef tuple request_line(self, char* data):
+        """(method, target) of a head that was refused before it was whole; ("-", b"-") if there is no such line.
+
+        ``data`` is where the head begins.
+        """
+        cdef RequestLine line
+        if self.head is not None:
+            return self.head.method, self.head.target
+        if self.lines:
+            try:
+                method = read_request_line(&line, data, self.first_line_size)
+            except ProtocolError:
+                return "-", b"-"
+            return method, PyBytes_FromStringAndSize(data + line.target, line.target_size)
+        return "-", b"-"
 
     def on_headers_complete(self):
         self.parsed = True
@@ -405,28 +432,3 @@ cdef class RequestParser:
         else:
             self.pieces.append(piece)
         self.piece_bytes += PyBytes_GET_SIZE(piece)
-
-    # Python's view, for tests.
-
-    def read(self, bytes data not None):
-        """Feed ``data``; returns how many bytes belonged to the current message (0: give them again, with more)."""
-        cdef bytes copy = PyBytes_FromStringAndSize(PyBytes_AS_STRING(data), len(data))
-        return self.feed(PyBytes_AS_STRING(copy), len(copy))
-
-    def next(self):
-        """Begin with the next message."""
-        self.reset()
-
-    def take_body(self):
-        """The body pieces read so far, joined."""
-        return b"".join(self.take_pieces() or ())
-
-    @property
-    def request(self):
-        """The current message's :class:`RequestHead`, or None while it isn't whole."""
-        return self.head if self.state != READING_HEAD else None
-
-    @property
-    def complete(self):
-        """Has the current message been read to its end?"""
-        return self.state == MESSAGE_READ

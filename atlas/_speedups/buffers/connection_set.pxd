@@ -1,0 +1,44 @@
+"""What the connections of one event loop share at the level of sockets."""
+
+from atlas._speedups.buffers.byte_buffers cimport WriteBuffer
+
+cdef enum:
+    HIGH_WATER = 65536          # bytes that may wait for a slow peer before the writer waits too
+    READ_SIZE = 262144          # bytes taken from a socket at once
+
+cdef double monotonic() noexcept nogil
+
+
+cdef class ConnectionSet:
+    # The event loop, and the object whose methods are called when something happens; see the class.
+    cdef readonly object loop
+    cdef readonly object events
+
+    # The connections there are.
+    cdef readonly set connections
+    cdef readonly long open             # counted from accept, until the socket is closed
+    cdef readonly long limit            # 0: none
+    cdef readonly bint stopping
+
+    # The memory that every socket of the loop is read into, one after the other.
+    cdef object read_view               # a memoryview that owns the memory
+    cdef char* read_data
+
+    # Write buffers for the next connection that needs one, and the connections that write when the turn of the loop
+    # ends.
+    cdef list buffers
+    cdef list unflushed
+
+    # The local address that was met last: most connections come in at the same, and share one object.
+    cdef object local_address
+
+    # Seconds without progress after which a peer that reads nothing is given up.
+    cdef readonly double write_timeout
+
+    # Methods.
+    cdef WriteBuffer borrow_buffer(self)
+    cdef int return_buffer(self, WriteBuffer buffer) except -1
+    cdef int flush_later(self, object connection) except -1
+    cdef object shared_address(self, object address)
+    cdef int opened(self) except -1
+    cdef int closed(self) except -1

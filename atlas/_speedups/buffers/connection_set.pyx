@@ -1,0 +1,155 @@
+"""What the connections of one event loop share at the level of sockets: read buffer, write buffers, counters.
+
+Nothing of it is global: two servers in two threads share nothing.
+"""
+
+cimport cython
+from cpython.bytearray cimport PyByteArray_AS_STRING
+
+cdef extern from *:
+    """
+    #include <time.h>
+    static double atlas_monotonic(void) {
+        struct timespec t;
+    #ifdef CLOCK_MONOTONIC_COARSE
+        clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+    #else
+        clock_gettime(CLOCK_MONOTONIC, &t);
+    #endif
+        return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+    }
+    """
+    double atlas_monotonic() noexcept nogil
+
+cdef enum:
+    MAX_POOLED = 64     # write buffers
+
+
+cdef double monotonic() noexcept nogil:
+    """The clock of all deadlines, in seconds: steady, cheap, a few milliseconds coarse."""
+    return atlas_monotonic()
+
+
+@cython.final
+cdef class ConnectionSet:
+    """The connections of one event loop.
+
+    :param loop: the asyncio event loop that everything runs on.
+    :param events: an object with the methods ``on_first_connection()``, ``on_connection_limit()`` (``limit`` are open),
+        ``on_connection_room()`` (one less is), ``on_last_connection()`` (the last one closed, while stopping) and
+        ``on_unexpected_error(text, exception)``.
+    :param limit: how many connections may be open; 0 for no limit.
+    :param write_timeout: seconds without progress after which a connection is aborted whose peer reads nothing.
+    """
+
+    def __cinit__(self, loop, events, long limit=0, double write_timeout=60.0):
+        cdef object memory = bytearray(READ_SIZE)
+        self.read_view = memoryview(memory)  # while it is exported the bytearray can't be resized
+        self.read_data = PyByteArray_AS_STRING(memory)
+        self.loop = loop
+        self.events = events
+        self.limit = limit
+        self.write_timeout = write_timeout
+        self.connections = set()
+        self.buffers = []
+        self.unflushed = []
+
+    def stop(self):
+        """Shut every connection down: each closes as soon as its protocol has nothing left to do."""
+        self.stopping = True
+        self.each(shut_down)
+
+    def end(self):
+        """Tell every protocol that its time to finish is over."""
+        self.each(end)
+
+    def abort(self):
+        """End every connection at once."""
+        self.each(abort)
+
+    def check_timeouts(self):
+        """Carry out every time-out that is due; called by the server's one timer."""
+        cdef double now = atlas_monotonic()
+        self.each(lambda connection: connection.check_timeout(now))
+
+    def each(self, call):
+        """Call ``call(connection)`` for every connection. One that fails is aborted; the others have their turn."""
+        for connection in list(self.connections):
+            try:
+                call(connection)
+            except Exception as error:
+                self.fail(connection, error)
+
+    def flush(self):
+        """Write what was gathered in this turn of the loop."""
+        cdef list connections = self.unflushed
+        self.unflushed = []
+        for connection in connections:
+            try:
+                connection.end_turn()
+            except Exception as error:
+                self.fail(connection, error)
+
+    def fail(self, connection, error):
+        """Give up one connection that raised."""
+        self.events.on_unexpected_error("unexpected error in a connection", error)
+        connection.abort()
+
+    def close(self):
+        """Cut the reference cycles; the set is of no use afterwards."""
+        self.buffers.clear()
+        self.unflushed.clear()
+
+    cdef WriteBuffer borrow_buffer(self):
+        if self.buffers:
+            return <WriteBuffer>self.buffers.pop()
+        return WriteBuffer.__new__(WriteBuffer)
+
+    cdef int return_buffer(self, WriteBuffer buffer) except -1:
+        buffer.clear()
+        if len(self.buffers) < MAX_POOLED:
+            self.buffers.append(buffer)
+        return 0
+
+    cdef int flush_later(self, object connection) except -1:
+        """Have ``connection.end_turn()`` called when the current turn of the loop ends."""
+        self.unflushed.append(connection)
+        if len(self.unflushed) == 1:
+            self.loop.call_soon(self.flush)
+        return 0
+
+    cdef object shared_address(self, object address):
+        """``address``, or the equal object that another connection has already."""
+        if address != self.local_address:
+            self.local_address = address
+        return self.local_address
+
+    cdef int opened(self) except -1:
+        """A connection was accepted."""
+        self.open += 1
+        if self.open == 1:
+            self.events.on_first_connection()
+        if self.open == self.limit:
+            self.events.on_connection_limit()
+        return 0
+
+    cdef int closed(self) except -1:
+        """A connection is closed."""
+        self.open -= 1
+        if self.open == self.limit - 1:
+            self.events.on_connection_room()
+        if self.open == 0 and self.stopping:
+            self.events.on_last_connection()
+        return 0
+
+
+def shut_down(connection):
+    connection.shut_down()
+
+
+def end(connection):
+    connection.end()
+
+
+def abort(connection):
+    connection.abort()

@@ -1,0 +1,56 @@
+"""The sending side of a connection."""
+
+from atlas._speedups.buffers.byte_buffers cimport WriteBuffer
+from atlas._speedups.buffers.connection_set cimport ConnectionSet
+
+cdef enum WriterState:
+    WRITER_READY        # the socket takes what it is given, as far as is known
+    WRITER_BLOCKED      # the transport holds bytes that the socket didn't take
+    WRITER_LOST         # nothing can be sent any more
+
+
+cdef class SocketWriter:
+    # Where the bytes go: the transport, and the socket beneath it where it is plain (else -1).
+    cdef ConnectionSet connections
+    cdef object transport
+    cdef int fd
+    cdef object connection          # its end_turn() is called when gathered bytes are to leave; None before and after
+
+    # The bytes gathered; from ``held`` on they aren't to leave yet (-1: all of them may).
+    cdef WriteBuffer out
+    cdef Py_ssize_t held
+
+    # The state of sending.
+    cdef WriterState state
+    cdef bint in_turn               # the connection is at work on what came, and flushes when it is done
+    cdef bint queued                # a flush is due when the turn of the loop ends
+    cdef Py_ssize_t handed_over     # bytes that the transport was given when it was last blocked
+    cdef list waiters               # futures of the callers that wait until it is writable
+
+    # Progress of a blocked transport, for --timeout-write.
+    cdef double deadline
+    cdef Py_ssize_t unsent
+
+    # Writing.
+    cdef int attach(self, object connection, object transport) except -1
+    cdef WriteBuffer buffer(self)
+    cdef int written(self, bint complete) except -1
+    cdef int flush_later(self) except -1
+    cdef int write_large(self, bytes data) except -1
+    cdef int flush(self) except -1
+    cdef int transmit(self, const char* data, Py_ssize_t size, bytes piece) except -1
+    cdef int hand_over(self, const char* data, Py_ssize_t size, bytes piece, Py_ssize_t sent) except -1
+    cdef int release(self) except -1
+
+    # Backpressure.
+    cdef bint is_empty(self) noexcept
+    cdef bint is_writable(self) noexcept
+    cdef object wait_writable(self)
+    cdef int cancel_wait(self, object future) except -1
+    cdef int wake(self) except -1
+    cdef bint is_stalled(self, double now) except -1
+
+    # What the transport reports.
+    cdef int pause(self) except -1
+    cdef int resume(self) except -1
+    cdef int abort(self) except -1

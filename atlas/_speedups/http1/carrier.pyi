@@ -1,3 +1,0 @@
-from atlas._speedups.buffers.channel import Channel
-
-class Carrier(Channel): ...

@@ -1,0 +1,58 @@
+"""HTTP/1 on one connection: which request is read and which response is written, and whether the connection goes on."""
+
+from atlas._speedups.buffers.byte_buffers cimport ReceiveBuffer
+from atlas._speedups.http.exchange cimport Gateway
+from atlas._speedups.http1.request_parser cimport RequestParser
+from atlas._speedups.http1.stream cimport Http1Control, Http1Stream
+
+cdef enum Http1State:
+    IDLE            # between two requests, or before the first: nothing of a request has come
+    IN_HEAD         # some of a request's head has come
+    IN_EXCHANGE     # a request is worked on, or the rest of its body is discarded
+    LINGERING       # the last response leaves; what still comes is discarded
+    DRAINING        # it has left, and the client was told that nothing follows
+    CLOSING         # nothing is read any more; what is gathered leaves, then the transport closes
+    CLOSED
+
+
+cdef class Http1Protocol(Http1Control):
+    # What calls the application.
+    cdef Gateway gateway
+
+    # Where the connection is, and how its responses leave.
+    cdef Http1State state
+    cdef Http1Stream stream
+
+    # The request that is being read, and what came behind it.
+    cdef RequestParser parser       # borrowed while a message is read
+    cdef ReceiveBuffer received
+    cdef Py_ssize_t discarded       # bytes of a body that the application didn't want
+    cdef bint advancing             # advance() is at work
+    cdef bint resuming              # the loop will call resume()
+
+    # Reading.
+    cdef int advance(self, char* data, Py_ssize_t size) except -1
+    cdef Py_ssize_t parse(self, char* data, Py_ssize_t size) except -1
+    cdef Py_ssize_t parse_head(self, char* data, Py_ssize_t size) except -1
+    cdef Py_ssize_t parse_body(self, char* data, Py_ssize_t size) except -1
+    cdef bint has_waiting(self) noexcept
+    cdef int update_reading(self) except -1
+    cdef int resume_soon(self) except -1
+
+    # An exchange's beginning and end.
+    cdef int begin(self) except -1
+    cdef bint refused_by_load(self) except -1
+    cdef int end_request(self) except -1
+    cdef int end_exchange(self) except -1
+
+    # Whether the connection goes on.
+    cdef bint discards_rest(self) noexcept
+    cdef bint has_unread(self) noexcept
+
+    # The end of the connection.
+    cdef int refuse(self, object error, char* data) except -1
+    cdef int linger(self) except -1
+    cdef int drain(self) except -1
+    cdef int close(self) except -1
+    cdef int drop_exchange(self) except -1
+    cdef int return_parser(self) except -1

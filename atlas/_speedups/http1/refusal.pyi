@@ -1,1 +1,0 @@
-# For the other compiled rooms only: Python sees nothing of it.

@@ -1,3 +1,0 @@
-from collections.abc import Iterable
-
-def response_head(status: int, headers: Iterable[tuple[bytes, bytes]] | None) -> bytes: ...

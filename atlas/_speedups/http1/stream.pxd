@@ -1,0 +1,45 @@
+"""Responses as bytes of HTTP/1: status line and fields, framing, chunks."""
+
+from atlas._speedups.buffers.byte_buffers cimport WriteBuffer
+from atlas._speedups.buffers.connection cimport Protocol
+from atlas._speedups.buffers.socket_writer cimport SocketWriter
+from atlas._speedups.http.exchange cimport Exchange
+from atlas._speedups.http.response_stream cimport HeadFacts, ResponseStream
+from atlas._speedups.http.server_state cimport ServerState
+from atlas._speedups.http1.framing cimport Framing
+
+# Heads as bytes. Each writes to ``out``, raises TypeError or ValueError for what must not be sent, and may leave a part of
+# it in ``out`` then: the caller cuts it back.
+cdef int write_status(WriteBuffer out, int status) except -1
+cdef int write_fields(WriteBuffer out, list pairs, int status, HeadFacts* facts) except -1
+cdef int write_trailers(WriteBuffer out, list pairs) except -1
+cdef Py_ssize_t write_refusal(WriteBuffer out, ServerState state, int status, str reason) except -1
+
+
+cdef class Http1Control(Protocol):
+    # What is shared with the other connections, and the request that is worked on.
+    cdef ServerState server_state
+    cdef Exchange exchange
+    cdef bint close_after           # the response that is sent is the connection's last
+    cdef bint continue_due          # the client waits for 100 Continue
+
+    # What a stream asks for.
+    cdef bint is_reusable(self) noexcept
+    cdef int response_done(self) except -1
+    cdef int response_failed(self) except -1
+    cdef int want_body(self) except -1
+    cdef int body_taken(self) except -1
+
+
+cdef class Http1Stream(ResponseStream):
+    # Where the bytes go, and the protocol that decides about the connection.
+    cdef SocketWriter writer
+    cdef Http1Control protocol
+
+    # Of the current response: its framing, whether trailers follow.
+    cdef Framing framing
+    cdef bint trailers
+
+    cdef int write_framing(
+        self, int status, HeadFacts* facts, bint bodyless, bint whole, long long size
+    ) except -1

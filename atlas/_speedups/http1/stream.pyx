@@ -1,0 +1,372 @@
+"""Responses as bytes of HTTP/1: status line and fields, framing, chunks.
+
+Names and values are checked while they are copied, so that no application can split a response by what its own users
+typed (RFC 9110, section 5.5; RFC 9112, section 11.1). Names go out as the application spelled them. The fields about
+connection and framing are the server's: transfer-encoding is not copied, and connection only when it lists more than
+close and keep-alive.
+"""
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+
+from atlas._speedups.buffers.byte_buffers cimport WriteBuffer
+from atlas._speedups.buffers.connection cimport Protocol
+from atlas._speedups.buffers.socket_writer cimport WRITER_BLOCKED, SocketWriter
+from atlas._speedups.http.characters cimport FIELD_VALUE, TOKEN, same_token
+from atlas._speedups.http.exchange cimport Exchange
+from atlas._speedups.http.response_stream cimport FieldLine, HeadFacts, ResponseStream
+from atlas._speedups.http.server_state cimport ServerState
+from atlas._speedups.http1.framing cimport CHUNKED, BY_LENGTH, NO_BODY, UNTIL_CLOSE, parse_length, response_framing
+
+from atlas.reasons import REASON_PHRASES
+
+# The status lines, made once for every status of three digits.
+cdef list STATUS_LINES = [
+    f"HTTP/1.1 {status} {REASON_PHRASES.get(status, '')}\r\n".encode() for status in range(1000)
+]
+
+
+cdef int write_status(WriteBuffer out, int status) except -1:
+    """Write the status line. Raises ValueError for a status that hasn't three digits.
+
+    A client of HTTP/1.0 is answered with the version 1.1 as well: RFC 9112, section 2.3 asks for the server's own.
+    """
+    if not 100 <= status <= 999:
+        raise ValueError(f"expected a status of three digits, got {status}")
+    return out.append_bytes(<bytes>STATUS_LINES[status])
+
+
+cdef int refuse_name(object name) except -1:
+    if type(name) is not bytes:
+        raise TypeError(f"expected a header name in bytes, got {name!r}")
+    raise ValueError(f"expected a header name that is a token (RFC 9110, section 5.6.2), got {name!r}")
+
+
+cdef int refuse_value(object name, object value) except -1:
+    if type(value) is not bytes:
+        raise TypeError(f"expected the value of header {name!r} in bytes, got {value!r}")
+    raise ValueError(f"expected a value of header {name!r} without control characters, got {value!r}")
+
+
+cdef int write_name(WriteBuffer out, bytes name) except -1:
+    """Copy a name, checking it; ``out`` has room for it and for what follows."""
+    cdef const unsigned char* data = <const unsigned char*>PyBytes_AS_STRING(name)
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(name)
+    cdef char* into = out.data + out.size
+    cdef Py_ssize_t i
+    if size == 0:
+        return refuse_name(name)
+    for i in range(size):
+        if not TOKEN[data[i]]:
+            return refuse_name(name)
+        into[i] = <char>data[i]
+    into[size] = b":"
+    into[size + 1] = b" "
+    out.size += size + 2
+    return 0
+
+
+cdef int write_value(WriteBuffer out, bytes name, bytes value) except -1:
+    cdef const unsigned char* data = <const unsigned char*>PyBytes_AS_STRING(value)
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(value)
+    cdef char* into = out.data + out.size
+    cdef Py_ssize_t i
+    for i in range(size):
+        if not FIELD_VALUE[data[i]]:
+            return refuse_value(name, value)
+        into[i] = <char>data[i]
+    into[size] = b"\r"
+    into[size + 1] = b"\n"
+    out.size += size + 2
+    return 0
+
+
+cdef int read_length(HeadFacts* facts, bytes value) except -1:
+    if facts.has_length:
+        raise ValueError("expected one content-length, got two")
+    facts.length = parse_length(PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
+    if facts.length < 0:
+        raise ValueError(f"expected a content-length that is one plain number, got {value!r}")
+    facts.has_length = True
+    return 0
+
+
+cdef bint keeps_connection(bytes value, HeadFacts* facts) except -1:
+    """Whether the connection goes on is the server's decision; the other options of a connection field are passed on."""
+    cdef set options = {option.strip() for option in value.split(b",")}
+    if b"close" in options:
+        facts.close = True
+    return bool(options - {b"close", b"keep-alive", b""}) and not facts.close
+
+
+cdef bint keeps_field(bytes name, bytes value, int status, HeadFacts* facts) except -1:
+    """Note what a field says about framing and connection. Is it to be written as well?"""
+    cdef const char* data = PyBytes_AS_STRING(name)
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(name)
+    cdef const char* text = PyBytes_AS_STRING(value)
+    cdef Py_ssize_t text_size = PyBytes_GET_SIZE(value)
+    if size == 14 and same_token(data, size, b"content-length", 14):
+        read_length(facts, value)
+        # RFC 9110, section 8.6: never in a 1xx or 204 response.
+        return status >= 200 and status != 204
+    if size == 17 and same_token(data, size, b"transfer-encoding", 17):
+        if not same_token(text, text_size, b"chunked", 7):
+            raise ValueError(f"expected no transfer-encoding but chunked, got {value!r}")
+        facts.has_transfer_encoding = True
+        return False
+    if size == 10 and same_token(data, size, b"connection", 10):
+        return keeps_connection(value.lower(), facts)
+    if size == 4 and same_token(data, size, b"date", 4):
+        facts.has_date = True
+    elif size == 6 and same_token(data, size, b"server", 6):
+        facts.has_server = True
+    return True
+
+
+cdef int write_field(WriteBuffer out, object name, object value, int status, HeadFacts* facts) except -1:
+    cdef Py_ssize_t start = out.size
+    cdef Py_ssize_t size
+    if type(name) is not bytes:
+        return refuse_name(name)
+    if type(value) is not bytes:
+        return refuse_value(name, value)
+    size = PyBytes_GET_SIZE(<bytes>name)
+    out.reserve(size + PyBytes_GET_SIZE(<bytes>value) + 4)
+    write_name(out, <bytes>name)
+    write_value(out, <bytes>name, <bytes>value)
+    if size <= 17 and not keeps_field(<bytes>name, <bytes>value, status, facts):
+        out.size = start
+    return 0
+
+
+cdef int write_fields(WriteBuffer out, list pairs, int status, HeadFacts* facts) except -1:
+    """Write fields as :func:`field_pairs` gave them.
+
+    Raises TypeError or ValueError and may leave a part of them in ``out``: the caller cuts it back.
+    """
+    cdef tuple pair
+    facts.has_length = facts.has_transfer_encoding = facts.has_date = facts.has_server = facts.close = False
+    facts.length = 0
+    for pair in pairs:
+        write_field(out, pair[0], pair[1], status, facts)
+    if facts.has_length and facts.has_transfer_encoding:
+        raise ValueError("expected content-length or transfer-encoding, got both")
+    return 0
+
+
+cdef int write_trailers(WriteBuffer out, list pairs) except -1:
+    """Write trailer fields. RFC 9110, section 6.5.1: none that frames the message may be among them."""
+    cdef HeadFacts facts
+    write_fields(out, pairs, 200, &facts)
+    if facts.has_length or facts.has_transfer_encoding or facts.close:
+        raise ValueError("expected trailers without content-length, transfer-encoding and connection")
+    return 0
+
+
+cdef Py_ssize_t write_refusal(WriteBuffer out, ServerState state, int status, str reason) except -1:
+    """Write the whole response to a request that can't be parsed; returns the size of its body."""
+    cdef HeadFacts facts
+    cdef bytes body = f"{reason[:1].upper()}{reason[1:]}.\n".encode()
+    write_status(out, status)
+    write_fields(
+        out,
+        [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(body))],
+        status,
+        &facts,
+    )
+    state.write_own_lines(out, True, True)
+    out.append(b"connection: close\r\n\r\n", 21)
+    out.append_bytes(body)
+    return len(body)
+
+
+cdef class Http1Control(Protocol):
+    """What a stream asks of the protocol whose connection it writes to. Interface; :class:`Http1Protocol` is one."""
+
+    cdef bint is_reusable(self) noexcept:
+        """May the connection carry another request after this response? Asked when its head is written."""
+        return False
+
+    cdef int response_done(self) except -1:
+        """The response is whole."""
+        raise NotImplementedError
+
+    cdef int response_failed(self) except -1:
+        """The response will never be whole."""
+        raise NotImplementedError
+
+    cdef int want_body(self) except -1:
+        """The application waits for more of the request's body."""
+        raise NotImplementedError
+
+    cdef int body_taken(self) except -1:
+        """The application has received what had come of the body."""
+        raise NotImplementedError
+
+
+@cython.final
+cdef class Http1Stream(ResponseStream):
+    """Responses as bytes of HTTP/1; one after the other, on one connection.
+
+    :param protocol: decides about the connection.
+    """
+
+    def __cinit__(self, Http1Control protocol not None):
+        self.protocol = protocol
+        self.connection = protocol.connection
+        self.writer = protocol.connection.writer
+        self.keeps_heads = True
+
+    # The head.
+
+    cdef int hold_head(self, int status, FieldLine first, list fields, HeadFacts* facts) except -1:
+        cdef WriteBuffer out = self.writer.buffer()
+        cdef Py_ssize_t mark = out.size
+        try:
+            write_status(out, status)
+            if first is not None:
+                out.append_bytes(first.line)
+            if fields is not None:
+                write_fields(out, fields, status, facts)
+            else:
+                facts[0] = HeadFacts(False, 0, False, False, False, False)
+        except BaseException:
+            out.size = mark
+            raise
+        self.writer.held = mark
+        return 0
+
+    cdef int hold_length(self, HeadFacts* facts, long long size) except -1:
+        cdef WriteBuffer out = self.writer.buffer()
+        out.append(b"content-length: ", 16)
+        out.append_decimal(size)
+        out.append(b"\r\n", 2)
+        facts.has_length = True
+        facts.length = size
+        return 0
+
+    cdef int hold_encoded(self, bytes head) except -1:
+        cdef WriteBuffer out = self.writer.buffer()
+        self.writer.held = out.size
+        return out.append_bytes(head)
+
+    cdef bytes held_head(self):
+        cdef WriteBuffer out = self.writer.buffer()
+        return PyBytes_FromStringAndSize(out.data + self.writer.held, out.size - self.writer.held)
+
+    cdef int drop_head(self) except -1:
+        self.writer.buffer().size = self.writer.held
+        self.writer.held = -1
+        return 0
+
+    cdef int send_head(
+        self, int status, HeadFacts* facts, bint bodyless, bint trailers, bint whole, long long size
+    ) except -1:
+        cdef bint http_10 = self.protocol.exchange.head.http_10
+        self.trailers = trailers and not http_10
+        self.framing = response_framing(bodyless, http_10, facts.has_length, whole, self.trailers)
+        self.protocol.close_after = facts.close or self.framing == UNTIL_CLOSE or not self.protocol.is_reusable()
+        self.write_framing(status, facts, bodyless, whole, size)
+        self.writer.held = -1
+        self.protocol.continue_due = False
+        return 0
+
+    cdef int write_framing(
+        self, int status, HeadFacts* facts, bint bodyless, bint whole, long long size
+    ) except -1:
+        """Write the fields of a head that are the server's."""
+        cdef WriteBuffer out = self.writer.buffer()
+        if not facts.has_length:
+            # For HEAD it is the length that GET would have had, if the application sent a body at all.
+            if self.framing == BY_LENGTH or (bodyless and whole and size and status != 204 and status != 304):
+                self.hold_length(facts, size)
+            elif self.framing == CHUNKED:
+                out.append(b"transfer-encoding: chunked\r\n", 28)
+        self.protocol.server_state.write_own_lines(out, not facts.has_date, not facts.has_server)
+        if self.protocol.close_after:
+            out.append(b"connection: close\r\n\r\n", 21)
+        elif self.protocol.exchange.head.http_10:
+            out.append(b"connection: keep-alive\r\n\r\n", 26)
+        else:
+            out.append(b"\r\n", 2)
+        return 0
+
+    # The body.
+
+    cdef int send_data(self, bytes data, bint last) except -1:
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(data)
+        if size and self.framing != NO_BODY:
+            self.begin_data(size)
+            self.writer.write_large(data)
+        return self.end_data(size, last)
+
+    cdef int begin_data(self, long long size) except -1:
+        """RFC 9112, section 7.1. An empty chunk would end the body: none is written."""
+        cdef WriteBuffer out
+        if size and self.framing == CHUNKED:
+            out = self.writer.buffer()
+            out.append_hex(size)
+            out.append(b"\r\n", 2)
+        return 0
+
+    cdef int write_data(self, bytes data) except -1:
+        self.writer.write_large(data)
+        return self.writer.written(False)
+
+    cdef int end_data(self, long long size, bint last) except -1:
+        cdef WriteBuffer out
+        if self.framing == CHUNKED:
+            out = self.writer.buffer()
+            if size:
+                out.append(b"\r\n", 2)
+            if last:
+                out.append(b"0\r\n\r\n", 3 if self.trailers else 5)
+        return self.writer.written(False) if not last or self.trailers else 0
+
+    cdef int send_trailers(self, list fields, bint last) except -1:
+        cdef WriteBuffer out = self.writer.buffer()
+        cdef Py_ssize_t mark = out.size
+        if self.framing != CHUNKED:
+            return 0
+        try:
+            write_trailers(out, fields)
+        except BaseException:
+            out.size = mark
+            raise
+        return out.append(b"\r\n", 2) if last else 0
+
+    cdef int send_interim(self, int status, list fields) except -1:
+        cdef WriteBuffer out = self.writer.buffer()
+        cdef Py_ssize_t mark = out.size
+        try:
+            write_status(out, status)
+            write_trailers(out, fields)
+            out.append(b"\r\n", 2)
+        except BaseException:
+            out.size = mark
+            raise
+        return self.writer.written(True)
+
+    # What the protocol decides.
+
+    cdef int response_done(self) except -1:
+        self.writer.written(True)
+        return self.protocol.response_done()
+
+    cdef int response_failed(self) except -1:
+        return self.protocol.response_failed()
+
+    cdef int reset(self) except -1:
+        return self.writer.abort()
+
+    cdef int want_body(self) except -1:
+        return self.protocol.want_body()
+
+    cdef int body_taken(self) except -1:
+        return self.protocol.body_taken()
+
+    cdef bint is_flushed(self) noexcept:
+        return self.writer.state != WRITER_BLOCKED
+
+    cdef int socket_fd(self) noexcept:
+        return self.writer.fd
