@@ -32,9 +32,9 @@ WINDOWS = sys.platform == "win32"
 
 DIRECTIVES = {
     "language_level": 3,
-    "boundscheck": DEBUG,
+    "boundscheck": True,  # of lists, tuples and bytes; pointers have no check, and their loops say why they end
     "wraparound": DEBUG,
-    "initializedcheck": DEBUG,
+    "initializedcheck": True,
     "nonecheck": True,  # a connection can end in the middle of anything: an exception then, never a crash
     "cdivision": not DEBUG,
 }
@@ -44,7 +44,12 @@ COMPILE_ARGS = [] if WINDOWS else ["-O0", "-g"] if DEBUG else ["-O3", "-g0"]
 
 def extensions(folder: str) -> list[Extension]:
     return [
-        Extension(".".join(path.with_suffix("").parts), [path.as_posix()], extra_compile_args=COMPILE_ARGS)
+        Extension(
+            ".".join(path.with_suffix("").parts),
+            [path.as_posix()],
+            include_dirs=["atlas/_speedups/http"],  # awaitables.h
+            extra_compile_args=COMPILE_ARGS,
+        )
         for path in sorted(Path(folder).rglob("*.pyx"))
     ]
 

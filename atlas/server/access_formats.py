@@ -13,9 +13,9 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable
-from http import HTTPStatus
 from typing import TypeAlias
 
+from atlas.reasons import REASON_PHRASES
 from atlas.server.escapes import escaped
 
 __all__ = ["ATOMS", "Fields", "Formatter", "Record", "formatter"]
@@ -56,19 +56,12 @@ def formatter(pattern: str | None, colours: bool) -> Formatter:
 # ------------------------------------------------------------------------------------------------- uvicorn's look
 
 
-def _phrase(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return ""
-
-
 def _status_colour(status: int) -> str:
     return {1: "97", 2: "32", 3: "33", 4: "31", 5: "91"}.get(status // 100, "37")
 
 
 # Every line ends in one of 900 ways (a status is three digits): made once, when the module is loaded.
-_ENDS = {status: f'" {status} {_phrase(status)}'.rstrip() + "\n" for status in range(100, 1000)}
+_ENDS = {status: f'" {status} {REASON_PHRASES.get(status, "")}'.rstrip() + "\n" for status in range(100, 1000)}
 _COLOURED_ENDS = {
     status: f'\033[0m" \033[{_status_colour(status)}m{end[2:-1]}\033[0m\n' for status, end in _ENDS.items()
 }

@@ -8,10 +8,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import h11
+from tests.compiled.connections import PythonGateway
+from tests.compiled.connections import now as monotonic
 
+from atlas._speedups.buffers.connection import Connection
 from atlas._speedups.http.exchange import Exchange
-from atlas._speedups.http.server_state import ServerState, monotonic
-from atlas._speedups.http1.connection import Connection
+from atlas._speedups.http.server_state import ServerState
+from atlas._speedups.http1.protocol import Http1Protocol
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 TINY = 1e-9
@@ -112,7 +115,7 @@ class Transport:
     pause_reading, resume_reading = _called("pause_reading"), _called("resume_reading")
 
 
-class Gateway:
+class Gateway(PythonGateway):
     """Keeps what it is told; answers at once if ``answer`` says how."""
 
     def __init__(self) -> None:
@@ -120,15 +123,15 @@ class Gateway:
         self.left: list[Exchange] = []
         self.answer: Any = None
 
-    def start(self, exchange: Exchange) -> None:
+    def on_start(self, exchange: Exchange) -> None:
         self.started.append(exchange)
         if self.answer is not None:
             self.answer(exchange)
 
-    def disconnect(self, exchange: Exchange) -> None:
+    def on_disconnect(self, exchange: Exchange) -> None:
         self.left.append(exchange)
 
-    half_close = disconnect
+    on_half_close = on_disconnect
 
     def send_file(self, exchange: Exchange, event: Any) -> Coroutine[Any, Any, None]:
         raise NotImplementedError
@@ -141,7 +144,7 @@ class Events:
         self.told: list[str] = []
         self.refusals: list[Any] = []
 
-    def refused(self, error: Any, client: Any) -> None:
+    def on_refusal(self, error: Any, client: Any) -> None:
         self.refusals.append(error)
 
     def __getattr__(self, name: str) -> Any:
@@ -188,7 +191,10 @@ class Office:
         self.gateway: Any = gateway or Gateway()
         self.events = Events()
         told = SimpleNamespace(**SETTINGS | settings)
-        self.worker = ServerState(loop, self.gateway, told, self.events, limit_connections, access_log, state)
+        self.state = ServerState(loop, told, self.events, limit_connections, access_log, state)
+
+    def new_protocol(self, connection: Connection) -> Http1Protocol:
+        return Http1Protocol(self.state, self.gateway)
 
     def connect(self, **extra: Any) -> Line:
         return Line(self, **extra)
@@ -209,7 +215,7 @@ class Office:
         start = monotonic()
         while monotonic() <= start + TINY:
             pass
-        self.worker.sweep()
+        self.state.connections.check_timeouts()
 
 
 class Line:
@@ -217,7 +223,7 @@ class Line:
 
     def __init__(self, office: Office, **extra: Any) -> None:
         self.office = office
-        self.connection = Connection(office.worker)
+        self.connection = Connection(office.state.connections, office.new_protocol)
         self.transport = Transport(**extra)
         self.transport.protocol = self.connection
         self.connection.connection_made(self.transport)

@@ -1,4 +1,4 @@
-"""Feeds a :class:`RequestParser` as a connection does, in pieces of any size, and tells what came out."""
+"""Feeds a parser as a connection does, in pieces of any size, and tells what came out."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
-from atlas._speedups.http.limits import Limits
-from atlas._speedups.http.request_head import RequestHead
-from atlas._speedups.http1.request_parser import RequestParser
+from tests.compiled.parsing import Parser
+
+from atlas._speedups.http.request_head import Limits, RequestHead
 from atlas.errors import ProtocolError
 
 
@@ -28,13 +28,15 @@ class Reading:
 
     def told(self) -> object:
         """Everything that must not depend on how the bytes came: of a body that broke off, how much came first does."""
-        heads = [(h.method, h.target, h.headers, h.keep_alive, h.upgrade, h.body_framing) for h in self.heads]
+        heads = [
+            (h.method, h.target, h.headers, h.keep_alive, h.upgrade, (h.has_body, h.content_length)) for h in self.heads
+        ]
         return heads, self.bodies[: self.whole if self.error else None], self.whole, self.error is not None
 
 
 def read(data: bytes, cuts: Iterable[int] = (), limits: Limits | None = None) -> Reading:
     """Read *data* that comes in pieces, cut at these places."""
-    reader = RequestParser(limits or Limits())
+    reader = Parser(limits or Limits())
     reading = Reading([], [], 0, None, b"")
     edges = [0, *cuts, len(data)]
     pending = b""
@@ -49,12 +51,12 @@ def read(data: bytes, cuts: Iterable[int] = (), limits: Limits | None = None) ->
     return reading
 
 
-def _read_piece(reader: RequestParser, reading: Reading, data: bytes) -> int:
+def _read_piece(reader: Parser, reading: Reading, data: bytes) -> int:
     """Read as far as it goes; how far that was."""
     at = 0
     while at < len(data):
         begun = reader.request is not None
-        taken = reader.read(data[at:])
+        taken = reader.feed(data[at:])
         if taken == 0:
             break
         at += taken

@@ -2,7 +2,8 @@
 
 from atlas._speedups.http.response_stream cimport forbids_body
 from atlas._speedups.http1.framing cimport (
-    BY_LENGTH, CHUNKED, NO_BODY, UNTIL_CLOSE, BodyFields, Framing, request_framing, response_framing
+    BY_LENGTH, CHUNKED, CHUNKS_DONE, NO_BODY, UNTIL_CLOSE, BodyFields, ChunkScan, Framing, request_framing,
+    response_framing, scan_chunks, start_chunks
 )
 
 _NAMES = {NO_BODY: "none", BY_LENGTH: "length", CHUNKED: "chunked", UNTIL_CLOSE: "close"}
@@ -34,3 +35,31 @@ def of_request(bint http_10, list content_lengths not None, list transfer_encodi
 def of_response(str method not None, int status, bint http_10, bint has_length, bint single, bint trailers=False):
     """Decide the framing of a response: "none", "length", "chunked" or "close"."""
     return _NAMES[response_framing(method == "HEAD" or forbids_body(status), http_10, has_length, single, trailers)]
+
+
+cdef class ChunkScanner:
+    """A scan of a chunked body.
+
+    :param limit: the number of data bytes that a body may have; 0 for no limit.
+    """
+
+    cdef ChunkScan scan_state
+    cdef long long limit
+
+    def __init__(self, limit=0):
+        start_chunks(&self.scan_state)
+        self.limit = limit
+
+    def scan(self, bytes data not None):
+        """Scan ``data``; returns how many bytes of it belong to the body. Raises ProtocolError(400 or 413)."""
+        return scan_chunks(&self.scan_state, data, len(data), self.limit)
+
+    @property
+    def body_end(self):
+        """How many bytes of the last ``data`` came before the trailers."""
+        return self.scan_state.body_end
+
+    @property
+    def done(self):
+        """Has the whole body, with its trailers, been scanned?"""
+        return self.scan_state.state == CHUNKS_DONE

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from atlas import Settings
+from atlas._speedups.buffers.connection import Connection
 from atlas._speedups.http.server_state import ServerState
-from atlas._speedups.http1.connection import Connection
+from atlas._speedups.http1.protocol import Http1Protocol
 from atlas.errors import ClientDisconnected
 from atlas.gateway.asgi import ASGIGateway
 from atlas.server.events import Events
@@ -164,12 +165,15 @@ async def deliver(knobs: bytes, wire: list[bytes]) -> Run:
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _, context: run.problems.append(repr(context)))
     gateway = ASGIGateway(app, loop)
-    worker = ServerState(loop, gateway, SETTINGS, Events())
-    transport = FakeTransport(Connection(worker), slow=bool(knobs[2] & 1))
-    await act(transport, wire, knobs[2], lambda: not (worker.open or gateway.tasks))
+    server_state = ServerState(loop, SETTINGS, Events())
+    connections = server_state.connections
+    transport = FakeTransport(
+        Connection(connections, lambda _: Http1Protocol(server_state, gateway)), slow=bool(knobs[2] & 1)
+    )
+    await act(transport, wire, knobs[2], lambda: not (connections.open or gateway.tasks))
     run.written = bytes(transport.written)
-    check(run, worker, gateway, settled=not knobs[2] & 2)
-    worker.close()
+    check(run, server_state, gateway, settled=not knobs[2] & 2)
+    server_state.close()
     return run
 
 
@@ -202,11 +206,11 @@ async def act(transport: FakeTransport, wire: list[bytes], knob: int, settled: C
             return
 
 
-def check(run: Run, worker: Any, gateway: Any, *, settled: bool) -> None:
+def check(run: Run, server_state: ServerState, gateway: Any, *, settled: bool) -> None:
     """What holds after every input, however broken."""
     assert not run.problems, run.problems
-    assert worker.open == 0, "the connection is still counted"
-    assert worker.in_work == 0, "a request is still counted"
+    assert server_state.connections.open == 0, "the connection is still counted"
+    assert server_state.in_work == 0, "a request is still counted"
     assert not gateway.tasks, "a task is left"
     assert all(call.done for call in run.calls), "an application still waits"
     for call in run.calls:

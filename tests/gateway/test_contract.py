@@ -75,4 +75,4 @@ def test_a_gateway_that_says_it_is_finished_is_believed(line: Line) -> None:
     exchange.finish_application()
     line.lose()
     assert [call[0] for call in line.office.gateway.calls] == ["start"], "nobody is told of what is over"
-    assert line.office.worker.in_work == 0
+    assert line.office.state.in_work == 0

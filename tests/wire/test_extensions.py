@@ -220,7 +220,7 @@ def test_trailers_can_not_be_sent_on_http_1_0(wire: Wire) -> None:
 def test_malformed_trailers_are_refused(wire: Wire, pair: tuple[bytes, bytes]) -> None:
     wire.play(sending(TRAILED, body(b"hello"), trailers(pair)))
     with wire.connect() as peer:
-        peer.send(GET)
+        peer.send(request_bytes(b"TE: trailers"))
         with pytest.raises(h11.RemoteProtocolError):
             peer.response()
 
@@ -228,9 +228,18 @@ def test_malformed_trailers_are_refused(wire: Wire, pair: tuple[bytes, bytes]) -
 def test_missing_trailers_leave_the_response_unfinished(wire: Wire) -> None:
     wire.play(sending(TRAILED, body(b"hello")))
     with wire.connect() as peer:
-        peer.send(GET)
+        peer.send(request_bytes(b"TE: trailers"))
         with pytest.raises(h11.RemoteProtocolError):
             peer.response()
+
+
+def test_trailers_for_a_client_that_does_not_take_them_are_dropped(wire: Wire) -> None:
+    wire.play(sending(TRAILED, body(b"hello"), trailers((b"x-sum", b"1"))))
+    with wire.connect() as peer:
+        for _ in range(2):
+            peer.send(GET)
+            answer = peer.response()
+            assert (answer.body, answer.trailers) == (b"hello", [])
 
 
 def hint(*links: bytes) -> dict[str, Any]:

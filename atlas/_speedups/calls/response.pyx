@@ -66,7 +66,7 @@ cdef class BaseResponse:
         raise TypeError(f"{type(self).__name__}: expected bytes or str, got {type(content).__name__}")
 
     cdef int set_kind(self, object kind) except -1:
-        self.kind = <FieldLine?>USUAL.get(kind)
+        self.kind = USUAL.get(kind)
         if self.kind is None:
             self.fields = []
             if kind:

@@ -4,6 +4,8 @@ from atlas._speedups.buffers.byte_buffers cimport WriteBuffer
 from atlas._speedups.buffers.connection_set cimport ConnectionSet
 from atlas._speedups.http.request_head cimport Limits, RequestHead
 
+cdef bytes access_line(WriteBuffer out, object client, str method, bytes target, bint http_10, int status)
+
 
 cdef class AccessRecords:
     # The server's log, the list that it reads its records from, and the buffer that a line is written in where the log

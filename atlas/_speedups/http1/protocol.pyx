@@ -252,12 +252,14 @@ cdef class Http1Protocol(Http1Control):
             Exchange, self.server_state, self.gateway, self.stream, parser.head
         )
         cdef bint complete = parser.state == MESSAGE_PARSED
+        cdef Py_ssize_t size
         self.exchange = exchange
         self.state = IN_EXCHANGE
         self.discarded = 0
         self.close_after = False
         if parser.head.has_body:
-            exchange.get_body().add(parser.take_pieces(), parser.piece_bytes, complete)
+            size = parser.piece_bytes
+            exchange.get_body().add(parser.take_pieces(), size, complete)
             self.continue_due = parser.head.expects_continue and exchange.body.pieces is None and not complete
         if complete:
             self.return_parser()

@@ -1,18 +1,8 @@
 """The two ends of a connection, as transports tell of them, in ASGI's form."""
 
-from typing import Any
-
 import pytest
 
-from atlas._speedups.buffers import addresses
-
-
-class Transport:
-    def __init__(self, **extra: Any) -> None:
-        self.extra = extra
-
-    def get_extra_info(self, name: str) -> Any:
-        return self.extra.get(name)
+from tests._speedups.line import Office
 
 
 @pytest.mark.parametrize(
@@ -30,8 +20,8 @@ class Transport:
         (("alone",), None),
     ],
 )
-def test_the_client(told: object, client: object) -> None:
-    assert addresses.peer(Transport(peername=told, sockname=("server", 1))) == client
+def test_the_client(office: Office, told: object, client: object) -> None:
+    assert office.connect(peername=told, sockname=("server", 1)).connection.client == client
 
 
 @pytest.mark.parametrize(
@@ -45,5 +35,5 @@ def test_the_client(told: object, client: object) -> None:
         (b"\0abstract", None),
     ],
 )
-def test_our_own_end(told: object, server: object) -> None:
-    assert addresses.local(Transport(sockname=told, peername=("client", 1))) == server
+def test_our_own_end(office: Office, told: object, server: object) -> None:
+    assert office.connect(sockname=told, peername=("client", 1)).connection.server == server

@@ -40,7 +40,7 @@ def test_an_application_that_does_not_wait_is_done_when_start_returns(serve: Ser
     caller = serve(hello)
     assert caller.request() == [(200, b"/")]
     assert caller.call.tasks == set()
-    assert caller.office.worker.in_work == 0
+    assert caller.office.state.in_work == 0
 
 
 def test_it_is_in_a_real_task_from_its_first_step_on(serve: Serve) -> None:
@@ -225,7 +225,7 @@ def test_an_exception_is_a_500_and_is_told_once(serve: Serve, app: Any, error: t
     assert answers(caller.line.sent)[0][0] == 500
     assert [type(failure) for failure in caller.call.failures] == [error]
     assert caller.call.unfinished_ones == []
-    assert caller.office.worker.in_work == 0
+    assert caller.office.state.in_work == 0
     assert caller.call.tasks == set()
     assert caller.line.calls == [], "the connection goes on"
 
@@ -359,8 +359,3 @@ def test_closing_cuts_its_cycle(loop: asyncio.AbstractEventLoop) -> None:
         assert gone() is None
     finally:
         gc.enable()
-
-
-def test_it_needs_an_exchange(serve: Serve) -> None:
-    with pytest.raises(TypeError):
-        serve(hello).call.start(None)  # type: ignore[arg-type]

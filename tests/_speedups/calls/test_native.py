@@ -46,7 +46,7 @@ def test_what_need_not_wait_is_answered_at_once(loop: asyncio.AbstractEventLoop,
     for _ in range(3):
         assert feed(line, GET).endswith(b"content-length: 1\r\n\r\nx")
     assert not line.office.gateway.tasks
-    assert line.office.worker.in_work == 0
+    assert line.office.state.in_work == 0
 
 
 def test_pipelined_requests_are_answered_in_order(loop: asyncio.AbstractEventLoop) -> None:
@@ -72,7 +72,7 @@ def test_what_waits_has_a_task(loop: asyncio.AbstractEventLoop, kind: str) -> No
     line = served(loop, Route("/", waits if kind == "async" else lambda request: await_(gate())))
     assert feed(line, GET) == b""
     assert set(tasks) == line.office.gateway.tasks
-    assert line.office.worker.in_work == 1
+    assert line.office.state.in_work == 1
     gates[0].set_result("waited")
     line.office.turn()
     line.office.turn()

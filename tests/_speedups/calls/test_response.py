@@ -5,11 +5,12 @@ from typing import Any
 import pytest
 
 from atlas import HTMLResponse, JSONResponse, Response, TextResponse
-from atlas._speedups.calls.response import BaseResponse, ContentType
+from atlas._speedups.calls.response import BaseResponse
+from atlas._speedups.http.response_stream import FieldLine
 
 
-def test_a_content_type_is_encoded_once() -> None:
-    assert ContentType("text/x").pair == (b"content-type", b"text/x")
+def test_a_field_line_is_encoded_once() -> None:
+    assert FieldLine("content-type", "text/x").pair == (b"content-type", b"text/x")
 
 
 def test_it_is_what_it_was_given() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import uvloop
 
-from atlas._speedups.http import awaitables as finished
+from tests.compiled import awaitables as finished
 
 EVENT: dict[str, Any] = {"type": "http.request", "body": b"", "more_body": False}
 

@@ -4,7 +4,7 @@ import string
 
 import pytest
 
-from atlas._speedups.http import characters
+from tests.compiled import heads as characters
 
 EVERY_BYTE = [bytes([number]) for number in range(256)]
 TOKEN = (string.ascii_letters + string.digits + "!#$%&'*+-.^_`|~").encode()

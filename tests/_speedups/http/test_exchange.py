@@ -230,7 +230,7 @@ def test_nothing_may_follow_a_whole_response(line: Line) -> None:
     exchange = line.request()
     start(exchange)
     body(exchange, b"x")
-    for late in (event("body", body=b"y"), event("start", status=200), event("trailers")):
+    for late in (event("body", body=b"y"), event("start", status=200), event("early_hint")):
         with pytest.raises(RuntimeError, match="complete"):
             exchange.send(late)
 
@@ -279,7 +279,7 @@ def test_a_whole_response_is_a_good_end(line: Line) -> None:
 
 
 def test_requests_in_work_are_counted_to_their_end(line: Line) -> None:
-    worker = line.office.worker
+    worker = line.office.state
     exchange = line.request()
     assert (worker.in_work, worker.served) == (1, 1)
     exchange.respond(200, [], b"")

@@ -8,6 +8,7 @@ import pytest
 from atlas.errors import ClientDisconnected
 from tests._speedups.line import GET, AccessLog, Line, Office, body, now, post, start
 
+TRAILERS = b"GET / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\n\r\n"
 HTTP_10 = b"GET / HTTP/1.0\r\n\r\n"
 HEAD = b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -20,10 +21,12 @@ def event(kind: str, **content: Any) -> dict[str, Any]:
 
 
 def test_trailers_follow_a_chunked_body(line: Line) -> None:
-    exchange = line.request()
+    exchange = line.request(TRAILERS)
     start(exchange, trailers=True)
     body(exchange, b"a")
     assert not exchange.complete
+    line.office.turn()
+    assert line.sent.endswith(b"\r\n\r\n1\r\na\r\n0\r\n"), "the body waits for the trailers"
     now(exchange.send(event("trailers", headers=[(b"x-sum", b"1")], more_trailers=True)))
     now(exchange.send(event("trailers", headers=[(b"x-more", b"2")])))
     assert exchange.complete
@@ -31,11 +34,41 @@ def test_trailers_follow_a_chunked_body(line: Line) -> None:
 
 
 def test_a_promised_trailer_may_stay_away(line: Line) -> None:
-    exchange = line.request()
+    exchange = line.request(TRAILERS)
     start(exchange, trailers=True)
     body(exchange)
     assert exchange.finish_application() is False
     assert line.calls == ["close"]
+
+
+@pytest.mark.parametrize("te", [b"trailers", b"gzip;q=0.5, Trailers", b"deflate ,trailers"])
+def test_a_client_says_that_it_takes_trailers(line: Line, te: bytes) -> None:
+    exchange = line.request(b"GET / HTTP/1.1\r\nHost: a\r\nTE: " + te + b"\r\n\r\n")
+    start(exchange, trailers=True)
+    body(exchange, b"a")
+    assert not exchange.complete
+
+
+@pytest.mark.parametrize("te", [b"gzip", b"trailers;q=0.5x", b"", b"x-trailers"])
+@pytest.mark.parametrize("promised", [True, False])
+def test_a_client_that_does_not_take_trailers_gets_none(line: Line, te: bytes, promised: bool) -> None:
+    exchange = line.request(b"GET / HTTP/1.1\r\nHost: a\r\nTE: " + te + b"\r\n\r\n")
+    start(exchange, trailers=promised)
+    body(exchange, b"a")
+    assert exchange.complete, "it waits for trailers that it drops"
+    now(exchange.send(event("trailers", headers=[(b"x-sum", b"1")])))
+    assert line.sent == b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\na"
+
+
+def test_trailers_that_were_not_promised_are_dropped(line: Line) -> None:
+    exchange = line.request(TRAILERS)
+    start(exchange)
+    body(exchange, b"a", more=True)
+    with pytest.raises(RuntimeError, match="after the last http.response.body"):
+        exchange.send(event("trailers", headers=[(b"x-sum", b"1")]))
+    body(exchange, b"b")
+    now(exchange.send(event("trailers", headers=[(b"x-sum", b"1")])))
+    assert line.sent.endswith(b"1\r\nb\r\n0\r\n\r\n")
 
 
 @pytest.mark.parametrize("request_bytes", [HEAD, GET])
@@ -61,7 +94,7 @@ def test_trailers_for_http_10_are_dropped(line: Line, pieces: list[bytes]) -> No
 
 @pytest.mark.parametrize("name", [b"content-length", b"transfer-encoding", b"connection", b"x y"])
 def test_a_trailer_that_frames_is_refused(line: Line, name: bytes) -> None:
-    exchange = line.request()
+    exchange = line.request(TRAILERS)
     start(exchange, trailers=True)
     body(exchange)
     value = {b"content-length": b"1", b"transfer-encoding": b"chunked"}.get(name, b"close")
@@ -72,7 +105,7 @@ def test_a_trailer_that_frames_is_refused(line: Line, name: bytes) -> None:
 
 
 def test_early_hints_leave_ahead_of_the_response(line: Line) -> None:
-    exchange = line.request()
+    exchange = line.request(TRAILERS)
     now(exchange.send(event("early_hint", links=[b"</a.css>; rel=preload", b"</b.js>"])))
     assert line.sent == b"HTTP/1.1 103 Early Hints\r\nlink: </a.css>; rel=preload\r\nlink: </b.js>\r\n\r\n"
     exchange.respond(200, [], b"x")

@@ -16,14 +16,14 @@ def test_what_it_says() -> None:
     )
     assert head.headers == [(b"host", b"a"), (b"x-a", b"1"), (b"x-a", b"2")]
     assert (head.http_version, head.http_10, head.keep_alive) == ("1.1", False, True)
-    assert (head.body_framing, head.content_length, head.expects_continue, head.upgrade) == ("none", 0, False, None)
+    assert (head.has_body, head.content_length, head.expects_continue, head.upgrade) == (False, 0, False, None)
 
 
 def test_a_body_that_is_announced() -> None:
     head = read(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-Continue\r\n\r\n").heads[0]
-    assert (head.body_framing, head.content_length, head.expects_continue) == ("length", 5, True)
+    assert (head.has_body, head.content_length, head.expects_continue) == (True, 5, True)
     head = read(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n").heads[0]
-    assert (head.body_framing, head.content_length, head.expects_continue) == ("chunked", 0, False)
+    assert (head.has_body, head.content_length, head.expects_continue) == (True, -1, False)
 
 
 def test_http_10() -> None:

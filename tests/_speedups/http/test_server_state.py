@@ -7,8 +7,9 @@ from email.utils import formatdate, parsedate_to_datetime
 from typing import Any
 
 import pytest
+from tests.compiled.connections import now as monotonic
 
-from atlas._speedups.http.server_state import ServerState, monotonic
+from atlas._speedups.http.server_state import ServerState
 from tests._speedups.line import GET, TINY, AccessLog, Office, body, hello, start
 
 Open = Callable[..., Office]
@@ -73,7 +74,7 @@ def test_the_state_is_copied_for_each_request(open_office: Open) -> None:
 
 def test_without_lifespan_there_is_no_state(office: Office) -> None:
     assert "state" not in office.connect().request().scope()
-    assert office.worker.state is None
+    assert office.state.state is None
 
 
 def test_an_empty_state_is_a_state(open_office: Open) -> None:
@@ -91,39 +92,44 @@ def test_the_root_path(open_office: Open) -> None:
 def test_connections_are_counted_and_the_first_and_last_are_told_of(open_office: Open) -> None:
     office = open_office(limit_connections=2)
     first = office.connect()
-    assert office.events.told == ["busy"]
+    assert office.events.told == ["on_first_connection"]
     second = office.connect()
-    assert office.events.told == ["busy", "full"]
-    assert (office.worker.open, len(office.worker.connections)) == (2, 2)
+    assert office.events.told == ["on_first_connection", "on_connection_limit"]
+    assert (office.state.connections.open, len(office.state.connections.connections)) == (2, 2)
     first.lose()
-    assert office.events.told == ["busy", "full", "room"]
+    assert office.events.told == ["on_first_connection", "on_connection_limit", "on_connection_room"]
     second.lose()
     office.connect()
-    assert office.events.told == ["busy", "full", "room", "busy"]
+    assert office.events.told == [
+        "on_first_connection",
+        "on_connection_limit",
+        "on_connection_room",
+        "on_first_connection",
+    ]
 
 
 def test_without_a_limit_nothing_is_full(office: Office) -> None:
     lines = [office.connect() for _ in range(3)]
     for line in lines:
         line.lose()
-    assert office.events.told == ["busy"]
+    assert office.events.told == ["on_first_connection"]
 
 
 def test_enough_requests_are_told_of_once(open_office: Open) -> None:
     office = open_office(limit_max_requests=2)
     office.gateway.answer = hello
     line = office.connect()
-    for expected in ([], ["enough"], ["enough"]):
+    for expected in ([], ["on_max_requests"], ["on_max_requests"]):
         line.feed(GET)
-        assert [name for name in office.events.told if name == "enough"] == expected
-    assert office.worker.served == 3
+        assert [name for name in office.events.told if name == "on_max_requests"] == expected
+    assert office.state.served == 3
 
 
 def test_the_limits_are_those_of_the_settings(open_office: Open) -> None:
-    worker = open_office(limit_concurrency=5, limit_max_requests=7, limit_connections=9).worker
-    assert (worker.limit_concurrency, worker.limit_max_requests, worker.limit_connections) == (5, 7, 9)
-    worker = open_office().worker
-    assert (worker.limit_concurrency, worker.limit_max_requests, worker.limit_connections) == (0, 0, 0)
+    worker = open_office(limit_concurrency=5, limit_max_requests=7, limit_connections=9).state
+    assert (worker.limit_concurrency, worker.limit_max_requests, worker.connections.limit) == (5, 7, 9)
+    worker = open_office().state
+    assert (worker.limit_concurrency, worker.limit_max_requests, worker.connections.limit) == (0, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -164,6 +170,27 @@ def test_the_log_is_woken_by_the_first_record_and_flushed_at_256(open_office: Op
     assert log.calls == ["wake", "flush", "wake"]
 
 
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"POST /up HTTP/1.1\r\nHost: a\r\nContent-Length: 21\r\n\r\n", 413),
+        (b"POST /up HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n16\r\n", 413),
+        (b"POST /up HTTP/1.1\r\nHost: a\r\nA: " + b"x" * 100 + b"\r\n\r\n", 431),
+        (b"POST /up HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
+        (b"POST /up HTTP/1.1\r\nHost: a\r\nbad\r\n\r\n", 400),
+        (b"POST /up HTTP/1.1\r\nHost: a\r\nA: \0", 400),
+    ],
+)
+@pytest.mark.parametrize("size", [1, None])
+def test_the_record_of_a_refusal_has_method_and_target(
+    open_office: Open, sent: bytes, status: int, size: int | None
+) -> None:
+    log = AccessLog()
+    line = open_office(access_log=log, limit_request_body=20, limit_request_field=80).connect()
+    line.feed(sent, size)
+    assert [record[1:5] for record in log.records] == [("POST", b"/up", "1.1", status)]
+
+
 def test_a_refusal_has_a_record(open_office: Open) -> None:
     log = AccessLog()
     line = open_office(access_log=log).connect()
@@ -188,7 +215,7 @@ def test_a_connection_that_breaks_does_not_keep_others_from_being_swept(open_off
     lines[1].transport.get_write_buffer_size = broken  # type: ignore[method-assign]
     office.sweep()
     assert [line.calls for line in lines] == [["close"], ["abort"], ["close"]]
-    assert office.events.told.count("mistake") == 1
+    assert office.events.told.count("on_unexpected_error") == 1
 
 
 def test_a_connection_that_breaks_does_not_keep_others_from_being_flushed(office: Office) -> None:
@@ -200,7 +227,7 @@ def test_a_connection_that_breaks_does_not_keep_others_from_being_flushed(office
     office.turn()
     assert [line.sent[-6:] for line in lines] == [b"1\r\nx\r\n", b"", b"1\r\nx\r\n"]
     assert [line.calls for line in lines] == [[], ["abort"], []]
-    assert office.events.told.count("mistake") == 1
+    assert office.events.told.count("on_unexpected_error") == 1
 
 
 # -------------------------------------------------------------------------------------------------------------- the end
@@ -217,9 +244,9 @@ def test_it_lets_go_of_everything_in_the_end(open_office: Open) -> None:
     log = AccessLog()
     office = open_office(access_log=log)
     hello(office.connect().request())
-    office.worker.close()
-    assert (office.worker.gateway, office.worker.events) == (None, None)
-    assert not any(office.worker is owner for owner in gc.get_referrers(log))
+    office.state.close()
+    assert office.state.events is None
+    assert not any(office.state is owner for owner in gc.get_referrers(log))
 
 
 def test_the_clock_is_steady_and_in_seconds() -> None:
@@ -231,6 +258,6 @@ def test_the_clock_is_steady_and_in_seconds() -> None:
 def test_what_it_shows_cannot_be_changed(office: Office) -> None:
     for name in ("open", "in_work", "served", "stopping", "connections", "gateway", "limit_concurrency"):
         with pytest.raises(AttributeError):
-            setattr(office.worker, name, getattr(office.worker, name))
-    assert isinstance(office.worker, ServerState)
-    assert (office.worker.stopping, office.worker.loop) == (False, office.loop)
+            setattr(office.state, name, getattr(office.state, name))
+    assert isinstance(office.state, ServerState)
+    assert (office.state.connections.stopping, office.state.loop) == (False, office.loop)

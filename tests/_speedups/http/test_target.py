@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from atlas._speedups.http import target
 from atlas.errors import ProtocolError
+from tests.compiled import heads as target
 
 # ------------------------------------------------------------------------------------------------------------- hosts
 

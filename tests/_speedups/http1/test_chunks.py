@@ -5,8 +5,8 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.compiled.framing import ChunkScanner
 
-from atlas._speedups.http1.chunks import ChunkScanner
 from atlas.errors import ProtocolError
 
 

@@ -7,9 +7,9 @@ import h11
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.compiled.parsing import Parser
 
-from atlas._speedups.http.limits import Limits
-from atlas._speedups.http1.request_parser import RequestParser
+from atlas._speedups.http.request_head import Limits
 from atlas.errors import ProtocolError
 from tests._speedups.reading import each_byte, read, read_both, refused, request
 
@@ -105,13 +105,13 @@ def test_rubbish_is_refused_with_a_protocol_error_and_nothing_else(data: bytes, 
 
 
 def test_a_head_that_is_not_whole_is_given_again() -> None:
-    reader = RequestParser(Limits())
-    assert reader.read(HEAD) == 0
+    reader = Parser(Limits())
+    assert reader.feed(HEAD) == 0
     assert reader.request is None
-    assert reader.read(HEAD + b"\r\nmore") == len(HEAD) + 2
+    assert reader.feed(HEAD + b"\r\nmore") == len(HEAD) + 2
     assert reader.request is not None
     assert reader.complete
-    assert reader.read(b"more") == 0
+    assert reader.feed(b"more") == 0
 
 
 def test_what_was_given_is_not_changed() -> None:
@@ -389,20 +389,20 @@ def test_an_error_tells_where_it_came_from_and_not_how() -> None:
 @pytest.mark.parametrize("wrong", [None, "GET", bytearray(HEAD)])
 def test_only_bytes_are_read(wrong: object) -> None:
     with pytest.raises(TypeError):
-        RequestParser(Limits()).read(wrong)  # type: ignore[arg-type]
+        Parser(Limits()).feed(wrong)  # type: ignore[arg-type]
 
 
 def test_it_needs_limits() -> None:
     with pytest.raises(TypeError):
-        RequestParser(None)  # type: ignore[arg-type]
+        Parser(None)  # type: ignore[arg-type]
 
 
 def test_reading_keeps_no_reference_to_none() -> None:
     """A buffer export that is filled in wrongly loses one with each read; nothing else would show it."""
-    reader = RequestParser(Limits())
+    reader = Parser(Limits())
     head = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
     before = sys.getrefcount(None)
     for _ in range(2000):
-        assert reader.read(head) == len(head)
+        assert reader.feed(head) == len(head)
         reader.next()
     assert abs(sys.getrefcount(None) - before) < 100

@@ -389,3 +389,40 @@ def test_reading_pauses_while_a_body_waits_for_the_application(line: Line) -> No
     assert line.calls == ["pause_reading"]
     assert len(receive(exchange)["body"]) == 65_536
     assert line.calls == ["pause_reading", "resume_reading"]
+
+
+# ------------------------------------------------------------------------------------------- reading beside a long body
+
+
+@pytest.mark.parametrize("size", [65_536, 200_000])
+def test_reading_goes_on_once_a_long_body_was_received(line: Line, size: int) -> None:
+    exchange = line.request(post(size) + b"x" * 65_536)
+    assert line.calls == ["pause_reading"]
+    taken = len(receive(exchange)["body"])
+    assert line.calls == ["pause_reading", "resume_reading"]
+    line.feed(b"x" * (size - 65_536))
+    while taken < size:
+        taken += len(receive(exchange)["body"])
+    assert line.calls.count("pause_reading") == line.calls.count("resume_reading"), "a client that leaves isn't noticed"
+
+
+def test_bytes_behind_a_request_are_kept_before_the_application_runs(line: Line) -> None:
+    def overwrite(exchange: Exchange) -> None:
+        line.connection.get_buffer(-1)[:2000] = b"!" * 2000
+        hello(exchange)
+
+    line.office.gateway.answer = overwrite
+    line.feed(numbered(10))
+    assert texts(line, 10) == [b"/%d" % number for number in range(10)]
+
+
+def test_what_comes_while_an_application_runs_waits_for_its_turn(line: Line) -> None:
+    def feed_more(exchange: Exchange) -> None:
+        if exchange.head.target == b"/1":
+            line.feed(numbered(30, 3))
+        hello(exchange)
+
+    line.office.gateway.answer = feed_more
+    line.feed(numbered(3))
+    line.office.turn(4)
+    assert texts(line, 33) == [b"/%d" % number for number in range(33)]

@@ -3,7 +3,6 @@
 import pytest
 
 from atlas._speedups.http.exchange import Exchange
-from atlas._speedups.http.incoming import Incoming
 from tests._speedups.line import GET, Line, Office, body, hello, now, post, receive, start
 
 CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -235,10 +234,9 @@ def test_a_request_without_a_body_has_nothing_to_continue(line: Line) -> None:
     assert line.sent == b""
 
 
-def test_it_is_made_of_a_connection_and_a_head(line: Line) -> None:
-    head = line.request(GET).head
-    assert Exchange(line.connection, head).scope()["path"] == "/"
-    for kind in (Incoming, Exchange):
-        for arguments in ((), (None, head), (line.connection, None), (head, line.connection)):
-            with pytest.raises(TypeError):
-                kind(*arguments)  # type: ignore[arg-type]
+def test_an_exchange_is_not_made_of_anything_else(line: Line) -> None:
+    exchange = line.request(GET)
+    gateway = line.office.gateway
+    for arguments in ((), (None,) * 4, (exchange.state, gateway, None, exchange.head), (exchange.head, gateway, 1, 2)):
+        with pytest.raises(TypeError):
+            Exchange(*arguments)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.compiled.heads import log_line as line
 
-from atlas._speedups.http.access_line import line
 from atlas.server.access_formats import formatter
 
 TARGETS = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1).map(str.encode)

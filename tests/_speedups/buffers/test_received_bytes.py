@@ -3,56 +3,55 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from atlas._speedups.buffers.receive_buffer import PendingBytes
+from tests.compiled.byte_buffers import Received
 
 
 def test_it_begins_without_bytes_and_without_memory() -> None:
-    pending = PendingBytes()
+    pending = Received()
     assert (pending.data, pending.capacity) == (b"", 0)
 
 
 def test_what_is_kept_comes_behind_what_was() -> None:
-    pending = PendingBytes()
-    pending.keep(b"one")
-    pending.keep(b"two")
+    pending = Received()
+    pending.append(b"one")
+    pending.append(b"two")
     assert pending.data == b"onetwo"
 
 
 @pytest.mark.parametrize(("size", "capacity"), [(1, 256), (256, 256), (257, 512), (70_000, 131_072)])
 def test_memory_doubles(size: int, capacity: int) -> None:
-    pending = PendingBytes()
-    pending.keep(b"x" * size)
+    pending = Received()
+    pending.append(b"x" * size)
     assert pending.capacity == capacity
     assert pending.data == b"x" * size
 
 
 @pytest.mark.parametrize("taken", [3, 4, 1000])
 def test_when_all_is_taken_the_memory_is_given_back(taken: int) -> None:
-    pending = PendingBytes()
-    pending.keep(b"abc")
-    pending.shift(taken)
+    pending = Received()
+    pending.append(b"abc")
+    pending.consume(taken)
     assert (pending.data, pending.capacity) == (b"", 0)
-    pending.keep(b"again")
+    pending.append(b"again")
     assert pending.data == b"again"
 
 
 def test_dripping_does_not_cost_memory_for_each_drop() -> None:
-    pending = PendingBytes()
+    pending = Received()
     for _ in range(200):
-        pending.keep(b"x")
+        pending.append(b"x")
     assert pending.capacity == 256
 
 
 @given(st.lists(st.one_of(st.binary(max_size=600), st.integers(0, 700)), max_size=20))
 def test_any_order_of_steps_is_what_a_bytearray_would_do(steps: list[bytes | int]) -> None:
-    pending, model = PendingBytes(), bytearray()
+    pending, model = Received(), bytearray()
     for step in steps:
         if isinstance(step, bytes):
-            pending.keep(step)
+            pending.append(step)
             model += step
         else:
-            pending.shift(step)
+            pending.consume(step)
             del model[:step]
         assert pending.data == bytes(model)
         assert pending.capacity >= len(model)
@@ -61,4 +60,4 @@ def test_any_order_of_steps_is_what_a_bytearray_would_do(steps: list[bytes | int
 @pytest.mark.parametrize("wrong", [None, "text"])
 def test_only_bytes_are_kept(wrong: object) -> None:
     with pytest.raises(TypeError):
-        PendingBytes().keep(wrong)  # type: ignore[arg-type]
+        Received().append(wrong)  # type: ignore[arg-type]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from atlas._speedups.http1.connection import Connection
+from atlas._speedups.buffers.connection import Connection
 from atlas.errors import ClientDisconnected
 from tests._speedups.line import GET, TINY, Line, Office, body, hello, post, receive, start
 
@@ -54,7 +54,7 @@ def test_dripping_does_not_extend_the_time_for_a_head(line: Line) -> None:
     first = line.connection
     for piece in (b"Host: a\r\n", b"A: b\r\n"):
         line.feed(piece)
-    first.check_deadline(1e12)
+    first.check_timeout(1e12)
     assert line.answers()[0][0] == 408
 
 
@@ -116,9 +116,9 @@ def test_a_client_that_reads_nothing_is_given_up(open_office: Open) -> None:
 
 def test_a_client_that_does_not_close_after_a_refusal_is_closed(line: Line) -> None:
     line.feed(b"\0")
-    line.connection.check_deadline(0)
+    line.connection.check_timeout(0)
     assert line.calls == ["write_eof"]
-    line.connection.check_deadline(1e12)
+    line.connection.check_timeout(1e12)
     assert line.calls == ["write_eof", "close"]
 
 
@@ -185,8 +185,8 @@ def test_everybody_is_told_of_a_loss(line: Line) -> None:
     line.office.turn(2)
     assert task.result() == {"type": "http.disconnect"}
     assert line.office.gateway.left == [exchange]
-    assert line.office.worker.connections == set()
-    assert line.office.worker.open == 0
+    assert line.office.state.connections.connections == set()
+    assert line.office.state.connections.open == 0
 
 
 def test_a_write_that_fails_ends_the_connection(line: Line) -> None:
@@ -207,7 +207,7 @@ def test_too_many_requests_in_work_are_turned_away(open_office: Open) -> None:
     status, headers, _ = second.answers()[0]
     assert (status, headers[b"retry-after"]) == (503, b"1")
     assert second.calls == []
-    assert (office.worker.in_work, office.worker.served, len(office.gateway.started)) == (1, 1, 1)
+    assert (office.state.in_work, office.state.served, len(office.gateway.started)) == (1, 1, 1)
     assert office.events.refusals[0].flag == "--limit-concurrency"
     hello(exchange)
     hello(second.request())
@@ -218,7 +218,7 @@ def test_a_stop_closes_who_is_idle_and_lets_the_busy_finish(office: Office) -> N
     fresh, idle, busy = office.connect(), office.connect(), office.connect()
     hello(idle.request())
     exchange = busy.request()
-    office.worker.stop()
+    office.state.connections.stop()
     assert (fresh.calls, idle.calls, busy.calls) == (["close"], ["close"], [])
     hello(exchange)
     assert busy.answers()[0][1][b"connection"] == b"close"
@@ -226,17 +226,17 @@ def test_a_stop_closes_who_is_idle_and_lets_the_busy_finish(office: Office) -> N
 
 
 def test_who_comes_during_a_stop_is_closed(office: Office) -> None:
-    office.worker.stop()
+    office.state.connections.stop()
     assert office.connect().calls == ["close"]
 
 
 def test_the_last_to_leave_is_told_of(office: Office) -> None:
     lines = [office.connect(), office.connect()]
-    office.worker.stop()
+    office.state.connections.stop()
     lines[0].lose()
-    assert "drained" not in office.events.told
+    assert "on_last_connection" not in office.events.told
     lines[1].lose()
-    assert office.events.told[-1] == "drained"
+    assert office.events.told[-1] == "on_last_connection"
 
 
 def test_when_the_grace_is_over_applications_are_told(office: Office) -> None:
@@ -246,8 +246,8 @@ def test_when_the_grace_is_over_applications_are_told(office: Office) -> None:
     task = office.loop.create_task(exchange.receive())
     idle.feed(GET[:4])
     office.turn(2)
-    office.worker.stop()
-    office.worker.end_exchanges()
+    office.state.connections.stop()
+    office.state.connections.end()
     office.turn(2)
     assert task.result() == {"type": "http.disconnect"}
     assert (busy.calls, idle.calls) == ([], ["abort"])
@@ -256,7 +256,7 @@ def test_when_the_grace_is_over_applications_are_told(office: Office) -> None:
 def test_in_the_end_all_are_cut(office: Office) -> None:
     lines = [office.connect(), office.connect()]
     lines[0].request()
-    office.worker.cut()
+    office.state.connections.abort()
     assert [line.calls for line in lines] == [["abort"], ["abort"]]
 
 
@@ -265,7 +265,7 @@ def test_in_the_end_all_are_cut(office: Office) -> None:
 
 def test_the_transport_is_set_up(line: Line) -> None:
     assert line.transport.limits == {"high": 0}
-    assert line.connection in line.office.worker.connections
+    assert line.connection in line.office.state.connections.connections
 
 
 def test_tls_is_https_and_keeps_its_own_limits(office: Office) -> None:

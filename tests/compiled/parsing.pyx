@@ -1,0 +1,41 @@
+"""The parser of ``atlas._speedups.http1.request_parser`` with Python arguments and results."""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+
+from atlas._speedups.http.request_head cimport Limits
+from atlas._speedups.http1.request_parser cimport MESSAGE_PARSED, READING_HEAD, RequestParser
+
+
+cdef class Parser:
+    """A request parser.
+
+    :param limits: the limits of a request.
+    """
+
+    cdef RequestParser parser
+
+    def __init__(self, Limits limits not None):
+        self.parser = RequestParser(limits)
+
+    def feed(self, bytes data not None):
+        """Feed ``data``; returns how many bytes belonged to the current message (0: feed them again, with more)."""
+        cdef bytes copy = PyBytes_FromStringAndSize(PyBytes_AS_STRING(data), len(data))
+        return self.parser.feed(PyBytes_AS_STRING(copy), len(copy))
+
+    def next(self):
+        """Begin with the next message."""
+        self.parser.reset()
+
+    def take_body(self):
+        """The body pieces parsed so far, joined."""
+        return b"".join(self.parser.take_pieces() or ())
+
+    @property
+    def request(self):
+        """The current message's RequestHead, or None while it isn't whole."""
+        return self.parser.head if self.parser.state != READING_HEAD else None
+
+    @property
+    def complete(self):
+        """Has the current message been parsed to its end?"""
+        return self.parser.state == MESSAGE_PARSED
