@@ -28,11 +28,11 @@ class Events:
         """The first connection is open."""
         self.on_connection_limit: Callable[[], None] = nothing
         """As many connections are open as may be."""
-        self.on_connection_room: Callable[[], None] = nothing
+        self.on_below_connection_limit: Callable[[], None] = nothing
         """One less is."""
         self.on_max_requests: Callable[[], None] = nothing
         """As many requests were begun as ``--limit-max-requests`` allows."""
-        self.on_last_connection: Callable[[], None] = nothing
+        self.on_all_connections_closed: Callable[[], None] = nothing
         """During a stop: the last connection is closed."""
         self._told: dict[str, float] = {}
 
@@ -40,7 +40,7 @@ class Events:
         """Something went wrong that should not have, and was survived."""
         _logger.error("%s", text, exc_info=error)
 
-    def on_refusal(self, error: ProtocolError, client: Any) -> None:
+    def on_request_refused(self, error: ProtocolError, client: Any) -> None:
         """A request was turned away: say so, at most once a minute for the same reason.
 
         A limit is worth a warning that names its flag; nonsense from the wire is not, for the internet is full of it.

@@ -151,8 +151,8 @@ class Server:
         acceptor = Acceptor(self.sockets, partial(Connection, connections, new_protocol), settings.backlog)
         drained = asyncio.Event()
         events.on_first_connection = sweeper.wake
-        events.on_connection_limit, events.on_connection_room = acceptor.pause, acceptor.resume
-        events.on_max_requests, events.on_last_connection = self.stop, drained.set
+        events.on_connection_limit, events.on_below_connection_limit = acceptor.pause, acceptor.resume
+        events.on_max_requests, events.on_all_connections_closed = self.stop, drained.set
         try:
             await acceptor.open()
             self._announce()

@@ -36,7 +36,7 @@ cdef class ConnectionSet:
 
     :param loop: the asyncio event loop that everything runs on.
     :param events: an object with the methods ``on_first_connection()``, ``on_connection_limit()`` (``limit`` are open),
-        ``on_connection_room()`` (one less is), ``on_last_connection()`` (the last one closed, while stopping) and
+        ``on_below_connection_limit()`` (one less is), ``on_all_connections_closed()`` (the last one closed, while stopping) and
         ``on_unexpected_error(text, exception)``.
     :param limit: how many connections may be open; 0 for no limit.
     :param write_timeout: seconds without progress after which a connection is aborted whose peer reads nothing.
@@ -137,9 +137,9 @@ cdef class ConnectionSet:
         """A connection is closed."""
         self.open -= 1
         if self.open == self.limit - 1:
-            self.events.on_connection_room()
+            self.events.on_below_connection_limit()
         if self.open == 0 and self.stopping:
-            self.events.on_last_connection()
+            self.events.on_all_connections_closed()
         return 0
 
 

@@ -40,7 +40,7 @@ cdef class ServerState:
 
     :param loop: the asyncio event loop that everything runs on.
     :param settings: an object with the fields of :class:`atlas.server.settings.Settings`.
-    :param events: an object with the methods of :class:`ConnectionSet`'s, ``on_refusal(error, client)`` (a request was
+    :param events: an object with the methods of :class:`ConnectionSet`'s, ``on_request_refused(error, client)`` (a request was
         refused with a :class:`ProtocolError`) and ``on_max_requests()`` (``limit_max_requests`` have been begun).
     :param limit_connections: how many connections may be open; 0 for no limit.
     :param access_log: an :class:`atlas.server.access_log.AccessLog`, or None.

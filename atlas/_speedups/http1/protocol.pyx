@@ -282,7 +282,7 @@ cdef class Http1Protocol(Http1Control):
         if in_work < self.server_state.limit_concurrency:
             return False
         error = ProtocolError(503, f"{in_work} requests in work", "--limit-concurrency")
-        self.server_state.events.on_refusal(error, self.connection.client)
+        self.server_state.events.on_request_refused(error, self.connection.client)
         headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"retry-after", b"1")]
         self.exchange.respond(503, headers, b"Service Unavailable\n")
         return True
@@ -380,7 +380,7 @@ cdef class Http1Protocol(Http1Control):
         cdef Exchange exchange = self.exchange
         cdef tuple line = ("-", b"-")
         cdef Py_ssize_t size
-        self.server_state.events.on_refusal(error, self.connection.client)
+        self.server_state.events.on_request_refused(error, self.connection.client)
         if exchange is not None:
             line = (exchange.head.method, exchange.head.target)
             if exchange.response_state == HEAD_HELD:

@@ -97,13 +97,13 @@ def test_connections_are_counted_and_the_first_and_last_are_told_of(open_office:
     assert office.events.told == ["on_first_connection", "on_connection_limit"]
     assert (office.state.connections.open, len(office.state.connections.connections)) == (2, 2)
     first.lose()
-    assert office.events.told == ["on_first_connection", "on_connection_limit", "on_connection_room"]
+    assert office.events.told == ["on_first_connection", "on_connection_limit", "on_below_connection_limit"]
     second.lose()
     office.connect()
     assert office.events.told == [
         "on_first_connection",
         "on_connection_limit",
-        "on_connection_room",
+        "on_below_connection_limit",
         "on_first_connection",
     ]
 
