@@ -1,8 +1,8 @@
 """How the compiled half of Atlas is built; everything else stands in pyproject.toml.
 
-Every ``.pyx`` below ``atlas/_speedups`` becomes an extension, so a new module needs no change here. Two switches, both environment
-variables: ``ATLAS_DEBUG_BUILD=1`` keeps every check that the release build leaves out, and ``ATLAS_SKIP_BUILD=1``
-leaves the extensions to an earlier ``build_ext --inplace`` (the Makefile's editable install).
+Every ``.pyx`` below ``atlas/_speedups`` becomes an extension, so a new module needs no change here. Two switches, both
+environment variables: ``ATLAS_DEBUG_BUILD=1`` keeps every check that the release build leaves out, and
+``ATLAS_SKIP_BUILD=1`` leaves the extensions to an earlier ``build_ext --inplace`` (the Makefile's editable install).
 """
 
 import os

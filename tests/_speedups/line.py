@@ -141,7 +141,7 @@ class Events:
         self.told: list[str] = []
         self.refusals: list[Any] = []
 
-    def refused(self, error: Any, client: Any) -> None:
+    def on_request_refused(self, error: Any, client: Any) -> None:
         self.refusals.append(error)
 
     def __getattr__(self, name: str) -> Any:

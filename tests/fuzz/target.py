@@ -17,7 +17,7 @@ from atlas._speedups.http.server_state import ServerState
 from atlas._speedups.http1.connection import Connection
 from atlas.errors import ClientDisconnected
 from atlas.gateway.asgi import ASGIGateway
-from atlas.server.events import Events
+from atlas.server.server_events import Events
 
 from .transport import FakeTransport
 

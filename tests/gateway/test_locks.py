@@ -11,7 +11,7 @@ import pytest
 
 from atlas.gateway.greenlets import Greenlets, await_, in_greenlet
 from atlas.gateway.locks import Lock
-from atlas.gateway.threads import Threads, in_thread
+from atlas.gateway.threads import ThreadPool, in_thread
 
 PATIENCE = 10.0
 
@@ -41,7 +41,7 @@ class Ways:
     """The same visit in each way: take the lock, wait inside for a turn of the loop, leave."""
 
     def __init__(self, lock: Lock, witness: Witness) -> None:
-        self.lock, self.witness, self.threads = lock, witness, Threads()
+        self.lock, self.witness, self.threads = lock, witness, ThreadPool()
 
     def _plain(self, who: Any) -> None:
         with self.lock:
@@ -343,7 +343,7 @@ def test_a_controller_in_a_thread_waits_without_keeping_its_place() -> None:
     """One place, and the lock is held by one that needs it to go on."""
 
     async def go() -> list[str]:
-        lock, seen, pool = Lock(), [], Threads(most=1)
+        lock, seen, pool = Lock(), [], ThreadPool(most=1)
 
         def visit(name: str) -> None:
             with lock:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from atlas.server.access_formats import Record
-from atlas.server.access_log import AccessLog, wanted
+from atlas.server.access_log import AccessLog, is_enabled
 from atlas.server.settings import Settings
 
 LINE = 'INFO:     10.0.0.1:5 - "GET /{} HTTP/1.1" 200 OK\n'
@@ -226,4 +226,4 @@ def test_the_format_of_the_settings(loop: Any) -> None:
     ],
 )
 def test_wanted(settings: Settings, there: bool) -> None:
-    assert wanted(settings) is there
+    assert is_enabled(settings) is there

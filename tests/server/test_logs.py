@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from atlas.server.logs import TRACE, LevelFormatter, colours_for, configure, level_number
+from atlas.server.logs import TRACE, LevelFormatter, configure, level_number, should_use_colors
 from atlas.server.settings import LOG_LEVELS, Settings
 
 
@@ -30,7 +30,7 @@ def test_the_look() -> None:
     assert line(logging.INFO, "started") == "INFO:     started"
     assert line(logging.CRITICAL, "gone") == "CRITICAL: gone"
     assert line(TRACE, "bytes") == "TRACE:    bytes"
-    assert line(logging.INFO, "started", colours=True) == "\033[32mINFO\033[0m:     started"
+    assert line(logging.INFO, "started", use_colors=True) == "\033[32mINFO\033[0m:     started"
 
 
 def test_a_control_character_is_shown_and_a_second_line_is_indented() -> None:
@@ -97,4 +97,4 @@ def test_colours(
         monkeypatch.delenv(name, raising=False)
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
-    assert colours_for(stream, wanted) is colours
+    assert should_use_colors(stream, wanted) is colours

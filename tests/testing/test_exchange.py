@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from atlas.errors import ClientDisconnected
-from atlas.testing.exchange import ApplicationRaised, Exchange
+from atlas.testing.exchange import ApplicationError, Exchange
 
 START = {"type": "http.response.start", "status": 200, "headers": []}
 App = Callable[[Any, Any, Any], Coroutine[Any, Any, None]]
@@ -27,7 +27,7 @@ async def whole(app: App, sent: Any = b"", method: str = "GET", raising: bool = 
     exchange = Exchange({"method": method, "path": "/"}, sent, raising=raising)
     await exchange.open(app)
     pieces = []
-    while (piece := await exchange.next_piece()) is not None:
+    while (piece := await exchange.next_chunk()) is not None:
         pieces.append(piece)
     await exchange.close()
     return exchange.status, b"".join(pieces)
@@ -101,7 +101,7 @@ def test_a_request_body(sent: Any, events: Any) -> None:
     ],
 )
 def test_an_application_is_held_to_the_specification(events: list[dict[str, Any]], error: str) -> None:
-    with pytest.raises((RuntimeError, ApplicationRaised), match=error):
+    with pytest.raises((RuntimeError, ApplicationError), match=error):
         asyncio.run(whole(sends(*events)))
 
 
@@ -123,7 +123,7 @@ async def fails_afterwards(scope: Any, receive: Any, send: Any) -> None:
 
 @pytest.mark.parametrize("app", [fails, fails_late, fails_afterwards])
 def test_what_it_raises_is_carried_out(app: App) -> None:
-    with pytest.raises(ApplicationRaised) as caught:
+    with pytest.raises(ApplicationError) as caught:
         asyncio.run(whole(app))
     assert isinstance(caught.value.error, ValueError)
     assert caught.value.trace is not None
@@ -149,9 +149,9 @@ def test_no_further_ahead_than_one_piece() -> None:
     async def go() -> None:
         exchange = Exchange({"method": "GET", "path": "/"}, b"", raising=True)
         await exchange.open(app)
-        assert await exchange.next_piece() == b"x"
+        assert await exchange.next_chunk() == b"x"
         assert sent == [0]
-        assert await exchange.next_piece() == b"x"
+        assert await exchange.next_chunk() == b"x"
         assert sent == [0, 1]
         await exchange.close()
 
@@ -177,7 +177,7 @@ def test_a_client_that_leaves_is_noticed_by_send_and_by_receive() -> None:
         exchange.disconnect()
         with pytest.raises(ClientDisconnected):
             while True:
-                await exchange.next_piece()
+                await exchange.next_chunk()
 
     asyncio.run(go())
     assert noticed == ["ClientDisconnected", "http.disconnect"]
@@ -212,5 +212,5 @@ def test_a_body_of_the_test_that_fails() -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
 
-    with pytest.raises(ApplicationRaised, match="in the test"):
+    with pytest.raises(ApplicationError, match="in the test"):
         asyncio.run(whole(app, broken()))

@@ -2,8 +2,8 @@ import gzip
 
 import pytest
 
-from atlas.testing.addresses import URL
 from atlas.testing.response import HTTPStatusError, Response, ResponseHeaders, SentRequest, StreamedResponse
+from atlas.testing.urls import URL
 
 REQUEST = SentRequest("GET", URL("http://site.test/x"), ResponseHeaders(), b"q")
 

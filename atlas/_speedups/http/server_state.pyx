@@ -179,7 +179,7 @@ cdef class ServerState:
 
     def broken(self, connection, error):
         """One connection's mishap is not to keep the others from their turn: tell of it, and give that one up."""
-        self.events.mistake("a connection broke", error)
+        self.events.on_unexpected_error("a connection broke", error)
         connection.abort()
 
     def close(self):
@@ -201,18 +201,18 @@ cdef class ServerState:
         """A connection was accepted."""
         self.open += 1
         if self.open == 1:
-            self.events.busy()
+            self.events.on_first_connection()
         if self.open == self.limit_connections:
-            self.events.full()
+            self.events.on_connection_limit()
         return 0
 
     cdef int closed(self) except -1:
         """A connection is gone."""
         self.open -= 1
         if self.open == self.limit_connections - 1:
-            self.events.room()
+            self.events.on_below_connection_limit()
         if self.open == 0 and self.stopping:
-            self.events.drained()
+            self.events.on_all_connections_closed()
         return 0
 
     cdef double now(self) noexcept:
@@ -272,7 +272,7 @@ cdef class ServerState:
         self.served += 1
         self.in_work += 1
         if self.served == self.limit_max_requests:
-            self.events.enough()
+            self.events.on_max_requests()
         return 0
 
     cdef int log_access(self, object record) except -1:
@@ -287,7 +287,7 @@ cdef class ServerState:
                 self.access_log.flush()
         except Exception as error:
             self.access_records.clear()
-            self.events.mistake("the access log could not be written", error)
+            self.events.on_unexpected_error("the access log could not be written", error)
         return 0
 
     cdef int log_refusal(self, object client, int status, Py_ssize_t size) except -1:

@@ -177,7 +177,7 @@ cdef class Conversation(Carrier):
         """--limit-concurrency: too many requests are in work for another one?"""
         if self.worker.in_work < self.worker.limit_concurrency:
             return False
-        self.worker.events.refused(
+        self.worker.events.on_request_refused(
             ProtocolError(503, f"{self.worker.in_work} requests in work", "--limit-concurrency"), self.client
         )
         headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"retry-after", b"1")]
@@ -293,7 +293,7 @@ cdef class Conversation(Carrier):
         """The one door for a peer's mistakes: answer, if an answer can still be told from a response, and close."""
         cdef Exchange exchange = self.exchange
         cdef Py_ssize_t size
-        self.worker.events.refused(error, self.client)
+        self.worker.events.on_request_refused(error, self.client)
         if self.reader is not None:
             self.reader.state = READING_HEAD  # it broke off, wherever it stood: not for the pool
         if exchange is not None:

@@ -91,31 +91,36 @@ def test_the_root_path(open_office: Open) -> None:
 def test_connections_are_counted_and_the_first_and_last_are_told_of(open_office: Open) -> None:
     office = open_office(limit_connections=2)
     first = office.connect()
-    assert office.events.told == ["busy"]
+    assert office.events.told == ["on_first_connection"]
     second = office.connect()
-    assert office.events.told == ["busy", "full"]
+    assert office.events.told == ["on_first_connection", "on_connection_limit"]
     assert (office.worker.open, len(office.worker.connections)) == (2, 2)
     first.lose()
-    assert office.events.told == ["busy", "full", "room"]
+    assert office.events.told == ["on_first_connection", "on_connection_limit", "on_below_connection_limit"]
     second.lose()
     office.connect()
-    assert office.events.told == ["busy", "full", "room", "busy"]
+    assert office.events.told == [
+        "on_first_connection",
+        "on_connection_limit",
+        "on_below_connection_limit",
+        "on_first_connection",
+    ]
 
 
 def test_without_a_limit_nothing_is_full(office: Office) -> None:
     lines = [office.connect() for _ in range(3)]
     for line in lines:
         line.lose()
-    assert office.events.told == ["busy"]
+    assert office.events.told == ["on_first_connection"]
 
 
 def test_enough_requests_are_told_of_once(open_office: Open) -> None:
     office = open_office(limit_max_requests=2)
     office.gateway.answer = hello
     line = office.connect()
-    for expected in ([], ["enough"], ["enough"]):
+    for expected in ([], ["on_max_requests"], ["on_max_requests"]):
         line.feed(GET)
-        assert [name for name in office.events.told if name == "enough"] == expected
+        assert [name for name in office.events.told if name == "on_max_requests"] == expected
     assert office.worker.served == 3
 
 
@@ -188,7 +193,7 @@ def test_a_connection_that_breaks_does_not_keep_others_from_being_swept(open_off
     lines[1].transport.get_write_buffer_size = broken  # type: ignore[method-assign]
     office.sweep()
     assert [line.calls for line in lines] == [["close"], ["abort"], ["close"]]
-    assert office.events.told.count("mistake") == 1
+    assert office.events.told.count("on_unexpected_error") == 1
 
 
 def test_a_connection_that_breaks_does_not_keep_others_from_being_flushed(office: Office) -> None:
@@ -200,7 +205,7 @@ def test_a_connection_that_breaks_does_not_keep_others_from_being_flushed(office
     office.turn()
     assert [line.sent[-6:] for line in lines] == [b"1\r\nx\r\n", b"", b"1\r\nx\r\n"]
     assert [line.calls for line in lines] == [[], ["abort"], []]
-    assert office.events.told.count("mistake") == 1
+    assert office.events.told.count("on_unexpected_error") == 1
 
 
 # -------------------------------------------------------------------------------------------------------------- the end

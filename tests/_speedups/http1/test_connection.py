@@ -234,9 +234,9 @@ def test_the_last_to_leave_is_told_of(office: Office) -> None:
     lines = [office.connect(), office.connect()]
     office.worker.stop()
     lines[0].lose()
-    assert "drained" not in office.events.told
+    assert "on_all_connections_closed" not in office.events.told
     lines[1].lose()
-    assert office.events.told[-1] == "drained"
+    assert office.events.told[-1] == "on_all_connections_closed"
 
 
 def test_when_the_grace_is_over_applications_are_told(office: Office) -> None:

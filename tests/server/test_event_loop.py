@@ -1,4 +1,4 @@
-"""Loops: the one that was asked for, and an end to it in spite of what the application leaves behind."""
+"""The event loop of a server: which one it is, and how it ends in spite of tasks and threads that do not."""
 
 import asyncio
 import logging
@@ -9,21 +9,21 @@ import pytest
 import uvloop
 
 from atlas.errors import StartupError
-from atlas.server.loops import factory, run_to_end
+from atlas.server.event_loop import loop_factory, run_main
 
 
 @pytest.mark.parametrize(("name", "is_uvloop"), [("auto", True), ("uvloop", True), ("asyncio", False)])
 def test_the_loop_that_was_asked_for(name: str, is_uvloop: bool) -> None:
-    loop = factory(name)()
+    loop = loop_factory(name)()
     loop.close()
     assert isinstance(loop, uvloop.Loop) is is_uvloop
 
 
 def test_without_uvloop(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "uvloop", None)
-    assert factory("auto") is asyncio.new_event_loop
+    assert loop_factory("auto") is asyncio.new_event_loop
     with pytest.raises(StartupError, match="^--loop uvloop: uvloop is not installed"):
-        factory("uvloop")
+        loop_factory("uvloop")
 
 
 @pytest.mark.parametrize("name", ["asyncio", "uvloop"])
@@ -34,9 +34,9 @@ def test_the_result_and_the_error_come_through(name: str) -> None:
     async def fail() -> None:
         raise KeyError("why")
 
-    assert run_to_end(answer(), factory(name)) == 42
+    assert run_main(answer(), loop_factory(name)) == 42
     with pytest.raises(KeyError, match="why"):
-        run_to_end(fail(), factory(name))
+        run_main(fail(), loop_factory(name))
 
 
 @pytest.mark.parametrize("name", ["asyncio", "uvloop"])
@@ -54,7 +54,7 @@ def test_a_task_left_behind_is_cancelled(name: str) -> None:
         await asyncio.sleep(0)
         return task
 
-    assert run_to_end(main(), factory(name)).cancelled()
+    assert run_main(main(), loop_factory(name)).cancelled()
     assert ended == [True]
 
 
@@ -72,15 +72,15 @@ def test_a_thread_that_never_returns_is_not_waited_for() -> None:
         loop.run_in_executor(None, block)
         await running.wait()
 
-    run_to_end(main(), factory("asyncio"))
+    run_main(main(), loop_factory("asyncio"))
     assert not release.is_set()
     release.set()
 
 
-def test_a_task_that_takes_no_notice_is_named_and_left(
+def test_a_task_that_ignores_its_cancellation_is_logged(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("atlas.server.loops._LEFTOVERS", 0.05)
+    monkeypatch.setattr("atlas.server.event_loop._CANCEL_TIMEOUT", 0.05)
     tasks = []  # kept, for asyncio complains about a pending task that is lost
 
     async def stubborn() -> None:
@@ -95,6 +95,6 @@ def test_a_task_that_takes_no_notice_is_named_and_left(
         await asyncio.sleep(0)
 
     with caplog.at_level(logging.WARNING, "atlas.server"):
-        run_to_end(main(), factory("asyncio"))
-    assert "1 tasks of the application took no notice of being cancelled" in caplog.text
+        run_main(main(), loop_factory("asyncio"))
+    assert "1 tasks of the application ignored their cancellation" in caplog.text
     assert not tasks[0].done()

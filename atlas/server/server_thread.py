@@ -10,31 +10,35 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from atlas.server.loops import run_to_end
+from atlas.server.event_loop import run_main
 
 if TYPE_CHECKING:
     from atlas.server.server import Server
 
 __all__ = ["ServerThread"]
 
-_PATIENCE = 15.0  # seconds beyond the grace that a thread has to end, before it counts as stuck
+_JOIN_TIMEOUT = 15.0  # seconds beyond the graceful timeout after which the thread counts as blocked
 
 
 class ServerThread:
-    """Runs a server's ``serve()`` in a thread; see :meth:`atlas.Server.in_thread`."""
+    """Runs the ``serve()`` of a server in a thread; see :meth:`atlas.Server.run_in_thread`.
 
-    def __init__(self, server: Server, make_loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    :param server: the server, not yet started.
+    :param loop_factory: makes the event loop of the thread.
+    """
+
+    def __init__(self, server: Server, loop_factory: Callable[[], asyncio.AbstractEventLoop]) -> None:
         self._server = server
-        self._make_loop = make_loop
+        self._loop_factory = loop_factory
         self._thread = threading.Thread(target=self._run, name="atlas server", daemon=True)
-        self._up_or_failed = threading.Event()
+        self._started_or_failed = threading.Event()
         self._error: BaseException | None = None
 
     def __enter__(self) -> Server:
         self._thread.start()
         try:
-            self._up_or_failed.wait()
-        except BaseException:  # Ctrl+C while it starts
+            self._started_or_failed.wait()
+        except BaseException:  # Ctrl+C during the startup
             self._server.stop()
             raise
         if self._error is not None:
@@ -46,33 +50,33 @@ class ServerThread:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._server.stop()
-        self._thread.join(self._server.grace + _PATIENCE)
+        self._thread.join(self._server.graceful_timeout + _JOIN_TIMEOUT)
         if self._thread.is_alive():
-            self._free_the_port()
-            raise RuntimeError("the server's thread is stuck in a blocking call of the application; it is left behind")
+            self._close_sockets()
+            raise RuntimeError("the server thread did not end: a call of the application blocks it")
         if self._error is not None and error is None:
             raise self._error
 
     def _run(self) -> None:
         try:
-            run_to_end(self._main(), self._make_loop)
+            run_main(self._main(), self._loop_factory)
         except BaseException as error:
             self._error = error
         finally:
-            self._up_or_failed.set()
+            self._started_or_failed.set()
 
     async def _main(self) -> None:
-        telling = asyncio.create_task(self._tell())
+        notification = asyncio.create_task(self._notify_started())
         try:
             await self._server.serve()
         finally:
-            telling.cancel()
+            notification.cancel()
 
-    async def _tell(self) -> None:
+    async def _notify_started(self) -> None:
         await self._server.wait_started()
-        self._up_or_failed.set()
+        self._started_or_failed.set()
 
-    def _free_the_port(self) -> None:
+    def _close_sockets(self) -> None:
         for sock in self._server.sockets:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)  # ends listening for every duplicate of it

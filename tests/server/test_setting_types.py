@@ -5,7 +5,18 @@ from typing import Any
 
 import pytest
 
-from atlas.server.kinds import AccessFormat, Choice, Headers, Kind, Path, Seconds, Size, Switch, Text, Whole
+from atlas.server.setting_types import (
+    AccessLogFormat,
+    Boolean,
+    ByteSize,
+    Choice,
+    Headers,
+    Integer,
+    Path,
+    Seconds,
+    SettingType,
+    Text,
+)
 
 
 @pytest.mark.parametrize(
@@ -16,19 +27,19 @@ from atlas.server.kinds import AccessFormat, Choice, Headers, Kind, Path, Second
         (Text("/"), "/api", "/api"),
         (Path(), PurePosixPath("a/b"), "a/b"),
         (Choice(("auto", "off")), "OFF", "off"),
-        (Switch(), True, True),
-        (Whole(0, 10), 10, 10),
-        (Size(), 0, 0),
+        (Boolean(), True, True),
+        (Integer(0, 10), 10, 10),
+        (ByteSize(), 0, 0),
         (Seconds(), 1, 1.0),
-        (Seconds(zero=True), 0, 0.0),
+        (Seconds(allow_zero=True), 0, 0.0),
         (Headers(), {"X-A": "1"}, (("X-A", "1"),)),
         (Headers(), [("X-A", " 1 "), "X-B: 2: 3"], (("X-A", "1"), ("X-B", "2: 3"))),
         (Headers(), "X-A:", (("X-A", ""),)),
-        (AccessFormat(), "json", "json"),
-        (AccessFormat(), "%(h)s", "%(h)s"),
+        (AccessLogFormat(), "json", "json"),
+        (AccessLogFormat(), "%(h)s", "%(h)s"),
     ],
 )
-def test_takes(kind: Kind, value: Any, held: Any) -> None:
+def test_takes(kind: SettingType, value: Any, held: Any) -> None:
     assert kind.check(value) == held
     assert type(kind.check(value)) is type(held)
 
@@ -36,20 +47,20 @@ def test_takes(kind: Kind, value: Any, held: Any) -> None:
 @pytest.mark.parametrize(
     ("kind", "text", "held"),
     [
-        (Switch(), "Yes", True),
-        (Switch(), "0", False),
-        (Whole(), "42", 42),
-        (Size(), "512", 512),
-        (Size(), "64K", 65536),
-        (Size(), "8 KiB", 8192),
-        (Size(), "100mb", 104857600),
-        (Size(), "1G", 1024**3),
+        (Boolean(), "Yes", True),
+        (Boolean(), "0", False),
+        (Integer(), "42", 42),
+        (ByteSize(), "512", 512),
+        (ByteSize(), "64K", 65536),
+        (ByteSize(), "8 KiB", 8192),
+        (ByteSize(), "100mb", 104857600),
+        (ByteSize(), "1G", 1024**3),
         (Seconds(), "2.5", 2.5),
         (Headers(), "X-A: 1\nX-B: 2\n", (("X-A", "1"), ("X-B", "2"))),
         (Headers(), "", ()),
     ],
 )
-def test_reads_text(kind: Kind, text: str, held: Any) -> None:
+def test_reads_text(kind: SettingType, text: str, held: Any) -> None:
     assert kind.parse(text) == held
 
 
@@ -60,20 +71,20 @@ def test_reads_text(kind: Kind, text: str, held: Any) -> None:
         (Path(), b"bytes"),
         (Path(), None),
         (Choice(("auto",)), None),
-        (Switch(), 1),
-        (Switch(), "true"),
-        (Whole(), True),
-        (Whole(), "8000"),
-        (Whole(), 1.0),
+        (Boolean(), 1),
+        (Boolean(), "true"),
+        (Integer(), True),
+        (Integer(), "8000"),
+        (Integer(), 1.0),
         (Seconds(), False),
         (Seconds(), "1"),
         (Headers(), 1),
         (Headers(), [("X-A", 1)]),
         (Headers(), [b"X-A: 1"]),
-        (AccessFormat(), 1),
+        (AccessLogFormat(), 1),
     ],
 )
-def test_refuses_a_wrong_type(kind: Kind, value: Any) -> None:
+def test_refuses_a_wrong_type(kind: SettingType, value: Any) -> None:
     with pytest.raises(TypeError, match="^expected .*, got "):
         kind.check(value)
 
@@ -83,20 +94,20 @@ def test_refuses_a_wrong_type(kind: Kind, value: Any) -> None:
     [
         (Text("/"), "api"),
         (Path(), "a\0b"),
-        (Whole(1), 0),
-        (Whole(0, 65535), 65536),
+        (Integer(1), 0),
+        (Integer(0, 65535), 65536),
         (Seconds(), 0),
-        (Seconds(zero=True), -1),
+        (Seconds(allow_zero=True), -1),
         (Seconds(), float("nan")),
         (Seconds(), float("inf")),
         (Headers(), ["no colon"]),
         (Headers(), [("X A", "1")]),
         (Headers(), [("X-A", "1\r\nX-B: 2")]),
         (Headers(), [("X-A", "\u20ac")]),
-        (AccessFormat(), "%(z)s"),
+        (AccessLogFormat(), "%(z)s"),
     ],
 )
-def test_refuses_a_wrong_value(kind: Kind, value: Any) -> None:
+def test_refuses_a_wrong_value(kind: SettingType, value: Any) -> None:
     with pytest.raises(ValueError, match="^expected .*, got "):
         kind.check(value)
 
@@ -104,16 +115,16 @@ def test_refuses_a_wrong_value(kind: Kind, value: Any) -> None:
 @pytest.mark.parametrize(
     ("kind", "text"),
     [
-        (Switch(), "maybe"),
-        (Whole(), "12x"),
-        (Whole(), ""),
-        (Size(), "64X"),
-        (Size(), "-1"),
-        (Size(), "1.5K"),
+        (Boolean(), "maybe"),
+        (Integer(), "12x"),
+        (Integer(), ""),
+        (ByteSize(), "64X"),
+        (ByteSize(), "-1"),
+        (ByteSize(), "1.5K"),
         (Seconds(), "soon"),
     ],
 )
-def test_refuses_text(kind: Kind, text: str) -> None:
+def test_refuses_text(kind: SettingType, text: str) -> None:
     with pytest.raises(ValueError, match="^expected .*, got "):
         kind.parse(text)
 

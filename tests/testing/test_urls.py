@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from atlas.testing.addresses import URL, absolute
+from atlas.testing.urls import URL, build_url
 
 ORIGIN = URL("http://site.test")
 
@@ -25,11 +25,11 @@ ORIGIN = URL("http://site.test")
     ],
 )
 def test_absolute(address: str, params: Any, whole: str) -> None:
-    assert absolute(address, ORIGIN, params) == whole
+    assert build_url(address, ORIGIN, params) == whole
 
 
 def test_the_parts_of_an_address() -> None:
-    url = absolute("https://site.test:8443/a%20b?c=d#e", ORIGIN)
+    url = build_url("https://site.test:8443/a%20b?c=d#e", ORIGIN)
     assert (url.scheme, url.host, url.port, url.netloc) == ("https", "site.test", 8443, "site.test:8443")
     assert (url.path, url.raw_path, url.query, url.fragment) == ("/a b", b"/a%20b", b"c=d", "e")
 
@@ -42,8 +42,8 @@ def test_a_port_that_goes_without_saying_is_not_said(url: str, netloc: str) -> N
 
 
 def test_a_reference_is_followed() -> None:
-    assert URL("http://site.test/a/b").follow("../c?d") == "http://site.test/c?d"
-    assert URL("http://site.test/a").follow("https://other.test") == "https://other.test/"
+    assert URL("http://site.test/a/b").resolve("../c?d") == "http://site.test/c?d"
+    assert URL("http://site.test/a").resolve("https://other.test") == "https://other.test/"
 
 
 def test_origins() -> None:

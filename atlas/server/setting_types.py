@@ -1,6 +1,6 @@
-"""What a setting may hold: one class per kind of value, with its check for Python values and its reading of text.
+"""The types of settings: how a value is checked, and how it is parsed from text.
 
-``check`` takes what Python or TOML hands over, ``parse`` the text of a flag or an environment variable. Both return the
+``check`` takes a value from Python or TOML, ``parse`` the text of a flag or an environment variable. Both return the
 value, or raise :class:`TypeError` or :class:`ValueError` with "expected ..., got ..."; the caller names the setting.
 """
 
@@ -13,7 +13,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-__all__ = ["AccessFormat", "Choice", "Headers", "Kind", "Path", "Seconds", "Size", "Switch", "Text", "Whole"]
+__all__ = [
+    "AccessLogFormat",
+    "Boolean",
+    "ByteSize",
+    "Choice",
+    "Headers",
+    "Integer",
+    "Path",
+    "Seconds",
+    "SettingType",
+    "Text",
+]
 
 _UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 _SIZE = re.compile(r"(\d+) ?([kmg]?)(?:i?b)?", re.IGNORECASE | re.ASCII)
@@ -24,19 +35,30 @@ _FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")  # RFC 9110, section 5.5, 
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """One kind of value. ``metavar`` stands for it on the help page, ``expected`` in an error."""
+class SettingType:
+    """The type of a setting."""
 
     metavar: ClassVar[str] = "TEXT"
+    """The placeholder for a value in the help of the command line."""
 
     @property
     def expected(self) -> str:
+        """The description of a valid value, for error messages."""
         return "text"
 
     def check(self, value: Any) -> Any:
+        """Return ``value`` in the form that the setting holds.
+
+        :raises TypeError: for a value of the wrong type.
+        :raises ValueError: for a value that is out of range.
+        """
         raise NotImplementedError
 
     def parse(self, text: str) -> Any:
+        """Return the value that ``text`` stands for.
+
+        :raises ValueError: for a text that is no valid value.
+        """
         return self.check(text)
 
     def wrong_type(self, value: object) -> TypeError:
@@ -47,26 +69,26 @@ class Kind:
 
 
 @dataclass(frozen=True, slots=True)
-class Text(Kind):
-    """Any text; ``start`` is what it has to begin with if it isn't empty."""
+class Text(SettingType):
+    """Any text. ``prefix``: what a text that is not empty has to start with."""
 
-    start: str = ""
+    prefix: str = ""
 
     @property
     def expected(self) -> str:
-        return f"text that starts with {self.start!r}" if self.start else "text"
+        return f"text that starts with {self.prefix!r}" if self.prefix else "text"
 
     def check(self, value: Any) -> str:
         if not isinstance(value, str):
             raise self.wrong_type(value)
-        if value and not value.startswith(self.start):
+        if value and not value.startswith(self.prefix):
             raise self.wrong_value(value)
         return value
 
 
 @dataclass(frozen=True, slots=True)
-class Path(Kind):
-    """A path, given as text or as anything with ``__fspath__``; kept as text."""
+class Path(SettingType):
+    """A path: text or an object with ``__fspath__``, held as text."""
 
     metavar: ClassVar[str] = "PATH"
 
@@ -84,8 +106,8 @@ class Path(Kind):
 
 
 @dataclass(frozen=True, slots=True)
-class Choice(Kind):
-    """One word of a few, in any case."""
+class Choice(SettingType):
+    """One of several words, in upper or lower case."""
 
     words: tuple[str, ...]
     metavar: ClassVar[str] = "WORD"
@@ -99,7 +121,7 @@ class Choice(Kind):
             raise self.wrong_type(value)
         word = value.lower()
         if word not in self.words:
-            from difflib import get_close_matches  # only a mistake pays for it
+            from difflib import get_close_matches  # imported only for the error message
 
             near = get_close_matches(word, self.words, n=1)
             raise ValueError(f"{self.wrong_value(value)}" + (f": did you mean {near[0]!r}?" if near else ""))
@@ -107,8 +129,8 @@ class Choice(Kind):
 
 
 @dataclass(frozen=True, slots=True)
-class Switch(Kind):
-    """Yes or no."""
+class Boolean(SettingType):
+    """True or false; as text also ``1``, ``yes``, ``on``, ``0``, ``no``, ``off``."""
 
     @property
     def expected(self) -> str:
@@ -127,23 +149,23 @@ class Switch(Kind):
 
 
 @dataclass(frozen=True, slots=True)
-class Whole(Kind):
-    """A whole number from ``least`` to ``most``."""
+class Integer(SettingType):
+    """An integer from ``minimum`` to ``maximum``."""
 
-    least: int = 0
-    most: int | None = None
+    minimum: int = 0
+    maximum: int | None = None
     metavar: ClassVar[str] = "NUMBER"
 
     @property
     def expected(self) -> str:
-        if self.most is None:
-            return f"a whole number, {self.least} or more"
-        return f"a whole number from {self.least} to {self.most}"
+        if self.maximum is None:
+            return f"an integer, {self.minimum} or more"
+        return f"an integer from {self.minimum} to {self.maximum}"
 
     def check(self, value: Any) -> int:
         if not isinstance(value, int) or isinstance(value, bool):
             raise self.wrong_type(value)
-        if value < self.least or (self.most is not None and value > self.most):
+        if value < self.minimum or (self.maximum is not None and value > self.maximum):
             raise self.wrong_value(value)
         return value
 
@@ -156,14 +178,14 @@ class Whole(Kind):
 
 
 @dataclass(frozen=True, slots=True)
-class Size(Whole):
-    """A number of bytes; as text also with a unit: ``8K``, ``100 MiB``. A unit is always a power of 1024."""
+class ByteSize(Integer):
+    """A number of bytes; as text also with a unit, which is a power of 1024: ``8K``, ``100 MiB``."""
 
     metavar: ClassVar[str] = "SIZE"
 
     @property
     def expected(self) -> str:
-        return f"a number of bytes, {self.least} or more (as text also 64K, 100M)"
+        return f"a number of bytes, {self.minimum} or more (as text also 64K, 100M)"
 
     def parse(self, text: str) -> int:
         match = _SIZE.fullmatch(text.strip())
@@ -173,20 +195,20 @@ class Size(Whole):
 
 
 @dataclass(frozen=True, slots=True)
-class Seconds(Kind):
-    """A time in seconds; ``zero`` says whether none at all is a time too."""
+class Seconds(SettingType):
+    """A number of seconds. ``allow_zero``: whether 0 is valid."""
 
-    zero: bool = False
+    allow_zero: bool = False
     metavar: ClassVar[str] = "SECONDS"
 
     @property
     def expected(self) -> str:
-        return "a number of seconds, 0 or more" if self.zero else "a number of seconds above 0"
+        return "a number of seconds, 0 or more" if self.allow_zero else "a number of seconds above 0"
 
     def check(self, value: Any) -> float:
         if not isinstance(value, int | float) or isinstance(value, bool):
             raise self.wrong_type(value)
-        if not math.isfinite(value) or value < 0 or (value == 0 and not self.zero):
+        if not math.isfinite(value) or value < 0 or (value == 0 and not self.allow_zero):
             raise self.wrong_value(value)
         return float(value)
 
@@ -199,8 +221,8 @@ class Seconds(Kind):
 
 
 @dataclass(frozen=True, slots=True)
-class Headers(Kind):
-    """Response header fields: pairs, ``Name: value`` lines or a mapping; as text one line per field."""
+class Headers(SettingType):
+    """Response header fields: a mapping, pairs or ``Name: value`` lines; as text one line per field."""
 
     metavar: ClassVar[str] = "'NAME: VALUE'"
 
@@ -221,12 +243,12 @@ class Headers(Kind):
         return tuple(self._field(line) for line in text.splitlines() if line.strip())
 
     def _field(self, item: Any) -> tuple[str, str]:
-        name, value = self._halves(item)
+        name, value = self._split(item)
         if not _TOKEN.fullmatch(name) or not _FIELD_VALUE.fullmatch(value):
             raise self.wrong_value(item)
         return name, value
 
-    def _halves(self, item: Any) -> tuple[str, str]:
+    def _split(self, item: Any) -> tuple[str, str]:
         if isinstance(item, str):
             name, colon, value = item.partition(":")
             if not colon:
@@ -239,17 +261,17 @@ class Headers(Kind):
 
 
 @dataclass(frozen=True, slots=True)
-class AccessFormat(Kind):
-    """How a line of the access log looks: gunicorn's atoms, or ``json``."""
+class AccessLogFormat(SettingType):
+    """The format of an access log line: gunicorn's atoms, or ``json``."""
 
     @property
     def expected(self) -> str:
-        return "a format of gunicorn's atoms, or 'json'"
+        return "a format with gunicorn's atoms, or 'json'"
 
     def check(self, value: Any) -> str:
         if not isinstance(value, str):
             raise self.wrong_type(value)
-        from atlas.server.access_formats import formatter  # only a format pays for it
+        from atlas.server.access_formats import make_formatter  # imported only where a format is given
 
-        formatter(value, colours=False)
+        make_formatter(value, use_colors=False)
         return value

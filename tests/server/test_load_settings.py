@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from atlas.server.settings import Settings, table
-from atlas.server.sources import SettingError, flag_of, gather, variable_of
+from atlas.server.load_settings import SettingError, environment_variable, flag_name, load_settings
+from atlas.server.settings import Settings, settings_table
 
 
 def write(folder: Path, text: str) -> None:
@@ -15,7 +15,7 @@ def write(folder: Path, text: str) -> None:
 
 
 def test_without_any_source_all_is_default(tmp_path: Path) -> None:
-    gathered = gather(None, {}, {}, tmp_path)
+    gathered = load_settings(None, {}, {}, tmp_path)
     assert gathered.settings == Settings()
     assert gathered.app is None
 
@@ -23,23 +23,23 @@ def test_without_any_source_all_is_default(tmp_path: Path) -> None:
 def test_the_weight_of_the_sources(tmp_path: Path) -> None:
     write(tmp_path, "[tool.atlas]\nport = 1\nbacklog = 1\nhost = 'file'\napp = 'file:app'")
     environ = {"ATLAS_SERVE_PORT": "2", "ATLAS_SERVE_BACKLOG": "2", "OTHER": "x", "ATLAS_SERVE_APP": "environment:app"}
-    gathered = gather("flag:app", {"port": "3"}, environ, tmp_path)
+    gathered = load_settings("flag:app", {"port": "3"}, environ, tmp_path)
     assert (gathered.settings.port, gathered.settings.backlog, gathered.settings.host) == (3, 2, "file")
     assert gathered.app == "flag:app"
-    assert gather(None, {}, environ, tmp_path).app == "environment:app"
-    assert gather(None, {}, {}, tmp_path).app == "file:app"
+    assert load_settings(None, {}, environ, tmp_path).app == "environment:app"
+    assert load_settings(None, {}, {}, tmp_path).app == "file:app"
 
 
-@pytest.mark.parametrize("name", table())
+@pytest.mark.parametrize("name", settings_table())
 def test_every_setting_has_a_flag_and_a_variable(name: str) -> None:
-    assert flag_of(name).startswith("--")
-    assert variable_of(name) == "ATLAS_SERVE_" + flag_of(name).removeprefix("--").replace("-", "_").upper()
+    assert flag_name(name).startswith("--")
+    assert environment_variable(name) == "ATLAS_SERVE_" + flag_name(name).removeprefix("--").replace("-", "_").upper()
 
 
 def test_the_values_of_each_source_are_read_in_its_own_way(tmp_path: Path) -> None:
     write(tmp_path, "[tool.atlas]\naccess-log = false\nheader = ['X-A: 1']\nlimit_request_body = 5")
     environ = {"ATLAS_SERVE_DATE_HEADER": "no", "ATLAS_SERVE_LIMIT_REQUEST_HEAD": "128K"}
-    settings = gather(None, {"factory": True, "limit_request_line": "4K"}, environ, tmp_path).settings
+    settings = load_settings(None, {"factory": True, "limit_request_line": "4K"}, environ, tmp_path).settings
     assert settings == Settings(
         access_log=False,
         headers=(("X-A", "1"),),
@@ -53,12 +53,12 @@ def test_the_values_of_each_source_are_read_in_its_own_way(tmp_path: Path) -> No
 
 def test_headers_may_be_a_table_and_are_known_by_both_names(tmp_path: Path) -> None:
     write(tmp_path, "[tool.atlas.headers]\nX-A = '1'")
-    assert gather(None, {}, {}, tmp_path).settings.headers == (("X-A", "1"),)
-    assert gather(None, {"headers": ("X-B: 2",)}, {}, tmp_path).settings.headers == (("X-B", "2"),)
+    assert load_settings(None, {}, {}, tmp_path).settings.headers == (("X-A", "1"),)
+    assert load_settings(None, {"headers": ("X-B: 2",)}, {}, tmp_path).settings.headers == (("X-B", "2"),)
 
 
 def test_an_empty_variable_is_not_set(tmp_path: Path) -> None:
-    assert gather(None, {}, {"ATLAS_SERVE_PORT": ""}, tmp_path).settings.port == 8000
+    assert load_settings(None, {}, {"ATLAS_SERVE_PORT": ""}, tmp_path).settings.port == 8000
 
 
 @pytest.mark.parametrize(
@@ -81,10 +81,10 @@ def test_a_mistake_names_its_source(
 ) -> None:
     write(tmp_path, file)
     with pytest.raises(SettingError, match=message):
-        gather(None, flags, environ, tmp_path)
+        load_settings(None, flags, environ, tmp_path)
 
 
 def test_a_file_that_is_not_text(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(SettingError, match="cannot be read"):
-        gather(None, {}, {}, tmp_path)
+        load_settings(None, {}, {}, tmp_path)

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from atlas.gateway.deadlines import DeadlinePassed, within
+from atlas.gateway.timeouts import TimeoutExpired, within
 
 
 async def answer() -> int:
@@ -23,7 +23,7 @@ def test_what_is_not_is_cancelled() -> None:
         finally:
             ended.append(True)
 
-    with pytest.raises(DeadlinePassed, match="longer than 0.001 s"):
+    with pytest.raises(TimeoutExpired, match="longer than 0.001 s"):
         asyncio.run(within(0.001, forever()))
     assert ended == [True]
 
@@ -34,7 +34,7 @@ def test_a_time_out_of_its_own_is_another_matter() -> None:
 
     with pytest.raises(TimeoutError, match="mine") as caught:
         asyncio.run(within(30, fail()))
-    assert not isinstance(caught.value, DeadlinePassed)
+    assert not isinstance(caught.value, TimeoutExpired)
 
 
 def test_a_cancellation_from_outside_goes_through() -> None:

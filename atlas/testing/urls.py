@@ -1,4 +1,4 @@
-"""Addresses as a test writes them, and as a request carries them (RFC 3986)."""
+"""The URLs of requests, and their query parameters (RFC 3986)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 from urllib.parse import SplitResult, quote, unquote, urlencode, urljoin, urlsplit
 
-__all__ = ["URL", "Params", "absolute"]
+__all__ = ["URL", "Params", "build_url"]
 
 Value: TypeAlias = str | int | float | bool | None
 Params: TypeAlias = Mapping[str, Value | Iterable[Value]] | Iterable[tuple[str, Value]] | str
@@ -17,7 +17,7 @@ _PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 
 class URL(str):
-    """An address: text that can be compared with text, and taken apart by name."""
+    """A URL: a string with its components as attributes."""
 
     __slots__ = ()
 
@@ -31,17 +31,17 @@ class URL(str):
 
     @property
     def host(self) -> str:
-        """The name of the host, without a port."""
+        """The host name or address, without the port."""
         return self._parts().hostname or ""
 
     @property
     def port(self) -> int | None:
-        """The port, if one is written."""
+        """The port; None if the URL has none."""
         return self._parts().port
 
     @property
     def netloc(self) -> str:
-        """Host and port as the ``host`` field carries them: a port that goes without saying is not said."""
+        """Host and port as in the ``host`` header field: without the default port of the scheme."""
         parts = self._parts()
         host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else (parts.hostname or "")
         return host if parts.port in (None, _PORTS.get(parts.scheme)) else f"{host}:{parts.port}"
@@ -63,35 +63,34 @@ class URL(str):
 
     @property
     def fragment(self) -> str:
-        """What follows ``#``; it is never sent."""
+        """The part after ``#``, which is not sent."""
         return self._parts().fragment
 
     @property
     def origin(self) -> tuple[str, str, int | None]:
-        """Scheme, host and port (RFC 6454): what decides whether a secret may go along with a redirect."""
+        """Scheme, host and port (RFC 6454)."""
         return self.scheme, self.host, self.port or _PORTS.get(self.scheme)
 
-    def follow(self, reference: str) -> URL:
-        """The address that a reference on this page leads to (RFC 3986 5)."""
-        return _encoded(urljoin(self, reference))
+    def resolve(self, reference: str) -> URL:
+        """Return the URL of a reference, which may be relative (RFC 3986, section 5)."""
+        return _encode(urljoin(self, reference))
 
 
-def absolute(address: str, origin: URL, params: Params | None = None) -> URL:
-    """The whole address of a request.
+def build_url(url: str, base_url: URL, params: Params | None = None) -> URL:
+    """Return the URL of a request. A path such as ``/a/../b`` or ``%2F`` is not normalized.
 
-    A path is kept as it is written, ``/a/../b`` and ``%2F`` included: a test may want to ask for just that.
-
-    :param address: a path, or a whole address. :param origin: what a path is put behind.
-    :param params: added to the query that ``address`` has already.
+    :param url: a path or a URL.
+    :param base_url: the URL that a path is appended to.
+    :param params: query parameters, appended to those of ``url``.
     """
-    if "://" not in address.partition("?")[0]:
-        gap = "" if address.startswith("/") or not address else "/"
-        address = origin.rstrip("/") + gap + address
-    text = _query(params)
-    if text:
-        whole, hash_sign, fragment = address.partition("#")
-        address = whole + ("&" if "?" in whole else "?") + text + hash_sign + fragment
-    return _encoded(address)
+    if "://" not in url.partition("?")[0]:
+        slash = "" if url.startswith("/") or not url else "/"
+        url = base_url.rstrip("/") + slash + url
+    query = _query(params)
+    if query:
+        rest, hash_sign, fragment = url.partition("#")
+        url = rest + ("&" if "?" in rest else "?") + query + hash_sign + fragment
+    return _encode(url)
 
 
 def _query(params: Params | None) -> str:
@@ -99,11 +98,11 @@ def _query(params: Params | None) -> str:
         return ""
     if isinstance(params, str):
         return params.removeprefix("?")
-    return urlencode([(name, text_of(value)) for name, value in pairs(params)])
+    return urlencode([(name, to_text(value)) for name, value in pairs(params)])
 
 
 def pairs(values: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> list[tuple[str, Any]]:
-    """Names and values one by one: a name with a list of values is repeated."""
+    """Return pairs of a name and a single value: a name with a list of values is repeated."""
     found: list[tuple[str, Any]] = []
     for name, value in values.items() if isinstance(values, Mapping) else values:
         if isinstance(value, list | tuple | set | frozenset):
@@ -113,8 +112,8 @@ def pairs(values: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> list[tuple[s
     return found
 
 
-def text_of(value: Any) -> str:
-    """A value as forms and queries carry it: ``true``, ``false``, nothing for None."""
+def to_text(value: Any) -> str:
+    """Return a value as text for a form or a query: ``true`` and ``false`` for booleans, an empty text for None."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -122,8 +121,8 @@ def text_of(value: Any) -> str:
     return str(value)
 
 
-def _encoded(address: str) -> URL:
-    parts = urlsplit(address)
+def _encode(url: str) -> URL:
+    parts = urlsplit(url)
     return URL(
         parts._replace(
             netloc=parts.netloc.encode("idna").decode("ascii") if not parts.netloc.isascii() else parts.netloc,

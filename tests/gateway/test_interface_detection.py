@@ -9,8 +9,8 @@ import pytest
 
 from atlas.errors import StartupError
 from atlas.gateway.asgi import ASGIGateway
-from atlas.gateway.choice import choose
-from atlas.gateway.lasgi import PlainToASGI
+from atlas.gateway.interface_detection import detect_interface
+from atlas.gateway.lasgi import SyncToASGI
 
 
 async def coroutine_function(scope: Any, receive: Any, send: Any) -> None: ...
@@ -98,10 +98,10 @@ def with_four(scope: Any, receive: Any, send: Any, more: Any) -> None: ...
     ],
 )
 def test_asgi(app: Any) -> None:
-    choice = choose(app)
+    choice = detect_interface(app)
     assert choice.interface == "asgi"
     assert choice.asgi is app
-    assert choose(app, "asgi") == choice
+    assert detect_interface(app, "asgi") == choice
 
 
 @pytest.mark.parametrize(
@@ -117,9 +117,9 @@ def test_asgi(app: Any) -> None:
 )
 def test_lasgi(app: Any) -> None:
     for interface in ("auto", "lasgi"):
-        choice = choose(app, interface)  # type: ignore[arg-type]
+        choice = detect_interface(app, interface)  # type: ignore[arg-type]
         assert choice.interface == "lasgi"
-        assert isinstance(choice.asgi, PlainToASGI)
+        assert isinstance(choice.asgi, SyncToASGI)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_lasgi(app: Any) -> None:
 @pytest.mark.parametrize("interface", ["auto", "asgi", "lasgi"])
 def test_what_is_neither_is_told_in_one_line(app: Callable[..., Any], words: str, interface: Any) -> None:
     with pytest.raises(StartupError, match=words) as caught:
-        choose(app, interface)
+        detect_interface(app, interface)
     assert "\n" not in str(caught.value)
 
 
@@ -145,29 +145,29 @@ def test_an_object_is_named_by_its_class() -> None:
         def __call__(self) -> None: ...
 
     with pytest.raises(StartupError, match=r"the .*Odd object: expected 3 parameters"):
-        choose(Odd())
+        detect_interface(Odd())
 
 
 def test_async_is_not_plain_code() -> None:
     with pytest.raises(StartupError, match=r"--interface lasgi: .*coroutine_function is 'async def', so it is ASGI"):
-        choose(coroutine_function, "lasgi")
+        detect_interface(coroutine_function, "lasgi")
 
 
 def test_plain_code_that_is_said_to_be_asgi_has_to_return_an_awaitable() -> None:
     def returns(scope: Any, receive: Any, send: Any) -> Any:
         return coroutine_function(scope, receive, send)
 
-    choice = choose(returns, "asgi")
+    choice = detect_interface(returns, "asgi")
     assert choice.interface == "asgi"
     asyncio.run(choice.asgi({}, None, None))  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"expected .*plain to return an awaitable, got None; without the flag"):
-        asyncio.run(choose(plain, "asgi").asgi({}, None, None))  # type: ignore[arg-type]
+        asyncio.run(detect_interface(plain, "asgi").asgi({}, None, None))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("app", [coroutine_function, plain])
 def test_it_makes_the_gateway(app: Any) -> None:
     loop = asyncio.new_event_loop()
     try:
-        assert isinstance(choose(app).gateway(loop), ASGIGateway)
+        assert isinstance(detect_interface(app).gateway(loop), ASGIGateway)
     finally:
         loop.close()

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from atlas.testing.engine import Engine, TooManyRedirects
+from atlas.testing.client_engine import ClientEngine, TooManyRedirects
 from atlas.testing.response import Response
 
 
@@ -26,7 +26,7 @@ async def mirror(scope: Any, receive: Any, send: Any) -> None:
 
 def ask(method: str, url: str, client: Any = None, **options: Any) -> Response:
     async def go() -> Response:
-        engine = Engine(mirror, client or {})
+        engine = ClientEngine(mirror, client or {})
         try:
             return await engine.request(method, url, options)  # type: ignore[arg-type]
         finally:
@@ -121,7 +121,7 @@ def test_redirects_without_end() -> None:
 
 def test_cookies_are_kept_between_requests() -> None:
     async def go() -> str:
-        engine = Engine(mirror, {})
+        engine = ClientEngine(mirror, {})
         await engine.request("GET", "/abc", {})
         return (await engine.request("GET", "/", {})).text
 
@@ -130,7 +130,7 @@ def test_cookies_are_kept_between_requests() -> None:
 
 def test_a_closed_one_says_so() -> None:
     async def go() -> None:
-        engine = Engine(mirror, {})
+        engine = ClientEngine(mirror, {})
         await engine.stop()
         await engine.request("GET", "/", {})
 
@@ -140,4 +140,4 @@ def test_a_closed_one_says_so() -> None:
 
 def test_what_is_no_application() -> None:
     with pytest.raises(TypeError, match="expected an ASGI application"):
-        Engine("main:app", {})  # type: ignore[arg-type]
+        ClientEngine("main:app", {})  # type: ignore[arg-type]

@@ -24,7 +24,7 @@ def app(db: Database, application: Build) -> Application:
         if name == "bad":
             db.session.flush()
             return name, 400
-        if name == "nested":
+        if name == "inside":
             with db.begin() as session:
                 session.add(Shelf(name="inner"))
         return name
@@ -57,8 +57,8 @@ def test_the_client_may_come_and_go_inside(db: Database, app: Application) -> No
 def test_sessions_inside_of_each_other(db: Database, app: Application) -> None:
     with TestClient(app) as client:
         with db.rolled_back():
-            client.post("/nested")
-            assert names(db) == ["inner", "nested"]
+            client.post("/inside")
+            assert names(db) == ["inner", "inside"]
         assert names(db) == []
 
 
@@ -86,7 +86,7 @@ def test_in_a_coroutine(db: Database, app: Application) -> None:
 
 def test_on_a_server_in_another_thread(db: Database, app: Application) -> None:
     server = Server(app, Settings(port=0, access_log=False))
-    with server.in_thread():
+    with server.run_in_thread():
         url = "http://{}:{}".format(*server.sockets[0].getsockname()[:2])
         with db.rolled_back():
             assert httpx.post(f"{url}/north").text == "north"
@@ -101,7 +101,7 @@ def test_in_a_coroutine_with_a_server_in_another_thread(db: Database, app: Appli
             assert (await client.post(f"{url}/north")).text == "north"
 
     server = Server(app, Settings(port=0, access_log=False))
-    with server.in_thread():
+    with server.run_in_thread():
         asyncio.run(main("http://{}:{}".format(*server.sockets[0].getsockname()[:2])))
         assert names(db) == []
 
@@ -127,13 +127,13 @@ def test_a_request_that_outlives_the_test(db: Database, application: Build) -> N
 
     async def main() -> None:
         async with AsyncTestClient(app), db.rolled_back():
-            here = db._engines.here()
-            sandbox = here.sandbox
-            assert sandbox is not None
-            await sandbox.close()
+            here = db._engines.current()
+            transaction = here.transaction
+            assert transaction is not None
+            await transaction.close()
             with pytest.raises(RuntimeError, match="is over"):
                 await count(db)
-            here.sandbox = None
+            here.transaction = None
 
     asyncio.run(main())
 
