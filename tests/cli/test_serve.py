@@ -144,7 +144,7 @@ def test_the_env_file_counts_as_environment(served: Calls, monkeypatch: pytest.M
     [
         (["--prot", "1"], "Error: there is no flag '--prot': did you mean '--port'?"),
         (["--port"], "Error: Option '--port' requires an argument"),
-        (["--port", "x"], "Error: --port: expected a whole number from 0 to 65535, got 'x'"),
+        (["--port", "x"], "Error: --port: expected an integer from 0 to 65535, got 'x'"),
         (
             ["--loop", "uvlop"],
             "Error: --loop: expected one of auto, uvloop, asyncio, got 'uvlop': did you mean 'uvloop'?",
@@ -165,7 +165,7 @@ def test_a_wrong_variable_is_status_2(
 ) -> None:
     monkeypatch.setenv("ATLAS_SERVE_PORT", "x")
     assert execute(["serve", "main:app"]) == 2
-    assert capsys.readouterr().err.startswith("Error: ATLAS_SERVE_PORT: expected a whole number")
+    assert capsys.readouterr().err.startswith("Error: ATLAS_SERVE_PORT: expected an integer")
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,8 @@ def record(
     return (client, "GET", target, "1.1", status, size, 1700000000.25, 1.0025, request, response)
 
 
-def line(pattern: str | None, one: Record, *, colours: bool = False) -> str:
-    [text] = make_formatter(pattern, colours)([one])
+def line(pattern: str | None, one: Record, *, use_colors: bool = False) -> str:
+    [text] = make_formatter(pattern, use_colors)([one])
     assert text.endswith("\n")
     return text[:-1]
 

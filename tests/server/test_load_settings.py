@@ -64,11 +64,11 @@ def test_an_empty_variable_is_not_set(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("flags", "environ", "file", "message"),
     [
-        ({"port": "x"}, {}, "", r"^--port: expected a whole number from 0 to 65535, got 'x'$"),
+        ({"port": "x"}, {}, "", r"^--port: expected an integer from 0 to 65535, got 'x'$"),
         ({"headers": ("x",)}, {}, "", r"^--header: expected 'Name: value'"),
-        ({}, {"ATLAS_SERVE_PORT": "x"}, "", r"^ATLAS_SERVE_PORT: expected a whole number"),
+        ({}, {"ATLAS_SERVE_PORT": "x"}, "", r"^ATLAS_SERVE_PORT: expected an integer"),
         ({}, {"ATLAS_SERVE_PROT": "1"}, "", r"^ATLAS_SERVE_PROT: there is no .*did you mean 'ATLAS_SERVE_PORT'\?$"),
-        ({}, {}, "[tool.atlas]\nport = 'x'", r"^pyproject.toml, \[tool.atlas\], port: expected a whole number"),
+        ({}, {}, "[tool.atlas]\nport = 'x'", r"^pyproject.toml, \[tool.atlas\], port: expected an integer"),
         ({}, {}, "[tool.atlas]\nprot = 1", r"^pyproject.toml, \[tool.atlas\], prot: .*did you mean 'port'\?$"),
         ({}, {}, "[tool.atlas]\napp = 1", r"^pyproject.toml, \[tool.atlas\], app: expected 'module:attr', got 1$"),
         ({}, {}, "[tool]\natlas = 1", r"^pyproject.toml, tool.atlas: expected a table, got 1$"),

@@ -21,8 +21,8 @@ def logger() -> Iterator[logging.Logger]:
     logger.setLevel(before[1])
 
 
-def line(level: int, message: str, *, colours: bool = False) -> str:
-    return LevelFormatter(colours).format(logging.LogRecord("atlas", level, "", 0, message, (), None))
+def line(level: int, message: str, *, use_colors: bool = False) -> str:
+    return LevelFormatter(use_colors).format(logging.LogRecord("atlas", level, "", 0, message, (), None))
 
 
 def test_the_look() -> None:
@@ -79,7 +79,7 @@ class Terminal(io.StringIO):
 
 
 @pytest.mark.parametrize(
-    ("stream", "environ", "wanted", "colours"),
+    ("stream", "environ", "wanted", "use_colors"),
     [
         (Terminal(), {}, None, True),
         (io.StringIO(), {}, None, False),
@@ -91,10 +91,10 @@ class Terminal(io.StringIO):
     ],
 )
 def test_colours(
-    monkeypatch: pytest.MonkeyPatch, stream: io.StringIO, environ: dict[str, str], wanted: bool | None, colours: bool
+    monkeypatch: pytest.MonkeyPatch, stream: io.StringIO, environ: dict[str, str], wanted: bool | None, use_colors: bool
 ) -> None:
     for name in ("NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
-    assert should_use_colors(stream, wanted) is colours
+    assert should_use_colors(stream, wanted) is use_colors

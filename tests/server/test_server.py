@@ -163,7 +163,7 @@ def test_a_refused_start_leaves_no_port_behind() -> None:
     [
         ("main:app", {}, TypeError, "expected an ASGI application"),
         (hello, {"prot": 1}, TypeError, "unknown setting 'prot': did you mean 'port'"),
-        (hello, {"port": -1}, ValueError, "port: expected a whole number"),
+        (hello, {"port": -1}, ValueError, "port: expected an integer"),
         (hello, {"settings": {"port": 0}}, TypeError, "expected settings as a Settings"),
     ],
 )
