@@ -17,7 +17,7 @@ from atlas._speedups.http.server_state import ServerState
 from atlas._speedups.http1.connection import Connection
 from atlas.errors import ClientDisconnected
 from atlas.gateway.asgi import ASGIGateway
-from atlas.server.server_events import Events
+from atlas.server.server_events import ServerEvents
 
 from .transport import FakeTransport
 
@@ -164,7 +164,7 @@ async def deliver(knobs: bytes, wire: list[bytes]) -> Run:
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _, context: run.problems.append(repr(context)))
     gateway = ASGIGateway(app, loop)
-    worker = ServerState(loop, gateway, SETTINGS, Events())
+    worker = ServerState(loop, gateway, SETTINGS, ServerEvents())
     transport = FakeTransport(Connection(worker), slow=bool(knobs[2] & 1))
     await act(transport, wire, knobs[2], lambda: not (worker.open or gateway.tasks))
     run.written = bytes(transport.written)

@@ -1,4 +1,4 @@
-"""What is taken for which interface, and what is said of what is none."""
+"""Which interface an application has, and the error for one that has none."""
 
 import asyncio
 import functools
@@ -16,36 +16,38 @@ from atlas.gateway.lasgi import SyncToASGI
 async def coroutine_function(scope: Any, receive: Any, send: Any) -> None: ...
 
 
-def plain(scope: Any, receive: Any, send: Any) -> None: ...
+def sync_function(scope: Any, receive: Any, send: Any) -> None: ...
 
 
-def plain_with_an_option(scope: Any, receive: Any, send: Any, depth: int = 0, *, deep: bool = False) -> None: ...
+def sync_function_with_an_option(
+    scope: Any, receive: Any, send: Any, depth: int = 0, *, deep: bool = False
+) -> None: ...
 
 
 @functools.wraps(coroutine_function)
-def around_a_coroutine_function(*args: Any) -> Any:
+def wrapped_coroutine_function(*args: Any) -> Any:
     return coroutine_function(*args)
 
 
-@functools.wraps(plain)
-def around_a_plain_one(*args: Any) -> Any:
-    return plain(*args)
+@functools.wraps(sync_function)
+def wrapped_sync_function(*args: Any) -> Any:
+    return sync_function(*args)
 
 
 class Object:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None: ...
 
-    def plain_method(self, scope: Any, receive: Any, send: Any) -> None: ...
+    def sync_method(self, scope: Any, receive: Any, send: Any) -> None: ...
 
     async def method(self, scope: Any, receive: Any, send: Any) -> None: ...
 
 
-class PlainObject:
+class SyncObject:
     def __call__(self, scope: Any, receive: Any, send: Any) -> None: ...
 
 
 class OwnCall:
-    """Each object has a call of its own, as a middleware may have that knows several versions of ASGI."""
+    """Each instance has a ``__call__`` of its own, as a middleware for several versions of ASGI may have."""
 
     __slots__ = ("__call__",)
 
@@ -90,7 +92,7 @@ def with_four(scope: Any, receive: Any, send: Any, more: Any) -> None: ...
         Object(),
         Object().method,
         functools.partial(coroutine_function, {}),
-        around_a_coroutine_function,
+        wrapped_coroutine_function,
         OwnCall(coroutine_function),
         OwnCall(Object().method),
         PerRequest,
@@ -98,28 +100,28 @@ def with_four(scope: Any, receive: Any, send: Any, more: Any) -> None: ...
     ],
 )
 def test_asgi(app: Any) -> None:
-    choice = detect_interface(app)
-    assert choice.interface == "asgi"
-    assert choice.asgi is app
-    assert detect_interface(app, "asgi") == choice
+    detected = detect_interface(app)
+    assert detected.interface == "asgi"
+    assert detected.asgi_app is app
+    assert detect_interface(app, "asgi") == detected
 
 
 @pytest.mark.parametrize(
     "app",
     [
-        plain,
-        plain_with_an_option,
-        around_a_plain_one,
-        Object().plain_method,
-        PlainObject(),
+        sync_function,
+        sync_function_with_an_option,
+        wrapped_sync_function,
+        Object().sync_method,
+        SyncObject(),
         functools.partial(with_four, {}),
     ],
 )
 def test_lasgi(app: Any) -> None:
     for interface in ("auto", "lasgi"):
-        choice = detect_interface(app, interface)  # type: ignore[arg-type]
-        assert choice.interface == "lasgi"
-        assert isinstance(choice.asgi, SyncToASGI)
+        detected = detect_interface(app, interface)  # type: ignore[arg-type]
+        assert detected.interface == "lasgi"
+        assert isinstance(detected.asgi_app, SyncToASGI)
 
 
 @pytest.mark.parametrize(
@@ -129,12 +131,12 @@ def test_lasgi(app: Any) -> None:
         (asgi_2, r"asgi_2: expected 3 parameters .*, got 1: is it ASGI 2\? asgiref.*guarantee_single_callable\(\)"),
         (no_arguments, r"no_arguments: expected 3 parameters .*, got 0$"),
         (with_four, r"with_four: expected 3 parameters .*, got 4$"),
-        (TwoCalls, r"TwoCalls is a class \(as ASGI 2 had it\): serve an object of it"),
-        (Object, r"Object is a class: serve an object of it"),
+        (TwoCalls, r"TwoCalls is a class \(an ASGI 2 application\?\): serve an instance of it"),
+        (Object, r"Object is a class: serve an instance of it"),
     ],
 )
 @pytest.mark.parametrize("interface", ["auto", "asgi", "lasgi"])
-def test_what_is_neither_is_told_in_one_line(app: Callable[..., Any], words: str, interface: Any) -> None:
+def test_the_error_for_an_unknown_interface_is_one_line(app: Callable[..., Any], words: str, interface: Any) -> None:
     with pytest.raises(StartupError, match=words) as caught:
         detect_interface(app, interface)
     assert "\n" not in str(caught.value)
@@ -148,26 +150,26 @@ def test_an_object_is_named_by_its_class() -> None:
         detect_interface(Odd())
 
 
-def test_async_is_not_plain_code() -> None:
+def test_an_async_function_is_not_lasgi() -> None:
     with pytest.raises(StartupError, match=r"--interface lasgi: .*coroutine_function is 'async def', so it is ASGI"):
         detect_interface(coroutine_function, "lasgi")
 
 
-def test_plain_code_that_is_said_to_be_asgi_has_to_return_an_awaitable() -> None:
+def test_a_sync_function_with_interface_asgi_has_to_return_an_awaitable() -> None:
     def returns(scope: Any, receive: Any, send: Any) -> Any:
         return coroutine_function(scope, receive, send)
 
-    choice = detect_interface(returns, "asgi")
-    assert choice.interface == "asgi"
-    asyncio.run(choice.asgi({}, None, None))  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match=r"expected .*plain to return an awaitable, got None; without the flag"):
-        asyncio.run(detect_interface(plain, "asgi").asgi({}, None, None))  # type: ignore[arg-type]
+    detected = detect_interface(returns, "asgi")
+    assert detected.interface == "asgi"
+    asyncio.run(detected.asgi_app({}, None, None))  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"expected .*sync_function to return an awaitable, got None; without the flag"):
+        asyncio.run(detect_interface(sync_function, "asgi").asgi_app({}, None, None))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("app", [coroutine_function, plain])
+@pytest.mark.parametrize("app", [coroutine_function, sync_function])
 def test_it_makes_the_gateway(app: Any) -> None:
     loop = asyncio.new_event_loop()
     try:
-        assert isinstance(detect_interface(app).gateway(loop), ASGIGateway)
+        assert isinstance(detect_interface(app).new_gateway(loop), ASGIGateway)
     finally:
         loop.close()

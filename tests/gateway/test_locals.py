@@ -19,14 +19,14 @@ async def turn() -> None:
 
 def test_attributes_come_and_go() -> None:
     local = Local()
-    with pytest.raises(AttributeError, match="nothing was stored as 'user' here"):
+    with pytest.raises(AttributeError, match="this request has no value for 'user'"):
         _ = local.user
     local.user = "ann"
     assert (local.user, hasattr(local, "user"), "user" in dir(local)) == ("ann", True, True)
     assert repr(local) == "Local(user='ann')"
     del local.user
     assert not hasattr(local, "user")
-    with pytest.raises(AttributeError, match="nothing was stored as 'user' here"):
+    with pytest.raises(AttributeError, match="this request has no value for 'user'"):
         del local.user
 
 

@@ -330,15 +330,15 @@ def test_nothing_stays() -> None:
         await_(later("x"))
         return thing
 
-    def errands() -> list[BlockingCall]:
+    def blocking_calls() -> list[BlockingCall]:
         return [each for each in gc.get_objects() if type(each) is BlockingCall]
 
     gc.collect()
-    before = len(errands())
+    before = len(blocking_calls())
     gc.disable()
     try:
         asyncio.run(in_thread(work, Thing()))  # its end is that of the thread
-        assert (things[0](), len(errands())) == (None, before)
+        assert (things[0](), len(blocking_calls())) == (None, before)
     finally:
         gc.enable()
 

@@ -1,8 +1,10 @@
+"""Awaiting with a timeout."""
+
 import asyncio
 
 import pytest
 
-from atlas.gateway.timeouts import TimeoutExpired, within
+from atlas.gateway.timeouts import TimeoutExpired, wait_for
 
 
 async def answer() -> int:
@@ -10,11 +12,11 @@ async def answer() -> int:
     return 42
 
 
-def test_what_is_in_time() -> None:
-    assert asyncio.run(within(30, answer())) == 42
+def test_a_result_in_time_is_returned() -> None:
+    assert asyncio.run(wait_for(answer(), 30)) == 42
 
 
-def test_what_is_not_is_cancelled() -> None:
+def test_an_awaitable_that_takes_longer_is_cancelled() -> None:
     ended = []
 
     async def forever() -> None:
@@ -24,22 +26,22 @@ def test_what_is_not_is_cancelled() -> None:
             ended.append(True)
 
     with pytest.raises(TimeoutExpired, match="longer than 0.001 s"):
-        asyncio.run(within(0.001, forever()))
+        asyncio.run(wait_for(forever(), 0.001))
     assert ended == [True]
 
 
-def test_a_time_out_of_its_own_is_another_matter() -> None:
+def test_a_timeout_error_of_the_awaitable_is_not_changed() -> None:
     async def fail() -> None:
         raise TimeoutError("mine")
 
     with pytest.raises(TimeoutError, match="mine") as caught:
-        asyncio.run(within(30, fail()))
+        asyncio.run(wait_for(fail(), 30))
     assert not isinstance(caught.value, TimeoutExpired)
 
 
-def test_a_cancellation_from_outside_goes_through() -> None:
+def test_a_cancellation_of_the_caller_is_not_changed() -> None:
     async def main() -> bool:
-        task = asyncio.create_task(within(30, asyncio.Event().wait()))
+        task = asyncio.create_task(wait_for(asyncio.Event().wait(), 30))
         await asyncio.sleep(0)
         task.cancel()
         await asyncio.wait([task])
@@ -48,11 +50,11 @@ def test_a_cancellation_from_outside_goes_through() -> None:
     assert asyncio.run(main())
 
 
-def test_it_runs_in_the_caller_s_task() -> None:
+def test_it_runs_in_the_task_of_the_caller() -> None:
     async def main() -> bool:
         async def who() -> object:
             return asyncio.current_task()
 
-        return await within(30, who()) is asyncio.current_task()
+        return await wait_for(who(), 30) is asyncio.current_task()
 
     assert asyncio.run(main())

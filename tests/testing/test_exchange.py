@@ -97,7 +97,10 @@ def test_a_request_body(sent: Any, events: Any) -> None:
         ([{**START, "status": 99}], "expected a status from 200"),
         ([{**START, "status": "200"}], "expected a status from 200"),
         ([START, {"type": "http.response.body", "body": "text"}], "expected bytes, got str"),
-        ([{**START, "headers": [(b"content-length", b"5")]}, body(b"four")], "content-length is 5, but the body has 4 bytes"),
+        (
+            [{**START, "headers": [(b"content-length", b"5")]}, body(b"four")],
+            "content-length is 5, but the body has 4 bytes",
+        ),
     ],
 )
 def test_an_application_is_held_to_the_specification(events: list[dict[str, Any]], error: str) -> None:
