@@ -1,8 +1,8 @@
-"""The errors that more than one floor of Atlas speaks of.
+"""The exceptions that more than one layer of Atlas uses.
 
-Errors have a side. The peer's fault is a :class:`ProtocolError` with the status that answers it; the client gone is a
-:class:`ClientDisconnected`; a mistake found before the first request is a :class:`StartupError`. A caller's own fault
-is a plain ``RuntimeError``, ``TypeError`` or ``ValueError`` that names what was expected and what came.
+A :class:`ProtocolError` is a fault of the client, with the status of the response. A :class:`ClientDisconnected` is a
+client that closed its connection. A :class:`StartupError` is a mistake found before the first request. A fault of the
+caller is a ``RuntimeError``, ``TypeError`` or ``ValueError`` that names what was expected and what was given.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ __all__ = ["ClientDisconnected", "LifespanError", "ProtocolError", "StartupError
 
 
 class ProtocolError(Exception):
-    """The peer sent something that HTTP forbids, or that a limit refuses.
+    """The client violated the protocol, or exceeded a limit.
 
-    :param status: the status code that answers it, 400 to 505.
-    :param reason: one short sentence for the log and, where the status allows a body, for the peer.
-    :param flag: the command line flag of the limit that refused it (``"--limit-request-head"``), if one did.
+    :param status: the status code of the response, 400 to 505.
+    :param reason: one short sentence for the log and, where the status allows a body, for the client.
+    :param flag: the command line flag of the limit that was exceeded, such as ``"--limit-request-head"``; or None.
     """
 
     def __init__(self, status: int, reason: str, flag: str | None = None) -> None:
@@ -29,12 +29,12 @@ class ProtocolError(Exception):
 
 
 class ClientDisconnected(OSError):
-    """The client went away while a response was being sent (ASGI 3, HTTP text 2.4, "Disconnected Client")."""
+    """The client closed the connection before the response was complete (ASGI HTTP 2.4, "Disconnected Client")."""
 
 
 class StartupError(Exception):
-    """The server can't start; the message is one clear line for the person who started it."""
+    """The server or the application cannot start; the message is one line for the user of the command line."""
 
 
 class LifespanError(StartupError):
-    """The application refused to start, or failed in its lifespan start-up."""
+    """The lifespan startup of the application failed."""

@@ -1,4 +1,4 @@
-"""The words of ASGI 3 as types: what an application is called with.
+"""The types of ASGI 3: scope, events, ``receive``, ``send`` and the application.
 
 Source: the ASGI specification, version 3.0 (HTTP and WebSocket message format 2.5).
 """

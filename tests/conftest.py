@@ -59,7 +59,7 @@ def _starter(stack: ExitStack) -> Serve:
         settings.setdefault("access_log", False)
         settings.setdefault("lifespan", "off")
         settings.setdefault("timeout_graceful_shutdown", 1.0)
-        return stack.enter_context(Server(app, Settings(**settings)).in_thread())
+        return stack.enter_context(Server(app, Settings(**settings)).run_in_thread())
 
     return start
 

@@ -1,4 +1,4 @@
-"""Floor 5: the command line. It composes what the floors below offer, and owns no rules."""
+"""The command line. It composes the packages of the lower layers and owns no rules."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run ``atlas`` with ``arguments`` (those of the process) and leave with its exit status.
+    """Run ``atlas``, and exit with its status.
 
-    0 is a stop that was asked for, 1 an application that can't be served, 2 a mistake on the command line or in a
-    setting, 3 an application that refused to start.
+    The status is 0 after success or a requested stop, 1 if the application cannot be served, 2 for a mistake on the
+    command line or in a setting, 3 if the application failed to start, 130 after Ctrl+C.
+
+    :param arguments: the arguments without the name of the program; by default those of the process.
     """
     import sys
 
-    from atlas.cli.program import execute  # click is for those who run a command, not for those who import this
+    from atlas.cli.program import execute  # imported here, so that importing atlas.cli does not import click
 
     sys.exit(execute(sys.argv[1:] if arguments is None else arguments))

@@ -1,4 +1,4 @@
-"""``atlas check``: what would go wrong, before anybody is there to see it."""
+"""``atlas check``: finds mistakes in an application without serving it."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from atlas.web.application import Application
 
 __all__ = ["command", "findings"]
 
-_SHORTEST_KEY = 32  # characters: 128 bits even if they are hexadecimal digits only
+_MIN_KEY_LENGTH = 32  # characters: 128 bits even if they are hexadecimal digits only
 
 
 def command() -> click.Command:
-    """The command."""
+    """Return the command."""
     return click.Command(
         "check",
         callback=_check,
         params=parameters(),
-        help="Look for mistakes: import, routes, middleware, templates, configuration. One line for each; "
+        help="Check an application: import, routes, middleware, templates and configuration. Each mistake is one line; "
         "the exit status is 1 if there is any.",
         context_settings={"help_option_names": ["-h", "--help"]},
     )
@@ -38,34 +38,34 @@ def _check(app: str | None, app_dir: str | None, factory: bool | None) -> None:
         raise click.exceptions.Exit(1)
     routes = sum(1 for _ in application.iter_routes())
     click.echo(
-        click.style("ok", fg="green", bold=True) + f"  {target.name}: {_counted(routes, 'route')}, nothing to fix"
+        click.style("ok", fg="green", bold=True) + f"  {target.name}: {_count(routes, 'route')}, no mistakes found"
     )
 
 
-def _counted(number: int, word: str) -> str:
+def _count(number: int, word: str) -> str:
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 def findings(application: Application) -> Iterator[str]:
-    """Everything that is wrong, a line each."""
-    yield from _start(application)
+    """Yield one line for each mistake."""
+    yield from _check_startup(application)
     yield from check_templates(application)
-    yield from _configuration(application)
+    yield from _check_configuration(application)
 
 
-def _start(application: Application) -> Iterator[str]:
-    """Middleware is put together at the start-up, and tells then what it lacks. Nothing of the lifespan is run."""
+def _check_startup(application: Application) -> Iterator[str]:
+    """Compose the middleware, as at startup. The lifespan functions are not run."""
     try:
         application.prepare()
     except StartupError as error:
         yield str(error)
     except Exception as error:
-        yield f"start-up: {type(error).__name__}: {error}"
+        yield f"startup: {type(error).__name__}: {error}"
 
 
-def _configuration(application: Application) -> Iterator[str]:
+def _check_configuration(application: Application) -> Iterator[str]:
     config = application.config
     keys = config.secret_key if isinstance(config.secret_key, tuple) else (config.secret_key,)
     for key in keys:
-        if key is not None and len(key) < _SHORTEST_KEY:
-            yield f"config: secret_key: {len(key)} characters are too few to be secret: use {_SHORTEST_KEY} or more"
+        if key is not None and len(key) < _MIN_KEY_LENGTH:
+            yield f"config: secret_key: expected {_MIN_KEY_LENGTH} characters or more, got {len(key)}"

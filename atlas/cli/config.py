@@ -1,4 +1,4 @@
-"""``atlas config``: the settings that are in force, and where each of them comes from."""
+"""``atlas config``: shows the settings of server and application, and the source of each."""
 
 from __future__ import annotations
 
@@ -16,32 +16,33 @@ import click
 
 from atlas.cli.target import Target, find, parameters, settings_for
 from atlas.errors import StartupError
-from atlas.server.settings import Settings, table
-from atlas.server.sources import variable_of
+from atlas.server.load_settings import environment_variable
+from atlas.server.settings import Settings, settings_table
 from atlas.web.application import Application
 from atlas.web.config import Config
 from atlas.web.masking import MASK, is_secret, masked
 
 __all__ = ["command"]
 
-# The password of an address goes as far as its last "@": whoever didn't quote a "/" or an "@" in it has a secret, too.
+# A password in a URL ends at the last "@", because it may contain a "/" or an "@" that is not percent-encoded.
 _PASSWORD = re.compile(r"(?<=://)([^:/@]*):.*(?=@)", re.DOTALL)
-_ARGUMENT = re.compile(r"(?<=[?&])([^=&#]*)=[^&#]*")
+_QUERY_PARAMETER = re.compile(r"(?<=[?&])([^=&#]*)=[^&#]*")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A setting, its value as text, and where that comes from; None is the default."""
+    """A setting with its value."""
 
     name: str
     value: Any
     origin: str | None
+    """The source of the value; None for the default."""
     unset: str = "-"
-    """What None stands for, in words."""
+    """The text for the value None."""
 
     @property
-    def shown(self) -> str:
-        """The value for people; a secret is only said to be there."""
+    def text(self) -> str:
+        """The value as text; a secret is masked."""
         if self.value is None:
             return self.unset
         if is_secret(self.name):
@@ -55,55 +56,55 @@ class Row:
 
 
 def _without_secrets(value: Any) -> Any:
-    """A value whose addresses tell no password: neither ``//user:password@host`` nor ``?password=...``."""
+    """Mask the passwords in URLs: ``//user:password@host`` and ``?password=...``."""
     if isinstance(value, tuple):
         return tuple(map(_without_secrets, value))
     if not isinstance(value, str) or "://" not in value:
         return value
     value = _PASSWORD.sub(rf"\1:{MASK}", value)
-    return masked(_ARGUMENT.sub(lambda found: f"{found[1]}={MASK}" if is_secret(found[1]) else found[0], value))
+    return masked(_QUERY_PARAMETER.sub(lambda found: f"{found[1]}={MASK}" if is_secret(found[1]) else found[0], value))
 
 
 def command() -> click.Command:
-    """The command."""
+    """Return the command."""
     return click.Command(
         "config",
         callback=_config,
-        params=[*parameters(), click.Option(["--json", "as_json"], is_flag=True, help="For programs.")],
-        help="Show the settings of the server and of the application, and where each comes from.",
+        params=[*parameters(), click.Option(["--json", "as_json"], is_flag=True, help="Print JSON.")],
+        help="Show the settings of the server and of the application, and the source of each.",
         context_settings={"help_option_names": ["-h", "--help"]},
     )
 
 
 def _config(app: str | None, app_dir: str | None, factory: bool | None, as_json: bool) -> None:
-    gathered = settings_for(app, app_dir, factory)
-    server = list(_server_rows(gathered.settings, {"app_dir": app_dir, "factory": factory}))
+    loaded = settings_for(app, app_dir, factory)
+    server = list(_server_rows(loaded.settings, {"app_dir": app_dir, "factory": factory}))
     target, problem = _application(app, app_dir, factory)
     application = list(_application_rows(target.app.config)) if target is not None else []
     if as_json:
         parts = {"server": server, "application": application}
-        found = {part: {row.name: _described(row) for row in rows} for part, rows in parts.items()}
-        click.echo(json.dumps(found, indent=2))
+        document = {part: {row.name: _to_json(row) for row in rows} for part, rows in parts.items()}
+        click.echo(json.dumps(document, indent=2))
         return
-    _show("Server", "atlas serve", server)
+    _print_table("Server", "atlas serve", server)
     if target is not None:
         click.echo()
-        _show("Application", target.name, application)
+        _print_table("Application", target.name, application)
     elif problem:
-        click.echo(f"\nThe application's settings are not shown: {problem}")
+        click.echo(f"\nThe settings of the application are not shown: {problem}")
 
 
-def _described(row: Row) -> dict[str, Any]:
-    plain = isinstance(row.value, str | int | float | bool | tuple | None) and not is_secret(row.name)
-    return {"value": _without_secrets(row.value) if plain else row.shown, "from": row.origin or "default"}
+def _to_json(row: Row) -> dict[str, Any]:
+    is_public = isinstance(row.value, str | int | float | bool | tuple | None) and not is_secret(row.name)
+    return {"value": _without_secrets(row.value) if is_public else row.text, "from": row.origin or "default"}
 
 
-def _show(title: str, of: str, rows: Iterable[Row]) -> None:
+def _print_table(title: str, subtitle: str, rows: Iterable[Row]) -> None:
     rows = list(rows)
-    names, values = max(len(row.name) for row in rows), max(len(row.shown) for row in rows if len(row.shown) <= 40)
-    click.echo(click.style(title, bold=True) + click.style(f"  {of}", dim=True))
+    names, values = max(len(row.name) for row in rows), max(len(row.text) for row in rows if len(row.text) <= 40)
+    click.echo(click.style(title, bold=True) + click.style(f"  {subtitle}", dim=True))
     for row in rows:
-        line = f"  {row.name.ljust(names)}  {row.shown.ljust(values)}"
+        line = f"  {row.name.ljust(names)}  {row.text.ljust(values)}"
         click.echo(
             f"{line}  {click.style(row.origin, fg='cyan')}" if row.origin else click.style(line.rstrip(), dim=True)
         )
@@ -113,39 +114,44 @@ def _show(title: str, of: str, rows: Iterable[Row]) -> None:
 
 
 def _server_rows(settings: Settings, flags: dict[str, Any]) -> Iterable[Row]:
-    in_file = _keys_of_the_file()
-    for name, about in table().items():
+    keys_in_file = _keys_in_file()
+    for name, setting in settings_table().items():
         origin: str | None = None
         if flags.get(name) is not None:
             origin = "command line"
-        elif os.environ.get(variable_of(name)):
-            origin = variable_of(name)
-        elif in_file & {name, about.flag}:
+        elif os.environ.get(environment_variable(name)):
+            origin = environment_variable(name)
+        elif keys_in_file & {name, setting.flag}:
             origin = "pyproject.toml"
-        yield Row(name, getattr(settings, name), origin, about.unset or "-")
+        yield Row(name, getattr(settings, name), origin, setting.unset or "-")
 
 
-def _keys_of_the_file() -> set[str | None]:
-    """The names in [tool.atlas]; whether they are right was found out when the settings were gathered."""
+def _keys_in_file() -> set[str | None]:
+    """Return the keys of ``[tool.atlas]``, which were checked when the settings were loaded."""
     path = Path("pyproject.toml")
     if not path.is_file():
         return set()
-    found = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get("atlas", {})
-    return {key.replace("-", "_") for key in found}
+    table = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get("atlas", {})
+    return {key.replace("-", "_") for key in table}
 
 
 # ---------------------------------------------------------------------------------------------------- application
 
 
 def _application(app: str | None, app_dir: str | None, factory: bool | None) -> tuple[Target | None, str]:
-    """The application, if there is one to be found; the server's settings are worth showing without."""
+    """Return the application, or the reason why its settings cannot be shown.
+
+    :raises StartupError: if the command line names an application that cannot be imported.
+    """
     try:
         target = find(app, app_dir, factory)
     except StartupError as error:
         if app is not None:
             raise
         return None, str(error)
-    return (target, "") if isinstance(target.app, Application) else (None, f"{target.name} is not of Atlas")
+    if isinstance(target.app, Application):
+        return target, ""
+    return None, f"{target.name} is not an atlas.Application"
 
 
 def _application_rows(config: Config) -> Iterable[Row]:

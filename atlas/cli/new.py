@@ -1,4 +1,4 @@
-"""``atlas new``: a small site to begin with."""
+"""``atlas new``: writes the files of a new project."""
 
 from __future__ import annotations
 
@@ -16,60 +16,63 @@ from atlas.errors import StartupError
 __all__ = ["command", "write_starter"]
 
 _NAME = re.compile(r"[A-Za-z][\w-]*")
-_SUFFIX = ".tmpl"  # so that nothing takes the starter's files for our own
+_SUFFIX = ".tmpl"  # so that tools do not take the files of the starter for modules of Atlas
 
 
 def command() -> click.Command:
-    """The command."""
+    """Return the command."""
     return click.Command(
         "new",
         callback=_new,
         params=[click.Argument(["name"], metavar="NAME")],
-        help="Write a small site with templates, static files and tests into a new folder NAME.",
+        help="Create a project in a new directory NAME: a small site with templates, static files and tests.",
         context_settings={"help_option_names": ["-h", "--help"]},
     )
 
 
 def _new(name: str) -> None:
-    folder = Path(name)
-    written = write_starter(folder)
-    click.echo(f"{click.style(str(folder) + '/', bold=True)} is there:")
+    directory = Path(name)
+    written = write_starter(directory)
+    click.echo(f"Created {click.style(str(directory) + '/', bold=True)}:")
     for path in written:
         click.echo(click.style(f"  {path}", dim=True))
-    click.echo(f"\n  cd {folder}\n  atlas serve      to see it\n  pytest           to try its tests")
+    click.echo(
+        f"\n  cd {directory}\n  atlas serve      serve it on http://127.0.0.1:8000\n  pytest           run its tests"
+    )
 
 
-def write_starter(folder: Path) -> list[str]:
-    """Write the starter into a new folder.
+def write_starter(directory: Path) -> list[str]:
+    """Write the starter project into a new directory.
 
-    :returns: the files, relative to the folder. :raises StartupError: if the folder is there already, or its name
-        will not do.
+    :param directory: the directory; its name is the name of the project.
+    :returns: the paths of the files, relative to the directory.
+    :raises StartupError: if the directory exists and is not empty, or its name is not valid.
     """
-    name = folder.name
+    name = directory.name
     if not _NAME.fullmatch(name) or keyword.iskeyword(name):
-        raise StartupError(f"{name!r} is no name for a site: letters, digits, '-' and '_', a letter first")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise StartupError(f"{str(folder)!r} is there already, and nothing is written over: choose another name")
-    if not folder.parent.is_dir():
-        raise StartupError(f"there is no folder {str(folder.parent)!r}")
+        raise StartupError(f"{name!r} is not a valid name: use letters, digits, '-' and '_', with a letter first")
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise StartupError(f"{str(directory)!r} exists already, and no file is overwritten: choose another name")
+    if not directory.parent.is_dir():
+        raise StartupError(f"there is no directory {str(directory.parent)!r}")
     written = []
-    for path, source in sorted(_starter(files("atlas.cli") / "starter", "")):
-        target = folder / path
+    for path, source in sorted(_starter_files(files("atlas.cli") / "starter", "")):
+        target = directory / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(_filled(source.read_text(encoding="utf-8"), name), encoding="utf-8")
+        target.write_text(_fill_in(source.read_text(encoding="utf-8"), name), encoding="utf-8")
         written.append(path)
     return written
 
 
-def _starter(folder: Traversable, prefix: str) -> Iterator[tuple[str, Traversable]]:
-    """The files of the starter, by the path that they get."""
-    for entry in folder.iterdir():
+def _starter_files(directory: Traversable, prefix: str) -> Iterator[tuple[str, Traversable]]:
+    """Yield the path of each file in the new project, and its source."""
+    for entry in directory.iterdir():
         if entry.is_dir():
-            yield from _starter(entry, f"{prefix}{entry.name}/")
+            yield from _starter_files(entry, f"{prefix}{entry.name}/")
         elif entry.name.endswith(_SUFFIX):
             yield prefix + entry.name.removesuffix(_SUFFIX).replace("dot.", "."), entry
 
 
-def _filled(text: str, name: str) -> str:
+def _fill_in(text: str, name: str) -> str:
     title = name.replace("-", " ").replace("_", " ").strip().title()
     return text.replace("@NAME@", name.lower().replace("_", "-")).replace("@TITLE@", title)

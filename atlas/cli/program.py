@@ -1,4 +1,4 @@
-"""The program ``atlas``: its commands, its exit statuses and its way to say what went wrong."""
+"""The program ``atlas``: its commands, exit statuses and error messages."""
 
 from __future__ import annotations
 
@@ -10,57 +10,60 @@ import click
 
 from atlas.errors import LifespanError, StartupError
 from atlas.server.importer import ApplicationFailed
+from atlas.server.load_settings import SettingError
 from atlas.server.settings import close_match
-from atlas.server.sources import SettingError
 
 __all__ = ["NAME", "Program", "execute"]
 
 NAME = "atlas"
-NOT_SERVED, USAGE, REFUSED, INTERRUPTED = 1, 2, 3, 130
+NOT_SERVED, USAGE, STARTUP_FAILED, INTERRUPTED = 1, 2, 3, 130
 
-_COMMANDS = {  # name and short help; the module atlas.cli.<name> has the rest
+_COMMANDS = {  # name and short help; the module atlas.cli.<name> defines the command
     "serve": "Serve an application.",
-    "new": "Begin a site.",
+    "new": "Create a project.",
     "routes": "List the routes of an application.",
-    "check": "Look for mistakes in an application.",
-    "shell": "Python with the application at hand.",
-    "config": "Show the settings and where they come from.",
+    "check": "Check an application for mistakes.",
+    "shell": "Start a Python shell with the application.",
+    "config": "Show the settings and the source of each.",
 }
 
 
 def execute(arguments: Sequence[str]) -> int:
-    """Run one command line and return its exit status; an error is one line on standard error."""
+    """Run a command line. An error is printed as one line on standard error.
+
+    :param arguments: the arguments without the name of the program.
+    :returns: the exit status; see :func:`atlas.cli.main`.
+    """
     try:
-        left = _program().main(list(arguments), prog_name=NAME, standalone_mode=False)
-        return left if isinstance(left, int) else 0  # a command that leaves by click's Exit: click gives its status
-    except click.exceptions.Exit as leave:
-        return leave.exit_code
+        status = _program().main(list(arguments), prog_name=NAME, standalone_mode=False)
+        return status if isinstance(status, int) else 0  # click returns the status of an Exit
+    except click.exceptions.Exit as error:
+        return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except click.NoSuchOption as error:
-        return _complain(
-            f"there is no flag {error.option_name!r}{close_match(error.option_name, error.possibilities or ())}", USAGE
-        )
+        suggestion = close_match(error.option_name, error.possibilities or ())
+        return _print_error(f"there is no flag {error.option_name!r}{suggestion}", USAGE)
     except click.ClickException as error:
-        return _complain(error.format_message().rstrip("."), USAGE)
+        return _print_error(error.format_message().rstrip("."), USAGE)
     except ApplicationFailed as error:
         click.echo(error.trace, err=True, nl=False)
-        return _complain(str(error), NOT_SERVED)
+        return _print_error(str(error), NOT_SERVED)
     except SettingError as error:
-        return _complain(str(error), USAGE)
+        return _print_error(str(error), USAGE)
     except LifespanError as error:
-        return _complain(str(error), REFUSED)
+        return _print_error(str(error), STARTUP_FAILED)
     except StartupError as error:
-        return _complain(str(error), NOT_SERVED)
+        return _print_error(str(error), NOT_SERVED)
 
 
-def _complain(message: str, status: int) -> int:
+def _print_error(message: str, status: int) -> int:
     click.echo(click.style("Error:", fg="red", bold=True) + f" {message}", err=True)
     return status
 
 
 class Program(click.Group):
-    """Commands are imported when they're asked for: ``atlas --version`` loads none of them."""
+    """The group of all commands. A command is imported when it is used: ``atlas --version`` imports none."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -76,7 +79,7 @@ class Program(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if name not in _COMMANDS and not name.startswith("-"):
-            ctx.fail(f"there is no command {name!r}{_instead_of(name)}")
+            ctx.fail(f"there is no command {name!r}{_suggestion(name)}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -84,7 +87,7 @@ class Program(click.Group):
             formatter.write_dl(list(_COMMANDS.items()))
 
 
-def _instead_of(name: str) -> str:
+def _suggestion(name: str) -> str:
     if ":" in name or name.endswith(".py") or Path(name).is_dir():
         target = name if ":" in name else f"{Path(name).stem}:app"
         return f": did you mean 'atlas serve {target}'?"
@@ -97,7 +100,7 @@ def _program() -> Program:
         callback=_help_without_a_command,
         invoke_without_command=True,
         help="Atlas, a Python web framework with its own compiled server.",
-        epilog="'atlas COMMAND --help' tells about one of them.",
+        epilog="'atlas COMMAND --help' shows the help of a command.",
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
         params=[
             click.Option(
@@ -106,7 +109,7 @@ def _program() -> Program:
                 expose_value=False,
                 is_eager=True,
                 callback=_show_version,
-                help="Show the version and leave.",
+                help="Show the version and exit.",
             ),
         ],
     )

@@ -1,4 +1,4 @@
-"""``atlas routes``: what an application answers, and where that is written."""
+"""``atlas routes``: lists the routes of an application."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from atlas.web.routing import RouteInfo
 
 __all__ = ["command"]
 
-_COLOURS = {"GET": "green", "POST": "yellow", "PUT": "blue", "PATCH": "blue", "DELETE": "red", "WEBSOCKET": "magenta"}
+_COLORS = {"GET": "green", "POST": "yellow", "PUT": "blue", "PATCH": "blue", "DELETE": "red", "WEBSOCKET": "magenta"}
 _PARAMETER = re.compile(r"\{[^{}]*\}")
-_HEAD = ("METHODS", "PATH", "NAME", "CONTROLLER", "RUN", "WRITTEN AT")
+_HEADINGS = ("METHODS", "PATH", "NAME", "CONTROLLER", "RUN", "DEFINED AT")
 
 
 def command() -> click.Command:
-    """The command."""
+    """Return the command."""
     return click.Command(
         "routes",
         callback=_routes,
-        params=[*parameters(), click.Option(["--json", "as_json"], is_flag=True, help="For programs.")],
+        params=[*parameters(), click.Option(["--json", "as_json"], is_flag=True, help="Print JSON.")],
         help="List the routes of an application.",
         context_settings={"help_option_names": ["-h", "--help"]},
     )
@@ -35,14 +35,14 @@ def _routes(app: str | None, app_dir: str | None, factory: bool | None, as_json:
     target = find(app, app_dir, factory)
     routes = list(atlas_only(target).iter_routes())
     if as_json:
-        click.echo(json.dumps([_described(route) for route in routes], indent=2))
+        click.echo(json.dumps([_to_json(route) for route in routes], indent=2))
         return
-    click.echo(_table(routes))
+    click.echo(_format_table(routes))
     one = len(routes) == 1
     click.secho(f"{len(routes) or 'no'} route{'' if one else 's'} in {target.name}", dim=True)
 
 
-def _described(route: RouteInfo) -> dict[str, object]:
+def _to_json(route: RouteInfo) -> dict[str, object]:
     return {
         "methods": list(route.methods),
         "path": route.path,
@@ -60,37 +60,36 @@ def _controller(route: RouteInfo) -> str:
     return f"{module}.{name}" if module else str(name)
 
 
-def _table(routes: Sequence[RouteInfo]) -> str:
+def _format_table(routes: Sequence[RouteInfo]) -> str:
     rows = [_row(route) for route in routes]
-    widths = [max(len(row[column]) for row in [_HEAD, *rows]) for column in range(len(_HEAD))]
-    head = "  ".join(word.ljust(width) for word, width in zip(_HEAD, widths, strict=True))
+    widths = [max(len(row[column]) for row in [_HEADINGS, *rows]) for column in range(len(_HEADINGS))]
+    head = "  ".join(word.ljust(width) for word, width in zip(_HEADINGS, widths, strict=True))
     lines = [click.style(head.rstrip(), dim=True)]
     for row in rows:
-        cells = [_coloured(column, text, width) for column, (text, width) in enumerate(zip(row, widths, strict=True))]
+        cells = [_style_cell(column, text, width) for column, (text, width) in enumerate(zip(row, widths, strict=True))]
         lines.append("  ".join(cells).rstrip())
     return "\n".join(line.rstrip() for line in lines) + ("\n" if rows else "")
 
 
 def _row(route: RouteInfo) -> tuple[str, ...]:
     path = (f"//{route.host}" if route.host else "") + route.path
-    return " ".join(route.methods), path, route.name, _controller(route), route.run, _place(route.place)
+    return " ".join(route.methods), path, route.name, _controller(route), route.run, _relative(route.place)
 
 
-def _place(place: str) -> str:
-    """File and line, the file relative to where we are, if it is below."""
-    path, _, line = place.rpartition(":")
+def _relative(position: str) -> str:
+    """Return file and line, with the file relative to the working directory if it lies below it."""
+    path, _, line = position.rpartition(":")
     try:
         return f"{Path(path).relative_to(Path.cwd())}:{line}"
     except ValueError:
-        return place
+        return position
 
 
-def _coloured(column: int, text: str, width: int) -> str:
+def _style_cell(column: int, text: str, width: int) -> str:
     padding = " " * (width - len(text))
     if column == 0:
-        words = (click.style(word, fg=_COLOURS.get(word)) for word in text.split(" "))
+        words = (click.style(word, fg=_COLORS.get(word)) for word in text.split(" "))
         return " ".join(words) + padding
     if column == 1:
-        shown = _PARAMETER.sub(lambda found: click.style(found[0], fg="cyan"), text)
-        return shown + padding
+        return _PARAMETER.sub(lambda found: click.style(found[0], fg="cyan"), text) + padding
     return (click.style(text, dim=True) if column > 2 else text) + padding

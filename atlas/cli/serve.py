@@ -1,4 +1,4 @@
-"""``atlas serve``: every field of :class:`~atlas.server.settings.Settings` is a flag, and nothing else is."""
+"""``atlas serve``: serves an application. Its flags are the fields of :class:`~atlas.server.settings.Settings`."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ import click
 from click.core import ParameterSource
 
 from atlas.server import env_file
-from atlas.server.kinds import Choice, Headers, Switch
-from atlas.server.settings import Setting, Settings, table
-from atlas.server.sources import Gathered, flag_of, gather
+from atlas.server.load_settings import LoadedSettings, flag_name, load_settings
+from atlas.server.setting_types import Boolean, Headers
+from atlas.server.settings import Setting, Settings, settings_table
 
 __all__ = ["command"]
 
 _HELP = """\
-Serve an ASGI application, as in:
+Serve an ASGI application.
 
 \b
-  atlas serve main:app              'app' of main.py on http://127.0.0.1:8000
-  atlas serve main:app --port 0     the same on a free port; it says which
-  atlas serve                       'app' in main.py or app/main.py
+  atlas serve main:app              serve 'app' of main.py on http://127.0.0.1:8000
+  atlas serve main:app --port 0     serve it on any free port, which is logged
+  atlas serve                       serve 'app' of main.py or app/main.py
 """
 _EPILOG = """\
-Each flag is also an environment variable (--port is ATLAS_SERVE_PORT) and a key of [tool.atlas] in pyproject.toml \
-(port = 8000). A flag outweighs a variable, a variable outweighs the file. A SIZE may have a unit: 64K, 100M.
+Each flag is also an environment variable (--port: ATLAS_SERVE_PORT) and a key of [tool.atlas] in pyproject.toml \
+(port = 8000). A flag takes precedence over a variable, a variable over the file. A SIZE may have a unit: 64K, 100M.
 """
 
 
 def command() -> click.Command:
-    """The command, made from the table of settings."""
+    """Return the command, with a flag for each setting."""
     return _Serve(
         "serve",
         callback=_serve,
@@ -43,72 +43,71 @@ def command() -> click.Command:
 
 
 def _serve(app: str | None, **values: Any) -> None:
-    gathered = _gather(app, _given(click.get_current_context(), values))
+    loaded = _load(app, _given_flags(click.get_current_context(), values))
 
-    from atlas.server.server import run  # the compiled half: not for --help, nor for a mistyped flag
+    from atlas.server.server import run  # imported here: --help and a wrong flag do not need the compiled modules
 
-    run(gathered.app or "", gathered.settings)
+    run(loaded.app or "", loaded.settings)
 
 
-def _given(ctx: click.Context, values: dict[str, Any]) -> dict[str, Any]:
-    """Only the flags that stand on the command line: the others leave room for what weighs less."""
+def _given_flags(ctx: click.Context, values: dict[str, Any]) -> dict[str, Any]:
+    """Return the flags that are on the command line; all others have lower precedence than a variable or the file."""
     return {
         name: value for name, value in values.items() if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
     }
 
 
-def _gather(app: str | None, flags: dict[str, Any]) -> Gathered:
-    gathered = gather(app, flags, os.environ)
-    if gathered.settings.env_file is None:
-        return gathered
-    env_file.load(gathered.settings.env_file, os.environ)
-    return gather(app, flags, os.environ)  # the file may hold ATLAS_SERVE_ variables too
+def _load(app: str | None, flags: dict[str, Any]) -> LoadedSettings:
+    loaded = load_settings(app, flags, os.environ)
+    if loaded.settings.env_file is None:
+        return loaded
+    env_file.load(loaded.settings.env_file, os.environ)
+    return load_settings(app, flags, os.environ)  # the file may contain ATLAS_SERVE_ variables
 
 
 # ---------------------------------------------------------------------------------------------------------- flags
 
 
 class _Flag(click.Option):
-    """A click option that keeps its setting; its text is read by :mod:`atlas.server.sources`, not by click."""
+    """The option of a setting. Its text is parsed by :mod:`atlas.server.load_settings`, not by click."""
 
-    def __init__(self, name: str, about: Setting, default: Any) -> None:
-        self.about = about
-        self.standard = _in_words(about, default)
-        flag = flag_of(name)
-        if isinstance(about.kind, Switch):
+    def __init__(self, name: str, setting: Setting, default: Any) -> None:
+        self.setting = setting
+        self.shown_default = _default_text(setting, default)
+        flag = flag_name(name)
+        if isinstance(setting.type, Boolean):
             super().__init__([name, f"{flag}/--no-{flag.removeprefix('--')}"], is_flag=True, default=None)
         else:
-            super().__init__([name, flag], multiple=isinstance(about.kind, Headers), default=None)
+            super().__init__([name, flag], multiple=isinstance(setting.type, Headers), default=None)
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str]:
-        kind, flag = self.about.kind, self.opts[0].removeprefix("--")
-        left = f"--[no-]{flag}" if isinstance(kind, Switch) else f"--{flag} {kind.metavar}"
-        words = f" ({', '.join(kind.words)})" if isinstance(kind, Choice) else ""
-        return left, f"{self.about.help.removesuffix('.')}{words}. {click.style(f'[{self.standard}]', dim=True)}"
+        setting_type, flag = self.setting.type, self.opts[0].removeprefix("--")
+        left = f"--[no-]{flag}" if isinstance(setting_type, Boolean) else f"--{flag} {setting_type.metavar}"
+        return left, f"{self.setting.help} {click.style(f'[{self.shown_default}]', dim=True)}"
 
 
 def _flags() -> list[_Flag]:
     defaults = Settings()
-    return [_Flag(name, about, getattr(defaults, name)) for name, about in table().items()]
+    return [_Flag(name, setting, getattr(defaults, name)) for name, setting in settings_table().items()]
 
 
-def _in_words(about: Setting, default: Any) -> str:
-    if about.shown_default is not None:
-        return about.shown_default
+def _default_text(setting: Setting, default: Any) -> str:
+    if setting.shown_default is not None:
+        return setting.shown_default
     if default is None:
-        return str(about.unset)
+        return str(setting.unset)
     if isinstance(default, bool):
         return "on" if default else "off"
     return f"{default:g}" if isinstance(default, float) else str(default)
 
 
 class _Serve(click.Command):
-    """Help in the groups of the settings, all of it in the same two columns."""
+    """Shows the flags in the groups of the settings, in columns of the same width."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         flags = [parameter for parameter in self.get_params(ctx) if isinstance(parameter, _Flag)]
         width = max(len(flag.get_help_record(ctx)[0]) for flag in flags)
-        for title, members in groupby(flags, key=lambda flag: flag.about.group):
+        for title, members in groupby(flags, key=lambda flag: flag.setting.group):
             with formatter.section(click.style(title, bold=True)):
                 records = [member.get_help_record(ctx) for member in members]
                 formatter.write_dl([(left.ljust(width), right) for left, right in records], col_max=width)

@@ -1,4 +1,4 @@
-"""Which application a command is about: as ``atlas serve`` finds it, settings of the environment included."""
+"""The application of a command, found as ``atlas serve`` finds it, with the settings of all sources."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 
 from atlas.errors import StartupError
 from atlas.server import env_file, importer
-from atlas.server.sources import Gathered, gather
+from atlas.server.load_settings import LoadedSettings, load_settings
 
 if TYPE_CHECKING:
     from atlas.web.application import Application
@@ -21,58 +21,63 @@ __all__ = ["Target", "atlas_only", "find", "parameters", "settings_for"]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """An application and what it is called on the command line."""
+    """An application and its name on the command line."""
 
     name: str
     app: Any
 
 
 def parameters() -> list[click.Parameter]:
-    """The argument and the flags that every command about an application takes."""
+    """Return the argument and the flags of every command that takes an application."""
     return [
         click.Argument(["app"], required=False, metavar="[MODULE:ATTR]"),
-        click.Option(["--app-dir"], metavar="PATH", default=None, help="Folder to look for the module in."),
-        click.Option(["--factory"], is_flag=True, default=None, help="The target returns the application."),
+        click.Option(["--app-dir"], metavar="PATH", default=None, help="Directory to import the module from."),
+        click.Option(
+            ["--factory"], is_flag=True, default=None, help="The target is a function that returns the application."
+        ),
     ]
 
 
-def settings_for(app: str | None, app_dir: str | None, factory: bool | None) -> Gathered:
-    """What all sources of settings say, with an env file that one of them names.
+def settings_for(app: str | None, app_dir: str | None, factory: bool | None) -> LoadedSettings:
+    """Load the settings from all sources, and the env file if one of them names it.
 
-    :raises SettingError: for what is wrong in one of them.
+    :raises SettingError: if one of the sources is wrong.
     """
     flags = {name: value for name, value in (("app_dir", app_dir), ("factory", factory)) if value is not None}
-    gathered = gather(app, flags, os.environ)
-    if gathered.settings.env_file is not None:
-        env_file.load(gathered.settings.env_file, os.environ)
-        gathered = gather(app, flags, os.environ)
-    return gathered
+    loaded = load_settings(app, flags, os.environ)
+    if loaded.settings.env_file is not None:
+        env_file.load(loaded.settings.env_file, os.environ)
+        loaded = load_settings(app, flags, os.environ)
+    return loaded
 
 
 def find(app: str | None, app_dir: str | None = None, factory: bool | None = None) -> Target:
     """Import the application.
 
-    :raises StartupError: if it cannot be; the message is that of ``atlas serve``.
+    :param app: ``module:attr``; None for the target of the settings, or the default one.
+    :param app_dir: the value of ``--app-dir``, or None.
+    :param factory: the value of ``--factory``, or None.
+    :raises StartupError: if it cannot be imported; the message is that of ``atlas serve``.
     """
-    gathered = settings_for(app, app_dir, factory)
-    settings = gathered.settings
-    found = importer.load(gathered.app or "", app_dir=settings.app_dir, factory=settings.factory)
-    return Target(gathered.app or _default_name(settings.app_dir), found)
+    loaded = settings_for(app, app_dir, factory)
+    settings = loaded.settings
+    found = importer.load(loaded.app or "", app_dir=settings.app_dir, factory=settings.factory)
+    return Target(loaded.app or _default_name(settings.app_dir), found)
 
 
 def _default_name(app_dir: str) -> str:
-    """What the importer took where nothing was named."""
+    """Return the target that the importer uses if there is none."""
     return "main:app" if (Path(app_dir) / "main.py").is_file() else "app.main:app"
 
 
 def atlas_only(target: Target) -> Application:
-    """The application, which has to be one of Atlas's own.
+    """Return the application of ``target``.
 
-    :raises StartupError: if it is somebody else's.
+    :raises StartupError: if it is not an :class:`atlas.Application`.
     """
     from atlas.web.application import Application
 
     if not isinstance(target.app, Application):
         kind = type(target.app).__name__
-        raise StartupError(f"{target.name} is a {kind}: this command knows its way in an atlas.Application only")
+        raise StartupError(f"{target.name}: expected an atlas.Application, got an object of type {kind}")
     return target.app

@@ -1,6 +1,6 @@
-"""Templates looked at without being rendered: do they compile, and is what they name there?
+"""Checks templates without rendering them: their syntax, and the templates and routes that they name.
 
-The words of Jinja2 (nodes, their ``lineno``) are used as they come from the application's own environment.
+The nodes are those of Jinja2, parsed by the environment of the application.
 """
 
 from __future__ import annotations
@@ -15,14 +15,28 @@ if TYPE_CHECKING:
 
 __all__ = ["check_templates"]
 
-_PARENTS = ("Extends", "Include", "Import", "FromImport")
-_TEXTS = (".html", ".htm", ".xhtml", ".xml", ".svg", ".txt", ".md", ".css", ".js", ".json", ".j2", ".jinja", ".jinja2")
+_TEMPLATE_REFERENCES = ("Extends", "Include", "Import", "FromImport")
+_TEXT_SUFFIXES = (
+    ".html",
+    ".htm",
+    ".xhtml",
+    ".xml",
+    ".svg",
+    ".txt",
+    ".md",
+    ".css",
+    ".js",
+    ".json",
+    ".j2",
+    ".jinja",
+    ".jinja2",
+)
 
 
 def check_templates(application: Application) -> Iterator[str]:
-    """A line for everything that is wrong with the templates of an application: ``page.html:3: ...``."""
+    """Yield one line for each mistake in the templates of an application: ``page.html:3: ...``."""
     environment: Any = application.templates.environment
-    names = environment.list_templates(filter_func=lambda name: name.lower().endswith(_TEXTS))
+    names = environment.list_templates(filter_func=lambda name: name.lower().endswith(_TEXT_SUFFIXES))
     for name in names:
         try:
             source, _, _ = environment.loader.get_source(environment, name)
@@ -37,15 +51,15 @@ def check_templates(application: Application) -> Iterator[str]:
 def _check_tree(application: Application, tree: Any, name: str, names: list[str]) -> Iterator[str]:
     for node in _nodes(tree):
         kind = type(node).__name__
-        if kind in _PARENTS:
+        if kind in _TEMPLATE_REFERENCES:
             optional = getattr(node, "ignore_missing", False)
-            parent = getattr(node.template, "value", None)
-            if isinstance(parent, str) and parent not in names and not optional:
-                yield f"{name}:{node.lineno}: there is no template {parent!r}{close_match(parent, names)}"
+            referenced = getattr(node.template, "value", None)
+            if isinstance(referenced, str) and referenced not in names and not optional:
+                yield f"{name}:{node.lineno}: there is no template {referenced!r}{close_match(referenced, names)}"
         elif kind == "Call" and getattr(node.node, "name", None) == "url_for" and node.args:
             route = getattr(node.args[0], "value", None)
-            if isinstance(route, str) and (wrong := _unknown_route(application, route)):
-                yield f"{name}:{node.lineno}: url_for: {wrong}"
+            if isinstance(route, str) and (problem := _unknown_route(application, route)):
+                yield f"{name}:{node.lineno}: url_for: {problem}"
 
 
 def _nodes(node: Any) -> Iterator[Any]:
@@ -60,5 +74,5 @@ def _unknown_route(application: Application, name: str) -> str | None:
     except LookupError as error:
         return str(error.args[0])
     except ValueError:
-        return None  # it wants parameters, and will get them
+        return None  # the route exists, and has parameters
     return None

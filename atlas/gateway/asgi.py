@@ -6,19 +6,19 @@ import asyncio
 from contextvars import copy_context
 
 from atlas._speedups.calls.asgi import ASGICaller
-from atlas.gateway.endings import Endings
+from atlas.gateway.request_failures import RequestFailures
 from atlas.types import ASGIApp
 
 __all__ = ["ASGIGateway"]
 
 
-class ASGIGateway(Endings, ASGICaller):
-    """Calls ``app(scope, receive, send)`` for each request, in one fresh context and one real task.
+class ASGIGateway(RequestFailures, ASGICaller):
+    """Calls ``app(scope, receive, send)`` for each request, in a task of its own.
+
+    The context of each request is a copy of the context in which the gateway was made.
 
     :param app: an ASGI 3 application.
-    :param loop: the event loop; must be the running one whenever a request starts.
-
-    Each request sees a copy of the context that the gateway was made in.
+    :param loop: the event loop; it has to be the running one when a request starts.
     """
 
     def __new__(cls, app: ASGIApp, loop: asyncio.AbstractEventLoop) -> ASGIGateway:

@@ -1,7 +1,7 @@
-"""Files as responses: ``http.response.pathsend`` and ``http.response.zerocopysend``.
+"""Sending files: ``http.response.pathsend`` and ``http.response.zerocopysend``.
 
-On a plain socket the kernel copies (sendfile(2)); elsewhere pieces are read in a thread. Source: the ASGI extensions
-"Path Send" and "Zero Copy Send".
+On a socket without TLS the kernel copies the file (sendfile(2)); otherwise it is read in a thread, in pieces. Source:
+the ASGI extensions "Path Send" and "Zero Copy Send".
 """
 
 from __future__ import annotations
@@ -18,15 +18,17 @@ from atlas.types import Event
 
 __all__ = ["send_file"]
 
-_PIECE = 262144  # bytes that one sendfile(2) or read(2) is asked for
+_CHUNK_SIZE = 262144  # bytes of one sendfile(2) or read(2)
 
 
 async def send_file(exchange: Exchange, event: Event) -> None:
-    """Send the file that the event names as the response's body, or as the next piece of it.
+    """Send a file as the body of the response, or as a part of it.
 
+    :param exchange: the exchange, whose response has started.
+    :param event: a ``http.response.pathsend`` or ``http.response.zerocopysend`` event.
     :raises ValueError: for a path that is not absolute, or a range that is not in the file.
-    :raises OSError: if the file can't be opened; nothing of the response was written by then.
-    :raises ClientDisconnected: if the client goes away.
+    :raises OSError: if the file cannot be opened; then nothing of the response was written.
+    :raises ClientDisconnected: if the client disconnects.
     """
     if event["type"] == "http.response.pathsend":
         await _send_path(exchange, event["path"])
@@ -39,10 +41,10 @@ async def _send_path(exchange: Exchange, path: Any) -> None:
         raise ValueError(f"expected an absolute path in http.response.pathsend, got {path!r}")
     descriptor = await asyncio.to_thread(os.open, path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
     try:
-        about = os.fstat(descriptor)
-        if not stat.S_ISREG(about.st_mode):
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
             raise ValueError(f"expected the path of a file in http.response.pathsend, got {path!r}")
-        await _send(exchange, descriptor, 0, about.st_size, False)
+        await _send(exchange, descriptor, 0, status.st_size, False)
     finally:
         os.close(descriptor)
 
@@ -66,23 +68,23 @@ async def _send(exchange: Exchange, descriptor: int, offset: int, count: int, mo
     if exchange.open_body(count, more) and count:
         await exchange.drain()
         if exchange.socket_fd >= 0 and hasattr(os, "sendfile"):
-            await _by_kernel(exchange, descriptor, offset, count)
+            await _sendfile(exchange, descriptor, offset, count)
         else:
-            await _by_hand(exchange, descriptor, offset, count)
+            await _read_and_write(exchange, descriptor, offset, count)
     exchange.close_body(count, more)
 
 
-async def _by_kernel(exchange: Exchange, descriptor: int, offset: int, count: int) -> None:
+async def _sendfile(exchange: Exchange, descriptor: int, offset: int, count: int) -> None:
     while count:
         if exchange.lost or exchange.socket_fd < 0:
-            raise ClientDisconnected("the client went away before the file was sent")
+            raise ClientDisconnected("the client disconnected before the file was sent")
         try:
-            sent = os.sendfile(exchange.socket_fd, descriptor, offset, min(count, _PIECE))
+            sent = os.sendfile(exchange.socket_fd, descriptor, offset, min(count, _CHUNK_SIZE))
         except BlockingIOError:
-            await _until_writable(exchange)
+            await _wait_writable(exchange)
             continue
         except OSError as error:
-            raise ClientDisconnected(f"the client went away: {error.strerror}") from None
+            raise ClientDisconnected(f"the client disconnected: {error.strerror}") from None
         if sent == 0:
             raise OSError("the file became shorter while it was being sent")
         offset += sent
@@ -90,12 +92,12 @@ async def _by_kernel(exchange: Exchange, descriptor: int, offset: int, count: in
         await asyncio.sleep(0)
 
 
-async def _until_writable(exchange: Exchange) -> None:
-    """Wait for room in the socket. A duplicate is watched, for the transport owns the descriptor itself."""
+async def _wait_writable(exchange: Exchange) -> None:
+    """Wait until the socket is writable. The loop watches a duplicate, because the transport owns the descriptor."""
     loop = asyncio.get_running_loop()
     writable = loop.create_future()
     duplicate = os.dup(exchange.socket_fd)
-    loop.add_writer(duplicate, _set, writable)
+    loop.add_writer(duplicate, _set_result, writable)
     exchange.watch_loss(writable)
     try:
         async with asyncio.timeout(exchange.write_timeout):
@@ -109,17 +111,17 @@ async def _until_writable(exchange: Exchange) -> None:
         os.close(duplicate)
 
 
-def _set(future: asyncio.Future[None]) -> None:
+def _set_result(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)
 
 
-async def _by_hand(exchange: Exchange, descriptor: int, offset: int, count: int) -> None:
+async def _read_and_write(exchange: Exchange, descriptor: int, offset: int, count: int) -> None:
     while count:
-        piece = await asyncio.to_thread(os.pread, descriptor, min(count, _PIECE), offset)
-        if not piece:
+        chunk = await asyncio.to_thread(os.pread, descriptor, min(count, _CHUNK_SIZE), offset)
+        if not chunk:
             raise OSError("the file became shorter while it was being sent")
-        exchange.write(piece)
+        exchange.write(chunk)
         await exchange.drain()
-        offset += len(piece)
-        count -= len(piece)
+        offset += len(chunk)
+        count -= len(chunk)

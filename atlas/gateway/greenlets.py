@@ -14,7 +14,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from greenlet import GreenletExit, getcurrent, greenlet  # type: ignore[import-untyped]  # it ships no types
 
-from atlas.gateway.threads import errand_here
+from atlas.gateway.threads import current_blocking_call
 
 __all__ = ["Greenlets", "Pool", "await_", "can_wait", "in_greenlet"]
 
@@ -32,7 +32,7 @@ class _Waiting(greenlet):  # type: ignore[misc]  # so to mypy it is Any
 
 def can_wait() -> bool:
     """Whether :func:`await_` works here."""
-    return isinstance(getcurrent(), _Waiting) or errand_here() is not None
+    return isinstance(getcurrent(), _Waiting) or current_blocking_call() is not None
 
 
 def await_(awaitable: Awaitable[T]) -> T:
@@ -43,8 +43,8 @@ def await_(awaitable: Awaitable[T]) -> T:
     """
     current = getcurrent()
     if not isinstance(current, _Waiting):
-        if (errand := errand_here()) is not None:
-            return errand.wait_for(awaitable)
+        if (blocking_call := current_blocking_call()) is not None:
+            return blocking_call.wait_for(awaitable)
         if close := getattr(awaitable, "close", None):
             close()  # so that nobody warns of a coroutine that was never awaited, beside the real message
         raise RuntimeError(

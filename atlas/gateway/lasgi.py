@@ -1,4 +1,4 @@
-"""LASGI: ASGI for plain code, the interface that Atlas began with.
+"""LASGI: ASGI for sync functions, the interface of the first Atlas.
 
 The scope and the events are those of ASGI 3, but nothing is awaited::
 
@@ -7,8 +7,8 @@ The scope and the events are those of ASGI 3, but nothing is awaited::
         send({"type": "http.response.start", "status": 200, "headers": []})
         send({"type": "http.response.body", "body": b"Hello"})
 
-Each call runs in a greenlet, in a task and a context of its own. ``receive`` and ``send`` wait where they have to, and
-so does :func:`~atlas.gateway.greenlets.await_`; the event loop serves everybody else meanwhile.
+Each call runs in a greenlet, in a task and a context of its own. While ``receive``, ``send`` or
+:func:`~atlas.gateway.greenlets.await_` waits, the event loop serves other requests.
 """
 
 from __future__ import annotations
@@ -22,25 +22,26 @@ from atlas._speedups.http.request_body import finished
 from atlas.gateway.greenlets import Greenlets, await_, can_wait
 from atlas.types import Event, Receive, Scope, Send
 
-__all__ = ["LASGIApp", "PlainReceive", "PlainSend", "PlainToASGI"]
+__all__ = ["LASGIApp", "SyncReceive", "SyncSend", "SyncToASGI"]
 
-PlainReceive: TypeAlias = Callable[[], Event]
-PlainSend: TypeAlias = Callable[[Event], None]
-LASGIApp: TypeAlias = Callable[[Scope, PlainReceive, PlainSend], Any]
+SyncReceive: TypeAlias = Callable[[], Event]
+SyncSend: TypeAlias = Callable[[Event], None]
+LASGIApp: TypeAlias = Callable[[Scope, SyncReceive, SyncSend], Any]
 
-_DONE = finished()  # what our own ``send`` returns where nothing has to wait
+_DONE = finished()  # what ``send`` of Atlas returns if there is nothing to wait for
 
 
-class PlainToASGI:
-    """A LASGI application as an ASGI 3 one.
+class SyncToASGI:
+    """Makes an ASGI 3 application of a LASGI application.
 
-    A client that has left is an ``http.disconnect`` from ``receive`` and a ``ClientDisconnected`` from ``send``. A
-    cancellation (the server stops) is raised where the function waits.
+    When the client has disconnected, ``receive`` returns ``http.disconnect`` and ``send`` raises
+    ``ClientDisconnected``. A cancellation (when the server stops) is raised where the function waits.
 
-    What only looks like plain code, a ``def`` that returns the awaitable of an ASGI application inside of it, is served
-    too: the awaitable is awaited, and ``receive`` and ``send`` may be.
+    A ``def`` that returns the awaitable of an ASGI application is served too: the awaitable is awaited, and in it
+    ``receive`` and ``send`` can be awaited.
 
-    :param app: called with the scope, ``receive()`` and ``send(event)``; ``http`` and ``lifespan`` are what it may get.
+    :param app: called with the scope, ``receive()`` and ``send(event)``. The type of the scope is ``http`` or
+        ``lifespan``.
     """
 
     def __init__(self, app: LASGIApp) -> None:
@@ -48,26 +49,26 @@ class PlainToASGI:
         self._greenlets = Greenlets()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI 3."""
-        result = await self._greenlets.run(self.app, scope, _plain(receive), _plain(send))
+        """Call the application in a greenlet."""
+        result = await self._greenlets.run(self.app, scope, _sync(receive), _sync(send))
         if inspect.isawaitable(result):
             await result
 
 
-def _plain(call: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
-    """``receive`` or ``send`` for plain code; in a coroutine it is still to be awaited."""
+def _sync(function: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
+    """Return ``receive`` or ``send`` as a sync function; in a coroutine it returns an awaitable."""
 
-    def plain(*event: Any) -> Any:
+    def call(*event: Any) -> Any:
         if asyncio._get_running_loop() is None:
-            return await_(_called(call, event))
-        awaitable = call(*event)
+            return await_(_call_on_loop(function, event))
+        awaitable = function(*event)
         if not can_wait():
             return awaitable
         return None if awaitable is _DONE else await_(awaitable)
 
-    return plain
+    return call
 
 
-async def _called(call: Callable[..., Awaitable[Any]], event: tuple[Any, ...]) -> Any:
-    """For plain code in a thread: the call is made here, on the loop."""
-    return await call(*event)
+async def _call_on_loop(function: Callable[..., Awaitable[Any]], event: tuple[Any, ...]) -> Any:
+    """Call ``function`` on the event loop, for sync code that runs in a thread."""
+    return await function(*event)

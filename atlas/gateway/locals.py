@@ -1,4 +1,4 @@
-"""Values that each request has for itself."""
+"""Values that are separate for each request."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ __all__ = ["Local"]
 
 
 class Local:
-    """An object whose attributes each request has for itself, as those of ``threading.local`` are a thread's own::
+    """An object whose attributes are separate for each request, as those of ``threading.local`` are for each thread::
 
-        current = Local(user=None)          # at the top of a module
+        current = Local(user=None)          # at module level
 
         def show(request):
             current.user = find_user(request)
-            return page()                   # where current.user is that user, and no other request's
+            return page()                   # page() sees current.user
 
-    It rests on context variables (:mod:`contextvars`), so what is set is seen wherever the request goes: in its
-    middleware and its controller, ``def`` or ``async def``, in what they call or await, and in a function that
-    ``run="thread"`` or ``in_thread`` takes to a thread; what is set there is seen here afterwards.
+    It uses a context variable (:mod:`contextvars`). An attribute that is set during a request is visible to all of its
+    code: to middleware and controller, ``def`` or ``async def``, to functions that they call or await, and to functions
+    that ``run="thread"`` or ``in_thread`` runs in a thread. What such a function sets is visible after it returned.
 
-    A task that is started sees what was set until then; from there on, what it sets is its own, and what its parent
-    sets is the parent's. A thread that you start yourself sees the defaults. An object that is stored is not copied.
-    What was set before the server started is what each request begins with.
+    A new task has a copy of the attributes; neither the task nor its parent sees what the other sets afterwards. A new
+    thread has the defaults. Stored objects are not copied. Attributes that were set before the server started are
+    visible to every request.
 
-    :param defaults: the attributes that are there from the beginning.
+    :param defaults: the attributes with their initial values.
     """
 
     __slots__ = ("__values",)
@@ -40,21 +40,21 @@ class Local:
         try:
             return self.__values.get()[name]
         except KeyError:
-            raise AttributeError(f"nothing was stored as {name!r} here", name=name, obj=self) from None
+            raise AttributeError(f"this request has no value for {name!r}", name=name, obj=self) from None
 
     def __setattr__(self, name: str, value: Any) -> None:
-        # Always a new mapping: the one there may be seen in the contexts of others.
+        # A new mapping, because other contexts may refer to the old one.
         self.__values.set({**self.__values.get(), name: value})
 
     def __delattr__(self, name: str) -> None:
         values = dict(self.__values.get())
         if name not in values:
-            raise AttributeError(f"nothing was stored as {name!r} here", name=name, obj=self)
+            raise AttributeError(f"this request has no value for {name!r}", name=name, obj=self)
         del values[name]
         self.__values.set(values)
 
     def __reduce__(self) -> str:
-        raise TypeError("a Local cannot be copied or pickled: it is a place, not a value")
+        raise TypeError("a Local cannot be copied or pickled: its values belong to a request")
 
     def __dir__(self) -> Iterable[str]:
         return sorted({*super().__dir__(), *self.__values.get()})

@@ -1,4 +1,4 @@
-"""One at a time, whatever it runs in: a greenlet, a thread, or a coroutine."""
+"""A mutual exclusion lock for greenlets, threads and coroutines."""
 
 from __future__ import annotations
 
@@ -12,61 +12,63 @@ from typing import TypeAlias
 from greenlet import getcurrent  # type: ignore[import-untyped]  # it ships no types
 
 from atlas.gateway.greenlets import await_, can_wait
-from atlas.gateway.threads import errand_here
+from atlas.gateway.threads import current_blocking_call
 
 __all__ = ["Lock"]
 
-_Identity: TypeAlias = tuple[object, ...]
+_Owner: TypeAlias = tuple[object, ...]
 
 
 class Lock:
-    """Lets one request at a time through: ``with lock:`` in a ``def``, ``async with lock:`` in an ``async def``.
+    """A lock that one request at a time holds: ``with lock:`` in a ``def``, ``async with lock:`` in an ``async def``.
 
-    It may be made anywhere, at the top of a module too, and belongs to no event loop: whoever uses it waits in its own
-    way. A greenlet and a coroutine let the event loop go on, a thread just stands still; since no loop is ever held,
-    these never keep each other from going on. Who comes first is served first. A request that is cancelled while it
-    waits leaves the line.
+    It can be made anywhere, also at module level, and is not bound to an event loop. A greenlet and a coroutine let the
+    event loop continue while they wait; a thread blocks. The lock is handed over in the order of the requests for it. A
+    request that is cancelled while it waits is removed from the queue.
 
-    It may be released by another task or thread than the one that took it, but none can take it twice.
+    The lock may be released by another task or thread than the one that acquired it. It is not reentrant.
     """
 
-    __slots__ = ("_guard", "_owner", "_waiting")
+    __slots__ = ("_guard", "_owner", "_waiters")
 
     def __init__(self) -> None:
-        # It is held for a few instructions at a time, and never while somebody waits. A finalizer may run between
-        # those and release this very lock, hence the R.
+        # It is held for a few instructions only, never while waiting. Reentrant, because a finalizer may run between
+        # those instructions and release this lock.
         self._guard = threading.RLock()
-        self._owner: _Identity | None = None
-        self._waiting: deque[_Waiter] = deque()
+        self._owner: _Owner | None = None
+        self._waiters: deque[_Waiter] = deque()
 
     def acquire(self) -> None:
-        """Take the lock, waiting for it if need be. In ``async def`` use ``async with``.
+        """Acquire the lock, and wait for it if necessary. In ``async def`` use ``async with``.
 
-        :raises RuntimeError: if the same request has it already; or if somebody else has it, and this code runs on the
-            event loop without a greenlet (``run="inline"``, or ``async def``), so that waiting would hold everybody.
+        :raises RuntimeError: if the same request holds the lock already; or if it is held, and this code runs on the
+            event loop without a greenlet (``run="inline"``, or ``async def``), where waiting would block the loop.
         """
-        me = _myself()
-        if self._take(me):
+        owner = _current_owner()
+        if self._try_acquire(owner):
             return
         if can_wait():
-            await_(self._wait_in_turn(me))
+            await_(self._wait(owner))
         elif asyncio._get_running_loop() is not None:
             raise RuntimeError(
-                "the lock is held, and waiting for it here would hold the event loop: use 'async with' in async def, "
+                "the lock is held, and waiting for it here would block the event loop: use 'async with' in async def, "
                 'and run="greenlet" or run="thread" for a def controller'
             )
         else:
-            self._stand_still(me)
+            self._block(owner)
 
     def release(self) -> None:
-        """Let the next one through. :raises RuntimeError: if nobody has the lock."""
+        """Release the lock, and hand it over to the next request that waits.
+
+        :raises RuntimeError: if the lock is not held.
+        """
         with self._guard:
             if self._owner is None:
-                raise RuntimeError("release() of a lock that nobody holds")
-            self._pass_on()
+                raise RuntimeError("release() of a lock that is not held")
+            self._hand_over()
 
     def locked(self) -> bool:
-        """Whether somebody has it."""
+        """Return whether the lock is held."""
         return self._owner is not None
 
     def __enter__(self) -> None:
@@ -78,124 +80,124 @@ class Lock:
         self.release()
 
     async def __aenter__(self) -> None:
-        me = _myself()
-        if not self._take(me):
-            await self._wait_in_turn(me)
+        owner = _current_owner()
+        if not self._try_acquire(owner):
+            await self._wait(owner)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
 
-    def _take(self, me: _Identity, waiter: _Waiter | None = None) -> bool:
-        """Take the lock if it is free; else let ``waiter`` stand in line."""
+    def _try_acquire(self, owner: _Owner, waiter: _Waiter | None = None) -> bool:
+        """Acquire the lock if it is free; otherwise add ``waiter`` to the queue."""
         with self._guard:
             if self._owner is None:
-                self._owner = me
+                self._owner = owner
                 return True
-            if any(each in self._owner for each in me):
-                raise RuntimeError("this request (or thread) holds the lock already, and would wait for itself")
+            if any(each in self._owner for each in owner):
+                raise RuntimeError("this request (or thread) holds the lock already: waiting for it would never end")
             if waiter is not None:
-                self._waiting.append(waiter)
+                self._waiters.append(waiter)
             return False
 
-    async def _wait_in_turn(self, me: _Identity) -> None:
-        waiter = _InCoroutine(me)
-        if self._take(me, waiter):
+    async def _wait(self, owner: _Owner) -> None:
+        waiter = _CoroutineWaiter(owner)
+        if self._try_acquire(owner, waiter):
             return
         try:
-            await waiter.turn
+            await waiter.future
         except BaseException:
-            self._give_up(waiter)
+            self._cancel(waiter)
             raise
 
-    def _stand_still(self, me: _Identity) -> None:
-        waiter = _InThread(me)
-        if self._take(me, waiter):
+    def _block(self, owner: _Owner) -> None:
+        waiter = _ThreadWaiter(owner)
+        if self._try_acquire(owner, waiter):
             return
         try:
-            waiter.turn.wait()
+            waiter.event.wait()
         except BaseException:  # Ctrl+C
-            self._give_up(waiter)
+            self._cancel(waiter)
             raise
 
-    def _give_up(self, waiter: _Waiter) -> None:
-        """Leave the line; or, if the lock has just been handed over, hand it on."""
+    def _cancel(self, waiter: _Waiter) -> None:
+        """Remove ``waiter`` from the queue; if the lock was handed over to it just now, hand it on."""
         with self._guard:
-            if waiter.has_it:
-                self._pass_on()
-            elif waiter in self._waiting:
-                self._waiting.remove(waiter)
+            if waiter.acquired:
+                self._hand_over()
+            elif waiter in self._waiters:
+                self._waiters.remove(waiter)
 
-    def _pass_on(self) -> None:
-        """Hand the lock over to the next in line: nobody who comes later can snatch it."""
-        while self._waiting:
-            waiter = self._waiting.popleft()
-            self._owner, waiter.has_it = waiter.who, True
+    def _hand_over(self) -> None:
+        """Make the next waiter the owner. The lock is not free in between, so that no later request can acquire it."""
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            self._owner, waiter.acquired = waiter.owner, True
             if waiter.wake():
                 return
-            waiter.has_it = False
+            waiter.acquired = False
         self._owner = None
 
     def __repr__(self) -> str:
-        state = f"held, {len(self._waiting)} waiting" if self.locked() else "free"
+        state = f"held, {len(self._waiters)} waiting" if self.locked() else "free"
         return f"<atlas.Lock {state}>"
 
 
 class _Waiter(ABC):
-    """Somebody in line."""
+    """A request in the queue of a lock."""
 
-    __slots__ = ("has_it", "who")
+    __slots__ = ("acquired", "owner")
 
-    def __init__(self, who: _Identity) -> None:
-        self.who = who
-        self.has_it = False
+    def __init__(self, owner: _Owner) -> None:
+        self.owner = owner
+        self.acquired = False
 
     @abstractmethod
     def wake(self) -> bool:
-        """It is its turn. False if it cannot be reached any more."""
+        """Wake the waiter; return False if its event loop is closed."""
 
 
-class _InCoroutine(_Waiter):
-    __slots__ = ("_loop", "turn")
+class _CoroutineWaiter(_Waiter):
+    __slots__ = ("_loop", "future")
 
-    def __init__(self, who: _Identity) -> None:
-        super().__init__(who)
+    def __init__(self, owner: _Owner) -> None:
+        super().__init__(owner)
         self._loop = asyncio.get_running_loop()
-        self.turn: asyncio.Future[None] = self._loop.create_future()
+        self.future: asyncio.Future[None] = self._loop.create_future()
 
     def wake(self) -> bool:
         try:
             if asyncio._get_running_loop() is self._loop:
-                self._come()
+                self._set_result()
             else:
-                self._loop.call_soon_threadsafe(self._come)
+                self._loop.call_soon_threadsafe(self._set_result)
         except RuntimeError:  # the loop was closed
             return False
         return True
 
-    def _come(self) -> None:
-        if not self.turn.done():
-            self.turn.set_result(None)
+    def _set_result(self) -> None:
+        if not self.future.done():
+            self.future.set_result(None)
 
 
-class _InThread(_Waiter):
-    __slots__ = ("turn",)
+class _ThreadWaiter(_Waiter):
+    __slots__ = ("event",)
 
-    def __init__(self, who: _Identity) -> None:
-        super().__init__(who)
-        self.turn = threading.Event()
+    def __init__(self, owner: _Owner) -> None:
+        super().__init__(owner)
+        self.event = threading.Event()
 
     def wake(self) -> bool:
-        self.turn.set()
+        self.event.set()
         return True
 
 
-def _myself() -> _Identity:
-    """Who takes a lock here, by all that tells one request from another: its task, its greenlet, or its thread."""
+def _current_owner() -> _Owner:
+    """Return the objects that identify the current request: its task and greenlet, or its thread."""
     if asyncio._get_running_loop() is None:
-        errand = errand_here()
-        return (threading.get_ident(),) if errand is None or errand.task is None else (errand.task,)
+        call = current_blocking_call()
+        return (threading.get_ident(),) if call is None or call.task is None else (call.task,)
     task, greenlet = asyncio.current_task(), getcurrent()
-    on_its_own = greenlet.parent is not None  # the first greenlet of a thread is everybody's
-    return tuple(each for each in (task, greenlet if on_its_own else None) if each is not None)
+    is_main_greenlet = greenlet.parent is None  # all code of the thread outside of other greenlets runs in it
+    return tuple(each for each in (task, None if is_main_greenlet else greenlet) if each is not None)

@@ -11,8 +11,8 @@ from atlas._speedups.calls.native import NativeCaller
 from atlas._speedups.calls.request import RequestData
 from atlas._speedups.calls.route_table import RouteTable
 from atlas._speedups.http.exchange import Exchange
-from atlas.gateway.endings import Endings
 from atlas.gateway.greenlets import Greenlets
+from atlas.gateway.request_failures import RequestFailures
 from atlas.types import Receive, Scope, Send
 
 __all__ = ["NativeGateway", "Ways", "is_native"]
@@ -48,7 +48,7 @@ class Ways(Protocol):
         """What runs plain code that may wait."""
 
 
-class NativeGateway(Endings, NativeCaller):
+class NativeGateway(RequestFailures, NativeCaller):
     """Calls the handlers of an application of our own.
 
     :param ways: what the application brings.

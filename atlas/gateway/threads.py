@@ -1,8 +1,8 @@
-"""Work that would hold the event loop, moved to a thread; and a turn for the others.
+"""Blocking calls in threads, and a pool of threads with a capacity limiter.
 
-What runs in a thread may still wait for the loop: :func:`~atlas.gateway.greenlets.await_` hands an awaitable to the
-coroutine that waits for the thread, which awaits it in its own task. So the current task, its cancellation and its
-context variables are those of the request, as they are in a greenlet.
+A function in a thread can still wait for the event loop: :func:`~atlas.gateway.greenlets.await_` sends an awaitable to
+the coroutine that waits for the thread, which awaits it in its own task. The current task, its cancellation and its
+context variables are therefore those of the request, as they are in a greenlet.
 """
 
 from __future__ import annotations
@@ -17,224 +17,239 @@ from contextvars import Context, ContextVar, copy_context
 from queue import SimpleQueue
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
-__all__ = ["Errand", "Threads", "errand_here", "in_thread", "next_turn"]
+__all__ = ["BlockingCall", "ThreadPool", "current_blocking_call", "in_thread", "next_turn"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_MOST_THREADS = 10_000  # the bound is on those that run, which is Threads' own; this one is only for the executor
-_NOTHING: Any = object()
+_MAX_THREADS = 10_000  # of the executor; the limiter of a ThreadPool restricts how many of them run
+_UNSET: Any = object()
 
 
 async def in_thread(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-    """Call ``function`` in a thread of the loop's pool and wait for its result.
+    """Call ``function`` in a thread of the event loop's default executor, and wait for the result.
 
-    It is as if it had been called here: it sees the caller's context variables, and those that it sets are set here
-    when it has returned; its exception is raised here; ``await_`` works in it. A cancelled caller stops waiting; the
-    function itself runs on to its end, or to its next ``await_``, which raises ``CancelledError`` then.
+    The function sees the context variables of the caller, and the caller sees those that the function has set, after it
+    returned. In the function ``await_`` works. If the caller is cancelled, it stops waiting; the function runs on to
+    its end or to its next ``await_``, which raises ``CancelledError``.
+
+    :param function: called with ``args`` and ``kwargs``.
+    :returns: what the function returns.
+    :raises: what the function raises.
     """
-    errand = Errand(asyncio.get_running_loop())
-    job = errand.loop.run_in_executor(None, errand.run, function, args, kwargs)
-    return cast(T, await errand.attend(job))
+    call = BlockingCall(asyncio.get_running_loop())
+    job = call.loop.run_in_executor(None, call.run, function, args, kwargs)
+    return cast(T, await call.wait(job))
 
 
 async def next_turn() -> None:
-    """Let everything else that is ready run once before going on."""
+    """Let all other callbacks that are ready run before the caller continues."""
     await asyncio.sleep(0)
 
 
-class Threads:
-    """Threads for functions that may block, and so hold one for long: so many run at a time, the others stand in line.
+class ThreadPool:
+    """Runs blocking functions in threads, a limited number at a time; further ones wait, in order.
 
-    One that waits by ``await_`` makes room for another meanwhile, so that functions which wait for each other, or for
-    something that needs a thread, never keep each other from running.
+    A function that waits in ``await_`` does not count while it waits. Functions that wait for each other, or for
+    another function of the pool, can therefore not deadlock.
 
-    :param most: how many run at a time, for each event loop.
+    :param limit: how many functions run at a time, for each event loop.
     """
 
-    def __init__(self, most: int = 40) -> None:
-        self._executor = ThreadPoolExecutor(_MOST_THREADS, "atlas controller")
-        self._here = _Places(most)
+    def __init__(self, limit: int = 40) -> None:
+        self._executor = ThreadPoolExecutor(_MAX_THREADS, "atlas controller")
+        self._limiter = CapacityLimiter(limit)
 
     async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call ``function`` in a thread, as :func:`in_thread` does."""
-        place = _Place(self._here)
-        await place.take()
-        errand = Errand(asyncio.get_running_loop(), place)
+        """Call ``function`` in a thread of the pool, as :func:`in_thread` does."""
+        token = _Token(self._limiter)
+        await token.acquire()
+        call = BlockingCall(asyncio.get_running_loop(), token)
         try:
-            job = self._executor.submit(errand.run, function, args, kwargs)
+            job = self._executor.submit(call.run, function, args, kwargs)
         except BaseException:
-            place.leave()
+            token.release()
             raise
-        return cast(T, await errand.attend(job))
+        return cast(T, await call.wait(job))
 
 
-class _Places(threading.local):
-    """How many may run at a time: a loop stays in its thread, so nothing here needs a lock."""
+class CapacityLimiter(threading.local):
+    """The tokens of one event loop. A loop stays in its thread, so that no lock is needed.
 
-    def __init__(self, most: int) -> None:
-        self.free = most
-        self.waiting: deque[asyncio.Future[None]] = deque()
+    :param total_tokens: how many tokens can be held at a time.
+    """
 
+    def __init__(self, total_tokens: int) -> None:
+        self.available_tokens = total_tokens
+        self.waiters: deque[asyncio.Future[None]] = deque()
 
-class _Place:
-    """One of the places, taken or not."""
-
-    __slots__ = ("_places", "_taken")
-
-    def __init__(self, places: _Places) -> None:
-        self._places = places
-        self._taken = False
-
-    async def take(self) -> None:
-        places = self._places
-        if places.free > 0:
-            places.free -= 1
-        else:
-            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            places.waiting.append(turn)
-            try:
-                await turn
-            except BaseException:
-                if turn.done() and not turn.cancelled():
-                    self._pass_on()
-                else:
-                    places.waiting.remove(turn)
-                raise
-        self._taken = True
-
-    def leave(self) -> None:
-        """Give it up; nothing happens if it is not taken."""
-        if self._taken:
-            self._taken = False
-            self._pass_on()
-
-    def _pass_on(self) -> None:
-        places = self._places
-        while places.waiting:
-            turn = places.waiting.popleft()
-            if not turn.done():
-                turn.set_result(None)
+    def release(self) -> None:
+        """Give a token to the next waiter, or make it available."""
+        while self.waiters:
+            waiter = self.waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
                 return
-        places.free += 1
+        self.available_tokens += 1
+
+
+class _Token:
+    """One token of a limiter for one call, held or not."""
+
+    __slots__ = ("_held", "_limiter")
+
+    def __init__(self, limiter: CapacityLimiter) -> None:
+        self._limiter = limiter
+        self._held = False
+
+    async def acquire(self) -> None:
+        limiter = self._limiter
+        if limiter.available_tokens > 0:
+            limiter.available_tokens -= 1
+        else:
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            limiter.waiters.append(waiter)
+            try:
+                await waiter
+            except BaseException:
+                if waiter.done() and not waiter.cancelled():
+                    limiter.release()
+                else:
+                    limiter.waiters.remove(waiter)
+                raise
+        self._held = True
+
+    def release(self) -> None:
+        """Release the token, if it is held."""
+        if self._held:
+            self._held = False
+            self._limiter.release()
 
 
 class _Job(Protocol):
     def cancel(self) -> bool: ...
 
 
-class Errand:
-    """A function that runs in a thread, and the coroutine that attends to it.
+class BlockingCall:
+    """A function that runs in a thread, and the coroutine that waits for it.
 
-    The thread tells the loop what it wants to have awaited, and in the end what came of it. The coroutine answers.
+    The thread sends messages to the loop: an awaitable for each ``await_``, and at last the outcome of the function.
+    The coroutine awaits the awaitable and sends its outcome back.
+
+    :param loop: the event loop of the coroutine.
+    :param token: a token of a limiter, held while the function runs; None if the number of calls is not limited.
     """
 
-    __slots__ = ("_answers", "_before", "_context", "_place", "_told", "loop", "task", "thread")
+    __slots__ = ("_before", "_context", "_message", "_replies", "_token", "loop", "task", "thread")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, place: _Place | None = None) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, token: _Token | None = None) -> None:
         self.loop = loop
         self.task = asyncio.current_task()
-        """The task on whose behalf it runs."""
+        """The task that waits for the call."""
         self.thread: int | None = None
-        """The thread, once it has begun."""
-        self._place = place
-        self._told: asyncio.Future[Any] = loop.create_future()
-        self._answers: SimpleQueue[_Answer | None] = SimpleQueue()
+        """The identifier of the thread, after the function has started."""
+        self._token = token
+        self._message: asyncio.Future[Any] = loop.create_future()
+        self._replies: SimpleQueue[_Outcome | None] = SimpleQueue()
         self._context, self._before = copy_context(), copy_context()
 
     # In the thread.
 
     def run(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Call the function, and tell what came of it."""
+        """Call the function, and send its outcome to the loop."""
         outcome = self._context.run(self._call, function, args, kwargs)
         try:
-            self.loop.call_soon_threadsafe(self._hear, outcome)
+            self.loop.call_soon_threadsafe(self._receive, outcome)
         except RuntimeError:
-            pass  # the loop was closed, so nobody waits any more
+            pass  # the loop was closed
         finally:
-            del outcome  # the traceback of its error knows this frame
+            del outcome  # the traceback of its exception refers to this frame
 
-    def _call(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Answer:
-        _HERE.set(self)
+    def _call(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Outcome:
+        _CURRENT.set(self)
         self.thread = threading.get_ident()
         try:
-            return _Answer(function(*args, **kwargs), None)
+            return _Outcome(function(*args, **kwargs), None)
         except BaseException as error:
-            return _Answer(None, error)
+            return _Outcome(None, error)
         finally:
-            _HERE.set(None)  # it is in our own context: without this the two would keep each other alive
+            _CURRENT.set(None)  # the context belongs to this object: without this they form a reference cycle
 
     def wait_for(self, awaitable: Awaitable[T]) -> T:
-        """Let the coroutine await it, and wait for the result."""
+        """Let the coroutine await ``awaitable``, and block until the result is there; called in the thread.
+
+        :raises CancelledError: if the coroutine does not wait for this call any more.
+        """
         try:
-            self.loop.call_soon_threadsafe(self._hear, awaitable)
-            answer = self._answers.get()
+            self.loop.call_soon_threadsafe(self._receive, awaitable)
+            reply = self._replies.get()
         except RuntimeError:  # the loop was closed
-            answer = None
-        if answer is None:
-            self._answers.put(None)  # for the next one that asks
+            reply = None
+        if reply is None:
+            self._replies.put(None)  # for the next call
             if close := getattr(awaitable, "close", None):
                 close()
-            raise CancelledError("whoever waited for this thread is gone")
-        _take_over(answer.after, answer.before)
-        return cast(T, answer.take())
+            raise CancelledError("the caller of this thread has been cancelled")
+        _apply_changes(reply.after, reply.before)
+        return cast(T, reply.take())
 
     # On the loop.
 
-    async def attend(self, job: _Job) -> Any:
-        """Await what the thread asks for, until it is done; its result, or its exception raised.
+    async def wait(self, job: _Job) -> Any:
+        """Await what the function passes to ``await_``, until it ends.
 
-        :param job: its place in the queue of the pool, to be cancelled if that comes in time.
+        :param job: the call in the queue of the executor; cancelled if the caller is cancelled before it starts.
+        :returns: what the function returns.
+        :raises: what the function raises.
         """
         try:
-            while type(told := await self._told) is not _Answer:
-                self._told = self.loop.create_future()
-                self._answers.put(await self._answer(told))
-            _take_over(self._context, self._before)
-            return told.take()
+            while type(message := await self._message) is not _Outcome:
+                self._message = self.loop.create_future()
+                self._replies.put(await self._reply(message))
+            _apply_changes(self._context, self._before)
+            return message.take()
         finally:
-            if job.cancel() and self._place is not None:
-                self._place.leave()
-            self._answers.put(None)
-            # What the thread tells from now on nobody hears; and the task's exception may know this errand. Without it
-            # each would keep the other alive.
-            self._told.cancel()
-            self._told = _abandoned(self.loop)
+            if job.cancel() and self._token is not None:
+                self._token.release()
+            self._replies.put(None)
+            # Later messages of the thread are ignored. The exception of the task may refer to this object; without the
+            # lines below they form a reference cycle.
+            self._message.cancel()
+            self._message = _cancelled_future(self.loop)
             self.task = None
 
-    async def _answer(self, awaitable: Awaitable[Any]) -> _Answer:
-        _take_over(self._context, self._before)
+    async def _reply(self, awaitable: Awaitable[Any]) -> _Outcome:
+        _apply_changes(self._context, self._before)
         before = copy_context()
-        if self._place is not None:
-            self._place.leave()
+        if self._token is not None:
+            self._token.release()
         try:
-            answer = _Answer(await awaitable, None)
-            if self._place is not None:
-                await self._place.take()
+            outcome = _Outcome(await awaitable, None)
+            if self._token is not None:
+                await self._token.acquire()
         except GeneratorExit:
-            raise  # the coroutine is closed, and may not wait any more
+            raise  # the coroutine is closed, and cannot wait any more
         except BaseException as error:
-            answer = _Answer(None, error)
-        answer.before, answer.after = before, copy_context()
-        self._before = answer.after
-        return answer
+            outcome = _Outcome(None, error)
+        outcome.before, outcome.after = before, copy_context()
+        self._before = outcome.after
+        return outcome
 
-    def _hear(self, told: Any) -> None:
-        if type(told) is _Answer and self._place is not None:
-            self._place.leave()
-        if not self._told.done():
-            self._told.set_result(told)
+    def _receive(self, message: Any) -> None:
+        if type(message) is _Outcome and self._token is not None:
+            self._token.release()
+        if not self._message.done():
+            self._message.set_result(message)
 
 
-def _abandoned(loop: asyncio.AbstractEventLoop) -> asyncio.Future[Any]:
-    """A future that nobody waits for any more."""
+def _cancelled_future(loop: asyncio.AbstractEventLoop) -> asyncio.Future[Any]:
     future = loop.create_future()
     future.cancel()
     return future
 
 
-class _Answer:
-    """What came of something: of a function, or of an awaitable, with the context before and after."""
+class _Outcome:
+    """The result or the exception of a function or an awaitable, with the context before and after."""
 
     __slots__ = ("after", "before", "error", "value")
 
@@ -246,7 +261,7 @@ class _Answer:
         self.error = error
 
     def take(self) -> Any:
-        """The value, or else the error raised; nothing of it stays here, for its traceback knows who holds this."""
+        """Return the result or raise the exception, and forget it: the traceback refers to the owner of this object."""
         value, failure = self.value, self.error
         self.value = self.error = None
         if failure is None:
@@ -257,23 +272,23 @@ class _Answer:
             failure = None
 
 
-_HERE: ContextVar[Errand | None] = ContextVar("atlas.errand", default=None)
+_CURRENT: ContextVar[BlockingCall | None] = ContextVar("atlas.blocking_call", default=None)
 
 
-def errand_here() -> Errand | None:
-    """The errand that this very code runs in, if it may wait here.
+def current_blocking_call() -> BlockingCall | None:
+    """Return the blocking call that the current code runs in, or None if the code must not wait in ``await_``.
 
-    A context is copied into other threads and tasks, but only the errand's own thread is attended to; and a loop that
-    runs in it must not be held.
+    The context of a call may be copied into other threads and tasks, in which waiting is not possible; nor is it in an
+    event loop that runs in the thread of the call.
     """
-    errand = _HERE.get()
-    if errand is None or errand.thread != threading.get_ident() or asyncio._get_running_loop() is not None:
+    call = _CURRENT.get()
+    if call is None or call.thread != threading.get_ident() or asyncio._get_running_loop() is not None:
         return None
-    return errand
+    return call
 
 
-def _take_over(context: Context, before: Context) -> None:
-    """Set here what was set in ``context`` since ``before``."""
+def _apply_changes(context: Context, before: Context) -> None:
+    """Set the context variables that differ between ``before`` and ``context``."""
     for variable, value in context.items():
-        if before.get(variable, _NOTHING) is not value and variable is not _HERE:
+        if before.get(variable, _UNSET) is not value and variable is not _CURRENT:
             variable.set(value)

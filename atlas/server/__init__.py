@@ -1,1 +1,1 @@
-"""Floor 3, one half: processes, sockets and tasks."""
+"""The server: sockets, settings, lifespan, logs and shutdown."""

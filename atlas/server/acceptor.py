@@ -1,7 +1,7 @@
-"""Accepts connections on listening sockets, and stops for a while when there are as many as there may be.
+"""Accepts connections on listening sockets, and pauses while as many are open as allowed.
 
-The event loop accepts on a duplicate of each socket. To pause, the duplicate is closed: the kernel goes on to queue
-what comes (``--backlog``), and nobody is turned away with a reset or runs into the descriptor limit.
+The event loop accepts on a duplicate of each socket. To pause, the duplicate is closed: the kernel still queues new
+connections (``--backlog``), so that no client is refused and the process does not reach its descriptor limit.
 """
 
 from __future__ import annotations
@@ -18,73 +18,77 @@ __all__ = ["Acceptor", "connection_limit"]
 
 _logger = logging.getLogger("atlas.server")
 
-_BURST = 64  # connections that a loop may accept before it tells us of the first
-_TURNS = 3  # of the loop from accept(2) to the protocol's connection_made, where that takes a task (asyncio's loop)
-_SILENCE = 60.0  # seconds between two lines that say that new connections wait
-_RESERVE = 64  # descriptors for everything that is no connection: files, databases, the loop itself
+_BURST = 64  # connections that an event loop may accept in one turn, before the protocol of the first is made
+_TURNS = 3  # turns of asyncio's loop from accept(2) to connection_made, which it calls in a task
+_WARNING_INTERVAL = 60.0  # seconds between two warnings about the connection limit
+_RESERVED = 64  # descriptors for files, databases and the event loop
 
 
-def connection_limit(wanted: int | None) -> int:
-    """The number of connections that may be open: ``wanted``, or what the soft descriptor limit leaves room for."""
+def connection_limit(setting: int | None) -> int:
+    """Return the maximum number of open connections.
+
+    :param setting: the value of ``--limit-connections``. It is reduced if the soft descriptor limit is too low for it;
+        None means as many as that limit allows.
+    """
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
-        return wanted or 1 << 30
-    room = max(1, soft - _BURST - _RESERVE)
-    return room if wanted is None else min(wanted, room)
+        return setting or 1 << 30
+    available = max(1, soft - _BURST - _RESERVED)
+    return available if setting is None else min(setting, available)
 
 
 class Acceptor:
-    """Lets a loop accept on sockets; all methods are called on that loop.
+    """Accepts connections on sockets. All methods are called on the event loop.
 
-    :param sockets: bound and listening.
-    :param make: makes the protocol of a new connection: an ``asyncio.BufferedProtocol`` in all but its bases.
-    :param backlog: as given to ``listen(2)``.
+    :param sockets: bound and listening sockets. They stay the caller's to close.
+    :param protocol_factory: makes the protocol of a connection, which has the methods of ``asyncio.BufferedProtocol``.
+    :param backlog: the argument of ``listen(2)``.
     """
 
-    def __init__(self, sockets: Sequence[socket.socket], make: Callable[[], Any], backlog: int) -> None:
+    def __init__(self, sockets: Sequence[socket.socket], protocol_factory: Callable[[], Any], backlog: int) -> None:
         self._sockets = sockets
-        self._make = make
+        self._protocol_factory = protocol_factory
         self._backlog = backlog
         self._servers: list[asyncio.Server] = []
-        self._wanted = False
-        self._over = False
-        self._silent_until = 0.0
-        self._change: asyncio.Task[None] | None = None
+        self._accepting = False
+        self._closed = False
+        self._next_warning = 0.0
+        self._task: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        """Begin to accept."""
-        self._wanted = True
+        """Start to accept connections."""
+        self._accepting = True
         await self._listen()
 
     def pause(self) -> None:
-        """Accept nothing until :meth:`resume`; may be called while a connection is being accepted."""
-        if self._over:
+        """Stop accepting until :meth:`resume`. May be called while a connection is being accepted."""
+        if self._closed:
             return
         now = time.monotonic()
-        if now >= self._silent_until:
-            self._silent_until = now + _SILENCE
-            _logger.warning("as many connections are open as may be (--limit-connections): new ones wait")
-        self._wanted = False
-        self._change = asyncio.ensure_future(self._retire())
+        if now >= self._next_warning:
+            self._next_warning = now + _WARNING_INTERVAL
+            _logger.warning("the limit of open connections is reached (--limit-connections): new connections wait")
+        self._accepting = False
+        self._task = asyncio.ensure_future(self._stop_listening())
 
     def resume(self) -> None:
-        """Accept again."""
-        if not self._wanted and not self._over:
-            self._wanted = True
-            self._change = asyncio.ensure_future(self._listen())
+        """Accept connections again."""
+        if not self._accepting and not self._closed:
+            self._accepting = True
+            self._task = asyncio.ensure_future(self._listen())
 
     async def finish(self) -> None:
-        """Accept no more, and let those in who were accepted already."""
-        self._over = True
-        self._wanted = False
-        await self._retire()
+        """Stop accepting for good, after the protocols of all accepted connections are made."""
+        self._closed = True
+        self._accepting = False
+        await self._stop_listening()
 
     def close(self) -> None:
-        """Accept no more, at once; the sockets themselves stay the caller's."""
-        self._over = True
-        self._wanted = False
-        if self._change is not None:
-            self._change.cancel()
+        """Stop accepting for good, immediately."""
+        self._closed = True
+        self._accepting = False
+        if self._task is not None:
+            self._task.cancel()
         servers, self._servers = self._servers, []
         for server in servers:
             server.close()
@@ -92,25 +96,26 @@ class Acceptor:
     async def _listen(self) -> None:
         loop = asyncio.get_running_loop()
         for sock in self._sockets:
-            # asyncio's own loop takes the backlog for the number of connections to accept in one go as well.
-            server = await loop.create_server(self._make, sock=sock.dup(), backlog=min(self._backlog, _BURST))
+            # asyncio also uses the backlog as the number of connections to accept in one turn.
+            backlog = min(self._backlog, _BURST)
+            server = await loop.create_server(self._protocol_factory, sock=sock.dup(), backlog=backlog)
             sock.listen(self._backlog)
-            if not self._wanted:
+            if not self._accepting:
                 server.close()
                 return
             self._servers.append(server)
 
-    async def _retire(self) -> None:
-        """Stop accepting, and close when everybody who was accepted has been introduced to a protocol.
+    async def _stop_listening(self) -> None:
+        """Stop accepting, wait for the protocols of the accepted connections, and close the duplicate sockets.
 
-        A loop takes a turn or two for that, and loses those who are in between when their server closes.
+        asyncio calls connection_made some turns after accept(2). Closing the server in between loses the connection.
         """
         loop = asyncio.get_running_loop()
         servers, self._servers = self._servers, []
-        # uvloop has no reader there: it accepts and introduces in one step, and nobody is in between.
-        in_steps = [loop.remove_reader(sock.fileno()) for server in servers for sock in server.sockets]
+        # uvloop accepts and calls connection_made in one step; there is no reader to remove, and nothing to wait for.
+        had_readers = [loop.remove_reader(sock.fileno()) for server in servers for sock in server.sockets]
         try:
-            for _ in range(_TURNS if any(in_steps) else 0):
+            for _ in range(_TURNS if any(had_readers) else 0):
                 await asyncio.sleep(0)
         finally:
             for server in servers:

@@ -1,7 +1,7 @@
-"""From a response's record to its line: uvicorn's look, gunicorn's atoms, or JSON.
+"""The formats of access log lines: uvicorn's, gunicorn's atoms, or JSON.
 
-A formatter takes a batch of records, because what is done once per batch costs nothing per response: looking for
-characters that need escaping, for one.
+A formatter takes a batch of records. Work that is done once per batch, such as the search for characters that need
+escaping, then costs little per response.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 from atlas.reasons import REASON_PHRASES
-from atlas.server.escapes import escaped
+from atlas.server.log_escaping import escape
 
-__all__ = ["ATOMS", "Fields", "Formatter", "Record", "formatter"]
+__all__ = ["ATOMS", "Fields", "Formatter", "Record", "make_formatter"]
 
 Fields: TypeAlias = Iterable[tuple[bytes, bytes]]
 Record: TypeAlias = tuple[
     tuple[str, int] | str | None,  # client
     str,  # method
-    bytes,  # target, as it came
+    bytes,  # request target, not decoded
     str,  # HTTP version
     int,  # status
-    int,  # bytes of the body
-    float,  # wall time when it ended
-    float,  # seconds that it took
+    int,  # size of the body in bytes
+    float,  # wall time of the end of the response
+    float,  # duration in seconds
     Fields,  # request header fields, names in lower case
     Fields | None,  # response header fields
 ]
@@ -37,34 +37,33 @@ Formatter: TypeAlias = Callable[[Iterable[Record]], list[str]]
 _Atom: TypeAlias = Callable[[Record], str]
 
 _SAFE = bytes(set(range(0x20, 0x7F)) - set(b'"\\'))
-_PLAIN = re.compile(r"%\((?:\{([^}]+)\}([ieo])|([A-Za-z]+))\)s|%%")
+_ATOM_PATTERN = re.compile(r"%\((?:\{([^}]+)\}([ieo])|([A-Za-z]+))\)s|%%")
 
 
-def formatter(pattern: str | None, colours: bool) -> Formatter:
-    """What turns records into lines, each with its newline.
+def make_formatter(pattern: str | None, use_colors: bool) -> Formatter:
+    """Return the function that turns records into lines, each with its newline.
 
-    :param pattern: ``None`` for uvicorn's look, ``"json"``, or text with gunicorn's atoms.
+    :param pattern: None for uvicorn's format, ``"json"``, or text with gunicorn's atoms.
+    :param use_colors: color uvicorn's format; the other formats have no colors.
     :raises ValueError: for an atom that does not exist.
     """
     if pattern is None:
-        return _coloured if colours else _uvicorn
+        return _uvicorn_colored if use_colors else _uvicorn
     if pattern == "json":
         return lambda records: [_json(record) for record in records]
-    return _compiled(pattern)
+    return _compile(pattern)
 
 
-# ------------------------------------------------------------------------------------------------- uvicorn's look
+# ----------------------------------------------------------------------------------------------- uvicorn's format
 
 
-def _status_colour(status: int) -> str:
+def _status_color(status: int) -> str:
     return {1: "97", 2: "32", 3: "33", 4: "31", 5: "91"}.get(status // 100, "37")
 
 
-# Every line ends in one of 900 ways (a status is three digits): made once, when the module is loaded.
+# The ends of lines, one for each status of three digits, made once.
 _ENDS = {status: f'" {status} {REASON_PHRASES.get(status, "")}'.rstrip() + "\n" for status in range(100, 1000)}
-_COLOURED_ENDS = {
-    status: f'\033[0m" \033[{_status_colour(status)}m{end[2:-1]}\033[0m\n' for status, end in _ENDS.items()
-}
+_COLORED_ENDS = {status: f'\033[0m" \033[{_status_color(status)}m{end[2:-1]}\033[0m\n' for status, end in _ENDS.items()}
 
 
 def _uvicorn(records: Iterable[Record]) -> list[str]:
@@ -79,16 +78,16 @@ def _uvicorn(records: Iterable[Record]) -> list[str]:
     ]
 
 
-def _coloured(records: Iterable[Record]) -> list[str]:
+def _uvicorn_colored(records: Iterable[Record]) -> list[str]:
     return [
         f'\033[32mINFO\033[0m:     {_address(record)} - "\033[1m{record[1]} {_target(record)} '
-        f"HTTP/{record[3]}{_COLOURED_ENDS[record[4]]}"
+        f"HTTP/{record[3]}{_COLORED_ENDS[record[4]]}"
         for record in records
     ]
 
 
 def _any_unsafe(records: Iterable[Record]) -> bool:
-    """Whether a target of the batch has a byte to escape: what is left when the safe ones are taken away."""
+    """Return whether any target has a byte to escape, found by deleting all others in one call."""
     return bool(b"".join([record[2] for record in records]).translate(None, _SAFE))
 
 
@@ -96,14 +95,14 @@ def _with_safe_target(record: Record) -> Record:
     return (*record[:2], _target(record).encode("ascii"), *record[3:])
 
 
-# -------------------------------------------------------------------------------------------- pieces of a record
+# -------------------------------------------------------------------------------------------- parts of a record
 
 
 def _text(data: bytes) -> str:
-    """Bytes from the wire as ASCII text: controls, quotes, backslashes and everything above become ``\\xNN``."""
+    """Return bytes from the wire as ASCII text, with controls, quotes, backslashes and other bytes as ``\\xNN``."""
     if not data.translate(None, _SAFE):
         return data.decode("ascii")
-    return escaped(data.decode("latin-1")).encode("ascii", "backslashreplace").decode("ascii")
+    return escape(data.decode("latin-1")).encode("ascii", "backslashreplace").decode("ascii")
 
 
 def _address(record: Record) -> str:
@@ -113,7 +112,7 @@ def _address(record: Record) -> str:
 
 def _host(record: Record) -> str:
     client = record[0]
-    return client[0] if isinstance(client, tuple) else escaped(client) if client else "-"
+    return client[0] if isinstance(client, tuple) else escape(client) if client else "-"
 
 
 def _target(record: Record) -> str:
@@ -126,7 +125,7 @@ def _field(fields: Fields | None, name: bytes) -> str:
 
 
 def _user(record: Record) -> str:
-    """The user of an ``Authorization: Basic`` (RFC 7617), who has proved nothing yet."""
+    """Return the user name in ``Authorization: Basic`` (RFC 7617), which is not verified."""
     for name, value in record[8]:
         if name == b"authorization" and value[:6].lower() == b"basic ":
             try:
@@ -166,40 +165,40 @@ ATOMS: dict[str, _Atom] = {
 }
 
 
-def _compiled(pattern: str) -> Formatter:
-    """``pattern`` as pieces that are joined: fixed text, and functions of the record."""
-    pieces: list[str | _Atom] = []
+def _compile(pattern: str) -> Formatter:
+    """Split ``pattern`` into literal text and functions of the record."""
+    parts: list[str | _Atom] = []
     position = 0
-    for match in _PLAIN.finditer(pattern):
-        pieces += [_fixed(pattern[position : match.start()]), _atom(match)]
+    for match in _ATOM_PATTERN.finditer(pattern):
+        parts += [_literal(pattern[position : match.start()]), _atom(match)]
         position = match.end()
-    pieces += [_fixed(pattern[position:]), "\n"]
-    kept = [piece for piece in pieces if piece]
+    parts += [_literal(pattern[position:]), "\n"]
+    used = [part for part in parts if part]
     return lambda records: [
-        "".join([piece if isinstance(piece, str) else piece(record) for piece in kept]) for record in records
+        "".join([part if isinstance(part, str) else part(record) for part in used]) for record in records
     ]
 
 
-def _fixed(text: str) -> str:
+def _literal(text: str) -> str:
     if "%" in text:
         raise ValueError(f"expected atoms as '%(h)s' and '%%', got {text!r}")
     return text.replace("\\t", "\t")
 
 
 def _atom(match: re.Match[str]) -> str | _Atom:
-    name, source, plain = match.groups()
-    if name is None and plain is None:
+    name, source, letter = match.groups()
+    if name is None and letter is None:
         return "%"
-    if plain is not None:
-        if plain not in ATOMS:
-            raise ValueError(f"expected one of the atoms {' '.join(ATOMS)}, got '%({plain})s'")
-        return ATOMS[plain]
+    if letter is not None:
+        if letter not in ATOMS:
+            raise ValueError(f"expected one of the atoms {' '.join(ATOMS)}, got '%({letter})s'")
+        return ATOMS[letter]
     key = name.lower().encode("latin-1", "replace")
     if source == "i":
         return lambda record: _field(record[8], key)
     if source == "o":
         return lambda record: _field(record[9], key)
-    return escaped(os.environ.get(name, "-"))
+    return escape(os.environ.get(name, "-"))
 
 
 # ------------------------------------------------------------------------------------------------------------ JSON
@@ -217,13 +216,13 @@ def _json(record: Record) -> str:
         "status": record[4],
         "bytes": record[5],
         "duration_ms": round(record[7] * 1000, 3),
-        "referer": _given(record[8], b"referer"),
-        "user_agent": _given(record[8], b"user-agent"),
+        "referer": _field_or_none(record[8], b"referer"),
+        "user_agent": _field_or_none(record[8], b"user-agent"),
     }
-    return json.dumps(line) + "\n"  # pure ASCII, with every control as \uNNNN
+    return json.dumps(line) + "\n"  # ASCII only, with controls as \uNNNN
 
 
-def _given(fields: Fields, name: bytes) -> str | None:
+def _field_or_none(fields: Fields, name: bytes) -> str | None:
     for key, value in fields:
         if key == name:
             return value.decode("latin-1")

@@ -1,7 +1,7 @@
-"""The ``--env-file``: lines of ``KEY=VALUE``, as shells and container tools write them.
+"""The ``--env-file``: lines of ``KEY=VALUE``, in the format of shells and container tools.
 
-``export`` before a key, comments, single quotes (nothing inside changes) and double quotes (``\\n``, ``\\t``, ``\\"``,
-``\\\\`` and ``\\$`` mean what they mean in a shell) are understood; variables inside a value are not expanded.
+A line may start with ``export`` and end with a comment. A value in single quotes is literal; in double quotes ``\\n``,
+``\\t``, ``\\"``, ``\\\\`` and ``\\$`` are escapes. Variables inside a value are not expanded.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from atlas.errors import StartupError
 __all__ = ["load", "read"]
 
 _KEY = r"(?:export\s+)?(?P<key>[A-Za-z_][A-Za-z0-9_.]*)"
-_VALUE = r"""'(?P<single>[^']*)'|"(?P<double>(?:[^"\\]|\\.)*)"|(?P<plain>(?:(?<==)\#|[^'"\s\#])(?:(?!\s\#).)*)?"""
+_VALUE = r"""'(?P<single>[^']*)'|"(?P<double>(?:[^"\\]|\\.)*)"|(?P<unquoted>(?:(?<==)\#|[^'"\s\#])(?:(?!\s\#).)*)?"""
 _LINE = re.compile(rf"{_KEY}\s*=\s*(?:{_VALUE})\s*(?:\#.*)?")
 _ESCAPE = re.compile(r"\\(.)")
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
 
 
 def load(path: str, environ: MutableMapping[str, str]) -> None:
-    """Add what the file at ``path`` says to ``environ``; what is set already stays as it is.
+    """Add the variables of the file at ``path`` to ``environ``. A variable that is set already keeps its value.
 
-    :raises StartupError: if the file can't be read, or a line of it is not ``KEY=VALUE``.
+    :raises StartupError: if the file cannot be read, or one of its lines is not ``KEY=VALUE``.
     """
     for key, value in read(path).items():
         environ.setdefault(key, value)
 
 
 def read(path: str) -> dict[str, str]:
-    """The variables in the file at ``path``; of two with the same name the later one counts.
+    """Return the variables of the file at ``path``; the last of several with the same name takes precedence.
 
     :raises StartupError: as :func:`load`.
     """
@@ -42,18 +42,18 @@ def read(path: str) -> dict[str, str]:
         raise StartupError(f"--env-file {path}: cannot be read: {reason}") from None
     values = {}
     for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), start=1):
-        bare = line.strip()
-        if bare and not bare.startswith("#"):
-            key, value = _pair(bare, f"{path}:{number}")
+        stripped = line.strip()
+        if stripped and not stripped.startswith("#"):
+            key, value = _parse_line(stripped, f"{path}:{number}")
             values[key] = value
     return values
 
 
-def _pair(line: str, place: str) -> tuple[str, str]:
+def _parse_line(line: str, position: str) -> tuple[str, str]:
     match = _LINE.fullmatch(line)
     if match is None:
-        # The line itself may hold a secret, so it isn't shown.
-        raise StartupError(f"--env-file {place}: expected KEY=VALUE")
+        # The line may hold a secret, so it is not part of the message.
+        raise StartupError(f"--env-file {position}: expected KEY=VALUE")
     if match["double"] is not None:
         return match["key"], _ESCAPE.sub(lambda escape: _ESCAPES.get(escape[1], escape[1]), match["double"])
-    return match["key"], match["single"] or (match["plain"] or "").rstrip()
+    return match["key"], match["single"] or (match["unquoted"] or "").rstrip()

@@ -1,4 +1,4 @@
-"""Finds the application that ``module:attr`` names, and says in one line why if it can't."""
+"""Imports the application that ``module:attr`` names; an error is one line with the reason."""
 
 from __future__ import annotations
 
@@ -22,11 +22,15 @@ _DEFAULT_FILES = {"main.py": "main:app", "app/main.py": "app.main:app"}
 
 
 class ImportTargetError(StartupError):
-    """The target names nothing: no such module, no such attribute, or not something that can be called."""
+    """The target is wrong: no such module, no such attribute, or an object that is not callable."""
 
 
 class ApplicationFailed(StartupError):
-    """The module, or the factory in it, raised. ``trace`` is that error as text, from the first line of theirs on."""
+    """The module of the application, or its factory, raised.
+
+    :param message: one line with the reason.
+    :param trace: the traceback as text, without the frames of Atlas.
+    """
 
     def __init__(self, message: str, trace: str) -> None:
         super().__init__(message)
@@ -34,30 +38,32 @@ class ApplicationFailed(StartupError):
 
 
 def load(target: str, *, app_dir: str = "", factory: bool = False) -> Callable[..., Any]:
-    """The application that ``target`` names.
+    """Import the application that ``target`` names.
 
-    :param target: ``module:attr`` with dots in either half; ``:attr`` may be left out (it is ``app`` then), and an
-        empty target is ``app`` in ``main.py`` or ``app/main.py``.
-    :param app_dir: where the module lies, put in front of ``sys.path``; the current folder if empty.
-    :param factory: call what was found, without arguments, for the application.
-    :raises ImportTargetError: if there is no such thing, with the close match.
-    :raises ApplicationFailed: if the application's own code raised.
+    :param target: ``module:attr``; both parts may contain dots. ``attr`` is ``app`` by default. An empty target is
+        ``app`` in ``main.py`` or ``app/main.py``.
+    :param app_dir: the directory of the module, inserted at the front of ``sys.path``; by default the current one.
+    :param factory: whether the target is a function without parameters that returns the application.
+    :returns: the application.
+    :raises ImportTargetError: if there is no such module or attribute (the message suggests a close one), or it is not
+        callable.
+    :raises ApplicationFailed: if the code of the application raised.
     """
-    folder = Path(app_dir).absolute()
-    if not folder.is_dir():
-        raise ImportTargetError(f"--app-dir {app_dir}: there is no such folder")
-    module_name, attribute = _halves(target or _default_target(folder))
-    if sys.path[:1] != [str(folder)]:
-        sys.path.insert(0, str(folder))
-    module = _module(module_name, folder)
-    found = _attribute(module, attribute)
-    return _made(found, f"{module_name}:{attribute}") if factory else _checked(found, f"{module_name}:{attribute}")
+    directory = Path(app_dir).absolute()
+    if not directory.is_dir():
+        raise ImportTargetError(f"--app-dir {app_dir}: there is no such directory")
+    module_name, attribute = _split_target(target or _default_target(directory))
+    if sys.path[:1] != [str(directory)]:
+        sys.path.insert(0, str(directory))
+    found = _get_attribute(_import_module(module_name, directory), attribute)
+    name = f"{module_name}:{attribute}"
+    return _call_factory(found, name) if factory else _check_callable(found, name)
 
 
 # --------------------------------------------------------------------------------------------------------- target
 
 
-def _halves(target: str) -> tuple[str, str]:
+def _split_target(target: str) -> tuple[str, str]:
     module, _, attribute = target.partition(":")
     if module.endswith(".py") or "/" in module:
         parts = [part for part in Path(module.removesuffix(".py")).parts if part not in ("/", ".", "..")]
@@ -67,41 +73,41 @@ def _halves(target: str) -> tuple[str, str]:
     return module, attribute or "app"
 
 
-def _default_target(folder: Path) -> str:
+def _default_target(directory: Path) -> str:
     for name, target in _DEFAULT_FILES.items():
-        if (folder / name).is_file():
+        if (directory / name).is_file():
             return target
     raise ImportTargetError(
-        f"there is no main.py and no app/main.py in {folder}: name the application, as in 'atlas serve module:attr'"
+        f"there is no main.py and no app/main.py in {directory}: name the application, as in 'atlas serve module:attr'"
     )
 
 
 # --------------------------------------------------------------------------------------------------------- module
 
 
-def _module(name: str, folder: Path) -> ModuleType:
+def _import_module(name: str, directory: Path) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{name}.".startswith(f"{error.name}."):
-            raise _failed(f"{name!r} needs the module {error.name!r}, which cannot be found", error) from None
-        raise ImportTargetError(_no_module(error.name, folder)) from None
+            raise _failed(f"{name!r} imports the module {error.name!r}, which was not found", error) from None
+        raise ImportTargetError(_no_module(error.name, directory)) from None
     except SystemExit as error:
-        raise _failed(f"{name!r} ended the program (SystemExit: {error.code}) while it was imported", error) from None
+        raise _failed(f"importing {name!r} raised SystemExit: {error.code}", error) from None
     except Exception as error:
-        raise _failed(f"{name!r} cannot be imported: {_brief(error)}", error) from None
+        raise _failed(f"{name!r} cannot be imported: {_summary(error)}", error) from None
 
 
-def _no_module(name: str, folder: Path) -> str:
+def _no_module(name: str, directory: Path) -> str:
     parent = name.rpartition(".")[0]
-    place = folder.joinpath(*parent.split(".")) if parent else folder
-    near = [f"{parent}.{each}" if parent else each for each in _modules_in(place)]
-    return f"there is no module {name!r} in {folder}{close_match(name, near)}"
+    package = directory.joinpath(*parent.split(".")) if parent else directory
+    near = [f"{parent}.{each}" if parent else each for each in _modules_in(package)]
+    return f"there is no module {name!r} in {directory}{close_match(name, near)}"
 
 
-def _modules_in(folder: Path) -> list[str]:
+def _modules_in(directory: Path) -> list[str]:
     try:
-        entries = sorted(folder.iterdir())
+        entries = sorted(directory.iterdir())
     except OSError:
         return []
     files = [entry.stem for entry in entries if entry.suffix == ".py"]
@@ -111,40 +117,42 @@ def _modules_in(folder: Path) -> list[str]:
 # ------------------------------------------------------------------------------------------------------ attribute
 
 
-def _attribute(module: ModuleType, path: str) -> Any:
+def _get_attribute(module: ModuleType, path: str) -> Any:
     found: Any = module
     names = path.split(".")
     for depth, name in enumerate(names):
         try:
             found = getattr(found, name)
         except AttributeError:
-            place = f"{module.__name__}:{'.'.join(names[:depth])}" if depth else module.__name__
+            owner = f"{module.__name__}:{'.'.join(names[:depth])}" if depth else module.__name__
             near = close_match(name, [each for each in dir(found) if not each.startswith("__")])
-            raise ImportTargetError(f"{place!r} has no {name!r}{near}") from None
+            raise ImportTargetError(f"{owner!r} has no attribute {name!r}{near}") from None
     return found
 
 
-def _made(factory: Any, target: str) -> Callable[..., Any]:
+def _call_factory(factory: Any, target: str) -> Callable[..., Any]:
     if not callable(factory):
-        raise ImportTargetError(f"{target!r} is {_a(factory)}, not a function that returns the application (--factory)")
+        kind = _with_article(factory)
+        raise ImportTargetError(f"{target!r} is {kind}, not a function that returns the application (--factory)")
     try:
         app = factory()
     except Exception as error:
-        raise _failed(f"the factory {target!r} raised {_brief(error)}", error) from None
+        raise _failed(f"the factory {target!r} raised {_summary(error)}", error) from None
     if not callable(app):
-        raise ImportTargetError(f"the factory {target!r} returned {_a(app)}, not an application")
-    return app  # type: ignore[no-any-return]  # callable() says no more than that
+        raise ImportTargetError(f"the factory {target!r} returned {_with_article(app)}, not an application")
+    return app  # type: ignore[no-any-return]  # callable() narrows Any to Callable[..., object]
 
 
-def _checked(found: Any, target: str) -> Callable[..., Any]:
+def _check_callable(found: Any, target: str) -> Callable[..., Any]:
     if not callable(found):
-        raise ImportTargetError(f"{target!r} is {_a(found)}, not an application")
+        raise ImportTargetError(f"{target!r} is {_with_article(found)}, not an application")
     if inspect.isfunction(found) and not inspect.signature(found).parameters:
         raise ImportTargetError(f"{target!r} takes no arguments: if it returns the application, add --factory")
     return found  # type: ignore[no-any-return]  # as above
 
 
-def _a(value: object) -> str:
+def _with_article(value: object) -> str:
+    """Return the name of the type of ``value`` with an article: ``a dict``, ``an int``, ``None``."""
     name = "None" if value is None else type(value).__name__
     return name if value is None else f"an {name}" if name[0].lower() in "aeiou" else f"a {name}"
 
@@ -153,21 +161,21 @@ def _a(value: object) -> str:
 
 
 def _failed(message: str, error: BaseException) -> ApplicationFailed:
-    trimmed = traceback.TracebackException(type(error), error, _theirs(error.__traceback__))
+    trimmed = traceback.TracebackException(type(error), error, _application_frames(error.__traceback__))
     return ApplicationFailed(message, "".join(trimmed.format()))
 
 
-def _theirs(trace: TracebackType | None) -> TracebackType | None:
-    """``trace`` without the frames that lead to the application's code: ours, and those of the import."""
+def _application_frames(trace: TracebackType | None) -> TracebackType | None:
+    """Return the traceback without the frames of this module and of the import system."""
     while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
         trace = trace.tb_next
     if trace is None or trace.tb_frame.f_code.co_filename != importlib.__file__:
-        return trace  # we called it ourselves: a factory
+        return trace  # a factory, which this module called
     while trace is not None and trace.tb_frame.f_code.co_name != "<module>":
         trace = trace.tb_next
     return trace
 
 
-def _brief(error: BaseException) -> str:
+def _summary(error: BaseException) -> str:
     text = str(error).partition("\n")[0]
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,6 +1,6 @@
-"""An application's life beside its requests: ``lifespan.startup`` before the first, ``lifespan.shutdown`` after all.
+"""The lifespan of an application: ``lifespan.startup`` before its first request, ``lifespan.shutdown`` after the last.
 
-Source: ASGI, Lifespan Protocol 2.0.
+Source: the ASGI specification, Lifespan Protocol 2.0.
 """
 
 from __future__ import annotations
@@ -17,82 +17,86 @@ __all__ = ["Lifespan"]
 
 _logger = logging.getLogger("atlas.server")
 
-_PARTING = 0.1  # seconds that an application which refused to start has to come to its end by itself
+_FAILED_STARTUP_TIMEOUT = 0.1  # seconds that the task of an application has to end after a failed startup
 
 
 class _Phase(enum.Enum):
-    NEW = "not asked yet"
-    STARTING = "starting up"
-    UP = "up"
-    STOPPING = "shutting down"
-    DOWN = "down"
+    NEW = "not started"
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
     UNSUPPORTED = "unsupported"
 
 
 class Lifespan:
-    """Runs an application's lifespan in a task of its own.
+    """Runs the lifespan of an application in a task of its own.
 
     :param app: the ASGI application.
-    :param mode: ``"on"`` insists that the application supports it, ``"auto"`` goes on without, ``"off"`` doesn't ask.
+    :param mode: ``"auto"``: the application may support the protocol; ``"on"``: it has to; ``"off"``: it is not called.
     """
 
     def __init__(self, app: ASGIApp, mode: Literal["auto", "on", "off"]) -> None:
         self._app = app
         self._mode = mode
         self._state: dict[str, Any] = {}
-        self._phase = _Phase.DOWN if mode == "off" else _Phase.NEW
+        self._phase = _Phase.STOPPED if mode == "off" else _Phase.NEW
         self._received = 0
-        self._message: str | None = None  # why the start failed
-        self._last_message: str | None = None  # why the shutdown did
+        self._startup_failure: str | None = None
+        self._shutdown_failure: str | None = None
         self._task: asyncio.Task[None] | None = None
         self._stop = asyncio.Event()
         self._answered = asyncio.Event()
 
     @property
     def state(self) -> dict[str, Any] | None:
-        """What the application put into ``scope["state"]`` while it started; None if it has no lifespan."""
-        return self._state if self._phase is _Phase.UP else None
+        """The lifespan state: what the application stored in ``scope["state"]``; None if it has no lifespan."""
+        return self._state if self._phase is _Phase.RUNNING else None
 
     async def startup(self) -> None:
-        """Start the application up.
+        """Send ``lifespan.startup`` and wait for the answer.
 
-        :raises LifespanError: it refused, with its own message; it raised; or it has no lifespan and ``on`` insists.
+        :raises LifespanError: if the startup failed (with the message of the application) or raised, or if the
+            application has no lifespan and the mode is ``"on"``.
         """
-        if self._phase is _Phase.DOWN:
+        if self._phase is _Phase.STOPPED:
             return
         self._phase = _Phase.STARTING
         self._task = asyncio.create_task(self._run(), name="atlas lifespan")
         await self._answered.wait()
         if self._phase is _Phase.UNSUPPORTED and self._mode == "on":
-            raise LifespanError("the application has no lifespan, and --lifespan on insists on it")
-        if self._message is not None:
-            await self._end_failed(self._task)
-            raise LifespanError(self._message)
+            raise LifespanError("the application has no lifespan, which --lifespan on requires")
+        if self._startup_failure is not None:
+            await self._cancel_failed(self._task)
+            raise LifespanError(self._startup_failure)
 
-    async def shutdown(self, patience: float) -> None:
-        """Shut the application down; gives up, with a line in the log, after ``patience`` seconds."""
-        if self._phase is not _Phase.UP or self._task is None:
+    async def shutdown(self, timeout: float) -> None:  # noqa: ASYNC109 - what is left behind is cancelled and logged
+        """Send ``lifespan.shutdown`` and wait until the application has ended. A failure is logged.
+
+        :param timeout: seconds after which the task of the application is cancelled, and an error is logged.
+        """
+        if self._phase is not _Phase.RUNNING or self._task is None:
             return
-        if self._task.done():  # it ended while it was up; there is nobody to be told
-            self._phase = _Phase.DOWN
+        if self._task.done():  # the application returned without waiting for the shutdown
+            self._phase = _Phase.STOPPED
             return
         self._phase = _Phase.STOPPING
         self._answered.clear()
         self._stop.set()
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(timeout):
                 await self._answered.wait()
                 await self._task
         except TimeoutError:
-            _logger.error("the application's lifespan shutdown took more than %g seconds: it is given up", patience)
+            _logger.error("the application's lifespan shutdown took more than %g seconds and was cancelled", timeout)
             self._task.cancel()
-        if self._last_message is not None:
-            _logger.error("the application's lifespan shutdown failed: %s", self._last_message)
-        self._phase = _Phase.DOWN
+        if self._shutdown_failure is not None:
+            _logger.error("the application's lifespan shutdown failed: %s", self._shutdown_failure)
+        self._phase = _Phase.STOPPED
 
-    async def _end_failed(self, task: asyncio.Task[None]) -> None:
-        """It has refused to start; some listen on for a shutdown that won't be asked for."""
-        await asyncio.wait({task}, timeout=_PARTING)
+    async def _cancel_failed(self, task: asyncio.Task[None]) -> None:
+        """End the task after a failed startup: some applications go on to wait for ``lifespan.shutdown``."""
+        await asyncio.wait({task}, timeout=_FAILED_STARTUP_TIMEOUT)
         task.cancel()
 
     async def _run(self) -> None:
@@ -113,20 +117,19 @@ class Lifespan:
             self._answered.set()
 
     def _raised(self, error: BaseException) -> None:
-        if self._phase is _Phase.STARTING and self._message is None:
-            # An application that was not made for it fails before it asks for the event; one that asked, and then
-            # failed, meant to start.
+        if self._phase is _Phase.STARTING and self._startup_failure is None:
+            # An application without lifespan raises before it calls receive. One that has called it failed to start.
             if self._received == 0:
                 _logger.debug("the application has no lifespan: %r", error)
                 self._unsupported()
                 return
             _logger.error("exception in the application's lifespan", exc_info=error)
-            self._message = f"the application's start-up raised {type(error).__name__}: {error}"
-        elif self._phase in (_Phase.UP, _Phase.STOPPING):
+            self._startup_failure = f"the application's startup raised {type(error).__name__}: {error}"
+        elif self._phase in (_Phase.RUNNING, _Phase.STOPPING):
             _logger.error("exception in the application's lifespan", exc_info=error)
 
     def _unsupported(self) -> None:
-        if self._phase is _Phase.STARTING and self._message is None:
+        if self._phase is _Phase.STARTING and self._startup_failure is None:
             self._phase = _Phase.UNSUPPORTED
 
     async def _receive(self) -> Event:
@@ -139,17 +142,17 @@ class Lifespan:
         return {"type": "lifespan.shutdown"}
 
     async def _send(self, event: Event) -> None:
-        kind = event["type"]
-        if kind == "lifespan.startup.complete" and self._phase is _Phase.STARTING:
-            self._phase = _Phase.UP
-        elif kind == "lifespan.startup.failed" and self._phase is _Phase.STARTING:
-            self._message = str(event.get("message") or "the application refused to start, and gave no reason")
-        elif kind == "lifespan.shutdown.complete" and self._phase is _Phase.STOPPING:
+        event_type = event["type"]
+        if event_type == "lifespan.startup.complete" and self._phase is _Phase.STARTING:
+            self._phase = _Phase.RUNNING
+        elif event_type == "lifespan.startup.failed" and self._phase is _Phase.STARTING:
+            self._startup_failure = str(event.get("message") or "the application failed to start, without a message")
+        elif event_type == "lifespan.shutdown.complete" and self._phase is _Phase.STOPPING:
             pass
-        elif kind == "lifespan.shutdown.failed" and self._phase is _Phase.STOPPING:
-            self._last_message = str(event.get("message") or "no reason given")
+        elif event_type == "lifespan.shutdown.failed" and self._phase is _Phase.STOPPING:
+            self._shutdown_failure = str(event.get("message") or "no message")
         else:
-            if not str(kind).startswith("lifespan."):
-                self._received = 0  # it takes everything for a request: it wasn't made for a lifespan
-            raise RuntimeError(f"expected no {kind!r} in a lifespan that is {self._phase.value}")
+            if not str(event_type).startswith("lifespan."):
+                self._received = 0  # the application answers every scope as a request: it has no lifespan
+            raise RuntimeError(f"expected no {event_type!r} in a lifespan that is {self._phase.value}")
         self._answered.set()

@@ -1,4 +1,4 @@
-"""The sockets that a server listens on, bound before the application starts: a taken port is known at once."""
+"""The sockets that a server listens on. They are bound before the application starts, so that errors come first."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from atlas.server.settings import Settings
 
 __all__ = ["bind", "close", "describe"]
 
-_UNIX_MODE = 0o666  # a proxy in front usually runs as somebody else
+_UNIX_MODE = 0o666  # a proxy usually runs as another user
 
 
 def bind(settings: Settings) -> list[socket.socket]:
-    """Sockets that listen, non-blocking, as ``fd``, ``uds`` or ``host`` and ``port`` ask.
+    """Return non-blocking sockets that listen as the settings ``fd``, ``uds`` or ``host`` and ``port`` say.
 
-    A name with several addresses (``localhost`` is 127.0.0.1 and ::1) gives several sockets on one port.
+    A name with several addresses (``localhost``: 127.0.0.1 and ::1) gives several sockets on the same port.
 
-    :raises StartupError: one sentence that names the address and the flag to change.
+    :raises StartupError: if the address cannot be used; the message names it and the flag.
     """
     if settings.fd is not None:
-        return [_adopted(settings.fd, settings.backlog)]
+        return [_from_fd(settings.fd, settings.backlog)]
     if settings.uds is not None:
         return [_unix(settings.uds, settings.backlog)]
     return _tcp(settings.host, settings.port, settings.backlog)
 
 
 def describe(sock: socket.socket) -> str:
-    """How a person reaches the socket: ``http://127.0.0.1:8000``, ``http://[::1]:8000`` or ``unix:/run/atlas.sock``."""
+    """Return the address as text: ``http://127.0.0.1:8000``, ``http://[::1]:8000`` or ``unix:/run/atlas.sock``."""
     name = sock.getsockname()
     if sock.family == socket.AF_INET:
         return f"http://{name[0]}:{name[1]}"
@@ -43,13 +43,13 @@ def describe(sock: socket.socket) -> str:
 
 
 def close(sockets: Iterable[socket.socket]) -> None:
-    """Close the sockets; the file of a Unix socket that :func:`bind` made goes with it."""
+    """Close the sockets, and remove the file of a Unix socket that :func:`bind` has made."""
     for sock in sockets:
         sock.close()
 
 
 class _UnixSocket(socket.socket):
-    """A Unix socket that takes its file away with it, whoever closes it; an adopted one's file is somebody else's."""
+    """A Unix socket whose file is removed when it is closed. The file of a socket from ``--fd`` is not removed."""
 
     path: Path | None = None
 
@@ -67,18 +67,18 @@ def _tcp(host: str, port: int, backlog: int) -> list[socket.socket]:
     sockets: list[socket.socket] = []
     unavailable: OSError | None = None
     for family, address in _addresses(host, port):
-        if port == 0 and sockets:  # the second address takes the port that the first was given
+        if port == 0 and sockets:  # all addresses use the port that the first one got
             address = (address[0], sockets[0].getsockname()[1], *address[2:])
         try:
             sockets.append(_tcp_socket(family, address, backlog))
         except OSError as error:
             if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
-                unavailable = error  # localhost has an IPv6 address, the machine often hasn't
+                unavailable = error  # localhost may resolve to an IPv6 address on a machine without IPv6
                 continue
             close(sockets)
-            raise StartupError(_why_not(error, host, port)) from None
+            raise StartupError(_bind_error(error, host, port)) from None
     if not sockets:
-        raise StartupError(_why_not(unavailable or OSError(errno.EADDRNOTAVAIL, ""), host, port))
+        raise StartupError(_bind_error(unavailable or OSError(errno.EADDRNOTAVAIL, ""), host, port))
     return sockets
 
 
@@ -86,7 +86,7 @@ def _addresses(host: str, port: int) -> list[tuple[socket.AddressFamily, tuple[o
     try:
         found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError):
-        raise StartupError(f"--host {host}: there is no address for this name") from None
+        raise StartupError(f"--host {host}: this name has no address") from None
     distinct = dict.fromkeys((family, address) for family, _, _, _, address in found)
     return sorted(distinct, key=lambda each: each[0] != socket.AF_INET)
 
@@ -94,9 +94,9 @@ def _addresses(host: str, port: int) -> list[tuple[socket.AddressFamily, tuple[o
 def _tcp_socket(family: socket.AddressFamily, address: tuple[object, ...], backlog: int) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
-        if sys.platform != "win32":  # there the option lets two servers share a port
+        if sys.platform != "win32":  # on Windows the option lets two servers share a port
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:  # else "::" would also take the IPv4 port that 0.0.0.0 wants
+        if family == socket.AF_INET6:  # else "::" would also bind the IPv4 port
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind(address)
         sock.listen(backlog)
@@ -107,15 +107,15 @@ def _tcp_socket(family: socket.AddressFamily, address: tuple[object, ...], backl
     return sock
 
 
-def _why_not(error: OSError, host: str, port: int) -> str:
-    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+def _bind_error(error: OSError, host: str, port: int) -> str:
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     if error.errno == errno.EADDRINUSE:
-        return f"{place} is already in use: choose another --port (0 picks a free one)"
+        return f"{address} is already in use: choose another --port (0 means any free port)"
     if error.errno in (errno.EACCES, errno.EPERM):
-        return f"{place} needs rights that this user hasn't: choose a --port of 1024 or more"
+        return f"{address}: permission denied: choose a --port of 1024 or more"
     if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
         return f"--host {host}: this machine has no such address"
-    return f"{place} cannot be listened on: {error.strerror or error}"
+    return f"{address}: cannot listen: {error.strerror or error}"
 
 
 # ---------------------------------------------------------------------------------------------------- Unix and fd
@@ -123,7 +123,7 @@ def _why_not(error: OSError, host: str, port: int) -> str:
 
 def _unix(name: str, backlog: int) -> socket.socket:
     path = Path(name).absolute()
-    _clear_away(path)
+    _remove_stale(path)
     sock = _UnixSocket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         sock.bind(str(path))
@@ -132,17 +132,20 @@ def _unix(name: str, backlog: int) -> socket.socket:
         sock.setblocking(False)
     except OSError as error:
         sock.close()
-        raise StartupError(f"--uds {name}: cannot be listened on: {error.strerror or error}") from None
+        raise StartupError(f"--uds {name}: cannot listen: {error.strerror or error}") from None
     sock.path = path
     return sock
 
 
-def _clear_away(path: Path) -> None:
-    """Remove a socket that an earlier server left behind; one that answers, or another kind of file, is an error."""
+def _remove_stale(path: Path) -> None:
+    """Remove the socket file of a server that has ended.
+
+    :raises StartupError: if a server accepts connections there, or the file is not a socket.
+    """
     try:
         mode = path.lstat().st_mode
     except OSError:
-        return  # nothing there; a folder that is missing shows when binding
+        return  # there is no file; a missing directory is an error of bind(2)
     if not stat.S_ISSOCK(mode):
         raise StartupError(f"--uds {path}: this file exists and is not a socket")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
@@ -153,10 +156,10 @@ def _clear_away(path: Path) -> None:
             return
         except OSError as error:
             raise StartupError(f"--uds {path}: cannot be replaced: {error.strerror or error}") from None
-    raise StartupError(f"--uds {path} is already in use: another server answers there")
+    raise StartupError(f"--uds {path} is already in use: another server listens on it")
 
 
-def _adopted(fd: int, backlog: int) -> socket.socket:
+def _from_fd(fd: int, backlog: int) -> socket.socket:
     try:
         sock = socket.socket(fileno=fd)
     except OSError as error:
@@ -170,5 +173,5 @@ def _adopted(fd: int, backlog: int) -> socket.socket:
         sock.setblocking(False)
     except OSError as error:
         sock.detach()
-        raise StartupError(f"--fd {fd}: cannot be listened on: {error.strerror or error}") from None
+        raise StartupError(f"--fd {fd}: cannot listen: {error.strerror or error}") from None
     return sock

@@ -1,7 +1,7 @@
-"""Log lines as uvicorn's readers know them: ``INFO:     message``, on standard error, in colours on a terminal.
+"""Logging in uvicorn's format: ``INFO:     message``, on standard error, with colors on a terminal.
 
-Only the logger ``atlas`` is set up; an application's own loggers stay as they are. What comes from the wire is escaped:
-no client can forge a line or move a terminal's cursor.
+Only the logger ``atlas`` is configured; the loggers of the application are not changed. Text from the wire is escaped:
+no client can forge a line or control the terminal.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import os
 import sys
 from typing import Any, TextIO
 
-from atlas.server.escapes import escaped, without_controls
+from atlas.server.log_escaping import escape, escape_controls
 from atlas.server.settings import Settings
 
-__all__ = ["TRACE", "LevelFormatter", "colours_for", "configure", "escaped", "level_number"]
+__all__ = ["TRACE", "LevelFormatter", "configure", "escape", "level_number", "should_use_colors"]
 
-TRACE = 5  # below DEBUG: what arrives and leaves, event by event
+TRACE = 5  # below DEBUG, as in uvicorn
 
-_COLOURS = {
+_COLORS = {
     TRACE: "34",
     logging.DEBUG: "36",
     logging.INFO: "32",
@@ -26,13 +26,14 @@ _COLOURS = {
     logging.ERROR: "31",
     logging.CRITICAL: "91",
 }
-_INDENT = " " * 10  # a message that has more lines goes on below itself, never where a level stands
+_INDENT = " " * 10  # of all lines of a message but the first, so that none of them starts where a level is expected
 
 
 def configure(settings: Settings, stream: TextIO | None = None) -> None:
-    """Let the logger ``atlas`` write to ``stream`` (standard error), at the level that ``settings`` ask for.
+    """Configure the logger ``atlas``: its level, and a handler unless the application has added one.
 
-    A logger that has handlers already was set up by the application, which knows better: it keeps them.
+    :param settings: ``log_level`` and ``use_colors`` are used.
+    :param stream: where lines are written; standard error by default.
     """
     logging.addLevelName(TRACE, "TRACE")
     logger = logging.getLogger("atlas")
@@ -44,52 +45,58 @@ def configure(settings: Settings, stream: TextIO | None = None) -> None:
         logger.removeHandler(handler)
     target = stream or sys.stderr
     handler = _Handler(target)
-    handler.setFormatter(LevelFormatter(colours_for(target, settings.use_colors)))
+    handler.setFormatter(LevelFormatter(should_use_colors(target, settings.use_colors)))
     logger.addHandler(handler)
-    logger.propagate = False  # else a root handler would say everything twice
+    logger.propagate = False  # else a handler of the root logger would write each record again
 
 
 def level_number(name: str) -> int:
-    """The number that :mod:`logging` has for one of the levels of ``--log-level``."""
+    """Return the number of a level of ``--log-level`` in :mod:`logging`."""
     return TRACE if name == "trace" else logging.getLevelNamesMapping()[name.upper()]
 
 
-def colours_for(stream: TextIO, wanted: bool | None) -> bool:
-    """Whether ``stream`` gets colours: as ``wanted``; else ``NO_COLOR``, ``FORCE_COLOR`` or the terminal decide."""
-    if wanted is not None:
-        return wanted
+def should_use_colors(stream: TextIO, setting: bool | None) -> bool:
+    """Return whether lines on ``stream`` are colored.
+
+    :param setting: the value of ``--use-colors``; for None, ``NO_COLOR``, ``FORCE_COLOR`` or the terminal decide.
+    """
+    if setting is not None:
+        return setting
     if os.environ.get("NO_COLOR"):
         return False
     return bool(os.environ.get("FORCE_COLOR")) or stream.isatty()
 
 
-def _quoted(text: str) -> str:
-    return without_controls(text).replace("\n", "\n  ")
+def _indent(text: str) -> str:
+    return escape_controls(text).replace("\n", "\n  ")
 
 
 class _Handler(logging.StreamHandler[TextIO]):
-    """Ours: the kind that a second :func:`configure` replaces."""
+    """The handler of :func:`configure`; a second call replaces it."""
 
 
 class LevelFormatter(logging.Formatter):
-    """``INFO:     message``, the message starting in column ten; a traceback follows as it is."""
+    """Formats ``INFO:     message``, with the message in column ten, and a traceback below it.
 
-    def __init__(self, colours: bool) -> None:
+    :param use_colors: color the level.
+    """
+
+    def __init__(self, use_colors: bool) -> None:
         super().__init__()
-        self.colours = colours
+        self.use_colors = use_colors
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name is logging's
         gap = " " * (9 - len(record.levelname))
-        message = without_controls(record.message).replace("\n", "\n" + _INDENT)
+        message = escape_controls(record.message).replace("\n", "\n" + _INDENT)
         return f"{self._level(record)}:{gap}{message}"
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 - the name is logging's
-        """A traceback whose lines can't be taken for log lines: its last one holds what came from the wire."""
-        return _quoted(super().formatException(ei))
+        """Format a traceback, indented: a line with text from the wire must not look like a log record."""
+        return _indent(super().formatException(ei))
 
     def formatStack(self, stack_info: str) -> str:  # noqa: N802 - the name is logging's
-        return _quoted(stack_info)
+        return _indent(stack_info)
 
     def _level(self, record: logging.LogRecord) -> str:
-        colour = _COLOURS.get(record.levelno)
-        return f"\033[{colour}m{record.levelname}\033[0m" if self.colours and colour else record.levelname
+        color = _COLORS.get(record.levelno)
+        return f"\033[{color}m{record.levelname}\033[0m" if self.use_colors and color else record.levelname

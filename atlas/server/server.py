@@ -1,4 +1,4 @@
-"""A server's life: sockets, lifespan, connections, stop."""
+"""The server: binds sockets, runs the lifespan, accepts connections, and shuts down."""
 
 from __future__ import annotations
 
@@ -11,73 +11,71 @@ import socket
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from atlas._speedups.buffers.connection import Connection, Protocol
 from atlas._speedups.http.exchange import Gateway
 from atlas._speedups.http.server_state import ServerState
 from atlas._speedups.http1.protocol import Http1Protocol
-from atlas.gateway.choice import choose
+from atlas.gateway.interface_detection import detect_interface
 from atlas.gateway.lasgi import LASGIApp
-from atlas.server import env_file, importer, listener, logs, loops
+from atlas.server import env_file, importer, listener, logs
 from atlas.server.acceptor import Acceptor, connection_limit
-from atlas.server.access_log import AccessLog, wanted
-from atlas.server.events import Events
+from atlas.server.access_log import AccessLog, is_enabled
+from atlas.server.event_loop import loop_factory, run_main
 from atlas.server.lifespan import Lifespan
+from atlas.server.server_events import ServerEvents
+from atlas.server.server_thread import ServerThread
 from atlas.server.settings import Settings
-from atlas.server.sweeper import Sweeper
-from atlas.server.thread import ServerThread
+from atlas.server.timeout_timer import TimeoutTimer
 from atlas.types import ASGIApp
 
 if TYPE_CHECKING:
-    from atlas.server.watchdog import Watchdog
+    from atlas.server.loop_monitor import LoopMonitor
 
 __all__ = ["Server", "run"]
 
 _logger = logging.getLogger("atlas.server")
 
-_LAST_WORDS = 0.25  # seconds that requests have to end by themselves once they know that the grace is over
-_CANCELLING = 2.0  # seconds that cancelled requests have to clean up
+_DISCONNECT_TIMEOUT = 0.25  # seconds that requests have to end after they were told to, before they are cancelled
+_CANCEL_TIMEOUT = 2.0  # seconds that cancelled requests have to end
 
 
 class Server:
-    """Serves one application on one event loop.
+    """Serves one application on one event loop. A server is used once.
 
-    :param app: the application, live: ASGI 3, or plain code (LASGI).
-    :param settings: the configuration; its defaults if None.
-    :param overrides: fields of :class:`Settings` that differ from ``settings``.
-    :raises TypeError, ValueError: for an unknown or impossible setting, or an app that can't be called.
-    :raises StartupError: for an app that is called in another way than the setting ``interface`` says, or in none.
-
-    A server is used once: :meth:`serve` in a running loop, or :meth:`in_thread` from plain code.
+    :param app: the application: ASGI 3, or a sync function (LASGI).
+    :param settings: the settings; the defaults if None.
+    :param overrides: fields of :class:`Settings` that take precedence over ``settings``.
+    :raises TypeError, ValueError: for an unknown or a wrong setting, or an application that is not callable.
+    :raises StartupError: for an application whose interface is unknown, or not the one of the setting ``interface``.
     """
 
     def __init__(self, app: ASGIApp | LASGIApp, settings: Settings | None = None, **overrides: Any) -> None:
         if not callable(app):
-            raise TypeError(f"expected an ASGI application (something that can be called), got {app!r}")
+            raise TypeError(f"expected an ASGI application (a callable), got {app!r}")
         self.app = app
-        self.settings = _with(settings, overrides)
-        self._choice = choose(app, self.settings.interface)
+        self.settings = _override(settings, overrides)
+        self._application = detect_interface(app, self.settings.interface)
         self.started = False
-        """Does the port accept, and is the lifespan up?"""
+        """Whether the lifespan startup is complete and the sockets accept connections."""
         self.sockets: list[socket.socket] = []
-        """The sockets that it listens on; ``getsockname()`` tells the address."""
+        """The listening sockets; ``getsockname()`` returns the address."""
+        self.graceful_timeout = self.settings.timeout_graceful_shutdown
+        """Seconds that running requests have to finish when the server stops."""
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._stop_wanted = asyncio.Event()
-        self._hurry = asyncio.Event()
+        self._should_exit = asyncio.Event()
+        self._force_exit = asyncio.Event()
         self._started = asyncio.Event()
-        self._stops = 0
-        self.grace = self.settings.timeout_graceful_shutdown
-        """Seconds that requests in work are given when the server stops."""
 
     async def serve(self, sockets: Sequence[socket.socket] | None = None) -> None:
-        """Serve until :meth:`stop`; returns when the last response is out and the lifespan is down.
+        """Serve until :meth:`stop` is called. Return after the last response and the lifespan shutdown.
 
-        Installs no signal handlers and no logging. Cancelling it stops the server at once.
+        Neither signal handlers nor logging are installed. If the caller is cancelled, the server stops immediately.
 
-        :param sockets: bound and listening sockets to use instead of those that the settings name; they stay the
-            caller's to close.
-        :raises StartupError: the address can't be listened on, or the application refused to start.
+        :param sockets: bound and listening sockets to use instead of those of the settings; the caller closes them.
+        :raises StartupError: if the address cannot be used, or the application failed to start.
+        :raises RuntimeError: if the server was used before.
         """
         if self._loop is not None:
             raise RuntimeError("expected a server that was not used before: make a new Server for each serve()")
@@ -85,17 +83,17 @@ class Server:
         own = sockets is None
         self.sockets = list(sockets) if sockets is not None else listener.bind(self.settings)
         for sock in self.sockets:
-            _send_at_once(sock)
-        lifespan = Lifespan(self._choice.asgi, self.settings.lifespan)
+            _set_nodelay(sock)
+        lifespan = Lifespan(self._application.asgi_app, self.settings.lifespan)
         try:
-            if not await self._unless_hurried(lifespan.startup()):
+            if not await self._unless_forced(lifespan.startup()):
                 return
             try:
                 await self._serve(lifespan.state, own)
             finally:
                 if own:
                     listener.close(self.sockets)
-                await self._unless_hurried(lifespan.shutdown(max(self.grace, _CANCELLING)))
+                await self._unless_forced(lifespan.shutdown(max(self.graceful_timeout, _CANCEL_TIMEOUT)))
         finally:
             if self.started:
                 _logger.info("stopped")
@@ -104,156 +102,167 @@ class Server:
                 listener.close(self.sockets)
 
     async def wait_started(self) -> None:
-        """Wait until ``started``."""
+        """Wait until ``started`` is true."""
         await self._started.wait()
 
     def stop(self) -> None:
-        """Stop: requests in work are finished first, for as long as the settings allow. A second call: stop at once.
+        """Stop the server gracefully: running requests have ``graceful_timeout`` seconds to finish.
 
-        May be called from any thread, and from a signal handler of the loop.
+        A second call stops it immediately. May be called from any thread, and from a signal handler of the loop.
         """
         loop = self._loop
         if loop is None:
-            self._stopped()
+            self._handle_stop()
         elif not loop.is_closed():
-            with contextlib.suppress(RuntimeError):  # the loop was closed in between
-                loop.call_soon_threadsafe(self._stopped)
+            with contextlib.suppress(RuntimeError):  # another thread closed the loop since the check
+                loop.call_soon_threadsafe(self._handle_stop)
+
+    def run_in_thread(self, graceful_timeout: float = 2.0) -> ServerThread:
+        """Return a context manager that serves in a thread with an event loop of its own; for tests.
+
+        The block is entered when the server has started, and left after the lifespan shutdown, with the port free.
+
+        :param graceful_timeout: seconds that running requests have to finish at the end of the block, unless the
+            settings say less.
+        :raises StartupError: on entering the block, if the server failed to start.
+        """
+        self.graceful_timeout = min(self.graceful_timeout, graceful_timeout)
+        return ServerThread(self, loop_factory(self.settings.loop))
 
     def in_thread(self, grace: float = 2.0) -> ServerThread:
-        """Serve in a thread with a loop of its own, for the length of a ``with`` block; the form for tests.
+        """Call :meth:`run_in_thread`, of which this is an alias, with ``grace`` as ``graceful_timeout``."""
+        return self.run_in_thread(grace)
 
-        Entered once the port accepts and the lifespan is up; left after lifespan shutdown, with the port free.
-
-        :param grace: seconds that requests in work are given on leaving, if the settings don't allow less.
-        :raises StartupError: on entering, if the start failed.
-        """
-        self.grace = min(self.grace, grace)
-        return ServerThread(self, loops.factory(self.settings.loop))
-
-    # One start to one stop.
-
-    async def _serve(self, state: dict[str, Any] | None, own: bool) -> None:
+    async def _serve(self, lifespan_state: dict[str, Any] | None, own: bool) -> None:
         loop = asyncio.get_running_loop()
         settings = self.settings
-        access_log = AccessLog(loop, settings) if wanted(settings) else None
-        watchdog = _watchdog(loop) if settings.dev else None
-        events = Events()
-        gateway = self._choice.gateway(loop)
+        access_log = AccessLog(loop, settings) if is_enabled(settings) else None
+        monitor = _start_loop_monitor(loop) if settings.dev else None
+        events = ServerEvents()
+        gateway = self._application.new_gateway(loop)
+        limit = connection_limit(settings.limit_connections)
+        state = ServerState(loop, settings, events, limit, access_log, lifespan_state)
+        connections = state.connections
 
         def new_protocol(connection: Connection) -> Protocol:
-            return Http1Protocol(server_state, gateway)
+            return Http1Protocol(state, gateway)
 
-        limit = connection_limit(settings.limit_connections)
-        server_state = ServerState(loop, settings, events, limit, access_log, state)
-        connections = server_state.connections
-        sweeper = Sweeper(loop, settings)
-        sweeper.watch(connections)
+        timer = TimeoutTimer(loop, settings)
+        timer.watch(connections)
         acceptor = Acceptor(self.sockets, partial(Connection, connections, new_protocol), settings.backlog)
-        drained = asyncio.Event()
-        events.on_first_connection = sweeper.wake
+        all_closed = asyncio.Event()
+        events.on_first_connection = timer.start
         events.on_connection_limit, events.on_below_connection_limit = acceptor.pause, acceptor.resume
-        events.on_max_requests, events.on_all_connections_closed = self.stop, drained.set
+        events.on_max_requests, events.on_all_connections_closed = self.stop, all_closed.set
         try:
             await acceptor.open()
-            self._announce()
-            await self._stop_wanted.wait()
+            self._set_started()
+            await self._should_exit.wait()
             await acceptor.finish()
             if own:
                 listener.close(self.sockets)
-            await self._wind_down(server_state, gateway, drained)
+            await self._shutdown(state, gateway, all_closed)
         finally:
             acceptor.close()
-            sweeper.close()
+            timer.close()
             connections.abort()
             gateway.cancel()
-            await asyncio.sleep(0)  # the connections are told of their end in the loop's next turn
+            await asyncio.sleep(0)  # the loop calls connection_lost in its next turn
             if access_log is not None:
                 access_log.close()
-            if watchdog is not None:
-                watchdog.close()
-            server_state.close()
+            if monitor is not None:
+                monitor.close()
+            state.close()
 
-    def _announce(self) -> None:
+    def _set_started(self) -> None:
         self.started = True
         self._started.set()
         for sock in self.sockets:
             _logger.info("serving on %s (press Ctrl+C to stop)", listener.describe(sock))
 
-    async def _wind_down(self, server_state: ServerState, gateway: Gateway, drained: asyncio.Event) -> None:
-        """WIRE.md, Stop: idle connections close, busy ones finish, long ones are told and then cut."""
-        server_state.connections.stop()
-        if await self._quiet(server_state, gateway, drained, self.grace) or self._hurry.is_set():
+    async def _shutdown(self, state: ServerState, gateway: Gateway, all_closed: asyncio.Event) -> None:
+        """Close idle connections and wait for the running requests; then end them, and at last cancel their tasks."""
+        state.connections.stop()
+        if await self._wait_closed(state, gateway, all_closed, self.graceful_timeout) or self._force_exit.is_set():
             return
-        _logger.warning("%d requests are still in work after %g seconds: they are ended", server_state.in_work, self.grace)
-        server_state.connections.end()
-        if await self._quiet(server_state, gateway, drained, _LAST_WORDS) or self._hurry.is_set():
+        _logger.warning(
+            "%d requests are still running after %g seconds (--timeout-graceful-shutdown): they are ended",
+            state.in_work,
+            self.graceful_timeout,
+        )
+        state.connections.end()
+        if await self._wait_closed(state, gateway, all_closed, _DISCONNECT_TIMEOUT) or self._force_exit.is_set():
             return
         gateway.cancel()
-        if not await self._quiet(server_state, gateway, drained, _CANCELLING):
-            _logger.error("%d requests took no notice of being cancelled: they are left behind", len(gateway.tasks))
+        if not await self._wait_closed(state, gateway, all_closed, _CANCEL_TIMEOUT):
+            _logger.error("%d requests ignored their cancellation", len(gateway.tasks))
 
-    async def _quiet(self, server_state: ServerState, gateway: Gateway, drained: asyncio.Event, seconds: float) -> bool:
-        """Wait until no connection is open and no request in work; False if that took too long, or is cut short."""
-        if server_state.connections.open == 0:
-            drained.set()
-        waiting = asyncio.ensure_future(_all_done(gateway, drained))
-        hurried = asyncio.ensure_future(self._hurry.wait())
-        try:
-            await asyncio.wait({waiting, hurried}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-            return waiting.done()
-        finally:
-            waiting.cancel()
-            hurried.cancel()
+    async def _wait_closed(
+        self, state: ServerState, gateway: Gateway, all_closed: asyncio.Event, seconds: float
+    ) -> bool:
+        """Wait until all connections are closed and all requests have ended.
 
-    async def _unless_hurried(self, work: Coroutine[Any, Any, None]) -> bool:
-        """Wait for ``work``; False if a second :meth:`stop` came first, and it was given up."""
-        working = asyncio.ensure_future(work)
-        hurried = asyncio.ensure_future(self._hurry.wait())
+        :returns: False after so many seconds, or when :meth:`stop` was called a second time.
+        """
+        if state.connections.open == 0:
+            all_closed.set()
+        closed = asyncio.ensure_future(_wait_all(gateway, all_closed))
+        forced = asyncio.ensure_future(self._force_exit.wait())
         try:
-            await asyncio.wait({working, hurried}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({closed, forced}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            return closed.done()
         finally:
-            hurried.cancel()
-            if not working.done():
-                working.cancel()
-        if not working.done():
+            closed.cancel()
+            forced.cancel()
+
+    async def _unless_forced(self, coroutine: Coroutine[Any, Any, None]) -> bool:
+        """Run ``coroutine``; cancel it and return False when :meth:`stop` is called a second time."""
+        task = asyncio.ensure_future(coroutine)
+        forced = asyncio.ensure_future(self._force_exit.wait())
+        try:
+            await asyncio.wait({task, forced}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            forced.cancel()
+            if not task.done():
+                task.cancel()
+        if not task.done():
             return False
-        await working
+        await task
         return True
 
-    def _stopped(self) -> None:
-        self._stops += 1
-        if self._stops == 1:
-            _logger.info("stopping")
+    def _handle_stop(self) -> None:
+        if self._should_exit.is_set():
+            self._force_exit.set()
         else:
-            self._hurry.set()
-        self._stop_wanted.set()
+            _logger.info("stopping")
+            self._should_exit.set()
 
 
-def _watchdog(loop: asyncio.AbstractEventLoop) -> Watchdog:
-    from atlas.server.watchdog import Watchdog  # only development pays for it
+def _start_loop_monitor(loop: asyncio.AbstractEventLoop) -> LoopMonitor:
+    from atlas.server.loop_monitor import LoopMonitor  # imported only with --dev
 
-    watchdog = Watchdog(loop)
-    watchdog.start()
-    return watchdog
+    monitor = LoopMonitor(loop)
+    monitor.start()
+    return monitor
 
 
-async def _all_done(gateway: Gateway, drained: asyncio.Event) -> None:
-    await drained.wait()
+async def _wait_all(gateway: Gateway, all_closed: asyncio.Event) -> None:
+    await all_closed.wait()
     while gateway.tasks:
         await asyncio.wait(gateway.tasks)
-        await asyncio.sleep(0)  # their callbacks take them out of the set
+        await asyncio.sleep(0)  # the callbacks of the tasks remove them from the set
 
 
-def _send_at_once(sock: socket.socket) -> None:
-    """Let no small piece wait for the acknowledgement of the one before (RFC 1122 4.2.3.4): connections inherit it.
+def _set_nodelay(sock: socket.socket) -> None:
+    """Disable Nagle's algorithm (RFC 1122, section 4.2.3.4) for the connections of a socket, which inherit the option.
 
-    asyncio's own loop sees to it only where a socket's ``proto`` says TCP, which is 0 for most.
+    asyncio sets it only on sockets whose ``proto`` is TCP; that of most is 0.
     """
     if sock.family in (socket.AF_INET, socket.AF_INET6):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-def _with(settings: Settings | None, overrides: dict[str, Any]) -> Settings:
+def _override(settings: Settings | None, overrides: dict[str, Any]) -> Settings:
     if settings is None:
         return Settings(**overrides)
     if not isinstance(settings, Settings):
@@ -265,48 +274,47 @@ def _with(settings: Settings | None, overrides: dict[str, Any]) -> Settings:
 
 
 def run(app: ASGIApp | LASGIApp | str, settings: Settings | None = None, **overrides: Any) -> None:
-    """Serve ``app`` until SIGINT or SIGTERM, and return; sets up logging and signal handlers.
+    """Serve ``app`` until SIGINT or SIGTERM. Logging and signal handlers are installed.
 
     :param app: the application, or ``"module:attr"``.
-    :param settings: the configuration; its defaults if None.
-    :param overrides: fields of :class:`Settings` that differ from ``settings``.
-    :raises StartupError: the application can't be imported, is none, or refused to start, or the address can't be
-        listened on.
+    :param settings: the settings; the defaults if None.
+    :param overrides: fields of :class:`Settings` that take precedence over ``settings``.
+    :raises StartupError: if the application cannot be imported or failed to start, or the address cannot be used.
     """
-    settings = _with(settings, overrides)
+    settings = _override(settings, overrides)
     logs.configure(settings)
     if settings.env_file is not None:
         env_file.load(settings.env_file, os.environ)
     if isinstance(app, str):
         if settings.dev:
-            # Before the application is there, so that it reads it; one that says itself whether it debugs, does.
+            # Before the import, because the application reads it; its own debug=... takes precedence.
             os.environ.setdefault("ATLAS_DEBUG", "1")
         app = importer.load(app, app_dir=settings.app_dir, factory=settings.factory)
     elif settings.factory:
         app = app()  # type: ignore[call-arg, assignment]
     server = Server(app, settings)
-    loops.run_to_end(_serve_with_signals(server), loops.factory(settings.loop))
+    run_main(_serve_with_signals(server), loop_factory(settings.loop))
 
 
 async def _serve_with_signals(server: Server) -> None:
-    with _signals(asyncio.get_running_loop(), server.stop):
+    with _signal_handlers(asyncio.get_running_loop(), server.stop):
         await server.serve()
 
 
 @contextlib.contextmanager
-def _signals(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> Iterator[None]:
-    """SIGINT and SIGTERM call ``stop``; as before afterwards. Outside the main thread signals are somebody else's."""
+def _signal_handlers(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> Iterator[None]:
+    """Call ``stop`` for SIGINT and SIGTERM inside the block. Only the main thread of a program receives signals."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     handled = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.getsignal(number) for number in handled}
+    previous = {number: signal.getsignal(number) for number in handled}
     for number in handled:
         loop.add_signal_handler(number, stop)
     try:
         yield
     finally:
-        for number, handler in before.items():
+        for number, handler in previous.items():
             loop.remove_signal_handler(number)
-            if handler is not None:  # one that was not installed from Python can't be put back
+            if handler is not None:  # a handler that was not installed from Python cannot be restored
                 signal.signal(number, handler)

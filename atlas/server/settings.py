@@ -1,7 +1,7 @@
-"""The configuration of the server: one frozen dataclass that everything reads.
+"""The settings of the server, in one frozen dataclass.
 
-The fields below are the only list there is. The command line, the environment and ``[tool.atlas]`` are made from them
-(:mod:`atlas.server.sources`), help texts included, and ``Settings(...)`` checks what it is given.
+The fields are the only list of settings. The flags of the command line with their help, the environment variables and
+the keys of ``[tool.atlas]`` are derived from them (:mod:`atlas.server.load_settings`). ``Settings(...)`` checks values.
 """
 
 from __future__ import annotations
@@ -11,37 +11,52 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from atlas.server.kinds import AccessFormat, Choice, Headers, Kind, Path, Seconds, Size, Switch, Text, Whole
+from atlas.server.setting_types import (
+    AccessLogFormat,
+    Boolean,
+    ByteSize,
+    Choice,
+    Headers,
+    Integer,
+    Path,
+    Seconds,
+    SettingType,
+    Text,
+)
 
-__all__ = ["LOG_LEVELS", "Setting", "Settings", "close_match", "table"]
+__all__ = ["LOG_LEVELS", "Setting", "Settings", "close_match", "settings_table"]
 
 LOG_LEVELS = ("trace", "debug", "info", "warning", "error", "critical")
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What is known of one field beside its name: how to check it and how to speak of it."""
+    """The type, the help and the flag of one field of :class:`Settings`."""
 
-    kind: Kind
+    type: SettingType
     group: str
+    """The heading above it in the help of the command line."""
     help: str
     unset: str | None
-    """What None stands for, in words; None itself: the setting always has a value."""
+    """The meaning of None, for the help; None if the setting cannot be None."""
     shown_default: str | None
-    """The default in words, where the plain value reads badly."""
+    """The text for the default in the help, if it differs from the value."""
     flag: str | None
-    """The flag's name where it isn't the field's."""
+    """The name of the flag, if it differs from that of the field."""
 
     def check(self, value: Any) -> Any:
-        """``value`` as the field holds it; TypeError or ValueError, without the field's name, if it can't."""
+        """Return ``value`` in the form that the field holds.
+
+        :raises TypeError, ValueError: for a wrong value; the message does not name the field.
+        """
         if value is None and self.unset is not None:
             return None
-        return self.kind.check(value)
+        return self.type.check(value)
 
 
 def setting(
     group: str,
-    kind: Kind,
+    type: SettingType,  # noqa: A002 - the name of the attribute
     default: Any,
     help: str,  # noqa: A002 - click and argparse call it so too
     *,
@@ -49,107 +64,141 @@ def setting(
     shown: str | None = None,
     flag: str | None = None,
 ) -> Any:
-    """A dataclass field of :class:`Settings`."""
-    about = Setting(kind, group, help, unset, shown, flag)
-    return dataclasses.field(default=default, metadata={"setting": about})
+    """Return a dataclass field of :class:`Settings`; the parameters are the attributes of :class:`Setting`."""
+    metadata = {"setting": Setting(type, group, help, unset, shown, flag)}
+    return dataclasses.field(default=default, metadata=metadata)
 
 
-class _Named(type):
-    """Turns an unknown name into an error that helps; a dataclass would only say that it is unexpected."""
+class _SuggestingType(type):
+    """Raises for an unknown setting with a close match; a dataclass only says that the argument is unexpected."""
 
-    if not TYPE_CHECKING:  # a checker would take its Any for what Settings(...) makes, and check no argument
+    if not TYPE_CHECKING:  # a type checker would not check the arguments of Settings(...) any more
 
         def __call__(cls, **values):
-            names = table()
+            names = settings_table()
             for name in values:
                 if name not in names:
                     raise TypeError(f"unknown setting {name!r}{close_match(name, names)}")
             return super().__call__(**values)
 
 
-LISTEN, APPLICATION, LOGS, RESPONSES = "Where it listens", "The application", "Logs", "Responses"
-LIMITS, TIMEOUTS = "Limits", "Time-outs"
+LISTEN, APPLICATION, LOGS, RESPONSES = "Address", "Application", "Logging", "Responses"
+LIMITS, TIMEOUTS = "Limits", "Timeouts"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings(metaclass=_Named):
-    """Everything that can be set about a server.
+class Settings(metaclass=_SuggestingType):
+    """The settings of a server. Each keyword is a flag of ``atlas serve``; ``atlas serve --help`` describes them.
 
-    :raises TypeError: for an unknown name (with the close one) and for a value of the wrong type.
-    :raises ValueError: for a value that the setting can't hold. Both name the setting, what was expected and what came.
+    :raises TypeError: for an unknown name (the message suggests a close one) or a value of the wrong type.
+    :raises ValueError: for a value that is out of range. Both messages name the setting, what was expected and the
+        value.
     """
 
-    host: str = setting(LISTEN, Text(), "127.0.0.1", "Address or name to listen on; 0.0.0.0 is every IPv4 interface.")
-    port: int = setting(LISTEN, Whole(0, 65535), 8000, "TCP port; 0 picks a free one and says which.")
-    uds: str | None = setting(LISTEN, Path(), None, "Unix domain socket to listen on instead.", unset="none")
-    fd: int | None = setting(LISTEN, Whole(0), None, "Descriptor of a socket that already listens.", unset="none")
-    backlog: int = setting(LISTEN, Whole(1), 2048, "Connections that may wait to be accepted.")
+    host: str = setting(LISTEN, Text(), "127.0.0.1", "Address or host name; 0.0.0.0 means every IPv4 interface.")
+    port: int = setting(LISTEN, Integer(0, 65535), 8000, "TCP port; 0 means any free port, which is logged.")
+    uds: str | None = setting(LISTEN, Path(), None, "Unix domain socket, instead of host and port.", unset="none")
+    fd: int | None = setting(LISTEN, Integer(0), None, "File descriptor of a listening socket.", unset="none")
+    backlog: int = setting(LISTEN, Integer(1), 2048, "Maximum number of connections in the accept queue.")
 
-    app_dir: str = setting(APPLICATION, Path(), "", "Folder to look for the module in.", shown="the current one")
-    factory: bool = setting(APPLICATION, Switch(), False, "The target is a function that returns the application.")
+    app_dir: str = setting(APPLICATION, Path(), "", "Directory to import the module from.", shown="current directory")
+    factory: bool = setting(APPLICATION, Boolean(), False, "The target is a function that returns the application.")
     dev: bool = setting(
-        APPLICATION, Switch(), False, "For development: debug pages, and a line that names what holds the event loop."
+        APPLICATION, Boolean(), False, "Development mode: debug pages, and a log line about what blocks the event loop."
     )
-    env_file: str | None = setting(APPLICATION, Path(), None, "File of KEY=VALUE lines to add first.", unset="none")
+    env_file: str | None = setting(
+        APPLICATION, Path(), None, "File of KEY=VALUE lines with environment variables.", unset="none"
+    )
     interface: Literal["auto", "asgi", "lasgi"] = setting(
-        APPLICATION, Choice(("auto", "asgi", "lasgi")), "auto", "How the application is called; lasgi is a plain def."
+        APPLICATION,
+        Choice(("auto", "asgi", "lasgi")),
+        "auto",
+        "Interface of the application: auto, asgi, lasgi (a sync function).",
     )
     lifespan: Literal["auto", "on", "off"] = setting(
-        APPLICATION, Choice(("auto", "on", "off")), "auto", "Start-up and shutdown events; 'on' insists on them."
+        APPLICATION,
+        Choice(("auto", "on", "off")),
+        "auto",
+        "Lifespan events: auto, on (fail if the application has none), off.",
     )
     root_path: str = setting(
         APPLICATION, Text("/"), "", "Path under which a proxy mounts the application.", shown="none"
     )
     loop: Literal["auto", "uvloop", "asyncio"] = setting(
-        APPLICATION, Choice(("auto", "uvloop", "asyncio")), "auto", "Event loop; auto is uvloop where there is one."
+        APPLICATION,
+        Choice(("auto", "uvloop", "asyncio")),
+        "auto",
+        "Event loop: auto (uvloop if it is installed), uvloop, asyncio.",
     )
 
     log_level: Literal["trace", "debug", "info", "warning", "error", "critical"] = setting(
-        LOGS, Choice(LOG_LEVELS), "info", "What is worth a line."
+        LOGS, Choice(LOG_LEVELS), "info", "Minimum level of log records: " + ", ".join(LOG_LEVELS) + "."
     )
-    access_log: bool = setting(LOGS, Switch(), True, "One line per response, on standard output.")
+    access_log: bool = setting(LOGS, Boolean(), True, "Log every response to standard output, at level info.")
     access_log_format: str | None = setting(
         LOGS,
-        AccessFormat(),
+        AccessLogFormat(),
         None,
-        "A line of gunicorn's atoms, as '%(h)s %(r)s %(s)s', or 'json'.",
-        unset="uvicorn's look",
+        "Format with gunicorn's atoms, such as '%(h)s %(r)s %(s)s', or 'json'.",
+        unset="uvicorn's format",
     )
-    use_colors: bool | None = setting(LOGS, Switch(), None, "Colours in log lines.", unset="on a terminal")
+    use_colors: bool | None = setting(LOGS, Boolean(), None, "Colors in log lines.", unset="on a terminal")
 
     headers: tuple[tuple[str, str], ...] = setting(
         RESPONSES, Headers(), (), "Header field to add to every response; may be repeated.", shown="none", flag="header"
     )
-    server_header: bool = setting(RESPONSES, Switch(), True, "Send 'server: atlas'.")
-    date_header: bool = setting(RESPONSES, Switch(), True, "Send 'date'.")
+    server_header: bool = setting(RESPONSES, Boolean(), True, "Send the header field 'server: atlas'.")
+    date_header: bool = setting(RESPONSES, Boolean(), True, "Send the header field 'date'.")
 
     limit_concurrency: int | None = setting(
-        LIMITS, Whole(1), None, "Requests in work at once; more get 503.", unset="no limit"
+        LIMITS, Integer(1), None, "Maximum number of concurrent requests, else 503.", unset="no limit"
     )
     limit_connections: int | None = setting(
-        LIMITS, Whole(1), None, "Open connections; more wait to be accepted.", unset="below the descriptor limit"
+        LIMITS,
+        Integer(1),
+        None,
+        "Maximum number of open connections; more wait in the accept queue.",
+        unset="below the descriptor limit",
     )
-    limit_max_requests: int | None = setting(LIMITS, Whole(1), None, "Requests before it stops.", unset="no limit")
-    limit_request_line: int = setting(LIMITS, Size(64), 8192, "Longest request line, else 414.", shown="8K")
-    limit_request_head: int = setting(LIMITS, Size(256), 65536, "Largest request head, else 431.", shown="64K")
-    limit_request_fields: int = setting(LIMITS, Whole(1), 128, "Most header fields of a request, else 431.")
-    limit_request_field: int = setting(LIMITS, Size(64), 16384, "Longest header field, else 431.", shown="16K")
+    limit_max_requests: int | None = setting(
+        LIMITS, Integer(1), None, "Number of requests after which the server stops.", unset="no limit"
+    )
+    limit_request_line: int = setting(
+        LIMITS, ByteSize(64), 8192, "Maximum size of a request line, else 414.", shown="8K"
+    )
+    limit_request_head: int = setting(
+        LIMITS, ByteSize(256), 65536, "Maximum size of a request head, else 431.", shown="64K"
+    )
+    limit_request_fields: int = setting(
+        LIMITS, Integer(1), 128, "Maximum number of header fields in a request, else 431."
+    )
+    limit_request_field: int = setting(
+        LIMITS, ByteSize(64), 16384, "Maximum size of a header field, else 431.", shown="16K"
+    )
     limit_request_body: int = setting(
-        LIMITS, Size(0), 104857600, "Largest request body, else 413; 0 is no limit.", shown="100M"
+        LIMITS, ByteSize(0), 104857600, "Maximum size of a request body, else 413; 0 means no limit.", shown="100M"
     )
 
-    timeout_request_head: float = setting(TIMEOUTS, Seconds(), 30.0, "For a whole request head, else 408.")
-    timeout_request_body: float = setting(TIMEOUTS, Seconds(), 60.0, "Between two pieces of a body that is read.")
-    timeout_write: float = setting(TIMEOUTS, Seconds(), 60.0, "For a client that takes nothing of its response.")
-    timeout_keep_alive: float = setting(TIMEOUTS, Seconds(zero=True), 75.0, "For an idle connection.")
+    timeout_request_head: float = setting(
+        TIMEOUTS, Seconds(), 30.0, "Maximum time until a request head is complete, else 408."
+    )
+    timeout_request_body: float = setting(
+        TIMEOUTS, Seconds(), 60.0, "Maximum time without data while the application reads the body."
+    )
+    timeout_write: float = setting(
+        TIMEOUTS, Seconds(), 60.0, "Maximum time that a client may read nothing of its response."
+    )
+    timeout_keep_alive: float = setting(
+        TIMEOUTS, Seconds(allow_zero=True), 75.0, "Maximum time that a connection may be idle."
+    )
     timeout_graceful_shutdown: float = setting(
-        TIMEOUTS, Seconds(zero=True), 30.0, "For requests in work when it is told to stop."
+        TIMEOUTS, Seconds(allow_zero=True), 30.0, "Maximum time for running requests to finish on shutdown."
     )
 
     def __post_init__(self) -> None:
-        for name, about in table().items():
+        for name, setting in settings_table().items():
             try:
-                value = about.check(getattr(self, name))
+                value = setting.check(getattr(self, name))
             except (TypeError, ValueError) as error:
                 raise type(error)(f"{name}: {error}") from None
             object.__setattr__(self, name, value)
@@ -160,14 +209,14 @@ class Settings(metaclass=_Named):
 _TABLE = {field.name: field.metadata["setting"] for field in dataclasses.fields(Settings)}
 
 
-def table() -> dict[str, Setting]:
-    """What is known of each field of :class:`Settings`, in their order."""
+def settings_table() -> dict[str, Setting]:
+    """Return the type, help and flag of each field of :class:`Settings`, in the order of the fields."""
     return _TABLE
 
 
 def close_match(name: str, known: Iterable[str]) -> str:
-    """``": did you mean 'port'?"`` if one of the ``known`` names is close to ``name``, else ``""``."""
-    from difflib import get_close_matches  # only a mistake pays for it
+    """Return ``": did you mean 'port'?"`` if one of the ``known`` names is close to ``name``, else ``""``."""
+    from difflib import get_close_matches  # imported only for an error message
 
     near = get_close_matches(name, list(known), n=1)
     return f": did you mean {near[0]!r}?" if near else ""

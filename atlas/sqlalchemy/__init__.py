@@ -1,4 +1,4 @@
-"""SQLAlchemy in an application: its plain ORM in ``def`` controllers, and nobody waits for anybody's query.
+"""The SQLAlchemy integration: sessions for requests, used synchronously in ``def`` controllers on async drivers.
 
     from atlas import Application, Route
     from atlas.sqlalchemy import Database
@@ -10,13 +10,12 @@
 
     app = Application([Route("/notes", notes)], middleware=[db])
 
-``database`` is what a program sees; ``units`` is a session and its end, ``engines`` what belongs to an event loop,
-``rolled_back`` the transaction around a test, ``urls`` the check for drivers that would block, ``savepoints`` a repair
-of SQLite's, ``fixtures`` pytest's way in.
+The modules: ``database`` is the public interface; ``session_scope`` is a session with its commit or rollback;
+``engines`` has an engine for each event loop; ``shared_transaction`` is the transaction around a test; ``urls`` checks
+for drivers that would block; ``savepoints`` makes those of SQLite work; ``fixtures`` is for pytest.
 
-The room stands above the web half: it imports the public names of ``atlas.web`` and the gateway's greenlets, and no
-other room imports it, so that Atlas runs without SQLAlchemy. SQLAlchemy's async half is asyncio's, so this room knows
-asyncio. Its name hides nothing: imports are absolute, ``import sqlalchemy`` is the real one everywhere.
+The package uses the public names of ``atlas.web`` and the greenlets of the gateway. No other package imports it, so
+that Atlas runs without SQLAlchemy. SQLAlchemy's async extension requires asyncio, so this package uses asyncio too.
 """
 
 from __future__ import annotations

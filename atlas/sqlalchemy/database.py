@@ -1,4 +1,4 @@
-"""``Database``: an engine, a session for each request, and the same for scripts, background work and tests."""
+"""``Database``: sessions for requests, scripts, background tasks and tests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from atlas.errors import StartupError
 from atlas.gateway.greenlets import await_, can_wait, in_greenlet
 from atlas.sqlalchemy.engines import Engines
 from atlas.sqlalchemy.savepoints import repair_savepoints
-from atlas.sqlalchemy.units import Begin, Current, Unit
+from atlas.sqlalchemy.session_scope import BeginContext, CurrentScope, SessionScope
 from atlas.sqlalchemy.urls import checked_url
 from atlas.web.config import Config
 
@@ -35,20 +35,21 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Database:
-    """A database of an application: ``Application(..., middleware=[db])``.
+    """A database, and a middleware with a session for each request: ``Application(..., middleware=[db])``.
 
-    As a middleware it gives each request a session, :attr:`session` in ``def`` controllers and :attr:`async_session` in
-    ``async def``, made when it is first asked for. When the response is there, before its first byte leaves, the
-    session is committed if the status is below 400, and rolled back otherwise, or if the request was cancelled; a
-    commit that fails is an error page, not a promise that was broken. Then the session is closed. A stream that reads
-    while it is sent opens a session of its own, with :meth:`begin`: a slow reader holds no connection otherwise.
+    The session is :attr:`session` in ``def`` controllers and :attr:`async_session` in ``async def``; it is made at the
+    first access. After the controller has returned and before the response is sent, the session is committed if the
+    status is below 400. It is rolled back otherwise, and if the request was cancelled. If the commit fails, the
+    response is an error page. Then the session is closed, so that a slow client keeps no connection of the database. A
+    streaming response that reads from the database while it is sent opens a session of its own, with :meth:`begin`.
 
-    The engine is made when it is first needed and disposed of when the application stops.
+    The engine is made at first use and disposed of when the application stops.
 
-    :param url: with an async driver: ``sqlite+aiosqlite:///app.db``. None means the application's ``database_url``.
-    :param session_options: for the sessions, see ``sqlalchemy.orm.Session``. Unlike there, ``expire_on_commit`` is off.
-    :param engine_options: for the engine, see ``sqlalchemy.create_engine``: ``pool_size=20``, ``echo=True`` ...
-    :raises StartupError: for a URL that is none, or whose driver would block the event loop.
+    :param url: a URL with an async driver: ``sqlite+aiosqlite:///app.db``; by default the ``database_url`` of the
+        application.
+    :param session_options: options of ``sqlalchemy.orm.Session``; ``expire_on_commit`` is False by default.
+    :param engine_options: options of ``sqlalchemy.create_engine``: ``pool_size=20``, ``echo=True`` ...
+    :raises StartupError: for a wrong URL, or one whose driver would block the event loop.
     """
 
     def __init__(
@@ -63,76 +64,75 @@ class Database:
         self._engine_options = engine_options
         self._engines = Engines(self._make_engine, session_options or {})
         self._listeners: list[tuple[str, Callable[..., Any]]] = []
-        self._current: Current = ContextVar("atlas.database", default=None)
+        self._current: CurrentScope = ContextVar("atlas.database", default=None)
         self._bound: list[Application] = []
 
-    # In an application.
-
     def bind(self, application: Application) -> None:
-        """Belong to an application: its ``database_url``, if no other was given, and its lifespan.
+        """Use the ``database_url`` of an application, unless a URL was given, and its lifespan.
 
-        An application does this to its middleware; a program that uses the database otherwise may do it itself.
+        The application calls it for its middleware. A program that does not use the database as a middleware may call
+        it.
 
-        :raises StartupError: if there is no URL, or it is none that works.
+        :raises StartupError: if there is no URL, or it is wrong.
         """
         if not self._given:
             self._url = _configured(application.config)
         if not any(each is application for each in self._bound):
             self._bound.append(application)
-            _surround(application, self)
+            _wrap_lifespan(application, self)
 
     async def __call__(self, request: RequestHead, call_next: Callable[[RequestHead], Awaitable[Response]]) -> Response:
-        """The middleware. Inside of itself it does nothing: there is one session for a request."""
-        if self._has_unit():
+        """Run the request in the scope of a session. A second use of the same database in a request has no effect."""
+        if self._has_scope():
             return await call_next(request)
-        async with self._unit(current=True) as unit:
+        async with self._new_scope(current=True) as scope:
             response = await call_next(request)
             if response.status_code >= 400:
-                unit.discard()
+                scope.discard()
         return response
 
     @property
     def session(self) -> Session:
-        """The session of the request that is being answered, in plain code.
+        """The session of the current request, for sync code.
 
-        :raises RuntimeError: where there is no request, or where the code cannot wait.
+        :raises RuntimeError: outside of a request, or where sync code cannot wait.
         """
-        unit = self._unit_for("session")
-        _check_that_it_can_wait("session")
-        return unit.session.sync_session
+        scope = self._scope_for("session")
+        _check_can_wait("session")
+        return scope.session.sync_session
 
     @property
     def async_session(self) -> AsyncSession:
-        """The same session for ``async def``, where what waits wants an ``await``.
+        """The session of the current request, for ``async def``.
 
-        :raises RuntimeError: where there is no request.
+        :raises RuntimeError: outside of a request.
         """
-        return self._unit_for("async_session").session
+        return self._scope_for("async_session").session
 
     def discard(self) -> None:
-        """Roll back at the end of the request, whatever its response says. It waits for nothing, and works anywhere.
+        """Roll back at the end of the request, whatever the status of its response is.
 
-        :raises RuntimeError: where there is no request.
+        :raises RuntimeError: outside of a request.
         """
-        self._unit_for("discard()").discard()
+        self._scope_for("discard()").discard()
 
-    # Anywhere.
+    def begin(self) -> BeginContext:
+        """Return a context manager for a new session: ``with db.begin() as session:``; in a coroutine ``async with``.
 
-    def begin(self) -> Begin:
-        """A session of its own: ``with db.begin() as session:`` where plain code can wait, else ``async with``.
-
-        It is committed at the end of the block, rolled back if that raises, and closed.
+        At the end of the block the session is committed, or rolled back if the block raises, and closed.
         """
-        return Begin(lambda: self._unit(current=False), lambda: _check_that_it_can_wait("begin()"))
+        return BeginContext(lambda: self._new_scope(current=False), lambda: _check_can_wait("begin()"))
 
     def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call a plain function as if it were a controller, with :attr:`session` as its own, and wait for its result.
+        """Call a sync function with a :attr:`session`, as if it were a controller, and wait for the result.
 
-        For scripts, which get an event loop for as long as it takes; for threads, and for tests with a ``TestClient``:
-        there it runs on the loop of the application, the one that was started last if there are several. In a ``def``
-        controller it runs where it is.
+        In a thread, and in a test with a ``TestClient``, it runs on the loop of the application; of several loops, on
+        the one that was started last. In a script it runs on a loop of its own. In a ``def`` controller it runs in
+        place.
 
-        :raises RuntimeError: in a coroutine, which would have to wait for its own loop. What the function raises, too.
+        :param function: called with ``args`` and ``kwargs``.
+        :returns: what the function returns.
+        :raises RuntimeError: in a coroutine, which would wait for its own loop.
         """
         if can_wait():
             return await_(self._run(function, *args, **kwargs))
@@ -140,30 +140,30 @@ class Database:
             raise RuntimeError("db.run() cannot wait in 'async def': use 'async with db.begin() as session' there")
         loop = self._engines.newest_loop()
         if loop is None:
-            self._engines.check_not_sandboxed()
+            self._engines.check_not_in_shared_transaction()
             return asyncio.run(self._run_alone(function, *args, **kwargs))
         if loop.is_running():
             return asyncio.run_coroutine_threadsafe(self._run(function, *args, **kwargs), loop).result()
         return loop.run_until_complete(self._run(function, *args, **kwargs))
 
     async def create_all(self, metadata: MetaData) -> None:
-        """Create the tables that are not there yet."""
+        """Create the tables of ``metadata`` that do not exist."""
         async with self.begin() as session:
             connection = await session.connection()
             await connection.run_sync(metadata.create_all)
 
     @property
     def engine(self) -> AsyncEngine:
-        """The engine of the running loop. Its connections know nothing of requests, nor of :meth:`rolled_back`.
+        """The engine of the running loop. Its connections belong to no request, and not to :meth:`rolled_back`.
 
-        :raises RuntimeError: where no loop is running.
+        :raises RuntimeError: if no loop is running.
         """
-        return self._engines.here().engine
+        return self._engines.current().engine
 
     def listens_for(self, name: str) -> Callable[[F], F]:
-        """Decorator: ``sqlalchemy.event.listens_for`` for every engine of this database, also those still to be made.
+        """Decorator: ``sqlalchemy.event.listens_for`` for all engines of this database, also those that are made later.
 
-        :param name: of an event of engines, connections or pools: ``"connect"``, ``"before_cursor_execute"`` ...
+        :param name: an event of engines, connections or pools: ``"connect"``, ``"before_cursor_execute"`` ...
         """
 
         def add(function: F) -> F:
@@ -175,8 +175,8 @@ class Database:
         return add
 
     async def __aenter__(self) -> Database:
-        """``async with db:`` keeps the engine; whoever leaves such a block last disposes of it."""
-        self._engines.hold()
+        """Keep the engine inside ``async with db:``. It is disposed of at the end of the last such block."""
+        self._engines.acquire()
         return self
 
     async def __aexit__(
@@ -184,17 +184,13 @@ class Database:
     ) -> None:
         await self._engines.release()
 
-    # In tests.
+    def rolled_back(self) -> RollbackContext:
+        """Return a context manager for tests: at its end all changes are rolled back.
 
-    def rolled_back(self) -> RolledBack:
-        """A block in which nothing is committed: ``with``, or ``async with`` in a coroutine.
-
-        All sessions share one connection and one transaction, in which each has a savepoint: what one commits, the next
-        one sees, and at the end of the block all of it is rolled back. Requests take turns.
+        All sessions share one connection and one transaction, in which each has a savepoint. What a session commits is
+        visible to the next one. Requests run one at a time. In a coroutine, use ``async with``.
         """
-        return RolledBack(self._engines)
-
-    # Inside.
+        return RollbackContext(self._engines)
 
     def _make_engine(self) -> AsyncEngine:
         if self._url is None:
@@ -208,29 +204,29 @@ class Database:
             event.listen(engine.sync_engine, name, function)
         return engine
 
-    def _unit(self, *, current: bool) -> Unit:
-        return Unit(self._engines.here(), self._current if current else None, inside=self._has_unit())
+    def _new_scope(self, *, current: bool) -> SessionScope:
+        return SessionScope(self._engines.current(), self._current if current else None, nested=self._has_scope())
 
-    def _has_unit(self) -> bool:
-        unit = self._current.get()
-        return unit is not None and not unit.over and unit.engine is self._engines.here()
+    def _has_scope(self) -> bool:
+        scope = self._current.get()
+        return scope is not None and not scope.ended and scope.engine is self._engines.current()
 
-    def _unit_for(self, what: str) -> Unit:
-        unit = self._current.get()
-        if unit is None:
+    def _scope_for(self, what: str) -> SessionScope:
+        scope = self._current.get()
+        if scope is None:
             raise RuntimeError(
-                f"db.{what}: there is no request here, or this database is not among the middleware of its route; "
-                "'with db.begin() as session' works without, and db.run(function) gives a function a session"
+                f"db.{what}: this code runs outside of a request, or this database is not a middleware of its route; "
+                "'with db.begin() as session' and db.run(function) work without a request"
             )
-        if unit.over:
+        if scope.ended:
             raise RuntimeError(
-                f"db.{what}: the response is there and the session of this request is closed; a stream or a background "
-                "job opens one of its own, with db.begin()"
+                f"db.{what}: the session of this request is closed, because its response is complete; a streaming "
+                "response and a background function open a session of their own, with db.begin()"
             )
-        return unit
+        return scope
 
     async def _run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        async with self._unit(current=True):
+        async with self._new_scope(current=True):
             return await in_greenlet(function, *args, **kwargs)
 
     async def _run_alone(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -238,7 +234,7 @@ class Database:
             return await self._run(function, *args, **kwargs)
 
 
-class RolledBack:
+class RollbackContext:
     """The block of :meth:`Database.rolled_back`."""
 
     def __init__(self, engines: Engines) -> None:
@@ -246,30 +242,30 @@ class RolledBack:
 
     def __enter__(self) -> None:
         if _is_loop_running():
-            raise RuntimeError("db.rolled_back(): in a coroutine its end has to be awaited: 'async with'")
-        self._engines.open_sandboxes()
+            raise RuntimeError("db.rolled_back(): expected 'async with' in a coroutine, got 'with'")
+        self._engines.begin_shared_transactions()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._engines.close_sandboxes()
+        self._engines.close_shared_transactions()
 
     async def __aenter__(self) -> None:
-        self._engines.open_sandboxes()
+        self._engines.begin_shared_transactions()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._engines.close_sandboxes_from_here()
+        await self._engines.aclose_shared_transactions()
 
 
-def _surround(application: Application, database: Database) -> None:
-    """Put the database around the lifespan of an application: it is the first to come and the last to go."""
+def _wrap_lifespan(application: Application, database: Database) -> None:
+    """Enter the database before the lifespan of the application, and leave it after that."""
     lifespan = application._lifespan
     inner = lifespan._context
 
     @asynccontextmanager
-    async def around(app: Any) -> AsyncIterator[Mapping[str, Any] | None]:
+    async def wrapped(app: Any) -> AsyncIterator[Mapping[str, Any] | None]:
         async with database:
             if inner is None:
                 yield None
@@ -277,29 +273,30 @@ def _surround(application: Application, database: Database) -> None:
                 async with inner(app) as state:
                     yield state
 
-    lifespan._context = around
+    lifespan._context = wrapped
 
 
 def _configured(config: Config) -> URL:
     if config.database_url is None:
         raise StartupError(
-            "Database: no URL: write Database('sqlite+aiosqlite:///app.db'), or set database_url (ATLAS_DATABASE_URL)"
+            "Database: there is no URL: write Database('sqlite+aiosqlite:///app.db'), "
+            "or set database_url (ATLAS_DATABASE_URL)"
         )
     return _checked(config.database_url, "config: database_url")
 
 
-def _checked(url: str | URL, place: str) -> URL:
+def _checked(url: str | URL, origin: str) -> URL:
     try:
         return checked_url(url)
     except ValueError as error:
-        raise StartupError(f"{place}: {error}") from None
+        raise StartupError(f"{origin}: {error}") from None
 
 
-def _check_that_it_can_wait(what: str) -> None:
+def _check_can_wait(what: str) -> None:
     if not sqlalchemy_can_wait():
         raise RuntimeError(
-            f"db.{what} waits for the database, which plain code can do in a greenlet only: give the route "
-            "run='greenlet'; 'async def' has db.async_session and 'async with db.begin()', a thread db.run(function)"
+            f"db.{what} waits for the database, which sync code can do in a greenlet only: set run='greenlet' on the "
+            "route; in 'async def' use db.async_session and 'async with db.begin()', in a thread db.run(function)"
         )
 
 

@@ -1,4 +1,4 @@
-"""What a database has on each event loop: an engine, for a connection belongs to the loop that opened it."""
+"""The engines of a database: one for each event loop, because a connection belongs to the loop that opened it."""
 
 from __future__ import annotations
 
@@ -8,91 +8,95 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
-from atlas.sqlalchemy.rolled_back import Sandbox
+from atlas.sqlalchemy.shared_transaction import SharedTransaction
 
 __all__ = ["Engines", "LoopEngine"]
 
 
 class LoopEngine:
-    """An engine with its sessions.
+    """The engine of one event loop, with its sessions.
 
-    :param options: of the sessions. :param sandboxed: whether a test stands around it.
+    :param engine: the engine.
+    :param options: options of the sessions.
+    :param in_shared_transaction: whether to begin a shared transaction, for a test.
 
-    :ivar users: how many wait for its end; the last one disposes of it.
-    :ivar sandbox: the transaction of that test.
+    :ivar users: how many users have acquired the engine; it is disposed of when the last one releases it.
+    :ivar transaction: the shared transaction of the current test, or None.
     """
 
-    def __init__(self, engine: AsyncEngine, options: Mapping[str, Any], *, sandboxed: bool) -> None:
+    def __init__(self, engine: AsyncEngine, options: Mapping[str, Any], *, in_shared_transaction: bool) -> None:
         self.engine = engine
         self.users = 0
-        self.sandbox: Sandbox | None = None
-        # Closed for good, so that a session that somebody keeps can't take a connection that nobody gives back; and
-        # what was read stays readable after a commit, for a coroutine couldn't wait for it to be read again.
+        self.transaction: SharedTransaction | None = None
+        # A closed session cannot be used again: it would take a connection that is never returned. Objects do not
+        # expire on commit: a coroutine could not wait for them to be read again.
         self._options = {"close_resets_only": False, "expire_on_commit": False, **options}
-        self._make: async_sessionmaker[AsyncSession] = async_sessionmaker(engine, **self._options)
-        if sandboxed:
-            self.open_sandbox()
+        self._sessionmaker: async_sessionmaker[AsyncSession] = async_sessionmaker(engine, **self._options)
+        if in_shared_transaction:
+            self.begin_shared_transaction()
 
     def new_session(self) -> AsyncSession:
-        """A session that has not begun yet."""
-        return self._make()
+        """Return a new session."""
+        return self._sessionmaker()
 
-    def open_sandbox(self) -> None:
-        """From now on nothing is committed."""
-        self.sandbox = Sandbox(self.engine, self._options)
+    def begin_shared_transaction(self) -> None:
+        """Run all sessions from now on in one transaction, which is never committed."""
+        self.transaction = SharedTransaction(self.engine, self._options)
 
-    async def close_sandbox(self) -> None:
-        """Forget what was done since then."""
-        sandbox, self.sandbox = self.sandbox, None
-        if sandbox is not None:
-            await sandbox.close()
+    async def close_shared_transaction(self) -> None:
+        """Roll the shared transaction back, if there is one."""
+        transaction, self.transaction = self.transaction, None
+        if transaction is not None:
+            await transaction.close()
 
     async def dispose(self) -> None:
-        """Close every connection."""
-        await self.close_sandbox()
+        """Close all connections."""
+        await self.close_shared_transaction()
         await self.engine.dispose()
 
 
 class Engines:
     """The engines of a database, by event loop.
 
-    :param make: makes one. :param options: of the sessions.
+    :param make_engine: makes an engine.
+    :param options: options of the sessions.
     """
 
-    def __init__(self, make: Callable[[], AsyncEngine], options: Mapping[str, Any]) -> None:
-        self._make = make
+    def __init__(self, make_engine: Callable[[], AsyncEngine], options: Mapping[str, Any]) -> None:
+        self._make_engine = make_engine
         self._options = dict(options)
         self._by_loop: dict[asyncio.AbstractEventLoop, LoopEngine] = {}
-        self._sandboxed = False
+        self._in_shared_transaction = False
 
-    def here(self) -> LoopEngine:
-        """The engine of the running loop, made when it is first asked for.
+    def current(self) -> LoopEngine:
+        """Return the engine of the running loop, which is made at the first call.
 
-        :raises RuntimeError: where no loop is running.
+        :raises RuntimeError: if no loop is running.
         """
         loop = asyncio.get_running_loop()
         found = self._by_loop.get(loop)
         if found is None:
-            for each in list(self._by_loop):  # other threads may have loops too
+            for each in list(self._by_loop):  # a copy: other threads may have loops
                 if each.is_closed():
                     self._by_loop.pop(each, None)
-            found = self._by_loop[loop] = LoopEngine(self._make(), self._options, sandboxed=self._sandboxed)
+            found = LoopEngine(self._make_engine(), self._options, in_shared_transaction=self._in_shared_transaction)
+            self._by_loop[loop] = found
         return found
 
     def all(self) -> list[AsyncEngine]:
-        """Those that there are."""
+        """Return the engines of all loops."""
         return [each.engine for each in list(self._by_loop.values())]
 
     def newest_loop(self) -> asyncio.AbstractEventLoop | None:
-        """The loop that was the last to get its engine, of those that are still there."""
+        """Return the open loop whose engine was made last, or None."""
         return next((loop for loop in reversed(list(self._by_loop)) if not loop.is_closed()), None)
 
-    def hold(self) -> None:
+    def acquire(self) -> None:
         """Keep the engine of the running loop until :meth:`release`."""
-        self.here().users += 1
+        self.current().users += 1
 
     async def release(self) -> None:
-        """Close every connection of the running loop, if nobody else keeps its engine."""
+        """Dispose of the engine of the running loop, unless it has another user."""
         loop = asyncio.get_running_loop()
         found = self._by_loop.get(loop)
         if found is None:
@@ -102,36 +106,42 @@ class Engines:
             del self._by_loop[loop]
             await found.dispose()
 
-    def check_not_sandboxed(self) -> None:
-        """:raises RuntimeError: in a test that nothing was started in: it would not see what is done elsewhere."""
-        if self._sandboxed:
+    def check_not_in_shared_transaction(self) -> None:
+        """Check that a function may run in a loop of its own, where it would not see the shared transaction.
+
+        :raises RuntimeError: inside :meth:`Database.rolled_back`.
+        """
+        if self._in_shared_transaction:
             raise RuntimeError("start the application first: 'with TestClient(app) as client', then db.run(function)")
 
-    def open_sandboxes(self) -> None:
-        """From now on nothing is committed, on any loop. :raises RuntimeError: if that is so already."""
-        if self._sandboxed:
-            raise RuntimeError("this database is rolled back already: one test at a time")
-        self._sandboxed = True
+    def begin_shared_transactions(self) -> None:
+        """Begin a shared transaction on every loop.
+
+        :raises RuntimeError: if there is one already.
+        """
+        if self._in_shared_transaction:
+            raise RuntimeError("this database is in rolled_back() already: only one block at a time")
+        self._in_shared_transaction = True
         for each in list(self._by_loop.values()):
-            each.open_sandbox()
+            each.begin_shared_transaction()
 
-    def close_sandboxes(self) -> None:
-        """Forget what was done since then, on every loop: those that are idle have to be this thread's own."""
-        for loop, each in self._leave_sandboxes():
+    def close_shared_transactions(self) -> None:
+        """Roll back on every loop. A loop that is not running is run, so it has to belong to the current thread."""
+        for loop, each in self._end_shared_transactions():
             if loop.is_running():
-                asyncio.run_coroutine_threadsafe(each.close_sandbox(), loop).result()
+                asyncio.run_coroutine_threadsafe(each.close_shared_transaction(), loop).result()
             else:
-                loop.run_until_complete(each.close_sandbox())
+                loop.run_until_complete(each.close_shared_transaction())
 
-    async def close_sandboxes_from_here(self) -> None:
-        """The same where a loop is running."""
-        here = asyncio.get_running_loop()
-        for loop, each in self._leave_sandboxes():
-            if loop is here:
-                await each.close_sandbox()
+    async def aclose_shared_transactions(self) -> None:
+        """Roll back on every loop that is running; for a coroutine."""
+        current = asyncio.get_running_loop()
+        for loop, each in self._end_shared_transactions():
+            if loop is current:
+                await each.close_shared_transaction()
             elif loop.is_running():
-                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(each.close_sandbox(), loop))
+                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(each.close_shared_transaction(), loop))
 
-    def _leave_sandboxes(self) -> list[tuple[asyncio.AbstractEventLoop, LoopEngine]]:
-        self._sandboxed = False
+    def _end_shared_transactions(self) -> list[tuple[asyncio.AbstractEventLoop, LoopEngine]]:
+        self._in_shared_transaction = False
         return [(loop, each) for loop, each in list(self._by_loop.items()) if not loop.is_closed()]

@@ -1,4 +1,4 @@
-"""A pytest fixture of one line: each test leaves the database as it found it."""
+"""A pytest fixture that rolls the database back after each test."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ __all__ = ["rollback_fixture"]
 
 
 def rollback_fixture(database: Database, *, autouse: bool = False) -> Any:
-    """``rollback = rollback_fixture(db)`` in a ``conftest.py`` is a fixture ``rollback``, whose value is ``db``.
+    """Return a pytest fixture ``rollback``, whose value is the database: ``rollback = rollback_fixture(db)``.
 
-    A test that asks for it, or every test with ``autouse``, runs inside of :meth:`Database.rolled_back`.
+    A test that uses the fixture runs inside :meth:`Database.rolled_back`.
+
+    :param database: the database.
+    :param autouse: whether every test uses the fixture.
     """
     import pytest
 

@@ -1,8 +1,8 @@
-"""Savepoints of SQLite that can be relied on.
+"""Working savepoints for SQLite.
 
-Python's ``sqlite3`` begins a transaction before the first INSERT, UPDATE or DELETE, not before a SAVEPOINT. One that
-comes first would be the transaction itself, and its RELEASE would commit (https://www.sqlite.org/lang_savepoint.html).
-So a BEGIN goes before it. Nothing else changes: reading takes no lock that lasts, as ever with this driver.
+Python's ``sqlite3`` begins a transaction before the first INSERT, UPDATE or DELETE, but not before a SAVEPOINT. A
+savepoint outside of a transaction is the transaction itself, and its RELEASE commits
+(https://www.sqlite.org/lang_savepoint.html). Therefore a BEGIN is sent before it. Read locks do not change.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ __all__ = ["repair_savepoints"]
 
 
 def repair_savepoints(engine: Engine) -> None:
-    """Let an engine begin a transaction before its first savepoint, if it is one of SQLite's."""
+    """Send BEGIN before a savepoint outside of a transaction, if the engine is one of SQLite's."""
     if engine.dialect.name == "sqlite":
         event.listen(engine, "savepoint", _begin)
 

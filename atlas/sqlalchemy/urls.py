@@ -1,4 +1,4 @@
-"""Which driver a database URL names, and whether it can wait without blocking the event loop."""
+"""Checks that the driver of a database URL does not block the event loop."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ _DRIVERS = {
 
 
 def checked_url(url: str | URL) -> URL:
-    """The URL, if its driver is an async one.
+    """Return the URL, if its driver is async.
 
-    :raises ValueError: if it is no URL, or names a driver that is unknown or would block; without its password.
+    :param url: the URL, as text or object.
+    :raises ValueError: if it is not a URL, or its driver is unknown or not async. The message has no password.
     """
     try:
         made = make_url(url)
@@ -43,7 +44,7 @@ def _shown(url: URL) -> str:
 
 
 def _advice(url: str | URL) -> str:
-    """How the same database is reached without blocking, where that is known."""
+    """Return the name of an async driver for the same database, if one is known, for the error message."""
     backend = _scheme(url).partition("+")[0]
     driver = _DRIVERS.get(backend)
     return f": write {backend}+{driver}://... (pip install {driver})" if driver is not None else ""

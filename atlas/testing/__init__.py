@@ -1,10 +1,10 @@
-"""Floor 4: clients that ask an application without a socket, a thread or another process between test and controller.
+"""Test clients, which call an ASGI application without a socket, a thread or another process, and a pytest plugin.
 
-:class:`~atlas.testing.client.TestClient` is for plain tests, :class:`~atlas.testing.async_client.AsyncTestClient` for
-tests that run in a loop already. Arguments and the names of the response are those of httpx. Any ASGI 3 application
-can be asked, not only Atlas's.
+:class:`~atlas.testing.client.TestClient` is for sync tests, :class:`~atlas.testing.async_client.AsyncTestClient` for
+tests that are coroutines. The arguments of requests and the attributes of responses are those of httpx. The application
+may be any ASGI 3 application.
 
-Each name is imported when it is first asked for: the plugin stands in this room, and every pytest loads it.
+The names are imported at first use, because pytest imports this package for its plugin.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncStreamedResponse", "AsyncTestClient", "HTTPStatusError", "Response", "StreamedResponse", "TestClient"]
 
-_ROOM_OF = {"AsyncTestClient": "async_client", "TestClient": "client"}
+_MODULES = {"AsyncTestClient": "async_client", "TestClient": "client"}
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'atlas.testing' has no attribute {name!r}")
-    value = getattr(import_module(f"atlas.testing.{_ROOM_OF.get(name, 'response')}"), name)
+    value = getattr(import_module(f"atlas.testing.{_MODULES.get(name, 'response')}"), name)
     globals()[name] = value
     return value

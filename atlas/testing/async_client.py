@@ -1,4 +1,4 @@
-"""The client of tests that are coroutines: ``await AsyncTestClient(app).get("/")``."""
+"""The test client for coroutines: ``await AsyncTestClient(app).get("/")``."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import NoReturn, ParamSpec, TypeVar, Unpack
 
-from atlas.testing.addresses import URL
+from atlas.testing.client_engine import ClientEngine, ClientOptions, Options
 from atlas.testing.cookies import Cookies
-from atlas.testing.engine import ClientOptions, Engine, Options
-from atlas.testing.exchange import ApplicationRaised
+from atlas.testing.exchange import ApplicationError
 from atlas.testing.response import AsyncStreamedResponse, Response, ResponseHeaders
+from atlas.testing.urls import URL
 from atlas.types import ASGIApp
 from atlas.web.headers import MutableHeaders
 
@@ -21,103 +21,109 @@ T = TypeVar("T")
 
 
 class AsyncTestClient:
-    """Asks an application on the loop that is running, so that test and application may share what belongs to it.
+    """Sends requests to an application on the running event loop, which test and application share.
 
-    The application is started up by the first request, or by ``async with AsyncTestClient(app) as client:``, whose
-    end shuts it down.
+    ``async with AsyncTestClient(app) as client:`` runs the lifespan of the application. Without it, the first request
+    starts the lifespan, and :meth:`aclose` ends it.
 
     :param app: any ASGI 3 application.
-    :param options: see :class:`~atlas.testing.engine.ClientOptions`.
-    :raises TypeError: for something that cannot be called.
+    :param options: see :class:`~atlas.testing.client_engine.ClientOptions`.
+    :raises TypeError: if ``app`` is not callable.
     """
 
     __test__ = False
 
     def __init__(self, app: ASGIApp, **options: Unpack[ClientOptions]) -> None:
         self.app = app
-        self._engine = Engine(app, options)
+        self._engine = ClientEngine(app, options)
 
     @property
     def cookies(self) -> Cookies:
-        """The jar: what responses have set, and what you put there."""
+        """The cookies of responses and those that the test has set; sent with every request."""
         return self._engine.cookies
 
     @property
     def headers(self) -> MutableHeaders:
-        """Fields that every request carries."""
+        """Header fields of every request."""
         return self._engine.headers
 
     @property
     def base_url(self) -> URL:
-        """What paths are put behind."""
+        """The URL that the path of a request is appended to."""
         return self._engine.base_url
 
     async def request(self, method: str, url: str, **options: Unpack[Options]) -> Response:
-        """Send a request and read the whole response; see :meth:`atlas.testing.TestClient.request`."""
+        """Send a request and return the response; see :meth:`atlas.testing.TestClient.request`."""
         __tracebackhide__ = True
         return await _run(self._engine.request, method, url, options)
 
     async def get(self, url: str, **options: Unpack[Options]) -> Response:
-        """GET."""
+        """Send a GET request."""
         __tracebackhide__ = True
         return await self.request("GET", url, **options)
 
     async def post(self, url: str, **options: Unpack[Options]) -> Response:
-        """POST."""
+        """Send a POST request."""
         __tracebackhide__ = True
         return await self.request("POST", url, **options)
 
     async def put(self, url: str, **options: Unpack[Options]) -> Response:
-        """PUT."""
+        """Send a PUT request."""
         __tracebackhide__ = True
         return await self.request("PUT", url, **options)
 
     async def patch(self, url: str, **options: Unpack[Options]) -> Response:
-        """PATCH."""
+        """Send a PATCH request."""
         __tracebackhide__ = True
         return await self.request("PATCH", url, **options)
 
     async def delete(self, url: str, **options: Unpack[Options]) -> Response:
-        """DELETE."""
+        """Send a DELETE request."""
         __tracebackhide__ = True
         return await self.request("DELETE", url, **options)
 
     async def head(self, url: str, **options: Unpack[Options]) -> Response:
-        """HEAD."""
+        """Send a HEAD request."""
         __tracebackhide__ = True
         return await self.request("HEAD", url, **options)
 
     async def options(self, url: str, **options: Unpack[Options]) -> Response:
-        """OPTIONS."""
+        """Send an OPTIONS request."""
         __tracebackhide__ = True
         return await self.request("OPTIONS", url, **options)
 
     @asynccontextmanager
     async def stream(self, method: str, url: str, **options: Unpack[Options]) -> AsyncIterator[AsyncStreamedResponse]:
-        """A response whose body is read as it comes; leaving the block before its end is a client that leaves."""
+        """Send a request and yield a response whose body is read while it is sent.
+
+        If the block is left before the end of the body, the client disconnects.
+        """
         __tracebackhide__ = True
-        sent, answer, history = await _run(self._engine.open, method, url, options)
-        headers = ResponseHeaders(answer.headers)
-        response = AsyncStreamedResponse(sent, answer.status, headers, lambda: _run(answer.next_piece))
+        request, received, history = await _run(self._engine.open, method, url, options)
+        headers = ResponseHeaders(received.headers)
+        response = AsyncStreamedResponse(request, received.status, headers, lambda: _run(received.next_chunk))
         response.history = history
         try:
             yield response
         finally:
-            await _run(self._engine.close, answer)
+            await _run(self._engine.close, received)
 
     def websocket(self, url: str, **options: Unpack[Options]) -> NoReturn:
-        """A WebSocket connection.
+        """Open a WebSocket connection.
 
-        :raises NotImplementedError: always, for now.
+        :raises NotImplementedError: always; WebSocket connections are not implemented.
         """
-        raise NotImplementedError("WebSocket connections are not there yet: they come later, with the protocol itself")
+        raise NotImplementedError("WebSocket connections are not implemented")
 
     def disconnect(self) -> None:
-        """The client leaves: responses that are still open end for the application as if the network had gone."""
+        """Close the connections of all responses that are not complete, as a client that disconnects."""
         self._engine.disconnect()
 
     async def aclose(self) -> None:
-        """Shut the application down. What that raises is raised here."""
+        """Run the lifespan shutdown of the application.
+
+        :raises: what the shutdown raises.
+        """
         __tracebackhide__ = True
         await _run(self._engine.stop)
 
@@ -135,6 +141,7 @@ async def _run(function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.k
     __tracebackhide__ = True
     try:
         return await function(*args, **kwargs)
-    except ApplicationRaised as caught:
-        failure = caught
-    raise failure.error.with_traceback(failure.trace)
+    except ApplicationError as error:
+        caught = error
+    # Outside of the except block, so that the context of the exception is not changed.
+    raise caught.error.with_traceback(caught.trace)

@@ -1,4 +1,4 @@
-"""The client of plain tests: ``TestClient(app).get("/")``."""
+"""The test client for sync tests: ``TestClient(app).get("/")``."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from typing import Any, NoReturn, ParamSpec, TypeVar, Unpack
 
-from atlas.testing.addresses import URL
+from atlas.testing.client_engine import ClientEngine, ClientOptions, Options
 from atlas.testing.cookies import Cookies
-from atlas.testing.engine import ClientOptions, Engine, Options
-from atlas.testing.exchange import ApplicationRaised
+from atlas.testing.exchange import ApplicationError
 from atlas.testing.response import Response, ResponseHeaders, StreamedResponse
+from atlas.testing.urls import URL
 from atlas.types import ASGIApp
 from atlas.web.headers import MutableHeaders
 
@@ -24,113 +24,122 @@ T = TypeVar("T")
 
 
 class TestClient:
-    """Asks an application in the test's own thread, on a loop that runs while a request does.
+    """Sends requests to an application in the thread of the test, on an event loop that runs during a request.
 
-    The application is started up by the first request, or by ``with TestClient(app) as client:``, whose end shuts it
-    down. What a controller raises is raised by the request, with its own traceback.
+    ``with TestClient(app) as client:`` runs the lifespan of the application. Without it, the first request starts the
+    lifespan, and :meth:`close` ends it. An exception of a controller is raised by the request.
 
     :param app: any ASGI 3 application.
-    :param options: see :class:`~atlas.testing.engine.ClientOptions`.
-    :raises TypeError: for something that cannot be called.
+    :param options: see :class:`~atlas.testing.client_engine.ClientOptions`.
+    :raises TypeError: if ``app`` is not callable.
     """
 
-    __test__ = False  # its name looks like a class of tests to pytest
+    __test__ = False  # pytest would take a class with this name for tests
 
     def __init__(self, app: ASGIApp, **options: Unpack[ClientOptions]) -> None:
         self.app = app
-        self._engine = Engine(app, options)
+        self._engine = ClientEngine(app, options)
         self._runner = asyncio.Runner()
         self._closed = False
-        self._end = weakref.finalize(self, _abandon, self._engine, self._runner)
+        self._finalizer = weakref.finalize(self, _finalize, self._engine, self._runner)
 
     @property
     def cookies(self) -> Cookies:
-        """The jar: what responses have set, and what you put there."""
+        """The cookies of responses and those that the test has set; sent with every request."""
         return self._engine.cookies
 
     @property
     def headers(self) -> MutableHeaders:
-        """Fields that every request carries."""
+        """Header fields of every request."""
         return self._engine.headers
 
     @property
     def base_url(self) -> URL:
-        """What paths are put behind."""
+        """The URL that the path of a request is appended to."""
         return self._engine.base_url
 
     def request(self, method: str, url: str, **options: Unpack[Options]) -> Response:
-        """Send a request and read the whole response. The application has ended its work on it when this returns.
+        """Send a request and return the response, after the application has returned.
 
-        :param options: see :class:`~atlas.testing.engine.Options`.
+        :param method: the method, such as ``"GET"``.
+        :param url: a path or a URL.
+        :param options: see :class:`~atlas.testing.client_engine.Options`.
         :raises ClientDisconnected: if :meth:`disconnect` was called before the response was complete.
+        :raises: what the application raises, unless ``raise_server_exceptions`` is off.
         """
         __tracebackhide__ = True
         return self._run(self._engine.request, method, url, options)
 
     def get(self, url: str, **options: Unpack[Options]) -> Response:
-        """GET."""
+        """Send a GET request."""
         __tracebackhide__ = True
         return self.request("GET", url, **options)
 
     def post(self, url: str, **options: Unpack[Options]) -> Response:
-        """POST."""
+        """Send a POST request."""
         __tracebackhide__ = True
         return self.request("POST", url, **options)
 
     def put(self, url: str, **options: Unpack[Options]) -> Response:
-        """PUT."""
+        """Send a PUT request."""
         __tracebackhide__ = True
         return self.request("PUT", url, **options)
 
     def patch(self, url: str, **options: Unpack[Options]) -> Response:
-        """PATCH."""
+        """Send a PATCH request."""
         __tracebackhide__ = True
         return self.request("PATCH", url, **options)
 
     def delete(self, url: str, **options: Unpack[Options]) -> Response:
-        """DELETE."""
+        """Send a DELETE request."""
         __tracebackhide__ = True
         return self.request("DELETE", url, **options)
 
     def head(self, url: str, **options: Unpack[Options]) -> Response:
-        """HEAD."""
+        """Send a HEAD request."""
         __tracebackhide__ = True
         return self.request("HEAD", url, **options)
 
     def options(self, url: str, **options: Unpack[Options]) -> Response:
-        """OPTIONS."""
+        """Send an OPTIONS request."""
         __tracebackhide__ = True
         return self.request("OPTIONS", url, **options)
 
     @contextmanager
     def stream(self, method: str, url: str, **options: Unpack[Options]) -> Iterator[StreamedResponse]:
-        """A response whose body is read as it comes; leaving the block before its end is a client that leaves."""
+        """Send a request and yield a response whose body is read while it is sent.
+
+        If the block is left before the end of the body, the client disconnects.
+        """
         __tracebackhide__ = True
-        sent, answer, history = self._run(self._engine.open, method, url, options)
-        pull = lambda: self._run(answer.next_piece)  # noqa: E731  # a def would be one more frame to step through
-        response = StreamedResponse(sent, answer.status, ResponseHeaders(answer.headers), pull)
+        request, received, history = self._run(self._engine.open, method, url, options)
+        pull = lambda: self._run(received.next_chunk)  # noqa: E731  # a def would add a frame to tracebacks
+        response = StreamedResponse(request, received.status, ResponseHeaders(received.headers), pull)
         response.history = history
         try:
             yield response
         finally:
-            self._run(self._engine.close, answer)
+            self._run(self._engine.close, received)
 
     def websocket(self, url: str, **options: Unpack[Options]) -> NoReturn:
-        """A WebSocket connection.
+        """Open a WebSocket connection.
 
-        :raises NotImplementedError: always, for now.
+        :raises NotImplementedError: always; WebSocket connections are not implemented.
         """
-        raise NotImplementedError("WebSocket connections are not there yet: they come later, with the protocol itself")
+        raise NotImplementedError("WebSocket connections are not implemented")
 
     def disconnect(self) -> None:
-        """The client leaves: responses that are still open end for the application as if the network had gone.
+        """Close the connections of all responses that are not complete, as a client that disconnects.
 
         May be called in the block of :meth:`stream`, or by an iterator that is the body of a request.
         """
         self._engine.disconnect()
 
     def close(self) -> None:
-        """Shut the application down. What that raises is raised here."""
+        """Run the lifespan shutdown of the application, and close the event loop.
+
+        :raises: what the shutdown raises.
+        """
         __tracebackhide__ = True
         if self._closed:
             return
@@ -138,7 +147,7 @@ class TestClient:
             self._run(self._engine.stop)
         finally:
             self._closed = True
-            self._end.detach()
+            self._finalizer.detach()
             self._runner.close()
 
     def __enter__(self) -> TestClient:
@@ -156,30 +165,30 @@ class TestClient:
 
     def _run(self, function: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> T:
         __tracebackhide__ = True
-        _refuse_in_a_loop()
+        _check_no_running_loop()
         if self._closed:
             raise RuntimeError("this client is closed: make a new one")
         try:
             return self._runner.run(function(*args, **kwargs), context=copy_context())
-        except ApplicationRaised as caught:
-            failure = caught
-        # Outside of the except block, so that the error keeps the context that it had.
-        raise failure.error.with_traceback(failure.trace)
+        except ApplicationError as error:
+            caught = error
+        # Outside of the except block, so that the context of the exception is not changed.
+        raise caught.error.with_traceback(caught.trace)
 
 
-def _refuse_in_a_loop() -> None:
+def _check_no_running_loop() -> None:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
         return
-    raise RuntimeError("a loop is running here already: use AsyncTestClient and await it")
+    raise RuntimeError("an event loop is running in this thread: use AsyncTestClient, and await its methods")
 
 
-def _abandon(engine: Engine, runner: asyncio.Runner) -> None:
-    """The client was dropped without being closed: the application is shut down all the same, if that can be."""
+def _finalize(engine: ClientEngine, runner: asyncio.Runner) -> None:
+    """Run the lifespan shutdown for a client that was deleted without being closed, unless a loop is running."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        with suppress(Exception):  # there is no test left to tell
+        with suppress(Exception):  # a finalizer has no caller
             runner.run(engine.stop())
         runner.close()

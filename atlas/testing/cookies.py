@@ -1,4 +1,4 @@
-"""The cookies of a client: kept from responses, sent with requests (RFC 6265)."""
+"""The cookies of a client: stored from responses, sent with requests (RFC 6265)."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
-from atlas.testing.addresses import URL
+from atlas.testing.urls import URL
 
 __all__ = ["Cookie", "Cookies"]
 
 
 @dataclass(frozen=True, slots=True)
 class Cookie:
-    """One cookie. ``domain`` "" goes to every host; ``host_only`` is no matter for subdomains."""
+    """A cookie. With an empty ``domain`` it is sent to every host; with ``host_only`` not to subdomains."""
 
     name: str
     value: str
@@ -26,8 +26,8 @@ class Cookie:
     http_only: bool = False
     same_site: str = ""
 
-    def goes_to(self, url: URL) -> bool:
-        """Whether a request for that address carries it (RFC 6265 5.4)."""
+    def is_sent_to(self, url: URL) -> bool:
+        """Return whether the cookie is sent with a request for ``url`` (RFC 6265, section 5.4)."""
         return (
             _domain_matches(url.host, self.domain, self.host_only)
             and _path_matches(url.path, self.path)
@@ -36,55 +36,55 @@ class Cookie:
 
 
 class Cookies(MutableMapping[str, str]):
-    """A jar that reads like a dict: ``client.cookies["session"]``.
+    """A cookie jar that can be used like a dict: ``client.cookies["session"]``.
 
     :param values: cookies for every host and path.
     """
 
     def __init__(self, values: Mapping[str, str] | None = None) -> None:
-        self._kept: dict[tuple[str, str, str], Cookie] = {}
+        self._cookies: dict[tuple[str, str, str], Cookie] = {}
         for name, value in (values or {}).items():
             self.set(name, value)
 
     def set(self, name: str, value: str, domain: str = "", path: str = "/") -> None:
-        """Keep a cookie, for every host unless ``domain`` says which."""
-        self._kept[domain, path, name] = Cookie(name, value, domain, path)
+        """Store a cookie; by default for every host and path."""
+        self._cookies[domain, path, name] = Cookie(name, value, domain, path)
 
     def get(self, name: str, default: str | None = None, domain: str | None = None) -> str | None:  # type: ignore[override]
-        """The value of a cookie, or ``default``."""
+        """Return the value of a cookie, or ``default``. With ``domain``, only cookies of that domain are looked at."""
         found = [cookie for cookie in self.jar if cookie.name == name and domain in (None, cookie.domain)]
         return found[-1].value if found else default
 
     def delete(self, name: str, domain: str | None = None) -> None:
-        """Forget a cookie of that name, wherever it goes. Nothing happens if there is none."""
-        for key, cookie in list(self._kept.items()):
+        """Delete the cookies with a name, of all domains or of one."""
+        for key, cookie in list(self._cookies.items()):
             if cookie.name == name and domain in (None, cookie.domain):
-                del self._kept[key]
+                del self._cookies[key]
 
     @property
     def jar(self) -> list[Cookie]:
-        """Every cookie with all that is known of it, the oldest first; those whose time is over are gone."""
+        """All cookies with their attributes, the oldest first, without those that have expired."""
         now = time.time()
-        self._kept = {key: each for key, each in self._kept.items() if each.expires is None or each.expires > now}
-        return list(self._kept.values())
+        self._cookies = {key: each for key, each in self._cookies.items() if each.expires is None or each.expires > now}
+        return list(self._cookies.values())
 
     def header_for(self, url: URL) -> str:
-        """The ``cookie`` field for a request, or ""; longer paths come first (RFC 6265 5.4)."""
-        going = sorted((each for each in self.jar if each.goes_to(url)), key=lambda each: -len(each.path))
-        return "; ".join(f"{each.name}={each.value}" for each in going)
+        """Return the value of the ``cookie`` field for a request, or ""; long paths first (RFC 6265, section 5.4)."""
+        matching = sorted((each for each in self.jar if each.is_sent_to(url)), key=lambda each: -len(each.path))
+        return "; ".join(f"{each.name}={each.value}" for each in matching)
 
-    def keep(self, fields: list[str], url: URL) -> None:
-        """Take in the ``set-cookie`` fields of a response from ``url``."""
+    def extract(self, fields: list[str], url: URL) -> None:
+        """Store the cookies of the ``set-cookie`` fields of a response from ``url``."""
         for field in fields:
             cookie = parse_set_cookie(field, url)
             if cookie is None:
                 continue
             key = (cookie.domain, cookie.path, cookie.name)
-            self._kept.pop(("", "/", cookie.name), None)  # one that the test has set gives way to the server's
+            self._cookies.pop(("", "/", cookie.name), None)  # a cookie of the server replaces one of the test
             if cookie.expires is not None and cookie.expires <= time.time():
-                self._kept.pop(key, None)
+                self._cookies.pop(key, None)
             else:
-                self._kept[key] = cookie
+                self._cookies[key] = cookie
 
     def __getitem__(self, name: str) -> str:
         value = self.get(name)
@@ -114,36 +114,39 @@ class Cookies(MutableMapping[str, str]):
 
 
 def parse_set_cookie(field: str, url: URL) -> Cookie | None:
-    """One ``set-cookie`` field of a response from ``url``; None if nobody would take it (RFC 6265 5.2, 5.3)."""
+    """Parse a ``set-cookie`` field of a response from ``url`` (RFC 6265, sections 5.2 and 5.3).
+
+    :returns: the cookie; None if a browser would ignore it.
+    """
     first, *rest = field.split(";")
     name, equals, value = first.partition("=")
     name = name.strip()
     if not equals or not name:
         return None
-    about = {key.strip().lower(): text.strip() for key, _, text in (each.partition("=") for each in rest)}
-    domain = about.get("domain", "").lstrip(".").lower()
+    attributes = {key.strip().lower(): text.strip() for key, _, text in (each.partition("=") for each in rest)}
+    domain = attributes.get("domain", "").lstrip(".").lower()
     if domain and not _domain_matches(url.host, domain, host_only=False):
         return None
-    path = about.get("path", "")
+    path = attributes.get("path", "")
     return Cookie(
         name,
         value.strip(),
         domain or url.host,
         path if path.startswith("/") else url.path.rpartition("/")[0] or "/",
-        _expiry(about),
-        "secure" in about,
+        _expiry(attributes),
+        "secure" in attributes,
         not domain,
-        "httponly" in about,
-        about.get("samesite", ""),
+        "httponly" in attributes,
+        attributes.get("samesite", ""),
     )
 
 
-def _expiry(about: dict[str, str]) -> float | None:
-    age = about.get("max-age", "")
+def _expiry(attributes: dict[str, str]) -> float | None:
+    age = attributes.get("max-age", "")
     if age.removeprefix("-").isdigit():
         return time.time() + int(age) if int(age) > 0 else 0.0
     try:
-        return parsedate_to_datetime(about.get("expires", "")).timestamp()
+        return parsedate_to_datetime(attributes.get("expires", "")).timestamp()
     except (TypeError, ValueError, OverflowError):
         return None
 

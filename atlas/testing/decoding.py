@@ -1,4 +1,4 @@
-"""Content codings of responses, taken off piece by piece (RFC 9110 8.4)."""
+"""Decoding of the content codings of responses, chunk by chunk (RFC 9110, section 8.4)."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ Decode: TypeAlias = Callable[[bytes], bytes]
 
 
 def decoder_for(codings: str) -> Decode:
-    """What takes off the codings of a ``content-encoding`` field; it is fed the pieces of the body in order.
+    """Return a function that decodes the chunks of a body, in order.
 
-    :raises ValueError: for a coding that nobody here knows, or whose package is not installed.
+    :param codings: the value of the ``content-encoding`` field.
+    :raises ValueError: for an unknown coding, or one whose package is not installed.
     """
-    steps = [_step(name.strip().lower()) for name in reversed(codings.split(",")) if name.strip()]
+    decoders = [_decoder(name.strip().lower()) for name in reversed(codings.split(",")) if name.strip()]
 
-    def decode(piece: bytes) -> bytes:
-        for step in steps:
-            piece = step(piece)
-        return piece
+    def decode(chunk: bytes) -> bytes:
+        for decoder in decoders:
+            chunk = decoder(chunk)
+        return chunk
 
     return decode
 
 
-def _step(name: str) -> Decode:
+def _decoder(name: str) -> Decode:
     if name == "identity":
         return bytes
     if name in ("gzip", "x-gzip"):
@@ -39,7 +40,7 @@ def _step(name: str) -> Decode:
         try:
             return make(import_module(package))
         except ImportError:
-            raise ValueError(f"content-encoding {name!r}: the package {package!r} reads it, install that") from None
+            raise ValueError(f"content-encoding {name!r}: the package {package!r} is not installed") from None
     raise ValueError(f"content-encoding {name!r} is unknown")
 
 
@@ -50,17 +51,14 @@ _PACKAGES: dict[str, tuple[str, Callable[[object], Decode]]] = {
 
 
 class _Deflate:
-    """``deflate`` is the zlib format, and bare deflate from some (RFC 9110 8.4.1.2 warns of them)."""
+    """Decodes ``deflate``: the zlib format, or the deflate format without it (RFC 9110, section 8.4.1.2, note)."""
 
     def __init__(self) -> None:
-        self._inner = zlib.decompressobj()
-        self._first = True
+        self._decompressor = zlib.decompressobj()
 
-    def __call__(self, piece: bytes) -> bytes:
-        first, self._first = self._first and not piece, False
-        self._first = first
+    def __call__(self, chunk: bytes) -> bytes:
         try:
-            return self._inner.decompress(piece)
+            return self._decompressor.decompress(chunk)
         except zlib.error:
-            self._inner = zlib.decompressobj(-zlib.MAX_WBITS)
-            return self._inner.decompress(piece)
+            self._decompressor = zlib.decompressobj(-zlib.MAX_WBITS)
+            return self._decompressor.decompress(chunk)

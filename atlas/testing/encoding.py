@@ -1,4 +1,4 @@
-"""Request bodies: what ``json=``, ``data=``, ``files=`` and ``content=`` become on the wire."""
+"""Encoding of request bodies: ``json=``, ``data=``, ``files=`` and ``content=``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from atlas.testing.addresses import pairs, text_of
+from atlas.testing.urls import pairs, to_text
 
 __all__ = ["Body", "Content", "Data", "FileContent", "Files", "encode"]
 
@@ -34,28 +34,30 @@ _LINE = b"\r\n"
 def encode(
     content: Content | None = None, data: Data | None = None, files: Files | None = None, json: Any = None
 ) -> tuple[dict[str, str], Body]:
-    """The body of a request and the header fields that go with it.
+    """Return the header fields and the body of a request.
 
-    :param content: the body as it is; an iterable goes out piece by piece, without a length.
-    :param data: the fields of a form. :param files: makes it a multipart form. :param json: a value.
+    :param content: the body; an iterable is sent in chunks, without a length.
+    :param data: the fields of a form.
+    :param files: the files of a multipart form.
+    :param json: a value to encode as JSON.
     :raises TypeError: if more than one kind of body is given, or one of the wrong type.
     """
     if sum((content is not None, data is not None or files is not None, json is not None)) > 1:
         raise TypeError("expected one of content, data (with or without files) and json")
     if content is not None:
-        return _as_it_is(content)
+        return _encode_content(content)
     if json is not None:
         return _sized("application/json", msgspec.json.encode(json))
     if files:
         boundary = secrets.token_hex(16)
         return _sized(f"multipart/form-data; boundary={boundary}", _multipart(data or {}, files, boundary.encode()))
     if data is not None:
-        fields = [(name, text_of(value)) for name, value in pairs(data)]
+        fields = [(name, to_text(value)) for name, value in pairs(data)]
         return _sized("application/x-www-form-urlencoded", urlencode(fields).encode("ascii"))
     return {}, b""
 
 
-def _as_it_is(content: Content) -> tuple[dict[str, str], Body]:
+def _encode_content(content: Content) -> tuple[dict[str, str], Body]:
     if isinstance(content, str):
         content = content.encode()
     if isinstance(content, bytes | bytearray | memoryview):
@@ -72,10 +74,10 @@ def _sized(kind: str, body: bytes) -> tuple[dict[str, str], bytes]:
 
 
 def _multipart(data: Data, files: Files, boundary: bytes) -> bytes:
-    """A form of parts (RFC 7578 4): fields first, each file as a part with a name of its own."""
+    """Return a multipart form: a part for each field and for each file (RFC 7578, section 4)."""
     lines: list[bytes] = []
     for name, value in pairs(data):
-        lines += [b"--" + boundary, _disposition(name), b"", _plain(value)]
+        lines += [b"--" + boundary, _disposition(name), b"", _to_bytes(value)]
     for name, file in files.items() if isinstance(files, Mapping) else files:
         filename, content, kind, headers = _file(file)
         lines += [b"--" + boundary, _disposition(name, filename)]
@@ -92,21 +94,21 @@ def _disposition(name: str, filename: str | None = None) -> bytes:
 
 
 def _quoted(text: str) -> str:
-    """As browsers write it: three characters escaped, everything else UTF-8 (WHATWG HTML, multipart/form-data)."""
+    """Escape three characters, as browsers do (WHATWG HTML, "multipart/form-data encoding algorithm")."""
     return text.replace("\r", "%0D").replace("\n", "%0A").replace('"', "%22")
 
 
-def _plain(value: Any) -> bytes:
-    return value if isinstance(value, bytes) else text_of(value).encode()
+def _to_bytes(value: Any) -> bytes:
+    return value if isinstance(value, bytes) else to_text(value).encode()
 
 
 def _file(file: File) -> tuple[str | None, bytes, str | None, Mapping[str, str]]:
-    """Name, content, type and further fields of one file, whichever way it was given."""
+    """Return the name, content, type and further header fields of a file."""
     given: tuple[Any, ...] = file if isinstance(file, tuple) else (_no_value, file)
     if not 2 <= len(given) <= 4:
         raise TypeError(f"files: expected (filename, content[, type[, headers]]), got {len(given)} values")
-    whole: tuple[Any, ...] = given + (_no_value, {})[len(given) - 2 :]
-    filename, source, kind, headers = whole
+    complete: tuple[Any, ...] = given + (_no_value, {})[len(given) - 2 :]
+    filename, source, kind, headers = complete
     if filename is _no_value:
         filename = Path(str(getattr(source, "name", "upload"))).name
     if kind is _no_value:

@@ -1,7 +1,7 @@
-"""One request to an ASGI application and its response, without a socket between them.
+"""A request to an ASGI application and its response, without a socket.
 
-The application runs in a task of its own and is held to the specification as a strict server would hold it. It sends
-no further ahead than one piece: what a test has not taken yet holds ``send`` back, so that a stream is deterministic.
+The application runs in a task of its own, and its events are checked against the specification. ``send`` waits until
+the test has read the chunk, so that streaming is deterministic.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from atlas.errors import ClientDisconnected
 from atlas.testing.encoding import Body
 from atlas.types import ASGIApp, Event, Scope
 
-__all__ = ["ApplicationRaised", "Exchange"]
+__all__ = ["ApplicationError", "Exchange"]
 
-_PATIENCE = 1.0  # seconds that an application has to end once its client is gone; then it is cancelled
+_DISCONNECT_TIMEOUT = 1.0  # seconds that an application has to end after a disconnect, before it is cancelled
 
 
-class ApplicationRaised(Exception):
-    """Carries what an application raised out of the loop, with the traceback that it had there."""
+class ApplicationError(Exception):
+    """An exception of the application, with its traceback."""
 
     def __init__(self, error: BaseException) -> None:
         super().__init__(error)
@@ -31,184 +31,186 @@ class ApplicationRaised(Exception):
 
 
 class Exchange:
-    """A request on its way through an application.
+    """A request that an application handles.
 
-    :param raising: raise what the application raises, instead of a response that tells nothing.
+    :param scope: the HTTP scope.
+    :param body: the body of the request.
+    :param raise_exceptions: raise what the application raises, instead of returning a response with status 500.
 
-    :ivar status: of the response, 0 before it started. :ivar headers: its fields.
+    :ivar status: the status of the response; 0 before it has started.
+    :ivar headers: the header fields of the response.
     """
 
-    def __init__(self, scope: Scope, body: Body, *, raising: bool) -> None:
+    def __init__(self, scope: Scope, body: Body, *, raise_exceptions: bool) -> None:
         self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
         self._scope = scope
-        self._whole = body if isinstance(body, bytes) else None
-        self._body = _pieces_of(body)
-        self._raising = raising
-        self._failures: list[BaseException] = []
-        scope["atlas.on_error"] = self._failures.append  # an Atlas application tells so of what it answers with 500
-        self._pieces: deque[bytes] = deque()
-        self._sent = 0
-        self._body_read = self._complete = self._left = False
-        self._news, self._room, self._gone = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._body_bytes = body if isinstance(body, bytes) else None
+        self._body_chunks = _iterate(body)
+        self._raise_exceptions = raise_exceptions
+        self._errors: list[BaseException] = []
+        scope["atlas.on_error"] = self._errors.append  # called for exceptions that become a 500 response
+        self._chunks: deque[bytes] = deque()
+        self._size = 0
+        self._body_read = self._complete = self._disconnected = False
+        self._changed, self._chunk_read, self._ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     async def open(self, app: ASGIApp) -> None:
-        """Call the application and wait until its response has started."""
+        """Call the application, and wait until its response has started."""
         self._task = asyncio.create_task(self._call(app), name=f"{self._scope['method']} {self._scope['path']}")
-        self._task.add_done_callback(lambda _: self._news.set())
+        self._task.add_done_callback(lambda _: self._changed.set())
         try:
-            await self._until(lambda: self.status > 0)
+            await self._wait_until(lambda: self.status > 0)
         except BaseException:
             self._task.cancel()
             raise
-        if not self.status and self._left:
+        if not self.status and self._disconnected:
             await self.close()
         if not self.status:
-            await self._settle()
-            self._start_without_application()
-        elif self._failures and self._raising:
+            await self._finish()
+            self._respond_internal_server_error()
+        elif self._errors and self._raise_exceptions:
             await self.close()
 
-    async def next_piece(self) -> bytes | None:
-        """The next piece of the body, None when it is complete.
+    async def next_chunk(self) -> bytes | None:
+        """Return the next chunk of the body, or None after the last one.
 
-        :raises ClientDisconnected: if the client left before it was.
+        :raises ClientDisconnected: if the client disconnected before the body was complete.
         """
-        await self._until(lambda: bool(self._pieces) or self._complete)
-        if self._pieces:
-            piece = self._pieces.popleft()
-            self._room.set()
-            return piece
+        await self._wait_until(lambda: bool(self._chunks) or self._complete)
+        if self._chunks:
+            chunk = self._chunks.popleft()
+            self._chunk_read.set()
+            return chunk
         if not self._complete:
-            await self._settle()
+            await self._finish()
             raise ClientDisconnected("the response ended before it was complete")
         return None
 
     def disconnect(self) -> None:
-        """The client leaves: ``receive`` says so, and ``send`` raises (ASGI 3, HTTP 2.4)."""
-        self._left = True
-        self._gone.set()
-        self._room.set()
-        self._news.set()
+        """Disconnect the client: ``receive`` returns ``http.disconnect``, and ``send`` raises (ASGI HTTP 2.4)."""
+        self._disconnected = True
+        self._ended.set()
+        self._chunk_read.set()
+        self._changed.set()
 
     async def close(self) -> None:
-        """Wait for the application's end; if the body is not complete, the client leaves first.
+        """Wait until the application has returned; if the body is not complete, disconnect the client before.
 
-        What it raised is raised here.
+        :raises ApplicationError: if the application raised.
         """
         if not self._complete:
             self.disconnect()
         task = self._task
-        if task is not None and not task.done() and self._left:
-            await asyncio.wait({task}, timeout=_PATIENCE)
+        if task is not None and not task.done() and self._disconnected:
+            await asyncio.wait({task}, timeout=_DISCONNECT_TIMEOUT)
             task.cancel()
-        await self._settle()
+        await self._finish()
 
     async def _call(self, app: ASGIApp) -> None:
         try:
             await app(self._scope, self._receive, self._send)
         except ClientDisconnected as error:
-            if not self._gone.is_set():
-                self._failures.append(error)
+            if not self._ended.is_set():
+                self._errors.append(error)
         except Exception as error:
-            self._failures.append(error)
+            self._errors.append(error)
 
-    async def _until(self, wanted: Callable[[], bool]) -> None:
+    async def _wait_until(self, condition: Callable[[], bool]) -> None:
+        """Wait until the condition is true, the application has returned, or the exchange has ended."""
         task = self._task
         assert task is not None
-        while not (wanted() or task.done() or self._gone.is_set()):
-            self._news.clear()
-            await self._news.wait()
+        while not (condition() or task.done() or self._ended.is_set()):
+            self._changed.clear()
+            await self._changed.wait()
 
-    async def _settle(self) -> None:
-        """The application has ended, or is about to: find out how."""
+    async def _finish(self) -> None:
+        """Wait until the application has returned, and check the response."""
         if self._task is not None:
             await asyncio.wait({self._task})
-        if self._failures and self._raising:
-            raise ApplicationRaised(self._failures[0])
-        if self._left:
+        if self._errors and self._raise_exceptions:
+            raise ApplicationError(self._errors[0])
+        if self._disconnected:
             if not self.status:
-                raise ClientDisconnected("the client left before the response started")
-        elif not self._failures and not self._complete:
+                raise ClientDisconnected("the client disconnected before the response started")
+        elif not self._errors and not self._complete:
             raise RuntimeError("the application returned without a complete response")
-        announced = next((value for name, value in self.headers if name == b"content-length"), None)
-        if announced is not None and self._complete and self._has_body and int(announced) != self._sent:
-            raise RuntimeError(f"the response announced {announced.decode()} bytes and has {self._sent}")
+        length = next((value for name, value in self.headers if name == b"content-length"), None)
+        if length is not None and self._complete and self._has_body and int(length) != self._size:
+            raise RuntimeError(f"the content-length is {length.decode()}, but the body has {self._size} bytes")
 
-    def _start_without_application(self) -> None:
-        """It failed before its response: a server says so for it."""
+    def _respond_internal_server_error(self) -> None:
+        """Make the response that a server sends if the application failed before it sent one."""
         self.status, self._complete = 500, True
         self.headers = [(b"content-type", b"text/plain; charset=utf-8")]
-        self._pieces.append(b"Internal Server Error")
-
-    # What the application is given.
+        self._chunks.append(b"Internal Server Error")
 
     async def _receive(self) -> Event:
-        if self._gone.is_set():
+        if self._ended.is_set():
             return {"type": "http.disconnect"}
-        if not self._body_read and self._whole is not None:
+        if not self._body_read and self._body_bytes is not None:
             self._body_read = True
-            return {"type": "http.request", "body": self._whole, "more_body": False}
+            return {"type": "http.request", "body": self._body_bytes, "more_body": False}
         if not self._body_read:
-            return await self._receive_piece()
-        await self._gone.wait()
+            return await self._receive_chunk()
+        await self._ended.wait()
         return {"type": "http.disconnect"}
 
-    async def _receive_piece(self) -> Event:
-        piece: bytes | None = None
+    async def _receive_chunk(self) -> Event:
+        chunk: bytes | None = None
         try:
-            piece = await anext(self._body, None)
-        except Exception as error:  # the test's own iterator
-            self._failures.append(error)
-            self._raising = True
+            chunk = await anext(self._body_chunks, None)
+        except Exception as error:  # of the test's iterator
+            self._errors.append(error)
+            self._raise_exceptions = True
             self.disconnect()
-        if self._gone.is_set():
+        if self._ended.is_set():
             return {"type": "http.disconnect"}
-        self._body_read = piece is None
-        return {"type": "http.request", "body": piece or b"", "more_body": piece is not None}
+        self._body_read = chunk is None
+        return {"type": "http.request", "body": chunk or b"", "more_body": chunk is not None}
 
     async def _send(self, event: Event) -> None:
-        if self._left:
-            raise ClientDisconnected("the client went away")
-        kind = event["type"]
-        if kind == "http.response.start" and not self.status:
+        if self._disconnected:
+            raise ClientDisconnected("the client disconnected")
+        event_type = event["type"]
+        if event_type == "http.response.start" and not self.status:
             self.status, self.headers = _checked_status(event), _checked_headers(event)
-        elif kind == "http.response.body" and self.status and not self._complete:
+        elif event_type == "http.response.body" and self.status and not self._complete:
             await self._send_body(event)
         else:
-            stage = "complete" if self._complete else "started" if self.status else "not started yet"
-            raise RuntimeError(f"expected no {kind!r}: the response is {stage}")
-        self._news.set()
+            state = "complete" if self._complete else "started" if self.status else "not started yet"
+            raise RuntimeError(f"expected no {event_type!r}: the response is {state}")
+        self._changed.set()
 
     async def _send_body(self, event: Event) -> None:
-        piece, more = event.get("body", b""), event.get("more_body", False)
-        if not isinstance(piece, bytes | bytearray | memoryview):
-            raise TypeError(f"http.response.body: expected bytes, got {type(piece).__name__}")
-        if piece and self._has_body:
-            self._sent += len(piece)
-            self._pieces.append(bytes(piece))
+        chunk, more = event.get("body", b""), event.get("more_body", False)
+        if not isinstance(chunk, bytes | bytearray | memoryview):
+            raise TypeError(f"http.response.body: expected bytes, got {type(chunk).__name__}")
+        if chunk and self._has_body:
+            self._size += len(chunk)
+            self._chunks.append(bytes(chunk))
         if not more:
             self._complete = True
-            self._gone.set()  # nothing more is to be received either
+            self._ended.set()  # receive returns http.disconnect from now on
             return
-        self._news.set()
-        while self._pieces:
-            self._room.clear()
-            await self._room.wait()
-            if self._gone.is_set():
-                raise ClientDisconnected("the client went away")
+        self._changed.set()
+        while self._chunks:
+            self._chunk_read.clear()
+            await self._chunk_read.wait()
+            if self._ended.is_set():
+                raise ClientDisconnected("the client disconnected")
 
     @property
     def _has_body(self) -> bool:
-        """RFC 9110 6.4.1: these responses never have one, whatever the application sends."""
+        """Whether the response may have a body (RFC 9110, section 6.4.1)."""
         return self._scope["method"] != "HEAD" and self.status not in (204, 304)
 
 
-async def _pieces_of(body: Body) -> AsyncIterator[bytes]:
+async def _iterate(body: Body) -> AsyncIterator[bytes]:
     if isinstance(body, AsyncIterable):
-        async for piece in body:
-            yield piece
+        async for chunk in body:
+            yield chunk
     elif not isinstance(body, bytes):
         for each in body:
             yield each

@@ -1,4 +1,4 @@
-"""The lifespan of an application under test: its failures reach the test as they are (ASGI lifespan 2.0)."""
+"""The lifespan of an application under test. Its exceptions are raised in the test (ASGI, Lifespan Protocol 2.0)."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ from typing import Any
 from atlas.errors import LifespanError
 from atlas.types import ASGIApp, Event
 
-__all__ = ["LifespanRun"]
+__all__ = ["LifespanTask"]
 
 
-class LifespanRun:
-    """One start and one stop of an application, in a task of its own between them.
+class LifespanTask:
+    """Runs the lifespan of an application in a task of its own.
 
-    :ivar state: what the application stored while it started; each request gets a copy.
+    :param app: the application.
+
+    :ivar state: the lifespan state; each request gets a copy.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self.state: dict[str, Any] = {}
         self._app = app
-        self._asked = 0
+        self._received = 0
         self._started = False
         self._answer: Event | None = None
         self._answered = asyncio.Event()
@@ -28,24 +30,26 @@ class LifespanRun:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Start it up. An application that knows no lifespan is left alone.
+        """Run the startup. An application without lifespan is accepted.
 
-        :raises LifespanError: if it refused. Whatever its start-up raised is raised here.
+        :raises LifespanError: if the application sent ``lifespan.startup.failed``.
+        :raises: what the startup raises.
         """
         self._task = asyncio.create_task(self._run(), name="lifespan")
         await self._answered.wait()
         if self._answer is None:
-            await self._raised(self._asked > 0)
+            await self._raise_exception(supported=self._received > 0)
         elif self._answer["type"] == "lifespan.startup.failed":
             await self._task
-            raise LifespanError(str(self._answer.get("message") or "the application refused to start"))
+            raise LifespanError(str(self._answer.get("message") or "the application failed to start"))
         else:
             self._started = True
 
     async def stop(self) -> None:
-        """Shut it down.
+        """Run the shutdown.
 
-        :raises LifespanError: if that failed. Whatever its shutdown raised is raised here.
+        :raises LifespanError: if the application sent ``lifespan.shutdown.failed``.
+        :raises: what the shutdown raises.
         """
         if not self._started or self._task is None:
             return
@@ -54,20 +58,20 @@ class LifespanRun:
         self._answered.clear()
         self._stop.set()
         await self._answered.wait()
-        await self._raised(True)
+        await self._raise_exception(supported=True)
         self._check_shutdown(self._answer)
 
     def _check_shutdown(self, answer: Event | None) -> None:
         if answer is not None and answer["type"] == "lifespan.shutdown.failed":
             raise LifespanError(str(answer.get("message") or "the application's shutdown failed"))
 
-    async def _raised(self, meant: bool) -> None:
-        """Raise what the task raised, if it was meant to have a lifespan at all."""
+    async def _raise_exception(self, supported: bool) -> None:
+        """Raise the exception of the task, unless the application has no lifespan."""
         assert self._task is not None
         try:
             await self._task
         except Exception:
-            if meant:
+            if supported:
                 raise
 
     async def _run(self) -> None:
@@ -78,15 +82,15 @@ class LifespanRun:
             self._answered.set()
 
     async def _receive(self) -> Event:
-        self._asked += 1
-        if self._asked == 1:
+        self._received += 1
+        if self._received == 1:
             return {"type": "lifespan.startup"}
         await self._stop.wait()
         return {"type": "lifespan.shutdown"}
 
     async def _send(self, event: Event) -> None:
         if not str(event["type"]).startswith("lifespan."):
-            self._asked = 0  # it takes everything for a request: it was not made for a lifespan
+            self._received = 0  # the application answers every scope as a request: it has no lifespan
             raise RuntimeError(f"expected no {event['type']!r} in a lifespan")
         self._answer = event
         self._answered.set()

@@ -1,6 +1,6 @@
-"""The pytest plugin: fixtures ``client`` and ``live_server``.
+"""The pytest plugin, with the fixtures ``client`` and ``live_server``.
 
-Both ask the fixture ``app``. Write one of your own, or name the application in pytest's configuration::
+Both use the fixture ``app``. Define it, or name the application in the configuration of pytest::
 
     [tool.pytest.ini_options]
     atlas_app = "main:app"
@@ -22,14 +22,14 @@ __all__ = ["LiveServer", "app", "client", "live_server", "pytest_addoption"]
 
 @dataclass(frozen=True, slots=True)
 class LiveServer:
-    """A server that listens while the test runs; ``str()`` of it is its address."""
+    """The address of a server that runs during a test; ``str()`` returns its URL."""
 
     host: str
     port: int
 
     @property
     def url(self) -> str:
-        """``http://127.0.0.1:54321``, without a slash at the end."""
+        """The URL without a trailing slash: ``http://127.0.0.1:54321``."""
         return f"http://{self.host}:{self.port}"
 
     def __str__(self) -> str:
@@ -37,19 +37,19 @@ class LiveServer:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The ini option ``atlas_app``."""
-    parser.addini("atlas_app", "The application for the fixtures client and live_server, as in main:app", default="")
+    """Add the ini option ``atlas_app``."""
+    parser.addini("atlas_app", "Application of the fixtures client and live_server, such as main:app", default="")
 
 
 @pytest.fixture
 def app(request: pytest.FixtureRequest) -> Any:
-    """The application: what the ini option ``atlas_app`` names. A fixture of your own takes its place."""
+    """The application that the ini option ``atlas_app`` names. A test suite may override this fixture."""
     from atlas.errors import StartupError
     from atlas.server.importer import load
 
     target = request.config.getini("atlas_app")
     if not target:
-        pytest.fail('no application: write a fixture "app", or set atlas_app = "module:attr" for pytest', pytrace=False)
+        pytest.fail('no application: define a fixture "app", or set atlas_app = "module:attr"', pytrace=False)
     try:
         return load(target, app_dir=str(request.config.rootpath))
     except StartupError as error:
@@ -58,7 +58,7 @@ def app(request: pytest.FixtureRequest) -> Any:
 
 @pytest.fixture
 def client(app: Any) -> Iterator[TestClient]:
-    """A :class:`~atlas.testing.TestClient` of the application, started up and, after the test, shut down."""
+    """A :class:`~atlas.testing.TestClient` for the application, with its lifespan running during the test."""
     from atlas.testing.client import TestClient
 
     with TestClient(app) as started:
@@ -67,9 +67,9 @@ def client(app: Any) -> Iterator[TestClient]:
 
 @pytest.fixture
 def live_server(app: Any) -> Iterator[LiveServer]:
-    """The application on a free port of this machine, in a thread: for browsers and other programs."""
+    """A server for the application on a free port, in a thread; for browsers and other programs."""
     from atlas.server.server import Server
 
     server = Server(app, port=0, access_log=False)
-    with server.in_thread():
+    with server.run_in_thread():
         yield LiveServer(*server.sockets[0].getsockname()[:2])

@@ -1,4 +1,4 @@
-"""What a client gets back: the names are those of httpx."""
+"""The responses of the test clients; their attributes are those of httpx."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from email.message import Message
 from typing import Any
 
-from atlas.testing.addresses import URL
 from atlas.testing.cookies import Cookies
 from atlas.testing.decoding import decoder_for
 from atlas.testing.encoding import Body
+from atlas.testing.urls import URL
 from atlas.web.errors import status_phrase
 from atlas.web.headers import Headers
 
@@ -19,7 +19,7 @@ __all__ = ["AsyncStreamedResponse", "HTTPStatusError", "Response", "ResponseHead
 
 
 class ResponseHeaders(Headers):
-    """Header fields; ``headers[name]`` is every value of that name with commas between them (RFC 9110 5.3)."""
+    """Header fields; ``headers[name]`` joins the values of a name with commas (RFC 9110, section 5.3)."""
 
     __slots__ = ()
 
@@ -30,11 +30,11 @@ class ResponseHeaders(Headers):
         return ", ".join(values)
 
     def get_list(self, name: str) -> list[str]:
-        """Every value of ``name``, in order."""
+        """Return the values of ``name``, in order."""
         return self.get_all(name)
 
     def multi_items(self) -> list[tuple[str, str]]:
-        """Every field, in order."""
+        """Return all fields, in order."""
         return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in self.raw]
 
 
@@ -49,14 +49,15 @@ class SentRequest:
 
     @property
     def content(self) -> bytes:
-        """The body, b"" if it went out piece by piece."""
+        """The body; empty if it was sent in chunks."""
         return self.body if isinstance(self.body, bytes) else b""
 
 
 class HTTPStatusError(Exception):
-    """What :meth:`Response.raise_for_status` raises.
+    """Raised by :meth:`Response.raise_for_status`.
 
-    :ivar response: the response, :ivar request: what it answers.
+    :ivar response: the response.
+    :ivar request: its request.
     """
 
     def __init__(self, message: str, response: Response) -> None:
@@ -66,9 +67,10 @@ class HTTPStatusError(Exception):
 
 
 class Response:
-    """A response with its whole body.
+    """A response with its body.
 
-    :ivar history: the redirects that led to it. :ivar cookies: those that it sets itself.
+    :ivar history: the redirect responses before it.
+    :ivar cookies: the cookies of its ``set-cookie`` fields.
     """
 
     http_version = "HTTP/1.1"
@@ -79,25 +81,25 @@ class Response:
         self.headers = headers
         self.history: list[Response] = []
         self.cookies = Cookies()
-        self.cookies.keep(headers.get_all("set-cookie"), request.url)
+        self.cookies.extract(headers.get_all("set-cookie"), request.url)
         self._raw = body
         self._decoded: bytes | None = None
 
     @property
     def url(self) -> URL:
-        """The address that was answered: the last one, if redirects were followed."""
+        """The URL of the request, after redirects."""
         return self.request.url
 
     @property
     def reason_phrase(self) -> str:
-        """The words that belong to the status."""
+        """The reason phrase of the status."""
         return status_phrase(self.status_code) if self.status_code >= 400 else _phrase(self.status_code)
 
     @property
     def content(self) -> bytes:
-        """The body without its content coding.
+        """The body, decoded according to its ``content-encoding``.
 
-        :raises RuntimeError: if it is streamed, and was not read.
+        :raises RuntimeError: if the response is streamed and the body was not read.
         """
         if self._raw is None:
             raise RuntimeError("the body is streamed: call read() first, or iterate over it")
@@ -107,27 +109,27 @@ class Response:
 
     @property
     def text(self) -> str:
-        """The body as text, by the charset of the content type, else UTF-8."""
+        """The body as text, in the charset of the content type or UTF-8."""
         return self.content.decode(self.encoding, "replace")
 
     @property
     def encoding(self) -> str:
-        """The charset of the content type, else ``utf-8``."""
+        """The charset of the content type, or ``utf-8``."""
         field = Message()
         field["content-type"] = self.headers.get("content-type", "")
         charset = field.get_param("charset")
         return charset if isinstance(charset, str) else "utf-8"
 
     def json(self, **options: Any) -> Any:
-        """The body as JSON; ``options`` are those of :func:`json.loads`."""
+        """Parse the body as JSON; ``options`` are those of :func:`json.loads`."""
         return json.loads(self.content, **options)
 
     def read(self) -> bytes:
-        """The whole body."""
+        """Return the body."""
         return self.content
 
     def iter_bytes(self, chunk_size: int | None = None) -> Iterator[bytes]:
-        """The body in pieces of that size, or at once."""
+        """Iterate over the body in chunks of a size, or in one chunk."""
         content = self.content
         size = chunk_size or max(len(content), 1)
         for start in range(0, len(content), size):
@@ -135,43 +137,42 @@ class Response:
 
     @property
     def is_success(self) -> bool:
-        """200 to 299."""
+        """Whether the status is 200 to 299."""
         return 200 <= self.status_code < 300
 
     @property
     def is_redirect(self) -> bool:
-        """300 to 399."""
+        """Whether the status is 300 to 399."""
         return 300 <= self.status_code < 400
 
     @property
     def is_client_error(self) -> bool:
-        """400 to 499."""
+        """Whether the status is 400 to 499."""
         return 400 <= self.status_code < 500
 
     @property
     def is_server_error(self) -> bool:
-        """500 to 599."""
+        """Whether the status is 500 to 599."""
         return 500 <= self.status_code < 600
 
     @property
     def is_error(self) -> bool:
-        """400 to 599."""
+        """Whether the status is 400 to 599."""
         return 400 <= self.status_code < 600
 
     @property
     def has_redirect_location(self) -> bool:
-        """Whether it says where to go on (RFC 9110 15.4)."""
+        """Whether it is a redirect with a ``location`` (RFC 9110, section 15.4)."""
         return self.status_code in (301, 302, 303, 307, 308) and "location" in self.headers
 
     def raise_for_status(self) -> Response:
-        """The response itself, if it is a success.
+        """Return the response if its status is 200 to 299.
 
-        :raises HTTPStatusError: if it is anything else; the start of the body is in the message.
+        :raises HTTPStatusError: if it is not; the message contains the start of the body.
         """
         if self.is_success:
             return self
-        asked = f"{self.request.method} {self.url}"
-        message = f"{asked} was answered with {self.status_code} {self.reason_phrase}"
+        message = f"{self.request.method} {self.url}: {self.status_code} {self.reason_phrase}"
         if self._raw:
             message += f": {self.text[:200].strip()}"
         raise HTTPStatusError(message, self)
@@ -181,9 +182,9 @@ class Response:
 
 
 class StreamedResponse(Response):
-    """A response whose body comes piece by piece, as the application sends it.
+    """A response whose body is read in chunks, while the application sends it.
 
-    :param pull: gives the next piece as it came, or None at the end.
+    :param pull: returns the next chunk, not decoded; None after the last one.
     """
 
     def __init__(
@@ -193,43 +194,43 @@ class StreamedResponse(Response):
         self._pull = pull
 
     def iter_raw(self) -> Iterator[bytes]:
-        """The pieces as they were sent, with their content coding."""
-        while (piece := self._pull()) is not None:
-            yield piece
+        """Iterate over the chunks as they were sent, not decoded."""
+        while (chunk := self._pull()) is not None:
+            yield chunk
 
     def iter_bytes(self, chunk_size: int | None = None) -> Iterator[bytes]:
-        """The pieces without their content coding; ``chunk_size`` gathers and cuts them."""
-        cut = _Cutter(chunk_size)
+        """Iterate over the decoded chunks, or over chunks of a size."""
+        chunker = _ByteChunker(chunk_size)
         decode = decoder_for(self.headers.get("content-encoding", ""))
         for raw in self.iter_raw():
-            yield from cut.feed(decode(raw))
-        yield from cut.rest()
+            yield from chunker.feed(decode(raw))
+        yield from chunker.flush()
 
     def iter_text(self) -> Iterator[str]:
-        """The pieces as text; a character that two pieces share is not torn."""
+        """Iterate over the chunks as text. A character may span several chunks."""
         decode = _text_decoder(self.encoding)
-        for piece in self.iter_bytes():
-            if text := decode(piece, False):
+        for chunk in self.iter_bytes():
+            if text := decode(chunk, False):
                 yield text
         if text := decode(b"", True):
             yield text
 
     def iter_lines(self) -> Iterator[str]:
-        """The lines, without their ends, each as soon as it is complete."""
-        lines = _Lines()
+        """Iterate over the lines, without their ends, each as soon as it is complete."""
+        decoder = _LineDecoder()
         for text in self.iter_text():
-            yield from lines.feed(text)
-        yield from lines.rest()
+            yield from decoder.feed(text)
+        yield from decoder.flush()
 
     def read(self) -> bytes:
-        """The rest of the body; ``content``, ``text`` and ``json()`` work afterwards."""
+        """Read the rest of the body. Afterwards ``content``, ``text`` and ``json()`` work."""
         if self._raw is None:
             self._raw = b"".join(self.iter_raw())
         return self.content
 
 
 class AsyncStreamedResponse(Response):
-    """As :class:`StreamedResponse`, in a running loop."""
+    """A :class:`StreamedResponse` for coroutines."""
 
     def __init__(
         self,
@@ -242,83 +243,83 @@ class AsyncStreamedResponse(Response):
         self._pull = pull
 
     async def aiter_raw(self) -> AsyncIterator[bytes]:
-        """The pieces as they were sent, with their content coding."""
-        while (piece := await self._pull()) is not None:
-            yield piece
+        """Iterate over the chunks as they were sent, not decoded."""
+        while (chunk := await self._pull()) is not None:
+            yield chunk
 
     async def aiter_bytes(self, chunk_size: int | None = None) -> AsyncIterator[bytes]:
-        """The pieces without their content coding; ``chunk_size`` gathers and cuts them."""
-        cut = _Cutter(chunk_size)
+        """Iterate over the decoded chunks, or over chunks of a size."""
+        chunker = _ByteChunker(chunk_size)
         decode = decoder_for(self.headers.get("content-encoding", ""))
         async for raw in self.aiter_raw():
-            for piece in cut.feed(decode(raw)):
-                yield piece
-        for piece in cut.rest():
-            yield piece
+            for chunk in chunker.feed(decode(raw)):
+                yield chunk
+        for chunk in chunker.flush():
+            yield chunk
 
     async def aiter_text(self) -> AsyncIterator[str]:
-        """The pieces as text; a character that two pieces share is not torn."""
+        """Iterate over the chunks as text. A character may span several chunks."""
         decode = _text_decoder(self.encoding)
-        async for piece in self.aiter_bytes():
-            if text := decode(piece, False):
+        async for chunk in self.aiter_bytes():
+            if text := decode(chunk, False):
                 yield text
         if text := decode(b"", True):
             yield text
 
     async def aiter_lines(self) -> AsyncIterator[str]:
-        """The lines, without their ends, each as soon as it is complete."""
-        lines = _Lines()
+        """Iterate over the lines, without their ends, each as soon as it is complete."""
+        decoder = _LineDecoder()
         async for text in self.aiter_text():
-            for line in lines.feed(text):
+            for line in decoder.feed(text):
                 yield line
-        for line in lines.rest():
+        for line in decoder.flush():
             yield line
 
     async def aread(self) -> bytes:
-        """The rest of the body; ``content``, ``text`` and ``json()`` work afterwards."""
+        """Read the rest of the body. Afterwards ``content``, ``text`` and ``json()`` work."""
         if self._raw is None:
-            self._raw = b"".join([piece async for piece in self.aiter_raw()])
+            self._raw = b"".join([chunk async for chunk in self.aiter_raw()])
         return self.content
 
 
-class _Cutter:
-    """Passes pieces on as they are, or cuts them all to one size."""
+class _ByteChunker:
+    """Returns chunks unchanged, or in one size."""
 
     def __init__(self, size: int | None) -> None:
         self._size = size
-        self._held = b""
+        self._buffer = b""
 
-    def feed(self, piece: bytes) -> Iterator[bytes]:
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
         if self._size is None:
-            if piece:
-                yield piece
+            if chunk:
+                yield chunk
             return
-        self._held += piece
-        while len(self._held) >= self._size:
-            yield self._held[: self._size]
-            self._held = self._held[self._size :]
+        self._buffer += chunk
+        while len(self._buffer) >= self._size:
+            yield self._buffer[: self._size]
+            self._buffer = self._buffer[self._size :]
 
-    def rest(self) -> Iterator[bytes]:
-        if self._held:
-            yield self._held
+    def flush(self) -> Iterator[bytes]:
+        if self._buffer:
+            yield self._buffer
 
 
-class _Lines:
+class _LineDecoder:
+    """Splits text into lines that end in LF, CR or CRLF; ``str.splitlines()`` also splits at other characters."""
+
     def __init__(self) -> None:
-        self._held = ""
+        self._buffer = ""
 
     def feed(self, text: str) -> Iterator[str]:
-        # Only these ends: str.splitlines() knows characters that are no line ends to anybody on the wire. A "\r" at
-        # the end of a piece may be half of one.
-        self._held += text
-        held_back = "\r" if self._held.endswith("\r") else ""
-        *lines, last = self._held.removesuffix("\r").replace("\r\n", "\n").replace("\r", "\n").split("\n")
-        self._held = last + held_back
+        self._buffer += text
+        cr = "\r" if self._buffer.endswith("\r") else ""  # it may be the first half of a CRLF
+        *lines, last = self._buffer.removesuffix("\r").replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        self._buffer = last + cr
         yield from lines
 
-    def rest(self) -> Iterator[str]:
-        if self._held:
-            yield self._held.removesuffix("\r")
+    def flush(self) -> Iterator[str]:
+        if self._buffer:
+            yield self._buffer.removesuffix("\r")
 
 
 def _text_decoder(encoding: str) -> Callable[[bytes, bool], str]:

@@ -1,4 +1,4 @@
-"""The two ways from a client to an application: a call in its own loop, or a real socket."""
+"""The transports between a test client and an application: a call on the same event loop, or a socket."""
 
 from __future__ import annotations
 
@@ -10,67 +10,77 @@ from contextlib import ExitStack
 from typing import Any, Protocol
 
 from atlas.errors import ClientDisconnected
-from atlas.testing.addresses import URL
 from atlas.testing.exchange import Exchange
-from atlas.testing.lifespan import LifespanRun
+from atlas.testing.lifespan import LifespanTask
 from atlas.testing.response import SentRequest
+from atlas.testing.urls import URL
 from atlas.types import ASGIApp, Scope
 
-__all__ = ["Answer", "InProcess", "OverSocket", "Transport"]
+__all__ = ["InProcess", "OverSocket", "Transport", "TransportResponse"]
 
 
-class Answer(Protocol):
+class TransportResponse(Protocol):
     """A response that has started."""
 
     status: int
     headers: list[tuple[bytes, bytes]]
 
-    async def next_piece(self) -> bytes | None:
-        """The next piece of the body, None at its end."""
+    async def next_chunk(self) -> bytes | None:
+        """Return the next chunk of the body, or None after the last one."""
 
     def disconnect(self) -> None:
-        """Leave in the middle of it."""
+        """Close the connection before the body is complete."""
 
     async def close(self) -> None:
-        """Be done with it; what the application raised, where it can be known, is raised here."""
+        """Close the response.
+
+        :raises ApplicationError: if the application raised, and the transport knows it.
+        """
 
 
 class Transport(Protocol):
-    """Where requests go."""
+    """Sends requests to an application."""
 
     origin: URL | None
-    """Where the application is, if that is known better than by the client."""
+    """Scheme, host and port of the application, or None if the client chooses them."""
 
     async def start(self) -> None:
-        """Start the application up."""
+        """Run the lifespan startup of the application."""
 
     async def stop(self) -> None:
-        """Shut it down."""
+        """Run the lifespan shutdown of the application."""
 
-    async def settle(self) -> None:
-        """Wait for what goes on after a response: a test wants to see what came of it."""
+    async def drain(self) -> None:
+        """Wait for the background functions of a response, so that a test sees their results."""
 
-    async def send(self, request: SentRequest, opened: list[Answer]) -> Answer:
-        """Send a request and wait for the start of its response, which is in ``opened`` from the first moment on."""
+    async def send(self, request: SentRequest, open_responses: list[TransportResponse]) -> TransportResponse:
+        """Send a request, and wait until its response has started.
+
+        The response is appended to ``open_responses`` before the application is called, so that an iterator that is the
+        body of the request can disconnect the client.
+        """
 
 
 class InProcess:
     """Calls the application on the running loop.
 
-    :param client: address and port that it sees as the client's.
+    :param app: the application.
+    :param root_path: the ``root_path`` of the scope.
+    :param client: the ``client`` of the scope: address and port.
+    :param raise_exceptions: raise what the application raises.
     """
 
     origin: URL | None = None
 
-    def __init__(self, app: ASGIApp, root_path: str, client: tuple[str, int], raising: bool) -> None:
+    def __init__(self, app: ASGIApp, root_path: str, client: tuple[str, int], raise_exceptions: bool) -> None:
         self._app = app
         self._root_path = root_path
         self._client = client
-        self._raising = raising
-        self._lifespan: LifespanRun | None = None
+        self._raise_exceptions = raise_exceptions
+        self._lifespan: LifespanTask | None = None
 
     async def start(self) -> None:
-        lifespan = LifespanRun(self._app)
+        lifespan = LifespanTask(self._app)
         await lifespan.start()
         self._lifespan = lifespan
 
@@ -78,16 +88,16 @@ class InProcess:
         if self._lifespan is not None:
             await self._lifespan.stop()
 
-    async def settle(self) -> None:
-        # The background jobs of an Atlas application: its loop stands still between the requests of a TestClient.
+    async def drain(self) -> None:
+        # The event loop of a TestClient does not run between requests.
         from atlas.web.application import Application
 
         if isinstance(self._app, Application):
             await self._app.drain()
 
-    async def send(self, request: SentRequest, opened: list[Answer]) -> Exchange:
-        exchange = Exchange(self._scope(request), request.body, raising=self._raising)
-        opened.append(exchange)
+    async def send(self, request: SentRequest, open_responses: list[TransportResponse]) -> Exchange:
+        exchange = Exchange(self._scope(request), request.body, raise_exceptions=self._raise_exceptions)
+        open_responses.append(exchange)
         await exchange.open(self._app)
         return exchange
 
@@ -112,7 +122,11 @@ class InProcess:
 
 
 class OverSocket:
-    """Serves the application with Atlas's server in a thread, and asks it over TCP as a stranger would."""
+    """Serves the application in a thread, and sends requests over TCP.
+
+    :param app: the application.
+    :param root_path: the setting ``root_path`` of the server.
+    """
 
     def __init__(self, app: ASGIApp, root_path: str) -> None:
         self.origin: URL | None = None
@@ -125,58 +139,58 @@ class OverSocket:
         from atlas.server.server import Server
 
         server = Server(self._app, port=0, access_log=False, root_path=self._root_path)
-        self._stack.enter_context(server.in_thread())
+        self._stack.enter_context(server.run_in_thread())
         self._address = server.sockets[0].getsockname()[:2]
         self.origin = URL("http://{}:{}".format(*self._address))
 
     async def stop(self) -> None:
         await asyncio.to_thread(self._stack.close)
 
-    async def settle(self) -> None:
-        """The server's loop runs by itself."""
+    async def drain(self) -> None:
+        """Do nothing: the loop of the server runs in its own thread."""
 
-    async def send(self, request: SentRequest, opened: list[Answer]) -> SocketAnswer:
+    async def send(self, request: SentRequest, open_responses: list[TransportResponse]) -> SocketResponse:
         body: Any = request.body
         if isinstance(body, AsyncIterable):
-            body = [piece async for piece in body]
-        answer = await asyncio.to_thread(_exchange, self._address, request, body)
-        opened.append(answer)
-        return answer
+            body = [chunk async for chunk in body]
+        response = await asyncio.to_thread(_send, self._address, request, body)
+        open_responses.append(response)
+        return response
 
 
-def _exchange(address: tuple[str, int], request: SentRequest, body: Any) -> SocketAnswer:
+def _send(address: tuple[str, int], request: SentRequest, body: Any) -> SocketResponse:
     connection = http.client.HTTPConnection(*address)
     target = request.url.raw_path + (b"?" + request.url.query if request.url.query else b"")
     connection.putrequest(request.method, target.decode("ascii"), skip_host=True, skip_accept_encoding=True)
     for name, value in request.headers.raw:
         connection.putheader(name.decode("latin-1"), value)
     connection.endheaders(body or None, encode_chunked=not isinstance(body, bytes))
-    return SocketAnswer(connection, connection.getresponse())
+    return SocketResponse(connection, connection.getresponse())
 
 
-class SocketAnswer:
-    """A response as it comes from a socket."""
+class SocketResponse:
+    """A response that is read from a socket."""
 
     def __init__(self, connection: http.client.HTTPConnection, response: http.client.HTTPResponse) -> None:
         self.status = response.status
         self.headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in _fields(response)]
         self._connection = connection
         self._response = response
-        self._left = False
+        self._disconnected = False
 
-    async def next_piece(self) -> bytes | None:
-        if self._left:
-            raise ClientDisconnected("the client left before the response was complete")
+    async def next_chunk(self) -> bytes | None:
+        if self._disconnected:
+            raise ClientDisconnected("the client disconnected before the response was complete")
         try:
-            piece = await asyncio.to_thread(self._response.read1, 65536)
+            chunk = await asyncio.to_thread(self._response.read1, 65536)
         except (OSError, http.client.HTTPException) as error:
             raise ClientDisconnected(f"the response ended before it was complete: {error!r}") from error
-        if not piece and self._response.length:
+        if not chunk and self._response.length:
             raise ClientDisconnected(f"the response ended {self._response.length} bytes before it was complete")
-        return piece or None
+        return chunk or None
 
     def disconnect(self) -> None:
-        self._left = True
+        self._disconnected = True
         self._response.close()
         self._connection.close()
 

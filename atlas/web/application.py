@@ -13,7 +13,7 @@ from atlas._speedups.calls.route_table import Handler, RouteTable
 from atlas.errors import ClientDisconnected, StartupError
 from atlas.gateway.greenlets import Greenlets
 from atlas.gateway.jobs import Job
-from atlas.gateway.threads import Threads
+from atlas.gateway.threads import ThreadPool
 from atlas.types import Receive, Scope, Send
 from atlas.web.background import CURRENT, Background
 from atlas.web.config import Config
@@ -89,7 +89,7 @@ class Application:
         self._lifespan = Lifespan(self, lifespan)
         self.errors = ErrorHandlers(debug=self.config.debug)
         self.greenlets = Greenlets()
-        self._threads = Threads()
+        self._threads = ThreadPool()
         self._background = Background()
         self._lifespan.prepare, self._lifespan.drain = self._start, self._background.drain
         self._template_folders = _template_folders(place, self.config)

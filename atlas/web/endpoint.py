@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from atlas.gateway.greenlets import await_
-from atlas.gateway.threads import Threads
+from atlas.gateway.threads import ThreadPool
 from atlas.web.controllers import to_response
 from atlas.web.middleware.chain import Colour, Errors, Step
 from atlas.web.middleware.foreign import start_foreign
@@ -18,7 +18,7 @@ __all__ = ["endpoint", "endpoint_with_body"]
 Controller = Callable[..., Any]
 
 
-def endpoint(controller: Controller, run: str, errors: Errors, threads: Threads) -> Step:
+def endpoint(controller: Controller, run: str, errors: Errors, threads: ThreadPool) -> Step:
     """The call of a controller for a request without a body.
 
     :param run: ``await``, ``inline``, ``greenlet`` or ``thread``.
@@ -34,7 +34,7 @@ def endpoint(controller: Controller, run: str, errors: Errors, threads: Threads)
     return Step(_inline(controller, errors), Colour.PLAIN)
 
 
-def endpoint_with_body(controller: Controller, run: str, errors: Errors, threads: Threads) -> Step:
+def endpoint_with_body(controller: Controller, run: str, errors: Errors, threads: ThreadPool) -> Step:
     """The same for a request with a body, which a ``def`` controller finds read: only ``async def`` can wait for it."""
     if run != "inline":
         return endpoint(controller, run, errors, threads)

@@ -15,8 +15,8 @@ app = Application([Route("/", lambda request: "", name="home")])
 
 def test_nothing_to_fix(project: Path, run: Run) -> None:
     (project / "main.py").write_text(APP)
-    assert run("check") == (0, "ok  main:app: 1 route, nothing to fix\n", "")
-    assert run("check", "main:app")[1] == "ok  main:app: 1 route, nothing to fix\n"
+    assert run("check") == (0, "ok  main:app: 1 route, no mistakes found\n", "")
+    assert run("check", "main:app")[1] == "ok  main:app: 1 route, no mistakes found\n"
 
 
 def test_one_line_per_finding_and_status_1(project: Path, run: Run) -> None:
@@ -59,7 +59,7 @@ def test_a_setting_that_will_not_do(project: Path, run: Run, monkeypatch: pytest
 
 def test_the_configuration() -> None:
     app = Application(config={"secret_key": ["a" * 32, "short"]})
-    assert list(findings(app)) == ["config: secret_key: 5 characters are too few to be secret: use 32 or more"]
+    assert list(findings(app)) == ["config: secret_key: expected 32 characters or more, got 5"]
 
 
 def test_middleware_that_cannot_be_bound() -> None:

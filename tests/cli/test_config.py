@@ -85,7 +85,7 @@ def test_an_address_is_shown_without_its_password(
 def test_without_an_application(project: Path, run: Run) -> None:
     status, out, _ = run("config")
     assert status == 0
-    assert "The application's settings are not shown: there is no main.py" in out
+    assert "The settings of the application are not shown: there is no main.py" in out
 
 
 def test_an_application_that_is_named_has_to_be_there(project: Path, run: Run) -> None:
@@ -94,7 +94,7 @@ def test_an_application_that_is_named_has_to_be_there(project: Path, run: Run) -
 
 def test_somebody_elses_application(project: Path, run: Run) -> None:
     (project / "main.py").write_text("async def app(scope, receive, send): ...\n")
-    assert "main:app is not of Atlas" in run("config", "main:app")[1]
+    assert "main:app is not an atlas.Application" in run("config", "main:app")[1]
 
 
 def test_a_wrong_setting_is_status_2(project: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,7 +44,7 @@ def test_nothing_is_written_over(project: Path, run: Run) -> None:
     (project / "site" / "mine.txt").write_text("mine")
     status, out, err = run("new", "site")
     assert (status, out) == (1, "")
-    assert err == "Error: 'site' is there already, and nothing is written over: choose another name\n"
+    assert err == "Error: 'site' exists already, and no file is overwritten: choose another name\n"
     assert [path.name for path in (project / "site").iterdir()] == ["mine.txt"]
 
 
@@ -55,10 +55,10 @@ def test_an_empty_folder_will_do(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["5", "a b", "class", "..", "-x"])
 def test_a_name_that_will_not_do(tmp_path: Path, name: str) -> None:
-    with pytest.raises(StartupError, match="is no name for a site"):
+    with pytest.raises(StartupError, match="is not a valid name"):
         write_starter(tmp_path / name)
 
 
 def test_a_folder_has_to_be_somewhere(tmp_path: Path) -> None:
-    with pytest.raises(StartupError, match="there is no folder"):
+    with pytest.raises(StartupError, match="there is no directory"):
         write_starter(tmp_path / "nowhere" / "site")

@@ -122,7 +122,7 @@ def test_a_port_in_use_is_one_line(folder: Path) -> None:
         port = taken.getsockname()[1]
         status, lines = fails(folder, "main:app", "--port", str(port))
     assert status == 1
-    assert lines == [f"Error: 127.0.0.1:{port} is already in use: choose another --port (0 picks a free one)"]
+    assert lines == [f"Error: 127.0.0.1:{port} is already in use: choose another --port (0 means any free port)"]
 
 
 def test_an_application_that_refuses_to_start_is_status_3_and_its_own_message(folder: Path) -> None:
@@ -134,7 +134,7 @@ def test_an_application_that_refuses_to_start_is_status_3_and_its_own_message(fo
 
 def test_an_application_that_is_not_there_is_status_1(folder: Path) -> None:
     status, lines = fails(folder, "main:ap", "--port", "0")
-    assert (status, lines) == (1, ["Error: 'main' has no 'ap': did you mean 'app'?"])
+    assert (status, lines) == (1, ["Error: 'main' has no attribute 'ap': did you mean 'app'?"])
 
 
 def test_a_setting_that_will_not_do_is_status_2(folder: Path) -> None:

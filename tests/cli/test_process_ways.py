@@ -105,8 +105,8 @@ def test_a_controller_that_holds_the_loop_is_named_for_development(folder: Path)
     assert status == 0
     (told,) = re.findall(r"^WARNING: .*", err, re.MULTILINE)
     assert re.fullmatch(
-        r"WARNING:  kinds\.hold \(kinds\.py:\d+\) held the event loop for \d+ ms at kinds\.py:\d+; "
-        r"nobody else was served meanwhile:",
+        r"WARNING:  kinds\.hold \(kinds\.py:\d+\) blocked the event loop for \d+ ms at kinds\.py:\d+; "
+        r"no other request was served meanwhile:",
         told,
     )
     assert re.search(r'^ {10}run="thread" on its route', err, re.MULTILINE)
@@ -117,5 +117,5 @@ def test_help_says_what_dev_does(folder: Path) -> None:
     process = start(folder, "--help")
     out, _ = process.communicate(timeout=PATIENCE)
     words = " ".join(out.split())
-    assert "--[no-]dev For development: debug pages, and a line that names what holds the event loop. [off]" in words
+    assert "--[no-]dev Development mode: debug pages, and a log line about what blocks the event loop. [off]" in words
     assert "lasgi is a plain def (auto, asgi, lasgi)" in words

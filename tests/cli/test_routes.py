@@ -27,7 +27,7 @@ def test_the_table(run: Run) -> None:
     status, out, _ = run("routes", "main:app")
     assert status == 0
     assert [line.split() for line in out.splitlines()] == [
-        ["METHODS", "PATH", "NAME", "CONTROLLER", "RUN", "WRITTEN", "AT"],
+        ["METHODS", "PATH", "NAME", "CONTROLLER", "RUN", "DEFINED", "AT"],
         ["GET", "/", "home", "main.home", "greenlet", "main.py:8"],
         ["PUT", "DELETE", "/lakes/{lake}", "lake", "main.show", "await", "main.py:8"],
         [],
@@ -62,4 +62,4 @@ def test_none_at_all(run: Run) -> None:
 
 
 def test_a_mistake_is_one_line(run: Run) -> None:
-    assert run("routes", "main:ap") == (1, "", "Error: 'main' has no 'ap': did you mean 'app'?\n")
+    assert run("routes", "main:ap") == (1, "", "Error: 'main' has no attribute 'ap': did you mean 'app'?\n")

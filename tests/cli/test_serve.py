@@ -15,9 +15,9 @@ from atlas.cli.program import execute
 from atlas.cli.serve import command
 from atlas.errors import LifespanError, StartupError
 from atlas.server.importer import load
-from atlas.server.kinds import Switch
-from atlas.server.settings import Settings, table
-from atlas.server.sources import flag_of
+from atlas.server.load_settings import flag_name
+from atlas.server.setting_types import Boolean
+from atlas.server.settings import Settings, settings_table
 
 Calls = list[tuple[str, Settings]]
 
@@ -26,7 +26,7 @@ Calls = list[tuple[str, Settings]]
 def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A folder without a pyproject.toml, and an environment without settings."""
     monkeypatch.chdir(tmp_path)
-    for name in table():
+    for name in settings_table():
         monkeypatch.delenv(f"ATLAS_SERVE_{name.upper()}", raising=False)
     return tmp_path
 
@@ -87,18 +87,22 @@ GIVEN: dict[str, tuple[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", [name for name, about in table().items() if not isinstance(about.kind, Switch)])
+@pytest.mark.parametrize(
+    "name", [name for name, setting in settings_table().items() if not isinstance(setting.type, Boolean)]
+)
 def test_every_setting_is_a_flag(served: Calls, folder: Path, name: str) -> None:
     (folder / "vars").touch()
     text, value = GIVEN[name]
-    assert execute(["serve", "main:app", flag_of(name), text]) == 0
+    assert execute(["serve", "main:app", flag_name(name), text]) == 0
     assert served[0][1] == dataclasses.replace(Settings(), **{name: value})
 
 
-@pytest.mark.parametrize("name", [name for name, about in table().items() if isinstance(about.kind, Switch)])
+@pytest.mark.parametrize(
+    "name", [name for name, setting in settings_table().items() if isinstance(setting.type, Boolean)]
+)
 @pytest.mark.parametrize("value", [True, False])
 def test_every_switch_has_two_ways(served: Calls, name: str, value: bool) -> None:
-    flag = flag_of(name) if value else flag_of(name).replace("--", "--no-")
+    flag = flag_name(name) if value else flag_name(name).replace("--", "--no-")
     assert execute(["serve", "main:app", flag]) == 0
     assert served[0][1] == dataclasses.replace(Settings(), **{name: value})
 
@@ -140,7 +144,7 @@ def test_the_env_file_counts_as_environment(served: Calls, monkeypatch: pytest.M
     [
         (["--prot", "1"], "Error: there is no flag '--prot': did you mean '--port'?"),
         (["--port"], "Error: Option '--port' requires an argument"),
-        (["--port", "x"], "Error: --port: expected a whole number from 0 to 65535, got 'x'"),
+        (["--port", "x"], "Error: --port: expected an integer from 0 to 65535, got 'x'"),
         (
             ["--loop", "uvlop"],
             "Error: --loop: expected one of auto, uvloop, asyncio, got 'uvlop': did you mean 'uvloop'?",
@@ -161,7 +165,7 @@ def test_a_wrong_variable_is_status_2(
 ) -> None:
     monkeypatch.setenv("ATLAS_SERVE_PORT", "x")
     assert execute(["serve", "main:app"]) == 2
-    assert capsys.readouterr().err.startswith("Error: ATLAS_SERVE_PORT: expected a whole number")
+    assert capsys.readouterr().err.startswith("Error: ATLAS_SERVE_PORT: expected an integer")
 
 
 @pytest.mark.parametrize(
@@ -210,10 +214,10 @@ def test_the_help_shows_every_flag_with_its_default(capsys: pytest.CaptureFixtur
     assert execute(["serve", "--help"]) == 0
     text = click.unstyle(capsys.readouterr().out)
     flat = " ".join(text.split())
-    for name, about in table().items():
-        flag = flag_of(name).removeprefix("--")
-        assert (f"--[no-]{flag}" if isinstance(about.kind, Switch) else f"--{flag} ") in text, name
-        assert about.help.removesuffix(".") in flat, name
+    for name, setting in settings_table().items():
+        flag = flag_name(name).removeprefix("--")
+        assert (f"--[no-]{flag}" if isinstance(setting.type, Boolean) else f"--{flag} ") in text, name
+        assert setting.help.removesuffix(".") in flat, name
     assert "[127.0.0.1]" in text
     assert "[8000]" in text
     assert max(len(line) for line in text.splitlines()) <= 110
@@ -222,10 +226,10 @@ def test_the_help_shows_every_flag_with_its_default(capsys: pytest.CaptureFixtur
 def test_the_help_groups_the_flags(capsys: pytest.CaptureFixture[str]) -> None:
     execute(["serve", "--help"])
     text = click.unstyle(capsys.readouterr().out)
-    titles = list(dict.fromkeys(about.group for about in table().values()))
+    titles = list(dict.fromkeys(setting.group for setting in settings_table().values()))
     positions = [text.index(f"{title}:") for title in titles]
     assert positions == sorted(positions)
 
 
 def test_the_command_has_no_flag_beside_the_settings() -> None:
-    assert {parameter.name for parameter in command().params} == {"app", *table()}
+    assert {parameter.name for parameter in command().params} == {"app", *settings_table()}

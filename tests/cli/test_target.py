@@ -40,5 +40,5 @@ def test_a_flag_weighs_more(project: Path) -> None:
 def test_somebody_elses_application(project: Path) -> None:
     (project / "main.py").write_text("async def app(scope, receive, send): ...\n")
     found = find("main:app")
-    with pytest.raises(StartupError, match="main:app is a function: this command knows its way"):
+    with pytest.raises(StartupError, match="main:app: expected an atlas.Application, got an object of type function"):
         atlas_only(found)

@@ -18,7 +18,7 @@ from atlas._speedups.http.server_state import ServerState
 from atlas._speedups.http1.protocol import Http1Protocol
 from atlas.errors import ClientDisconnected
 from atlas.gateway.asgi import ASGIGateway
-from atlas.server.events import Events
+from atlas.server.server_events import ServerEvents
 
 from .transport import FakeTransport
 
@@ -165,15 +165,13 @@ async def deliver(knobs: bytes, wire: list[bytes]) -> Run:
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _, context: run.problems.append(repr(context)))
     gateway = ASGIGateway(app, loop)
-    server_state = ServerState(loop, SETTINGS, Events())
-    connections = server_state.connections
-    transport = FakeTransport(
-        Connection(connections, lambda _: Http1Protocol(server_state, gateway)), slow=bool(knobs[2] & 1)
-    )
-    await act(transport, wire, knobs[2], lambda: not (connections.open or gateway.tasks))
+    state = ServerState(loop, SETTINGS, ServerEvents())
+    connection = Connection(state.connections, lambda _: Http1Protocol(state, gateway))
+    transport = FakeTransport(connection, slow=bool(knobs[2] & 1))
+    await act(transport, wire, knobs[2], lambda: not (state.connections.open or gateway.tasks))
     run.written = bytes(transport.written)
-    check(run, server_state, gateway, settled=not knobs[2] & 2)
-    server_state.close()
+    check(run, state, gateway, settled=not knobs[2] & 2)
+    state.close()
     return run
 
 
@@ -206,11 +204,11 @@ async def act(transport: FakeTransport, wire: list[bytes], knob: int, settled: C
             return
 
 
-def check(run: Run, server_state: ServerState, gateway: Any, *, settled: bool) -> None:
+def check(run: Run, state: ServerState, gateway: Any, *, settled: bool) -> None:
     """What holds after every input, however broken."""
     assert not run.problems, run.problems
-    assert server_state.connections.open == 0, "the connection is still counted"
-    assert server_state.in_work == 0, "a request is still counted"
+    assert state.connections.open == 0, "the connection is still counted"
+    assert state.in_work == 0, "a request is still counted"
     assert not gateway.tasks, "a task is left"
     assert all(call.done for call in run.calls), "an application still waits"
     for call in run.calls:

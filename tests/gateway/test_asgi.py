@@ -97,7 +97,7 @@ def test_a_client_that_left_is_no_error(connect: Connect, records: list[logging.
     line.office.turn(4)
     (record,) = records
     assert (record.levelno, record.exc_info) == (logging.DEBUG, None)
-    assert "went away" in record.getMessage()
+    assert "disconnected" in record.getMessage()
 
 
 class FrameworksOwn(Exception):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from atlas.gateway.greenlets import await_
-from atlas.gateway.lasgi import PlainToASGI
+from atlas.gateway.lasgi import SyncToASGI
 from atlas.gateway.threads import in_thread
 
 WHO: ContextVar[str] = ContextVar("WHO", default="nobody")
@@ -35,7 +35,7 @@ class Peer:
         self.sent.append(event)
 
     async def call(self, app: Any) -> None:
-        await PlainToASGI(app)({"type": "http"}, self.receive, self.send)
+        await SyncToASGI(app)({"type": "http"}, self.receive, self.send)
 
 
 def test_receive_returns_an_event_and_send_just_returns() -> None:
@@ -61,7 +61,7 @@ def test_hundreds_wait_at_the_same_time() -> None:
             send("done")
 
         peer = Peer()
-        adapter = PlainToASGI(app)
+        adapter = SyncToASGI(app)
         calls = [asyncio.ensure_future(adapter({}, peer.receive, peer.send)) for _ in range(500)]
         await asyncio.sleep(0)
         assert waiting == 500
@@ -113,7 +113,7 @@ def test_an_error_of_send_is_raised_at_the_send() -> None:
         seen.append("caught")
 
     seen: list[str] = []
-    asyncio.run(PlainToASGI(app)({}, None, refuse))  # type: ignore[arg-type]
+    asyncio.run(SyncToASGI(app)({}, None, refuse))  # type: ignore[arg-type]
     assert seen == ["caught"]
 
 
@@ -172,7 +172,7 @@ def test_nothing_stays() -> None:
             raise ZeroDivisionError
 
     async def go() -> None:
-        adapter = PlainToASGI(app)
+        adapter = SyncToASGI(app)
         for fail in (False, True):
             peer = Peer({})
             try:
@@ -237,7 +237,7 @@ def test_a_part_of_it_may_be_in_a_thread() -> None:
         def app(scope: Any, receive: Any, send: Any) -> None:
             await_(in_thread(lambda: send(receive())))
 
-        await PlainToASGI(app)({}, peer.receive, send_here)
+        await SyncToASGI(app)({}, peer.receive, send_here)
         return peer.sent
 
     assert asyncio.run(go()) == [{"a": 1}]

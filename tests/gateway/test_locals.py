@@ -10,7 +10,7 @@ import pytest
 
 from atlas.gateway.greenlets import Greenlets, await_
 from atlas.gateway.locals import Local
-from atlas.gateway.threads import Threads, in_thread
+from atlas.gateway.threads import ThreadPool, in_thread
 
 
 async def turn() -> None:
@@ -19,14 +19,14 @@ async def turn() -> None:
 
 def test_attributes_come_and_go() -> None:
     local = Local()
-    with pytest.raises(AttributeError, match="nothing was stored as 'user' here"):
+    with pytest.raises(AttributeError, match="this request has no value for 'user'"):
         _ = local.user
     local.user = "ann"
     assert (local.user, hasattr(local, "user"), "user" in dir(local)) == ("ann", True, True)
     assert repr(local) == "Local(user='ann')"
     del local.user
     assert not hasattr(local, "user")
-    with pytest.raises(AttributeError, match="nothing was stored as 'user' here"):
+    with pytest.raises(AttributeError, match="this request has no value for 'user'"):
         del local.user
 
 
@@ -50,7 +50,7 @@ def test_two_of_them_have_nothing_in_common() -> None:
 @pytest.mark.parametrize("kind", ["greenlet", "thread", "coroutine"])
 def test_requests_do_not_see_each_other(kind: str) -> None:
     async def go() -> list[Any]:
-        local, greenlets, threads = Local(who=None), Greenlets(), Threads()
+        local, greenlets, threads = Local(who=None), Greenlets(), ThreadPool()
 
         def plain(name: str) -> Any:
             before, local.who = local.who, name
@@ -98,7 +98,7 @@ def test_it_is_one_for_all_that_a_request_calls_and_awaits(kind: str) -> None:
         local.path += ("middleware",)
         await {
             "greenlet": lambda: Greenlets().run(plain),
-            "thread": lambda: Threads().run(plain),
+            "thread": lambda: ThreadPool().run(plain),
             "coroutine": coroutine,
         }[kind]()
         return [*seen, local.path]

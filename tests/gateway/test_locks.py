@@ -11,7 +11,7 @@ import pytest
 
 from atlas.gateway.greenlets import Greenlets, await_, in_greenlet
 from atlas.gateway.locks import Lock
-from atlas.gateway.threads import Threads, in_thread
+from atlas.gateway.threads import ThreadPool, in_thread
 
 PATIENCE = 10.0
 
@@ -41,7 +41,7 @@ class Ways:
     """The same visit in each way: take the lock, wait inside for a turn of the loop, leave."""
 
     def __init__(self, lock: Lock, witness: Witness) -> None:
-        self.lock, self.witness, self.threads = lock, witness, Threads()
+        self.lock, self.witness, self.threads = lock, witness, ThreadPool()
 
     def _plain(self, who: Any) -> None:
         with self.lock:
@@ -228,7 +228,7 @@ def test_waiting_would_hold_the_loop() -> None:
 
         task = asyncio.ensure_future(other())
         await turn()
-        with pytest.raises(RuntimeError, match="would hold the event loop: use 'async with'"):
+        with pytest.raises(RuntimeError, match="would block the event loop: use 'async with'"):
             lock.acquire()
         task.cancel()
 
@@ -301,7 +301,7 @@ def test_greenlets_without_a_task_are_told_apart() -> None:
 
 
 def test_releasing_what_nobody_holds() -> None:
-    with pytest.raises(RuntimeError, match=r"release\(\) of a lock that nobody holds"):
+    with pytest.raises(RuntimeError, match=r"release\(\) of a lock that is not held"):
         Lock().release()
 
 
@@ -343,7 +343,7 @@ def test_a_controller_in_a_thread_waits_without_keeping_its_place() -> None:
     """One place, and the lock is held by one that needs it to go on."""
 
     async def go() -> list[str]:
-        lock, seen, pool = Lock(), [], Threads(most=1)
+        lock, seen, pool = Lock(), [], ThreadPool(limit=1)
 
         def visit(name: str) -> None:
             with lock:

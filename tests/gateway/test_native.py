@@ -64,7 +64,7 @@ def serve(request: pytest.FixtureRequest) -> Iterator[Any]:
     stack: list[Any] = []
 
     def start(app: Any, **settings: Any) -> Server:
-        running = Server(app, port=0, loop=request.param, access_log=False, **settings).in_thread()
+        running = Server(app, port=0, loop=request.param, access_log=False, **settings).run_in_thread()
         stack.append(running)
         server: Server = running.__enter__()
         return server
@@ -380,7 +380,7 @@ def test_the_access_log_has_the_fields_that_were_sent(serve: Any, capfd: Any) ->
         Application([Route("/", controller)]),
         port=0,
         access_log_format="%({content-length}o)s %({x-n}o)s",
-    ).in_thread()
+    ).run_in_thread()
     with running as server:
         ask(server, "GET /?n=1")
         ask(server, "GET /?n=2")

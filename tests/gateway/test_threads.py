@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from atlas.gateway.greenlets import await_, can_wait, in_greenlet
-from atlas.gateway.threads import Errand, Threads, in_thread, next_turn
+from atlas.gateway.threads import BlockingCall, ThreadPool, in_thread, next_turn
 
 WHO: ContextVar[str] = ContextVar("WHO", default="nobody")
 PATIENCE = 10.0
@@ -21,7 +21,7 @@ each_way = pytest.mark.parametrize("way", ["in_thread", "threads"])
 @pytest.fixture
 def run(way: str) -> Callable[..., Any]:
     """``in_thread``, or a pool's own ``run``, which are to be the same."""
-    return in_thread if way == "in_thread" else Threads(most=2).run
+    return in_thread if way == "in_thread" else ThreadPool(limit=2).run
 
 
 async def later(value: str) -> str:
@@ -279,7 +279,7 @@ def test_a_coroutine_that_is_dropped_lets_its_thread_go() -> None:
             ended.set()
 
     loop = asyncio.new_event_loop()
-    coroutine = Threads().run(work)
+    coroutine = ThreadPool().run(work)
     task = loop.create_task(coroutine)
     while not waiting.is_set():
         loop.run_until_complete(asyncio.sleep(0))
@@ -330,15 +330,15 @@ def test_nothing_stays() -> None:
         await_(later("x"))
         return thing
 
-    def errands() -> list[Errand]:
-        return [each for each in gc.get_objects() if type(each) is Errand]
+    def blocking_calls() -> list[BlockingCall]:
+        return [each for each in gc.get_objects() if type(each) is BlockingCall]
 
     gc.collect()
-    before = len(errands())
+    before = len(blocking_calls())
     gc.disable()
     try:
         asyncio.run(in_thread(work, Thing()))  # its end is that of the thread
-        assert (things[0](), len(errands())) == (None, before)
+        assert (things[0](), len(blocking_calls())) == (None, before)
     finally:
         gc.enable()
 
@@ -363,7 +363,7 @@ def test_so_many_run_at_a_time_and_the_others_stand_in_line() -> None:
             running -= 1
 
     async def go() -> None:
-        pool = Threads(most=3)
+        pool = ThreadPool(limit=3)
         await asyncio.gather(*(pool.run(work) for _ in range(20)))
 
     asyncio.run(go())
@@ -374,7 +374,7 @@ def test_those_that_wait_make_room() -> None:
     """Thirty that wait for the thirty-first, with room for one."""
 
     async def go() -> int:
-        pool, gate = Threads(most=1), asyncio.Event()
+        pool, gate = ThreadPool(limit=1), asyncio.Event()
 
         def wait() -> int:
             await_(gate.wait())
@@ -392,7 +392,7 @@ def test_those_that_wait_make_room() -> None:
 
 def test_a_place_in_line_can_be_given_up() -> None:
     async def go() -> str:
-        pool, begun, let_go = Threads(most=1), asyncio.Event(), threading.Event()
+        pool, begun, let_go = ThreadPool(limit=1), asyncio.Event(), threading.Event()
         loop = asyncio.get_running_loop()
 
         def hold() -> None:
@@ -415,7 +415,7 @@ def test_a_place_in_line_can_be_given_up() -> None:
 
 def test_who_is_cancelled_just_when_its_turn_comes_passes_it_on() -> None:
     async def go() -> str:
-        pool = Threads(most=1)
+        pool = ThreadPool(limit=1)
         first = asyncio.ensure_future(pool.run(lambda: None))
         await asyncio.sleep(0)
         second, third = (asyncio.ensure_future(pool.run(str, word)) for word in ("second", "third"))
@@ -432,7 +432,7 @@ def test_one_that_nobody_waits_for_keeps_its_place_until_it_ends() -> None:
     """Else those who come and leave could fill the machine with threads."""
 
     async def go() -> list[str]:
-        pool, begun, let_go = Threads(most=1), asyncio.Event(), threading.Event()
+        pool, begun, let_go = ThreadPool(limit=1), asyncio.Event(), threading.Event()
         loop, seen = asyncio.get_running_loop(), []
 
         def hold() -> None:
@@ -454,7 +454,7 @@ def test_one_that_nobody_waits_for_keeps_its_place_until_it_ends() -> None:
 
 
 def test_a_pool_serves_several_loops() -> None:
-    pool = Threads(most=1)
+    pool = ThreadPool(limit=1)
 
     def work(word: str) -> str:
         return await_(later(word))

@@ -197,7 +197,7 @@ def main() -> int:
     cut_the_cycles_of_asyncio()
     gc.collect()
     gc.disable()
-    with Server(app, settings).in_thread() as server:
+    with Server(app, settings).run_in_thread() as server:
         address = server.sockets[0].getsockname()[:2]
         leaks = check("requests", address, request, requests)
         if options.plant:

@@ -70,7 +70,7 @@ def main(kind: str, loop: Any) -> int:
     cut_the_cycles_of_asyncio()
     gc.collect()
     gc.disable()
-    with Server(app, settings).in_thread() as server:
+    with Server(app, settings).run_in_thread() as server:
         address = server.sockets[0].getsockname()[:2]
         growth = [
             *check("requests", address, request, 3200),

@@ -9,7 +9,7 @@ import pytest
 
 from atlas.server import listener
 from atlas.server.acceptor import Acceptor, connection_limit
-from atlas.server.loops import factory
+from atlas.server.event_loop import loop_factory
 from atlas.server.settings import Settings
 
 PATIENCE = 10.0
@@ -47,7 +47,7 @@ def run(main: Any, loop: str) -> None:
             acceptor.close()
             listener.close(sockets)
 
-    with asyncio.Runner(loop_factory=factory(loop)) as runner:
+    with asyncio.Runner(loop_factory=loop_factory(loop)) as runner:
         runner.run(within())
 
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from atlas.server.access_formats import ATOMS, Fields, Record, formatter
+from atlas.server.access_formats import ATOMS, Fields, Record, make_formatter
 
 
 def record(
@@ -21,8 +21,8 @@ def record(
     return (client, "GET", target, "1.1", status, size, 1700000000.25, 1.0025, request, response)
 
 
-def line(pattern: str | None, one: Record, *, colours: bool = False) -> str:
-    [text] = formatter(pattern, colours)([one])
+def line(pattern: str | None, one: Record, *, use_colors: bool = False) -> str:
+    [text] = make_formatter(pattern, use_colors)([one])
     assert text.endswith("\n")
     return text[:-1]
 
@@ -47,12 +47,12 @@ def test_uvicorns_look_in_colours() -> None:
     expected = (
         '\033[32mINFO\033[0m:     127.0.0.1:53412 - "\033[1mGET /a?b=1 HTTP/1.1\033[0m" \033[31m404 Not Found\033[0m'
     )
-    assert line(None, record(status=404), colours=True) == expected
-    assert "\033[37m700\033[0m" in line(None, record(status=700), colours=True)
+    assert line(None, record(status=404), use_colors=True) == expected
+    assert "\033[37m700\033[0m" in line(None, record(status=700), use_colors=True)
 
 
 def test_a_batch_keeps_its_order_and_escapes_only_where_it_must() -> None:
-    lines = formatter(None, False)([record(target=b"/1"), record(target=b'/"'), record(target=b"/3")])
+    lines = make_formatter(None, False)([record(target=b"/1"), record(target=b'/"'), record(target=b"/3")])
     assert [text.split()[4] for text in lines] == ["/1", "/\\x22", "/3"]
 
 
@@ -126,7 +126,7 @@ def test_no_bytes_are_a_dash_for_b_and_a_zero_for_capital_b() -> None:
 @pytest.mark.parametrize("pattern", ["%(z)s", "%(h)d", "100%", "%({x}z)s"])
 def test_an_unknown_atom_is_an_error(pattern: str) -> None:
     with pytest.raises(ValueError, match=r"^expected (one of the atoms|atoms as) .*, got "):
-        formatter(pattern, False)
+        make_formatter(pattern, False)
 
 
 def test_json() -> None:

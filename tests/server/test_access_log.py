@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from atlas.server.access_formats import Record
-from atlas.server.access_log import AccessLog, wanted
+from atlas.server.access_log import AccessLog, is_enabled
 from atlas.server.settings import Settings
 
 LINE = 'INFO:     10.0.0.1:5 - "GET /{} HTTP/1.1" 200 OK\n'
@@ -150,7 +150,7 @@ def test_a_full_pipe_loses_lines_but_never_waits(loop: Any, caplog: pytest.LogCa
         log.records.extend([record()] * 5000)
         with caplog.at_level(logging.WARNING, "atlas.server"):
             log.flush()
-    assert "lines of the access log are lost" in caplog.text
+    assert "lines of the access log were dropped" in caplog.text
 
 
 def test_a_closed_pipe_ends_the_log_with_one_warning(loop: Any, caplog: pytest.LogCaptureFixture) -> None:
@@ -161,7 +161,7 @@ def test_a_closed_pipe_ends_the_log_with_one_warning(loop: Any, caplog: pytest.L
         for _ in range(3):
             log.records.append(record())
             log.flush()
-    assert [message for message in caplog.messages if "the access log ends here" in message] == caplog.messages
+    assert [message for message in caplog.messages if "the access log is disabled" in message] == caplog.messages
     assert len(caplog.messages) == 1
 
 
@@ -226,4 +226,4 @@ def test_the_format_of_the_settings(loop: Any) -> None:
     ],
 )
 def test_wanted(settings: Settings, there: bool) -> None:
-    assert wanted(settings) is there
+    assert is_enabled(settings) is there

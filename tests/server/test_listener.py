@@ -78,7 +78,7 @@ def test_a_name_that_does_not_resolve(monkeypatch: pytest.MonkeyPatch) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "unknown")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    with pytest.raises(StartupError, match=r"^--host nowhere\.test: there is no address for this name$"):
+    with pytest.raises(StartupError, match=r"^--host nowhere\.test: this name has no address$"):
         bind(Settings(host="nowhere.test"))
 
 
@@ -102,7 +102,7 @@ def test_a_unix_socket_left_behind_is_replaced(tmp_path: Path) -> None:
 def test_a_unix_socket_that_answers_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "atlas.sock"
     with bound(uds=str(path)):
-        with pytest.raises(StartupError, match="is already in use: another server answers there"):
+        with pytest.raises(StartupError, match="is already in use: another server listens on it"):
             bind(Settings(uds=str(path)))
         assert path.exists()
 
@@ -116,7 +116,7 @@ def test_a_file_is_never_replaced(tmp_path: Path) -> None:
 
 
 def test_unix_in_a_folder_that_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(StartupError, match="--uds .*: cannot be listened on: No such file"):
+    with pytest.raises(StartupError, match="--uds .*: cannot listen: No such file"):
         bind(Settings(uds=str(tmp_path / "none" / "atlas.sock")))
 
 

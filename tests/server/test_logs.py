@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from atlas.server.logs import TRACE, LevelFormatter, colours_for, configure, level_number
+from atlas.server.logs import TRACE, LevelFormatter, configure, level_number, should_use_colors
 from atlas.server.settings import LOG_LEVELS, Settings
 
 
@@ -21,8 +21,8 @@ def logger() -> Iterator[logging.Logger]:
     logger.setLevel(before[1])
 
 
-def line(level: int, message: str, *, colours: bool = False) -> str:
-    return LevelFormatter(colours).format(logging.LogRecord("atlas", level, "", 0, message, (), None))
+def line(level: int, message: str, *, use_colors: bool = False) -> str:
+    return LevelFormatter(use_colors).format(logging.LogRecord("atlas", level, "", 0, message, (), None))
 
 
 def test_the_look() -> None:
@@ -30,7 +30,7 @@ def test_the_look() -> None:
     assert line(logging.INFO, "started") == "INFO:     started"
     assert line(logging.CRITICAL, "gone") == "CRITICAL: gone"
     assert line(TRACE, "bytes") == "TRACE:    bytes"
-    assert line(logging.INFO, "started", colours=True) == "\033[32mINFO\033[0m:     started"
+    assert line(logging.INFO, "started", use_colors=True) == "\033[32mINFO\033[0m:     started"
 
 
 def test_a_control_character_is_shown_and_a_second_line_is_indented() -> None:
@@ -79,7 +79,7 @@ class Terminal(io.StringIO):
 
 
 @pytest.mark.parametrize(
-    ("stream", "environ", "wanted", "colours"),
+    ("stream", "environ", "wanted", "use_colors"),
     [
         (Terminal(), {}, None, True),
         (io.StringIO(), {}, None, False),
@@ -91,10 +91,10 @@ class Terminal(io.StringIO):
     ],
 )
 def test_colours(
-    monkeypatch: pytest.MonkeyPatch, stream: io.StringIO, environ: dict[str, str], wanted: bool | None, colours: bool
+    monkeypatch: pytest.MonkeyPatch, stream: io.StringIO, environ: dict[str, str], wanted: bool | None, use_colors: bool
 ) -> None:
     for name in ("NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
-    assert colours_for(stream, wanted) is colours
+    assert should_use_colors(stream, wanted) is use_colors

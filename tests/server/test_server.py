@@ -135,14 +135,14 @@ def test_a_stop_before_the_start_is_heeded() -> None:
 
 def test_a_stop_after_the_end_is_harmless() -> None:
     server = Server(hello, port=0)
-    with server.in_thread():
+    with server.run_in_thread():
         pass
     server.stop()
 
 
 def test_a_server_is_used_once() -> None:
     server = Server(hello, port=0)
-    with server.in_thread():
+    with server.run_in_thread():
         pass
     with pytest.raises(RuntimeError, match="make a new Server for each"):
         asyncio.run(server.serve())
@@ -163,7 +163,7 @@ def test_a_refused_start_leaves_no_port_behind() -> None:
     [
         ("main:app", {}, TypeError, "expected an ASGI application"),
         (hello, {"prot": 1}, TypeError, "unknown setting 'prot': did you mean 'port'"),
-        (hello, {"port": -1}, ValueError, "port: expected a whole number"),
+        (hello, {"port": -1}, ValueError, "port: expected an integer"),
         (hello, {"settings": {"port": 0}}, TypeError, "expected settings as a Settings"),
     ],
 )
@@ -231,7 +231,7 @@ def test_small_pieces_leave_at_once_on_every_loop() -> None:
             given.listen()
             server = Server(hello, loop=loop, lifespan="off", access_log=False)  # type: ignore[arg-type]
             server.serve = partial(server.serve, [given])  # type: ignore[method-assign]
-            with server.in_thread(), socket.create_connection(given.getsockname()) as client:
+            with server.run_in_thread(), socket.create_connection(given.getsockname()) as client:
                 client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
                 assert client.recv(65536)
                 assert given.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -97,7 +97,7 @@ def test_on_a_server(db: Database, app: Application, gate: Gate) -> None:
     app.on_startup(ticks.start)
     app.on_shutdown(ticks.stop)
     server = Server(app, Settings(port=0, access_log=False))
-    with server.in_thread():
+    with server.run_in_thread():
         address = server.sockets[0].getsockname()[:2]
         with connections(address, AT_ONCE) as clients, connections(address, 1) as [another]:
             for number, client in enumerate(clients):

@@ -87,14 +87,16 @@ def test_who_does_not_ask_costs_nothing(db: Database, application: Build) -> Non
 
 def test_outside_of_a_request(db: Database) -> None:
     for ask in (lambda: db.session, lambda: db.async_session, db.discard):
-        with pytest.raises(RuntimeError, match=r"there is no request here, or this database is not among"):
+        with pytest.raises(
+            RuntimeError, match=r"this code runs outside of a request, or this database is not a middleware"
+        ):
             ask()
 
 
 def test_without_the_middleware(db: Database, application: Build) -> None:
     app = application(db, Route("/", lambda request: db.session.get(Shelf, 1)), middleware=[])
     db.bind(app)
-    with TestClient(app) as client, pytest.raises(RuntimeError, match="not among the middleware of its route"):
+    with TestClient(app) as client, pytest.raises(RuntimeError, match="not a middleware of its route"):
         client.get("/")
 
 
@@ -123,7 +125,9 @@ def test_plain_code_that_cannot_wait(db: Database, application: Build, run: str)
 
     with TestClient(application(db, Route("/", controller, run=run), Route("/other", other, run=run))) as client:
         for path in ("/", "/other"):
-            with pytest.raises(RuntimeError, match=r"run='greenlet'; 'async def' has db.async_session"):
+            with pytest.raises(
+                RuntimeError, match=r"set run='greenlet' on the route; in 'async def' use db.async_session"
+            ):
                 client.get(path)
 
 
@@ -149,7 +153,7 @@ def test_the_plain_session_is_not_for_coroutines(db: Database, application: Buil
         return db.run(lambda: None)
 
     with TestClient(application(db, Route("/", controller), Route("/other", other))) as client:
-        with pytest.raises(RuntimeError, match="'async def' has db.async_session"):
+        with pytest.raises(RuntimeError, match="in 'async def' use db.async_session"):
             client.get("/")
         with pytest.raises(RuntimeError, match="db.run.* cannot wait in 'async def'"):
             client.get("/other")
@@ -197,7 +201,7 @@ def test_run_has_a_session_and_ends_it(db: Database) -> None:
     with pytest.raises(LookupError, match="south"):
         db.run(fill, "south", fail=True)
     assert names(db) == ["north"]
-    with pytest.raises(RuntimeError, match="no request here"):
+    with pytest.raises(RuntimeError, match="outside of a request"):
         _ = db.session
 
 

@@ -27,7 +27,7 @@ def engines() -> Engines:
 
 def test_one_for_each_loop(engines: Engines) -> None:
     async def main() -> list[Any]:
-        return [engines.here(), engines.here()]
+        return [engines.current(), engines.current()]
 
     first, again = asyncio.run(main())
     second, _ = asyncio.run(main())
@@ -38,9 +38,9 @@ def test_one_for_each_loop(engines: Engines) -> None:
 
 def test_the_last_to_leave_disposes_of_it(engines: Engines) -> None:
     async def main() -> None:
-        engines.hold()
-        engines.hold()
-        made: Any = engines.here().engine
+        engines.acquire()
+        engines.acquire()
+        made: Any = engines.current().engine
         await engines.release()
         assert made.disposed == 0
         await engines.release()
@@ -53,7 +53,7 @@ def test_the_last_to_leave_disposes_of_it(engines: Engines) -> None:
 
 def test_the_newest_loop(engines: Engines) -> None:
     async def nothing() -> None:
-        engines.here()
+        engines.current()
 
     assert engines.newest_loop() is None
     with asyncio.Runner() as older:

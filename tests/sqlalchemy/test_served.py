@@ -39,7 +39,7 @@ def test_commit_and_rollback(db: Database, application: Build, settings: Setting
         return list(await db.async_session.scalars(select(Shelf.name)))
 
     server = Server(application(db, Route("/{status:int}", add, ["POST"]), Route("/", look)), settings)
-    with server.in_thread(), httpx.Client(base_url="http://{}:{}".format(*address_of(server))) as client:
+    with server.run_in_thread(), httpx.Client(base_url="http://{}:{}".format(*address_of(server))) as client:
         for status in (200, 201, 303, 400, 409, 500):
             assert client.post(f"/{status}").status_code == status
         assert client.get("/").json() == ["200", "201", "303"]
@@ -58,7 +58,7 @@ def test_a_client_that_leaves(db: Database, gate: Gate, application: Build, sett
             ended.set()
 
     server = Server(application(db, Route("/", wait)), settings)
-    with server.in_thread():
+    with server.run_in_thread():
         with socket.create_connection(address_of(server), PATIENCE) as client:
             client.sendall(b"GET / HTTP/1.1\r\nhost: a.test\r\n\r\n")
             gate.wait_until_inside(1)
@@ -73,7 +73,7 @@ def test_a_stop_waits_for_a_query(db: Database, gate: Gate, application: Build, 
         return str(db.session.scalar(text("SELECT gate()")))
 
     server = Server(application(db, Route("/", wait)), settings)
-    with server.in_thread(), socket.create_connection(address_of(server), PATIENCE) as client:
+    with server.run_in_thread(), socket.create_connection(address_of(server), PATIENCE) as client:
         client.sendall(b"GET / HTTP/1.1\r\nhost: a.test\r\n\r\n")
         gate.wait_until_inside(1)
         server.stop()

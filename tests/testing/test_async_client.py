@@ -107,6 +107,6 @@ def test_over_a_socket(app: Application) -> None:
     asyncio.run(go())
 
 
-def test_websockets_come_later(app: Application) -> None:
-    with pytest.raises(NotImplementedError, match="come later"):
+def test_websockets_are_not_implemented(app: Application) -> None:
+    with pytest.raises(NotImplementedError, match="are not implemented"):
         AsyncTestClient(app).websocket("/ws")

@@ -217,8 +217,8 @@ def test_what_it_carries(app: Application) -> None:
     assert (client.base_url, client.get("/me").url) == ("http://site.test", "http://site.test/me")
 
 
-def test_websockets_come_later(client: TestClient) -> None:
-    with pytest.raises(NotImplementedError, match="come later"):
+def test_websockets_are_not_implemented(client: TestClient) -> None:
+    with pytest.raises(NotImplementedError, match="are not implemented"):
         client.websocket("/ws")
 
 

@@ -1,7 +1,7 @@
 import pytest
 
-from atlas.testing.addresses import URL
 from atlas.testing.cookies import Cookies, parse_set_cookie
+from atlas.testing.urls import URL
 
 HERE = URL("http://site.test/a/b")
 
@@ -47,7 +47,7 @@ def test_a_jar_reads_like_a_dict() -> None:
 )
 def test_where_a_cookie_goes(field: str, url: str, goes: bool) -> None:
     jar = Cookies()
-    jar.keep([field], HERE)
+    jar.extract([field], HERE)
     assert sent(jar, url) == ("x=1" if goes else "")
 
 
@@ -64,16 +64,16 @@ def test_what_is_known_of_a_cookie() -> None:
 
 def test_a_later_one_takes_the_place_of_an_earlier_one_and_may_end_it() -> None:
     jar = Cookies({"x": "mine"})
-    jar.keep(["x=1; Path=/"], HERE)
-    jar.keep(["x=2; Path=/"], HERE)
+    jar.extract(["x=1; Path=/"], HERE)
+    jar.extract(["x=2; Path=/"], HERE)
     assert sent(jar, HERE) == "x=2"
-    jar.keep(["x=; Path=/; Max-Age=0"], HERE)
+    jar.extract(["x=; Path=/; Max-Age=0"], HERE)
     assert sent(jar, HERE) == ""
 
 
 def test_longer_paths_come_first() -> None:
     jar = Cookies()
-    jar.keep(["x=root; Path=/", "x=deep; Path=/a"], HERE)
+    jar.extract(["x=root; Path=/", "x=deep; Path=/a"], HERE)
     assert sent(jar, HERE) == "x=deep; x=root"
     jar.delete("x")
     assert sent(jar, HERE) == ""

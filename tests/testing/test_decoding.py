@@ -48,5 +48,5 @@ def test_an_unknown_coding() -> None:
 
 def test_a_package_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "brotli", None)
-    with pytest.raises(ValueError, match="the package 'brotli' reads it"):
+    with pytest.raises(ValueError, match="the package 'brotli' is not installed"):
         decoder_for("br")

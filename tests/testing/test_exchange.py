@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from atlas.errors import ClientDisconnected
-from atlas.testing.exchange import ApplicationRaised, Exchange
+from atlas.testing.exchange import ApplicationError, Exchange
 
 START = {"type": "http.response.start", "status": 200, "headers": []}
 App = Callable[[Any, Any, Any], Coroutine[Any, Any, None]]
@@ -23,14 +23,14 @@ def body(content: bytes, more: bool = False) -> dict[str, Any]:
     return {"type": "http.response.body", "body": content, "more_body": more}
 
 
-async def whole(app: App, sent: Any = b"", method: str = "GET", raising: bool = True) -> tuple[int, bytes]:
-    exchange = Exchange({"method": method, "path": "/"}, sent, raising=raising)
+async def whole(app: App, sent: Any = b"", method: str = "GET", raise_exceptions: bool = True) -> tuple[int, bytes]:
+    exchange = Exchange({"method": method, "path": "/"}, sent, raise_exceptions=raise_exceptions)
     await exchange.open(app)
-    pieces = []
-    while (piece := await exchange.next_piece()) is not None:
-        pieces.append(piece)
+    chunks = []
+    while (chunk := await exchange.next_chunk()) is not None:
+        chunks.append(chunk)
     await exchange.close()
-    return exchange.status, b"".join(pieces)
+    return exchange.status, b"".join(chunks)
 
 
 @pytest.mark.parametrize(
@@ -56,9 +56,9 @@ def slowly() -> Iterator[bytes]:
 
 
 async def slower() -> AsyncIterator[bytes]:
-    for piece in (b"a", b"b"):
+    for chunk in (b"a", b"b"):
         await asyncio.sleep(0)
-        yield piece
+        yield chunk
 
 
 @pytest.mark.parametrize(
@@ -97,11 +97,14 @@ def test_a_request_body(sent: Any, events: Any) -> None:
         ([{**START, "status": 99}], "expected a status from 200"),
         ([{**START, "status": "200"}], "expected a status from 200"),
         ([START, {"type": "http.response.body", "body": "text"}], "expected bytes, got str"),
-        ([{**START, "headers": [(b"content-length", b"5")]}, body(b"four")], "announced 5 bytes and has 4"),
+        (
+            [{**START, "headers": [(b"content-length", b"5")]}, body(b"four")],
+            "content-length is 5, but the body has 4 bytes",
+        ),
     ],
 )
 def test_an_application_is_held_to_the_specification(events: list[dict[str, Any]], error: str) -> None:
-    with pytest.raises((RuntimeError, ApplicationRaised), match=error):
+    with pytest.raises((RuntimeError, ApplicationError), match=error):
         asyncio.run(whole(sends(*events)))
 
 
@@ -123,20 +126,20 @@ async def fails_afterwards(scope: Any, receive: Any, send: Any) -> None:
 
 @pytest.mark.parametrize("app", [fails, fails_late, fails_afterwards])
 def test_what_it_raises_is_carried_out(app: App) -> None:
-    with pytest.raises(ApplicationRaised) as caught:
+    with pytest.raises(ApplicationError) as caught:
         asyncio.run(whole(app))
     assert isinstance(caught.value.error, ValueError)
     assert caught.value.trace is not None
 
 
 def test_or_becomes_what_a_client_would_see() -> None:
-    assert asyncio.run(whole(fails, raising=False)) == (500, b"Internal Server Error")
-    assert asyncio.run(whole(fails_afterwards, raising=False)) == (200, b"a")
+    assert asyncio.run(whole(fails, raise_exceptions=False)) == (500, b"Internal Server Error")
+    assert asyncio.run(whole(fails_afterwards, raise_exceptions=False)) == (200, b"a")
     with pytest.raises(ClientDisconnected, match="before it was complete"):
-        asyncio.run(whole(fails_late, raising=False))
+        asyncio.run(whole(fails_late, raise_exceptions=False))
 
 
-def test_no_further_ahead_than_one_piece() -> None:
+def test_send_waits_until_the_chunk_is_read() -> None:
     sent: list[int] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -147,11 +150,11 @@ def test_no_further_ahead_than_one_piece() -> None:
         await send(body(b""))
 
     async def go() -> None:
-        exchange = Exchange({"method": "GET", "path": "/"}, b"", raising=True)
+        exchange = Exchange({"method": "GET", "path": "/"}, b"", raise_exceptions=True)
         await exchange.open(app)
-        assert await exchange.next_piece() == b"x"
+        assert await exchange.next_chunk() == b"x"
         assert sent == [0]
-        assert await exchange.next_piece() == b"x"
+        assert await exchange.next_chunk() == b"x"
         assert sent == [0, 1]
         await exchange.close()
 
@@ -172,19 +175,19 @@ def test_a_client_that_leaves_is_noticed_by_send_and_by_receive() -> None:
         noticed.append((await receive())["type"])
 
     async def go() -> None:
-        exchange = Exchange({"method": "GET", "path": "/"}, b"", raising=True)
+        exchange = Exchange({"method": "GET", "path": "/"}, b"", raise_exceptions=True)
         await exchange.open(app)
         exchange.disconnect()
         with pytest.raises(ClientDisconnected):
             while True:
-                await exchange.next_piece()
+                await exchange.next_chunk()
 
     asyncio.run(go())
     assert noticed == ["ClientDisconnected", "http.disconnect"]
 
 
 def test_an_application_that_takes_no_notice_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("atlas.testing.exchange._PATIENCE", 0.01)
+    monkeypatch.setattr("atlas.testing.exchange._DISCONNECT_TIMEOUT", 0.01)
     ended: list[str] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -195,7 +198,7 @@ def test_an_application_that_takes_no_notice_is_cancelled(monkeypatch: pytest.Mo
             ended.append("cancelled")
 
     async def go() -> None:
-        exchange = Exchange({"method": "GET", "path": "/"}, b"", raising=True)
+        exchange = Exchange({"method": "GET", "path": "/"}, b"", raise_exceptions=True)
         await exchange.open(app)
         await exchange.close()
 
@@ -212,5 +215,5 @@ def test_a_body_of_the_test_that_fails() -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
 
-    with pytest.raises(ApplicationRaised, match="in the test"):
+    with pytest.raises(ApplicationError, match="in the test"):
         asyncio.run(whole(app, broken()))

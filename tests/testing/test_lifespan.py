@@ -5,12 +5,12 @@ import pytest
 
 from atlas import Application
 from atlas.errors import LifespanError
-from atlas.testing.lifespan import LifespanRun
+from atlas.testing.lifespan import LifespanTask
 
 
 def live(app: Any) -> dict[str, Any]:
     async def go() -> dict[str, Any]:
-        run = LifespanRun(app)
+        run = LifespanTask(app)
         await run.start()
         await run.stop()
         return run.state

@@ -69,13 +69,13 @@ def test_an_application_by_a_fixture(tmp_path: Path) -> None:
 def test_without_an_application_it_says_what_to_do(tmp_path: Path) -> None:
     status, out = run(tmp_path, test_it_py=TESTS, pytest_ini="[pytest]\n")
     assert status == 1
-    assert 'no application: write a fixture "app", or set atlas_app' in out
+    assert 'no application: define a fixture "app", or set atlas_app' in out
 
 
 def test_a_wrong_target_is_explained(tmp_path: Path) -> None:
     status, out = run(tmp_path, main_py=APP, test_it_py=TESTS, pytest_ini="[pytest]\natlas_app = main:ap\n")
     assert status == 1
-    assert "atlas_app: 'main' has no 'ap': did you mean 'app'?" in out
+    assert "atlas_app: 'main' has no attribute 'ap': did you mean 'app'?" in out
 
 
 def test_a_live_server_is_its_address() -> None:

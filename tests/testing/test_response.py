@@ -2,8 +2,8 @@ import gzip
 
 import pytest
 
-from atlas.testing.addresses import URL
 from atlas.testing.response import HTTPStatusError, Response, ResponseHeaders, SentRequest, StreamedResponse
+from atlas.testing.urls import URL
 
 REQUEST = SentRequest("GET", URL("http://site.test/x"), ResponseHeaders(), b"q")
 
@@ -65,7 +65,7 @@ def test_where_to_go_on() -> None:
 def test_raise_for_status() -> None:
     good = response()
     assert good.raise_for_status() is good
-    with pytest.raises(HTTPStatusError, match="GET http://site.test/x was answered with 404 Not Found: nope") as caught:
+    with pytest.raises(HTTPStatusError, match="GET http://site.test/x: 404 Not Found: nope") as caught:
         response(b"nope", 404).raise_for_status()
     assert (caught.value.response.status_code, caught.value.request) == (404, REQUEST)
 

@@ -5,9 +5,9 @@ import pytest
 
 from atlas import Application, AsyncRequest, Request, Route
 from atlas.errors import ClientDisconnected
-from atlas.testing.addresses import URL
 from atlas.testing.response import ResponseHeaders, SentRequest
-from atlas.testing.transports import Answer, InProcess, OverSocket
+from atlas.testing.transports import InProcess, OverSocket, TransportResponse
+from atlas.testing.urls import URL
 
 
 def request(path: str, body: Any = b"", method: str = "GET", *fields: tuple[bytes, bytes]) -> SentRequest:
@@ -16,9 +16,9 @@ def request(path: str, body: Any = b"", method: str = "GET", *fields: tuple[byte
     )
 
 
-async def whole(answer: Answer) -> bytes:
+async def whole(answer: TransportResponse) -> bytes:
     pieces = []
-    while (piece := await answer.next_piece()) is not None:
+    while (piece := await answer.next_chunk()) is not None:
         pieces.append(piece)
     await answer.close()
     return b"".join(pieces)
@@ -34,7 +34,7 @@ def test_the_scope() -> None:
 
     async def go() -> None:
         transport = InProcess(app, "/mounted", ("10.0.0.1", 5), True)
-        opened: list[Answer] = []
+        opened: list[TransportResponse] = []
         answer = await transport.send(request("/a%20b?c=d"), opened)
         assert opened == [answer]
         await answer.close()
@@ -89,7 +89,7 @@ def test_over_a_socket() -> None:
             answer = await transport.send(request("/"), [])
             answer.disconnect()
             with pytest.raises(ClientDisconnected):
-                await answer.next_piece()
+                await answer.next_chunk()
         finally:
             await transport.stop()
 

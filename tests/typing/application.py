@@ -214,5 +214,5 @@ def serve() -> None:
         assert_type(run(app, Settings(), port=0), None)
     except StartupError as error:
         assert_type(error, StartupError)
-    with Server(app, port=0).in_thread() as server:
+    with Server(app, port=0).run_in_thread() as server:
         assert_type(server, Server)

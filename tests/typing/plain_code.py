@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any, assert_type
 
 from atlas import Local, Lock, Server, await_, in_thread
-from atlas.gateway.lasgi import PlainReceive, PlainSend, PlainToASGI
-from atlas.gateway.threads import Threads
+from atlas.gateway.lasgi import SyncReceive, SyncSend, SyncToASGI
+from atlas.gateway.threads import ThreadPool
 from atlas.types import ASGIApp, Event, Scope
 
 lock = Lock()
 current = Local(user=None)
 
 
-def plain(scope: Scope, receive: PlainReceive, send: PlainSend) -> None:
+def plain(scope: Scope, receive: SyncReceive, send: SyncSend) -> None:
     event = receive()
     assert_type(event, Event)
     assert_type(send({"type": "http.response.start", "status": 200}), None)
@@ -21,7 +21,7 @@ def plain(scope: Scope, receive: PlainReceive, send: PlainSend) -> None:
 
 def serving() -> None:
     Server(plain, interface="lasgi", dev=True)
-    app: ASGIApp = PlainToASGI(plain)
+    app: ASGIApp = SyncToASGI(plain)
     Server(app)
 
 
@@ -36,7 +36,7 @@ def waiting() -> None:
 
 async def coroutine() -> None:
     async with lock:
-        assert_type(await Threads(most=3).run(len, "abc"), int)
+        assert_type(await ThreadPool(limit=3).run(len, "abc"), int)
 
 
 def values() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from atlas import Application, Route
 from atlas.gateway.greenlets import await_
-from atlas.gateway.threads import Threads
+from atlas.gateway.threads import ThreadPool
 from atlas.web.endpoint import endpoint, endpoint_with_body
 from atlas.web.error_handlers import ErrorHandlers
 from atlas.web.middleware.chain import Colour
@@ -25,9 +25,9 @@ def controller(request: Any) -> str:
     [("await", Colour.ASYNC), ("inline", Colour.PLAIN), ("greenlet", Colour.GREENLET), ("thread", Colour.ASYNC)],
 )
 def test_the_colour_of_a_call(run: str, colour: Colour) -> None:
-    assert endpoint(controller, run, ErrorHandlers(debug=False), Threads()).colour is colour
+    assert endpoint(controller, run, ErrorHandlers(debug=False), ThreadPool()).colour is colour
     with_body = Colour.ASYNC if run == "inline" else colour
-    assert endpoint_with_body(controller, run, ErrorHandlers(debug=False), Threads()).colour is with_body
+    assert endpoint_with_body(controller, run, ErrorHandlers(debug=False), ThreadPool()).colour is with_body
 
 
 def test_a_plain_controller_finds_its_body_read(ask: Ask) -> None:

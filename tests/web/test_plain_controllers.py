@@ -13,7 +13,7 @@ import pytest
 from atlas import Application, AsyncTestClient, Request, Route, Server, StreamingResponse, await_, in_thread
 from atlas.gateway.locals import Local
 from atlas.gateway.locks import Lock
-from atlas.gateway.threads import errand_here
+from atlas.gateway.threads import current_blocking_call
 
 PATIENCE = 10.0
 WHO: ContextVar[str] = ContextVar("WHO", default="nobody")
@@ -356,7 +356,7 @@ def test_what_waits_for_ever_is_ended_when_the_server_stops(run: Any, interface:
     app = Application([Route("/", controller, ["POST"], run=run)])
     server = Server(app, port=0, interface=interface, access_log=False, timeout_graceful_shutdown=0)
     clients = []
-    with server.in_thread():
+    with server.run_in_thread():
         address = "http://{}:{}/".format(*server.sockets[0].getsockname()[:2])
 
         def client() -> None:
@@ -392,7 +392,7 @@ def test_a_generator_that_is_streamed_may_wait(asked: Asked, run: Any) -> None:
 
 
 def in_a_thread() -> bool:
-    return errand_here() is not None
+    return current_blocking_call() is not None
 
 
 def test_every_plain_controller_runs_in_a_thread_if_so_configured(

@@ -252,7 +252,7 @@ def test_what_waits_for_ever_is_ended_by_the_stop(serve: Serve) -> None:
 
     server = Server(app, port=0, lifespan="off", access_log=False, timeout_graceful_shutdown=0)
     with ExitStack() as stack:
-        with server.in_thread():
+        with server.run_in_thread():
             address = server.sockets[0].getsockname()[:2]
             for _ in range(3):
                 stack.enter_context(Peer(address)).send(request_bytes())

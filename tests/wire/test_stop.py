@@ -234,7 +234,7 @@ def test_application_that_hangs_does_not_hold_the_stop(loop: str) -> None:
 
     settings = Settings(port=0, loop=loop, lifespan="off", access_log=False, timeout_graceful_shutdown=0.2)
     begun = time.monotonic()
-    with Server(app, settings).in_thread() as server, Peer(server.sockets[0].getsockname()[:2]) as peer:
+    with Server(app, settings).run_in_thread() as server, Peer(server.sockets[0].getsockname()[:2]) as peer:
         peer.send(request_bytes())
         started.result(PATIENCE)
     assert time.monotonic() - begun < PATIENCE
@@ -247,7 +247,7 @@ def test_port_is_free_after_each_of_many_servers(loop: str) -> None:
     port = 0
     for _ in range(10):
         settings = Settings(port=port, loop=loop, lifespan="off", access_log=False)
-        with Server(Held(), settings).in_thread() as server:
+        with Server(Held(), settings).run_in_thread() as server:
             port = server.sockets[0].getsockname()[1]
             with Peer(("127.0.0.1", port)) as peer:
                 peer.send(request_bytes())

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from atlas.gateway.deadlines import DeadlinePassed, within
+from atlas.gateway.timeouts import TimeoutExpired, wait_for
 from atlas.web.errors import HTTPException
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Timeout:
         if seconds is None:
             return await call_next(request)
         try:
-            return await within(seconds, call_next(request))
-        except DeadlinePassed:
+            return await wait_for(call_next(request), seconds)
+        except TimeoutExpired:
             _log.warning("%s %s took longer than %g s", request.method, ascii(request.path), seconds)
             raise HTTPException(self._status, "it took too long to answer") from None

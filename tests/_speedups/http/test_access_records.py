@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.compiled.heads import log_line as line
 
-from atlas.server.access_formats import formatter
+from atlas.server.access_formats import make_formatter
 
 TARGETS = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1).map(str.encode)
 CLIENTS = st.none() | st.tuples(st.sampled_from(["127.0.0.1", "::1", "fe80::1%eth0"]), st.integers(0, 65535))
@@ -18,7 +18,7 @@ def test_it_is_the_line_of_the_default_format(
     client: tuple[str, int] | None, method: str, target: bytes, http_10: bool, status: int
 ) -> None:
     record = (client, method, target, "1.0" if http_10 else "1.1", status, 0, 0.0, 0.0, [], None)
-    assert [line(client, method, target, http_10, status).decode()] == formatter(None, False)([record])
+    assert [line(client, method, target, http_10, status).decode()] == make_formatter(None, False)([record])
 
 
 def test_nothing_in_a_target_ends_the_quotes() -> None:

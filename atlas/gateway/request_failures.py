@@ -1,0 +1,37 @@
+"""What all gateways have in common: sending files, and logging requests that fail."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Coroutine
+from typing import Any
+
+from atlas._speedups.http.exchange import Exchange
+from atlas.gateway.disconnects import is_disconnect
+from atlas.gateway.files import send_file
+from atlas.types import Event
+
+__all__ = ["RequestFailures"]
+
+_logger = logging.getLogger("atlas.server")
+
+
+class RequestFailures:
+    """The part of a gateway that does not depend on the interface of the application."""
+
+    __slots__ = ()
+
+    def send_file(self, exchange: Exchange, event: Event) -> Coroutine[Any, Any, None]:
+        """Return a coroutine that sends the file of ``http.response.pathsend`` or ``http.response.zerocopysend``."""
+        return send_file(exchange, event)
+
+    def failed(self, exchange: Exchange, error: BaseException) -> None:
+        """Log an unhandled exception of the application; at level debug if the client has disconnected."""
+        if exchange.lost and is_disconnect(error):
+            _logger.debug("the client disconnected: %r", exchange.head)
+        else:
+            _logger.error("exception in the application: %r", exchange.head, exc_info=error)
+
+    def unfinished(self, exchange: Exchange) -> None:
+        """Log that the application returned, or was cancelled by itself, before its response was complete."""
+        _logger.error("the application ended without a complete response: %r", exchange.head)

@@ -1,0 +1,87 @@
+"""Creates the event loop of a server, runs it to its end and closes it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from atlas.errors import StartupError
+
+__all__ = ["loop_factory", "run_main"]
+
+_logger = logging.getLogger("atlas.server")
+_CANCEL_TIMEOUT = 1.0  # seconds that cancelled tasks and asynchronous generators have to end
+
+T = TypeVar("T")
+
+
+def loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop]:
+    """Return the function that makes an event loop of a kind.
+
+    :param name: the value of ``--loop``: ``uvloop``, ``asyncio``, or ``auto`` (uvloop if it is installed).
+    :raises StartupError: for ``uvloop`` if it is not installed.
+    """
+    if name == "asyncio":
+        return asyncio.new_event_loop
+    try:
+        import uvloop
+    except ImportError:
+        if name == "uvloop":
+            raise StartupError("--loop uvloop: uvloop is not installed (pip install uvloop)") from None
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop
+
+
+def run_main(main: Coroutine[Any, Any, T], loop_factory: Callable[[], asyncio.AbstractEventLoop]) -> T:
+    """Run ``main`` in a new event loop, cancel the tasks that are left, and close the loop.
+
+    As :func:`asyncio.run`, with two differences: tasks that ignore their cancellation and threads that do not return
+    do not keep it from returning.
+
+    :returns: the result of ``main``.
+    """
+    loop = loop_factory()
+    executor = ThreadPoolExecutor(thread_name_prefix="atlas")
+    loop.set_default_executor(executor)
+    asyncio.set_event_loop(loop)
+    task = loop.create_task(main)
+    try:
+        return _run_until_complete(loop, task)
+    finally:
+        try:
+            loop.run_until_complete(_cancel_all_tasks(loop))
+        finally:
+            executor.shutdown(wait=False, cancel_futures=True)
+            asyncio.set_event_loop(None)
+            loop.close()
+
+
+def _run_until_complete(loop: asyncio.AbstractEventLoop, task: asyncio.Task[T]) -> T:
+    """Run ``task`` to its end, also if another task raises SystemExit.
+
+    asyncio stops the loop for a SystemExit, such as that of a controller that calls ``sys.exit()``. The request has
+    failed then, and its task logs that; the server goes on.
+    """
+    while True:
+        try:
+            return loop.run_until_complete(task)
+        except SystemExit:
+            if task.done():
+                raise
+
+
+async def _cancel_all_tasks(loop: asyncio.AbstractEventLoop) -> None:
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        _, pending = await asyncio.wait(tasks, timeout=_CANCEL_TIMEOUT)
+        if pending:
+            _logger.warning("%d tasks of the application ignored their cancellation", len(pending))
+    try:
+        await asyncio.wait_for(loop.shutdown_asyncgens(), _CANCEL_TIMEOUT)
+    except TimeoutError:
+        _logger.warning("an asynchronous generator of the application ignored its cancellation")

@@ -1,0 +1,30 @@
+import logging
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from atlas.errors import ClientDisconnected
+from atlas.gateway.asgi import ASGIGateway
+from atlas.gateway.native import NativeGateway
+from atlas.gateway.request_failures import RequestFailures
+
+
+@pytest.mark.parametrize(
+    ("lost", "error", "level"),
+    [
+        (True, ClientDisconnected("gone"), logging.DEBUG),
+        (False, ClientDisconnected("gone"), logging.ERROR),
+        (True, ValueError("bad"), logging.ERROR),
+    ],
+)
+def test_only_a_client_that_is_gone_is_no_failure(caplog: Any, lost: bool, error: Exception, level: int) -> None:
+    exchange: Any = SimpleNamespace(lost=lost, head="GET /")
+    with caplog.at_level(logging.DEBUG, "atlas.server"):
+        RequestFailures().failed(exchange, error)
+    assert [record.levelno for record in caplog.records] == [level]
+
+
+def test_both_gateways_end_alike() -> None:
+    for name in ("failed", "unfinished", "send_file"):
+        assert getattr(ASGIGateway, name) is getattr(NativeGateway, name) is getattr(RequestFailures, name)
