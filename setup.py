@@ -1,7 +1,8 @@
-"""How the compiled half of Atlas is built; everything else stands in pyproject.toml.
+"""Build the compiled half of Atlas; everything else stands in pyproject.toml.
 
-Every ``.pyx`` below ``atlas/_speedups`` becomes an extension, so a new module needs no change here. Two switches, both environment
-variables: ``ATLAS_DEBUG_BUILD=1`` keeps every check that the release build leaves out, and ``ATLAS_SKIP_BUILD=1``
+Every ``.pyx`` below ``atlas/_speedups`` becomes an extension, so a new module needs no change here. Three environment
+variables are switches: ``ATLAS_DEBUG_BUILD=1`` keeps every check that the release build leaves out,
+``ATLAS_TEST_BUILD=1`` adds the doors for tests (``tests/compiled``) to a build in place, and ``ATLAS_SKIP_BUILD=1``
 leaves the extensions to an earlier ``build_ext --inplace`` (the Makefile's editable install).
 """
 
@@ -10,6 +11,8 @@ import shlex
 import shutil
 import sys
 import sysconfig
+import threading
+import time
 from pathlib import Path
 
 if sys.version_info < (3, 11):
@@ -20,8 +23,10 @@ if sys.version_info < (3, 11):
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.modified import newer_group
 
 DEBUG = os.environ.get("ATLAS_DEBUG_BUILD") == "1"
+TEST = os.environ.get("ATLAS_TEST_BUILD") == "1"
 SKIP = os.environ.get("ATLAS_SKIP_BUILD") == "1"
 WINDOWS = sys.platform == "win32"
 
@@ -33,18 +38,19 @@ DIRECTIVES = {
     "nonecheck": True,  # a connection can end in the middle of anything: an exception then, never a crash
     "cdivision": not DEBUG,
 }
+BUILD = "build/debug" if DEBUG else "build/release"
 COMPILE_ARGS = [] if WINDOWS else ["-O0", "-g"] if DEBUG else ["-O3", "-g0"]
 
 
-def extensions() -> list[Extension]:
+def extensions(folder: str) -> list[Extension]:
     return [
         Extension(".".join(path.with_suffix("").parts), [path.as_posix()], extra_compile_args=COMPILE_ARGS)
-        for path in sorted(Path("atlas/_speedups").rglob("*.pyx"))
+        for path in sorted(Path(folder).rglob("*.pyx"))
     ]
 
 
 def missing_tool() -> str | None:
-    """What this machine lacks to compile an extension, as one line that says what to install; None if nothing."""
+    """Say in one line what to install if this machine cannot compile an extension; None if it can."""
     if WINDOWS:
         return None  # setuptools looks for Visual C++ itself, and says so in its own words
     compiler = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")[0]
@@ -59,23 +65,56 @@ def missing_tool() -> str | None:
 
 
 class BuildCompiled(build_ext):
-    """Translates when it's about to compile, not before: an sdist then needs neither Cython's time nor a compiler."""
+    """Translate what changed, then compile it, with all cores and a line on the progress of both.
+
+    The translation happens when a compilation is due, not before: an sdist needs neither Cython's time nor a compiler.
+    """
+
+    def finalize_options(self) -> None:
+        if TEST and self.inplace:  # in place only: what is built to be installed never contains a door for tests
+            self.distribution.ext_modules += extensions("tests/compiled")
+        super().finalize_options()
 
     def run(self) -> None:
         if problem := missing_tool():
             sys.exit(problem)
         from Cython.Build import cythonize
 
-        # Debug and release C live apart, so that a change of the switch is never hidden by a newer file.
-        folder = "build/debug" if DEBUG else "build/release"
-        translated = cythonize(list(self.extensions), build_dir=folder, compiler_directives=DIRECTIVES)
+        translated = cythonize(
+            list(self.extensions),
+            build_dir=BUILD,
+            compiler_directives=DIRECTIVES,
+            nthreads=os.cpu_count() or 1,
+        )
         for extension, done in zip(self.extensions, translated, strict=True):
-            extension.sources = done.sources
+            extension.sources, extension.depends = done.sources, done.depends
+        self._changed = [each.name for each in self.extensions if self._is_outdated(each)]
+        self._compiled, self._counting = 0, threading.Lock()
         super().run()
 
+    def build_extension(self, extension: Extension) -> None:
+        outdated, start = extension.name in self._changed, time.monotonic()
+        super().build_extension(extension)
+        if outdated:
+            with self._counting:
+                self._compiled += 1
+                progress = f"[{self._compiled}/{len(self._changed)}] compiled {extension.name}"
+                print(f"{progress} ({time.monotonic() - start:.1f} s)", flush=True)
 
-setup(
-    ext_modules=[] if SKIP else extensions(),
-    cmdclass={"build_ext": BuildCompiled},
-    options={"build_ext": {"parallel": os.cpu_count()}},
-)
+    def copy_extensions_to_source(self) -> None:
+        self.force = True  # a module of the other mode may lie there, and be newer
+        super().copy_extensions_to_source()
+
+    def _is_outdated(self, extension: Extension) -> bool:
+        product = Path(self.build_lib) / self.get_ext_filename(extension.name)
+        return bool(self.force) or newer_group([*extension.sources, *extension.depends], str(product))
+
+
+# Where processes are spawned, those that translate import this file.
+if __name__ == "__main__":
+    setup(
+        ext_modules=[] if SKIP else extensions("atlas/_speedups"),
+        cmdclass={"build_ext": BuildCompiled},
+        # Debug and release builds live apart, so that a change of the switch is never hidden by a newer file.
+        options={"build": {"build_base": BUILD}, "build_ext": {"parallel": os.cpu_count()}},
+    )

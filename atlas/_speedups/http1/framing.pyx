@@ -77,32 +77,3 @@ cdef Framing response_framing(
         return BY_LENGTH
     # Rule 4; and rule 8 for HTTP/1.0, which doesn't know chunks.
     return UNTIL_CLOSE if http_10 else CHUNKED
-
-
-# Python's view, for tests.
-
-_NAMES = {NO_BODY: "none", BY_LENGTH: "length", CHUNKED: "chunked", UNTIL_CLOSE: "close"}
-
-
-def of_request(bint http_10, list content_lengths not None, list transfer_encodings not None):
-    """(framing, length) of a request with these Content-Length and Transfer-Encoding values (lists of bytes).
-
-    framing is "none", "length" or "chunked". Raises ProtocolError with status 400 or 501.
-    """
-    cdef BodyFields fields
-    cdef long long length = 0
-    fields.content_lengths = <int>len(content_lengths)
-    fields.transfer_encodings = <int>len(transfer_encodings)
-    framing = request_framing(
-        http_10,
-        fields,
-        content_lengths[0] if content_lengths else None,
-        transfer_encodings[0] if transfer_encodings else None,
-        &length,
-    )
-    return _NAMES[framing], length
-
-
-def of_response(str method not None, int status, bint http_10, bint has_length, bint single, bint trailers=False):
-    """The framing of a response: "none", "length", "chunked" or "close"."""
-    return _NAMES[response_framing(method == "HEAD", status, http_10, has_length, single, trailers)]

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from atlas._speedups.http1 import framing
 from atlas.errors import ProtocolError
+from tests.compiled import framing
 
 MOST = 2**63 - 1
 
