@@ -61,13 +61,13 @@ class Case:
     server: str = "atlas"
 
     @property
-    def contestants(self) -> Sequence[servers.Server]:
-        """Those who could be asked the same."""
+    def candidates(self) -> Sequence[servers.Server]:
+        """The servers that can run this scenario."""
         return FRAMEWORKS if self.scenario in ENDPOINTS else servers.SERVERS
 
-    def contestant(self) -> servers.Server:
-        """The server. Raises ValueError if it has no part in this."""
-        (server,) = servers.select_from(self.contestants, [self.server])
+    def find_server(self) -> servers.Server:
+        """Return the server of that name. Raises ValueError if the scenario does not include it."""
+        (server,) = servers.select_from(self.candidates, [self.server])
         return server
 
 
@@ -178,7 +178,7 @@ def count(case: Case, directory: Path, requests: int) -> tuple[int, Path]:
     with (
         tempfile.TemporaryFile() as complaints,
         running(
-            [*valgrind, *case.contestant().command(job)],
+            [*valgrind, *case.find_server().command(job)],
             job.port,
             core=None,
             environment=environment,
@@ -233,7 +233,7 @@ def select(names: Sequence[str], server: str = "atlas") -> list[Case]:
         return chosen
     asked: dict[str, Case] = {}
     for case in chosen:
-        if server in {each.name for each in case.contestants}:
+        if server in {each.name for each in case.candidates}:
             asked.setdefault(case.scenario.name, replace(case, server=server))
     able = list(asked.values())
     if not able:
@@ -274,7 +274,7 @@ def missing(cases: Iterable[Case]) -> str | None:
     """What has to be installed first."""
     if not shutil.which("valgrind"):
         return MISSING
-    return next((advice for case in cases if (advice := case.contestant().missing())), None)
+    return next((advice for case in cases if (advice := case.find_server().missing())), None)
 
 
 def main() -> int:

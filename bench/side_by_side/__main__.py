@@ -45,7 +45,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     chosen.rounds = chosen.rounds or usual_rounds
     try:
         chosen.scenarios = scenarios.select(chosen.only)
-        chosen.contestants = servers.select(chosen.servers, [servers.added(definition) for definition in chosen.add])
+        chosen.peers = servers.select(chosen.servers, [servers.added(definition) for definition in chosen.add])
     except ValueError as error:
         parser.error(str(error))
     return chosen
@@ -56,8 +56,8 @@ def compare(chosen: argparse.Namespace) -> int:
     if advice := load.missing():
         print(advice, file=sys.stderr)
         return 2
-    here, plan = options.present(chosen.contestants), options.plan_of(chosen)
-    starts = plan.rounds * sum(len(rounds.contestants(scenario, here)) for scenario in chosen.scenarios)
+    here, plan = options.present(chosen.peers), options.plan_of(chosen)
+    starts = plan.rounds * sum(len(rounds.variants(scenario, here)) for scenario in chosen.scenarios)
     print(f"{starts} rounds, about {starts * (plan.seconds + 1.3) / 60:.0f} minutes\n", flush=True)
     outcomes: list[rounds.Outcome] = []
     try:
@@ -91,7 +91,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers are stopped as on Ctrl-C
     try:
         if chosen.memory:
-            here, plan = options.present(chosen.contestants), options.plan_of(chosen)
+            here, plan = options.present(chosen.peers), options.plan_of(chosen)
             return memory.compare(here, chosen.connections, plan, chosen.base)
         return compare(chosen)
     except KeyboardInterrupt:

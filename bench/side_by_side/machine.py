@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
-PACKAGES = ("atlas-web", "uvicorn", "uvloop", "httptools", "granian")
+PACKAGES = ("atlas-web", "uvicorn", "uvloop", "httptools", "granian", "h2corn", "gunicorn")
 
 
 def about(packages: Iterable[str] = PACKAGES) -> dict[str, str]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from bench.side_by_side import client, scenarios
 from bench.side_by_side.client import HOST, WrongAnswer, read_answer, request_bytes
 from bench.side_by_side.processes import Running, StartFailed
-from bench.side_by_side.rounds import Contestant, Plan, started
+from bench.side_by_side.rounds import Plan, Variant, started
 from bench.side_by_side.servers import Server
 from bench.side_by_side.table import bar, multiple
 
@@ -108,7 +108,7 @@ def compare(servers: Sequence[Server], count: int, plan: Plan, base: str) -> int
     with tempfile.TemporaryDirectory(prefix="side_by_side-") as directory:
         for server in servers:
             try:
-                with started(Contestant(server), scenario, plan.server_core, Path(directory)) as process:
+                with started(Variant(server), scenario, plan.server_core, Path(directory)) as process:
                     costs[server.name] = cost(process, count)
             except (StartFailed, WrongAnswer, OSError) as error:
                 print(f"{server.name}: left out, {error}")

@@ -29,10 +29,10 @@ def listed(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
-def present(contestants: Sequence[Server]) -> list[Server]:
+def present(servers: Sequence[Server]) -> list[Server]:
     """Those that can be started here; a line for each that cannot."""
     here = []
-    for server in contestants:
+    for server in servers:
         if advice := server.missing():
             print(f"{server.name}: not here, skipped ({advice})")
         else:
