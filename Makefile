@@ -122,6 +122,10 @@ leaks: $(STAMPS)/test $(STAMPS)/doors-$(MODE) ## 20,000 requests with the collec
 	$(call say,leaks)
 	@ATLAS_LEAKS_FULL=1 $(BIN)/python -m pytest -q tests/leaks $(ARGS)
 
+sanitize: $(STAMPS)/test $(STAMPS)/doors-$(MODE) ## tests of the compiled core under AddressSanitizer and UBSan
+	$(call say,compiling with sanitizers)
+	@$(BIN)/python .ci/sanitize.py $(PARALLEL) $(ARGS)
+
 SECONDS_TO_FUZZ ?= 60
 fuzz: $(STAMPS)/test $(STAMPS)/doors-$(MODE) ## coverage-guided fuzzing; SECONDS_TO_FUZZ=600 for longer
 	$(call say,fuzzing for $(SECONDS_TO_FUZZ) s)

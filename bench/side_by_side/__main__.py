@@ -1,4 +1,4 @@
-"""``python -m bench.side_by_side``: load Atlas and its peers in one run and print what came out.
+"""``python -m bench.side_by_side``: load Atlas and its peers in one run, and print the figures.
 
 ``--help`` lists the options.
 """
@@ -33,10 +33,10 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="NAME=COMMAND",
         help="one more server; {app} and {port} are filled in",
     )
-    parser.add_argument("--base", default="uvicorn", metavar="NAME", help="whom the ratios are to (default: uvicorn)")
+    parser.add_argument("--base", default="uvicorn", metavar="NAME", help="the server that ratios refer to (default: uvicorn)")
     parser.add_argument("--seconds", type=int, help="length of a round (default: 3)")
     parser.add_argument("--rounds", type=int, help="rounds per server and scenario (default: 5)")
-    parser.add_argument("--quick", action="store_true", help="3 rounds of 1 second: a first impression")
+    parser.add_argument("--quick", action="store_true", help="3 rounds of 1 second")
     parser.add_argument("--memory", action="store_true", help="measure idle connections instead")
     parser.add_argument("--connections", type=int, default=4000, help="how many idle connections (default: 4000)")
     chosen = parser.parse_args(arguments)

@@ -1,4 +1,4 @@
-"""What has to be known about a machine to compare two runs."""
+"""The machine and the versions of the packages, without which two runs cannot be compared."""
 
 from __future__ import annotations
 

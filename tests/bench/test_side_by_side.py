@@ -108,11 +108,11 @@ def test_nginx_gets_a_configuration_with_the_answer(tmp_path):
     assert 'return 200 "Hello, World!";' in text
 
 
-def test_what_is_not_here_is_skipped_with_a_line(capsys):
+def test_what_is_not_installed_is_skipped_with_a_line(capsys):
     here = servers.Server("here", lambda: None, lambda job: [])
     gone = servers.Server("gone", lambda: "apt install gone", lambda job: [])
     assert options.present([gone, here]) == [here]
-    assert capsys.readouterr().out == "gone: not here, skipped (apt install gone)\n"
+    assert capsys.readouterr().out == "gone: not installed, skipped (apt install gone)\n"
 
 
 def test_the_memory_table_has_ratios_to_the_base():

@@ -1,4 +1,4 @@
-"""What is asked of a web application, the one right answer, and the goals that Atlas sets itself."""
+"""The endpoints: request, expected response, and the goals of Atlas."""
 
 from __future__ import annotations
 
