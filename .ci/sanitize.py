@@ -3,8 +3,8 @@
 ``python .ci/sanitize.py [pytest arguments]`` copies the tree to ``build/sanitize/tree``, so that the sanitized modules
 never mix with the release build, compiles it there with every Cython check, and runs ``tests/wire``,
 ``tests/_speedups`` and ``tests/gateway`` on it. Then the same tests run on the modules of the working tree with
-``-X dev`` and ``PYTHONMALLOC=debug``. The exit status is 1 if a test fails or a sanitizer reports anything; the reports
-are printed, and stay in ``build/sanitize/reports``.
+``-X dev`` and ``PYTHONMALLOC=debug``. The exit status is 1 if a test fails or a sanitizer reports anything. A report ends the
+process: those of UBSan are printed at once, those of ASan at the end, and they stay in ``build/sanitize/reports``.
 """
 
 import os
@@ -80,7 +80,7 @@ def sanitizer_environment() -> dict[str, str]:
         # greenlet throws C++ exceptions: the interceptor of ASan needs libstdc++ to be there when it starts.
         "LD_PRELOAD": " ".join(library(name) for name in ("libasan.so", "libstdc++.so")),
         "ASAN_OPTIONS": f"{ASAN}:log_path={REPORTS}/asan",
-        "UBSAN_OPTIONS": f"{UBSAN}:log_path={REPORTS}/ubsan",
+        "UBSAN_OPTIONS": UBSAN,
         "PYTHONMALLOC": "malloc",  # each object is a block of its own, which ASan watches
     }
 
@@ -92,7 +92,9 @@ def library(name: str) -> str:
 
 
 def run_tests(tree: Path, environment: dict[str, str], arguments: list[str]) -> int:
-    command = [sys.executable, "-X", "dev", "-m", "pytest", "-q", "-p", "no:cacheprovider", *TESTS, *arguments]
+    # UBSan writes to the file descriptor 2, which pytest would capture, and lose when the process ends.
+    options = ["-q", "--capture=sys", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-X", "dev", "-m", "pytest", *options, *TESTS, *arguments]
     more = {"PYTHONPATH": str(tree), "PYTHONFAULTHANDLER": "1", **environment}
     return subprocess.run(command, cwd=tree, env={**os.environ, **more}).returncode
 
