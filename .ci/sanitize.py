@@ -3,8 +3,9 @@
 ``python .ci/sanitize.py [pytest arguments]`` copies the tree to ``build/sanitize/tree``, so that the sanitized modules
 never mix with the release build, compiles it there with every Cython check, and runs ``tests/wire``,
 ``tests/_speedups`` and ``tests/gateway`` on it. Then the same tests run on the modules of the working tree with
-``-X dev`` and ``PYTHONMALLOC=debug``. The exit status is 1 if a test fails or a sanitizer reports anything. A report ends the
-process: those of UBSan are printed at once, those of ASan at the end, and they stay in ``build/sanitize/reports``.
+``-X dev`` and ``PYTHONMALLOC=debug``. The exit status is 1 if a test fails or a sanitizer reports anything. A report
+ends the process: those of UBSan are printed at once, those of ASan at the end, and they stay in
+``build/sanitize/reports``.
 """
 
 import os
