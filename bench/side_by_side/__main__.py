@@ -33,7 +33,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="NAME=COMMAND",
         help="one more server; {app} and {port} are filled in",
     )
-    parser.add_argument("--base", default="uvicorn", metavar="NAME", help="the server that ratios refer to (default: uvicorn)")
+    parser.add_argument(
+        "--base", default="uvicorn", metavar="NAME", help="the server that ratios refer to (default: uvicorn)"
+    )
     parser.add_argument("--seconds", type=int, help="length of a round (default: 3)")
     parser.add_argument("--rounds", type=int, help="rounds per server and scenario (default: 5)")
     parser.add_argument("--quick", action="store_true", help="3 rounds of 1 second")

@@ -48,7 +48,7 @@ def remarks(outcome: Outcome) -> list[str]:
     lines = [f"  {entry.label}: left out, {entry.skipped}" for entry in outcome.entries if entry.skipped]
     lines += [f"  {entry.label}: {entry.errors} errors" for entry in measured if entry.errors]
     if any(entry.busy < BUSY for entry in measured):
-        lines.append("  * the server was not busy all the time, wrk was the limit: compare CPU us/req, not requests/s")
+        lines.append("  * not busy all the time, something else was the limit: compare CPU us/req, not requests/s")
     if (others := max((entry.others for entry in measured), default=0)) > NOISY:
         lines.append(f"  ! other processes used up to {others:.0%} of a core meanwhile: repeat it on a quiet machine")
     return lines

@@ -93,7 +93,7 @@ def test_everything_that_spoils_a_figure_is_said():
     assert "atlas: left out, it ended with status 3: no such app" in text
     assert "uvicorn: 7 errors" in text
     assert "70%*" in text
-    assert "wrk was the limit" in text
+    assert "something else was the limit" in text
     assert "up to 40% of a core" in text
 
 
