@@ -1,5 +1,5 @@
-# Everything a person does with a clone of Atlas. `make help` lists it; each target sets up what it needs, says so, and is
-# done in seconds when nothing changed. PYTHON=python3.12 make test uses that Python, in an environment of its own.
+# The tasks of development; `make help` lists them. Each target sets up what it needs, says so, and ends in seconds when
+# nothing changed. PYTHON=python3.12 make test uses that Python, in an environment of its own.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -25,13 +25,18 @@ STUBS := $(wildcard atlas/_speedups/*/*.pyi)
 MODE := $(if $(filter 1,$(ATLAS_DEBUG_BUILD)),debug,release)
 OTHER_MODE := $(if $(filter debug,$(MODE)),release,debug)
 
+# The tests run in as many processes as there are cores, a file in one of them. PARALLEL= runs them in one process, for
+# a debugger: make tests PARALLEL= ARGS='--pdb -k limits'
+CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+PARALLEL ?= -n $(CORES) --dist loadfile
+
 comma := ,
 say = @printf '\033[1m==> %s\033[0m\n' '$(1)'
 
-.PHONY: help venv build build-tests serve test lint types tests format wheel docs bench bench-web fuzz leaks load clean
+.PHONY: help venv build build-tests serve test quick lint types tests sanitize format wheel docs bench bench-web fuzz leaks load clean
 
-help: ## this list
-	@echo 'make TARGET   (PYTHON=python3.12 make TARGET takes that Python; ATLAS_DEBUG_BUILD=1 compiles with all checks)'
+help: ## list the targets
+	@echo 'make TARGET   (PYTHON=python3.12 make TARGET uses that Python; ATLAS_DEBUG_BUILD=1 compiles with all checks)'
 	@echo
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -86,9 +91,9 @@ $(STAMPS)/test: $(STAMPS)/tools pyproject.toml setup.py
 $(STAMPS)/bench: $(STAMPS)/tools pyproject.toml setup.py
 	$(call install,[bench])
 
-venv: $(STAMPS)/test ## the environment, with everything that working on Atlas needs
+venv: $(STAMPS)/test ## make the environment, with everything that development needs
 build: $(STAMPS)/built-$(MODE) ## compile what changed
-build-tests: $(STAMPS)/doors-$(MODE) ## compile what changed, and the extension modules of the tests
+build-tests: $(STAMPS)/doors-$(MODE) ## compile what changed, the extension modules of the tests included
 
 # ------------------------------------------------------------------------------------------------------------- use
 
@@ -98,29 +103,39 @@ serve: $(STAMPS)/built-$(MODE) $(STAMPS)/run ## serve the example site on http:/
 
 # ---------------------------------------------------------------------------------------------------------- checks
 
-test: lint types tests ## every check: lint, types, tests
+test: lint types tests ## run every check: lint, types, tests
+
+# Not in `quick`: browsers, other frameworks and databases, processes, the documentation, and fuzzing.
+SLOW := bench browser cli docs examples fuzz interop leaks sqlalchemy typing web/ways wire
+quick: lint types $(STAMPS)/doors-$(MODE) ## lint, types and the fast tests, in less than a minute
+	$(call say,fast tests)
+	@$(BIN)/python -m pytest -q $(PARALLEL) $(SLOW:%=--ignore=tests/%) $(ARGS)
 
 lint: $(STAMPS)/test ## ruff: rules and format
 	$(call say,lint)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 
-types: $(STAMPS)/test $(STAMPS)/built-$(MODE) ## mypy, and the stubs of the compiled modules against what they are
+types: $(STAMPS)/test $(STAMPS)/built-$(MODE) ## mypy, and stubtest for the compiled modules
 	$(call say,types)
 	@$(BIN)/mypy
 	@$(if $(STUBS),$(BIN)/stubtest atlas._speedups --allowlist .ci/stubtest.txt --ignore-unused-allowlist --ignore-disjoint-bases)
 
-tests: $(STAMPS)/test $(STAMPS)/doors-$(MODE) ## pytest; ARGS='-k limits -x' are handed on
+tests: $(STAMPS)/test $(STAMPS)/doors-$(MODE) ## pytest; ARGS='-k limits -x' are passed on
 	$(call say,tests)
-	@$(BIN)/python -m pytest -q $(ARGS)
+	@$(BIN)/python -m pytest -q $(PARALLEL) $(ARGS)
 
-format: $(STAMPS)/test ## let ruff put the code in order
+format: $(STAMPS)/test ## mend and format the code by ruff
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-leaks: $(STAMPS)/test $(STAMPS)/doors-$(MODE) ## 20,000 requests with the collector off: nothing stays
+leaks: $(STAMPS)/test $(STAMPS)/doors-$(MODE) ## 20,000 requests with the garbage collector off: no object may stay
 	$(call say,leaks)
 	@ATLAS_LEAKS_FULL=1 $(BIN)/python -m pytest -q tests/leaks $(ARGS)
+
+sanitize: $(STAMPS)/test $(STAMPS)/doors-$(MODE) ## tests of the compiled core under AddressSanitizer and UBSan
+	$(call say,compiling with sanitizers)
+	@$(BIN)/python .ci/sanitize.py $(PARALLEL) $(ARGS)
 
 SECONDS_TO_FUZZ ?= 60
 fuzz: $(STAMPS)/test $(STAMPS)/doors-$(MODE) ## coverage-guided fuzzing; SECONDS_TO_FUZZ=600 for longer
@@ -129,27 +144,27 @@ fuzz: $(STAMPS)/test $(STAMPS)/doors-$(MODE) ## coverage-guided fuzzing; SECONDS
 
 # --------------------------------------------------------------------------------------------------------- figures
 
-bench: $(STAMPS)/test $(STAMPS)/bench $(STAMPS)/built-$(MODE) ## the leaves, then Atlas beside uvicorn and granian (needs wrk)
-	$(call say,benchmarks of the leaves)
+bench: $(STAMPS)/test $(STAMPS)/bench $(STAMPS)/built-$(MODE) ## single functions, then Atlas beside other servers (needs wrk)
+	$(call say,benchmarks of single functions)
 	@$(BIN)/python -m pytest -q bench --benchmark-enable --benchmark-only $(ARGS)
 	$(call say,side by side)
 	@$(BIN)/python -m bench.side_by_side
 
-bench-web: $(STAMPS)/bench $(STAMPS)/built-$(MODE) ## web applications beside their peers; fills in docs/performance.md (needs wrk)
+bench-web: $(STAMPS)/bench $(STAMPS)/built-$(MODE) ## web applications beside other frameworks, into docs/performance.md (needs wrk)
 	$(call say,without a socket)
 	@$(BIN)/python -m bench.in_process --out bench/results
 	$(call say,under load$(comma) six minutes)
 	@$(BIN)/python -m bench.side_by_side.web $(ARGS)
 	@$(BIN)/python -m bench.page
 
-load: $(STAMPS)/run $(STAMPS)/built-$(MODE) ## a short load with wrk against the example site, on a free port
+load: $(STAMPS)/run $(STAMPS)/built-$(MODE) ## load the example site with wrk for ten seconds, on a free port
 	@command -v wrk >/dev/null || { echo 'Error: make load needs wrk: install it by: apt-get install wrk' >&2; exit 1; }
 	$(call say,10 s of load on the example site)
 	@$(BIN)/python .ci/load.py
 
 # -------------------------------------------------------------------------------------------------------- products
 
-wheel: $(STAMPS)/tools ## sdist and wheel, into dist/
+wheel: $(STAMPS)/tools ## build sdist and wheel, into dist/
 	$(call say,building sdist and wheel)
 	@$(PIP) install build
 	@rm -rf dist
@@ -157,11 +172,11 @@ wheel: $(STAMPS)/tools ## sdist and wheel, into dist/
 	@$(BIN)/python -m build --outdir dist . >build/wheel.log 2>&1 || { tail -n 40 build/wheel.log >&2; exit 1; }
 	@ls dist
 
-docs: $(STAMPS)/test $(STAMPS)/built-$(MODE) ## the documentation, into build/docs
+docs: $(STAMPS)/test $(STAMPS)/built-$(MODE) ## build the documentation, into build/docs
 	$(call say,building the documentation)
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo build/docs/index.html
 
-clean: ## everything that a run leaves behind, environments included
+clean: ## remove build products, caches and environments
 	rm -rf build dist .venv .venv-* *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks
 	find atlas tests bench examples -name '*.so' -delete -o -name __pycache__ -prune -exec rm -rf {} +

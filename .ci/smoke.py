@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.request import Request, urlopen
 
@@ -109,6 +110,7 @@ def try_application(folder: Path) -> None:
 def main() -> None:
     import atlas
 
+    assert find_spec("tests") is None, "the tests are installed with Atlas"
     print(f"Python {sys.version.split()[0]}, atlas {atlas.__version__} from {Path(atlas.__file__).parent}")
     for attempt in (try_asgi, try_application):
         with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""Requests for the leaves to read: the same bytes for everybody who is measured."""
+"""Requests for the leaves to read: the same bytes for every implementation that is measured."""
 
 from __future__ import annotations
 

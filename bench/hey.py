@@ -1,8 +1,8 @@
-"""Point hey at the example site and look: ``python -m bench.hey``.
+"""Load the example site with hey: ``python -m bench.hey``.
 
-The site is served as a person would serve it, on a free port; hey asks and shows its histogram. Then it asks a fresh
-server once more, and every single request is looked at: whether all were answered well, and whether the first request
-on a new connection, which has to wait until it is accepted, took longer than the others.
+The site is served with the default settings, on a free port; hey prints its histogram. A second run, against a fresh
+server, checks every request: all responses are 200, and the first request on a new connection, which waits until the
+connection is accepted, takes no longer than the others.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from bench.side_by_side.processes import StartFailed, free_port, running
 from bench.side_by_side.rounds import ROOT
 
 MISSING = "hey is not installed: apt install hey (Debian, Ubuntu), brew install hey (macOS)"
-LATE = 5.0  # times the usual wait of a full queue: more than this and somebody was forgotten
+LATE = 5.0  # times the usual wait of a full queue: above it a connection was starved
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ def parse_csv(text: str) -> list[Request]:
     """Read what ``hey -o csv`` prints. Raises ValueError if it is something else."""
     rows = list(csv.DictReader(io.StringIO(text)))
     if not rows or "response-time" not in rows[0]:
-        raise ValueError(f"hey said: {text.strip()[-300:] or 'nothing'}")
+        raise ValueError(f"hey printed: {text.strip()[-300:] or 'nothing'}")
     return [
         Request(
             float(row["offset"]), float(row["response-time"]), int(row["status-code"]), float(row["DNS+dialup"]) > 0
@@ -57,7 +57,7 @@ def at(share: float, seconds: Sequence[float]) -> float:
 
 
 def verdict(requests: Sequence[Request], asked: int) -> tuple[list[str], bool]:
-    """What is to be said about every single request, and whether all is well."""
+    """The report on all requests, and whether none failed or starved."""
     first = [request.seconds for request in requests if request.connected]
     later = [request.seconds for request in requests if not request.connected] or first
     lines = [

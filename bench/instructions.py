@@ -1,13 +1,13 @@
-"""How many instructions a request costs: ``python -m bench.instructions``. This is the guarded number.
+"""Instructions per request: ``python -m bench.instructions``. This is the guarded number.
 
-Wall clocks and even CPU time vary with the machine and its other users; the number of instructions that a server
+Wall-clock time and CPU time vary with the machine and its other processes; the number of instructions that a server
 executes in user space for a request hardly does. The server runs under valgrind's callgrind; one connection sends
-requests one after another. The cost of N requests is taken from the cost of 2N, so that what does not belong to a
-request cancels out. Two servers of raw ASGI and six web applications are counted, as many at a time as there are cores:
-the number doesn't mind.
+requests one after another. The cost of N requests is subtracted from the cost of 2N, so that what does not belong to a
+request cancels out. Two raw ASGI scenarios and six web applications are counted, as many at a time as there are cores;
+the counts do not depend on that.
 
-The kernel's share isn't seen, and instructions aren't time: a cache miss costs as much as a hundred of them. What the
-number is good for is to notice that a change has made the path of a request longer.
+The kernel's instructions are not counted, and instructions are not time: a cache miss costs as much as a hundred of
+them. The number shows that a change has made the path of a request longer.
 """
 
 from __future__ import annotations
@@ -54,20 +54,20 @@ Counts = dict[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A count that is kept: its name, what is asked, and the server by its name there."""
+    """A count that is kept: its name, the scenario, and the name of the server there."""
 
     name: str
     scenario: Scenario
     server: str = "atlas"
 
     @property
-    def contestants(self) -> Sequence[servers.Server]:
-        """Those who could be asked the same."""
+    def candidates(self) -> Sequence[servers.Server]:
+        """The servers that can run this scenario."""
         return FRAMEWORKS if self.scenario in ENDPOINTS else servers.SERVERS
 
-    def contestant(self) -> servers.Server:
-        """The server. Raises ValueError if it has no part in this."""
-        (server,) = servers.select_from(self.contestants, [self.server])
+    def find_server(self) -> servers.Server:
+        """Return the server of that name. Raises ValueError if the scenario does not include it."""
+        (server,) = servers.select_from(self.candidates, [self.server])
         return server
 
 
@@ -82,11 +82,11 @@ CASES = (
 
 
 class NoCount(Exception):
-    """callgrind did not say how many instructions there were."""
+    """callgrind printed no number of instructions."""
 
 
 def parse_total(dump: str) -> int:
-    """The instructions in one dump of callgrind. Raises NoCount if the dump doesn't tell."""
+    """The instructions in one dump of callgrind. Raises NoCount if the dump has no total."""
     if (found := TOTAL.search(dump)) is None:
         raise NoCount("there is no total in callgrind's dump")
     return int(found[1])
@@ -178,7 +178,7 @@ def count(case: Case, directory: Path, requests: int) -> tuple[int, Path]:
     with (
         tempfile.TemporaryFile() as complaints,
         running(
-            [*valgrind, *case.contestant().command(job)],
+            [*valgrind, *case.find_server().command(job)],
             job.port,
             core=None,
             environment=environment,
@@ -211,7 +211,7 @@ def read_store() -> dict[str, Counts]:
 
 
 def write_store(measured: Counts) -> None:
-    """Store what was measured as what is to be kept."""
+    """Store the counts as the new reference."""
     stored = read_store()
     stored[platform_key()] = {**stored.get(platform_key(), {}), **measured}
     STORE.write_text(json.dumps(stored, indent=2, sort_keys=True) + "\n")
@@ -233,7 +233,7 @@ def select(names: Sequence[str], server: str = "atlas") -> list[Case]:
         return chosen
     asked: dict[str, Case] = {}
     for case in chosen:
-        if server in {each.name for each in case.contestants}:
+        if server in {each.name for each in case.candidates}:
             asked.setdefault(case.scenario.name, replace(case, server=server))
     able = list(asked.values())
     if not able:
@@ -246,10 +246,10 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     names = ",".join(case.name for case in CASES)
     parser = argparse.ArgumentParser(prog="python -m bench.instructions", description="Instructions per request.")
     parser.add_argument("--only", default="", help=f"what to count, with commas (default: {names})")
-    parser.add_argument("--server", default="atlas", help="whom to count (default: atlas); others are not stored")
+    parser.add_argument("--server", default="atlas", help="the server to count (default: atlas); others are not stored")
     parser.add_argument("--requests", type=int, default=REQUESTS, help=f"N, counted as N and 2N (default: {REQUESTS})")
     parser.add_argument("--tolerance", type=float, default=TOLERANCE, help=f"share of growth (default: {TOLERANCE})")
-    parser.add_argument("--update", action="store_true", help="store the counts as those to be kept")
+    parser.add_argument("--update", action="store_true", help="store the counts as the new reference")
     parser.add_argument("--top", type=int, default=0, metavar="LINES", help="list the functions that cost most")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep callgrind's files, for a profile viewer")
     options = parser.parse_args(arguments)
@@ -271,10 +271,10 @@ def count_all(cases: Sequence[Case], directory: Path, requests: int, lines: int)
 
 
 def missing(cases: Iterable[Case]) -> str | None:
-    """What has to be installed first."""
+    """Say what has to be installed first; None if nothing."""
     if not shutil.which("valgrind"):
         return MISSING
-    return next((advice for case in cases if (advice := case.contestant().missing())), None)
+    return next((advice for case in cases if (advice := case.find_server().missing())), None)
 
 
 def main() -> int:

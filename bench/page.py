@@ -183,7 +183,7 @@ def instruction_table(stored: Mapping[str, Mapping[str, int]]) -> str:
 
 def pictures(document: Document) -> dict[str, str]:
     """The SVG files by name."""
-    from bench import plots  # matplotlib takes a second, and not everybody who fills a table has it
+    from bench import plots  # matplotlib takes a second to import, and the tables do not need it
 
     drawn = {"web_cpu.svg": plots.cpu(document), "web_latency.svg": plots.latency(document)}
     return {name: text for name, text in drawn.items() if text}

@@ -22,7 +22,7 @@ INK, FAINT, RULE, PAPER = "#1f2d33", "#6c7a80", "#e3e0d6", "#fbfaf6"
 DARK = {INK: "#e8ecea", FAINT: "#98a5aa", RULE: "#333d42", PAPER: "#161b1e"}
 NAMES = {INK: "ink", FAINT: "faint", RULE: "rule", PAPER: "paper"}
 
-OWN, OTHER, FOREIGN = "#12948d", "#c28a4a", "#8d84ad"  # Atlas, the others, others on Atlas's server
+OWN, OTHER, ON_ATLAS = "#12948d", "#c28a4a", "#8d84ad"  # Atlas, the others, others on Atlas's server
 
 SHORT = {
     "atlas": "Atlas",
@@ -121,7 +121,7 @@ def _cpu_panel(place: Axes, result: Figures) -> None:
 def _side(server: str) -> str:
     if server.startswith("atlas"):
         return OWN
-    return FOREIGN if server.endswith("-on-atlas") else OTHER
+    return ON_ATLAS if server.endswith("-on-atlas") else OTHER
 
 
 def digits(value: float) -> str:

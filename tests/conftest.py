@@ -35,10 +35,20 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
         faulthandler.cancel_dump_traceback_later()
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Escape lone surrogates in captured output: a report that crosses processes (xdist) has to be UTF-8."""
+    report = yield
+    report.sections = [
+        (title, text.encode("utf-8", "backslashreplace").decode("utf-8")) for title, text in report.sections
+    ]
+    return report
+
+
 @pytest.fixture(autouse=True)
 def _loggers_as_they_were() -> Iterator[None]:
-    """What a test sets up for the loggers of Atlas, as ``atlas serve`` does, ends with it."""
-    loggers = [logging.getLogger(name) for name in ("atlas", "atlas.server", "atlas.access")]
+    """Undo what a test sets up for loggers: ``atlas serve`` those of Atlas, other frameworks the root logger."""
+    loggers = [logging.getLogger(name) for name in ("", "atlas", "atlas.server", "atlas.access")]
     before = [(logger.handlers[:], logger.level, logger.propagate) for logger in loggers]
     yield
     for logger, (handlers, level, propagate) in zip(loggers, before, strict=True):

@@ -3,14 +3,14 @@
 ::
 
     __main__     options, and which of the two measurements is run
-    scenarios    what is asked of a server: the request, the load, the answer that is right, the goal
+    scenarios    request, load, expected response and goal
     apps         the raw ASGI applications behind the scenarios
-    servers      who takes part and with which command line
-    processes    start, pin and stop a server; what its process tree has cost
-    client       one plain request over a plain socket, to check an answer before it is timed
-    load         wrk: its command line and what it prints
+    servers      the servers and their command lines
+    processes    start, pin and stop a server; CPU time and memory of its process tree
+    client       one request over a blocking socket, to check a response before the measurement
+    load         wrk: its command line and its output
     rounds       the measurement: interleaved rounds, medians
     table, plot  the result, for a terminal and as SVG
-    memory       what an idle connection costs
-    floor.c      a server that does nothing: the cost of the kernel's share
+    memory       the memory of an idle connection
+    floor.c      a C server that does nothing: the cost of the kernel's work
 """

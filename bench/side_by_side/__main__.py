@@ -1,4 +1,4 @@
-"""``python -m bench.side_by_side``: load Atlas and its peers in one run and print what came out.
+"""``python -m bench.side_by_side``: load Atlas and its peers in one run, and print the figures.
 
 ``--help`` lists the options.
 """
@@ -33,10 +33,12 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="NAME=COMMAND",
         help="one more server; {app} and {port} are filled in",
     )
-    parser.add_argument("--base", default="uvicorn", metavar="NAME", help="whom the ratios are to (default: uvicorn)")
+    parser.add_argument(
+        "--base", default="uvicorn", metavar="NAME", help="the server that ratios refer to (default: uvicorn)"
+    )
     parser.add_argument("--seconds", type=int, help="length of a round (default: 3)")
     parser.add_argument("--rounds", type=int, help="rounds per server and scenario (default: 5)")
-    parser.add_argument("--quick", action="store_true", help="3 rounds of 1 second: a first impression")
+    parser.add_argument("--quick", action="store_true", help="3 rounds of 1 second")
     parser.add_argument("--memory", action="store_true", help="measure idle connections instead")
     parser.add_argument("--connections", type=int, default=4000, help="how many idle connections (default: 4000)")
     chosen = parser.parse_args(arguments)
@@ -45,7 +47,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     chosen.rounds = chosen.rounds or usual_rounds
     try:
         chosen.scenarios = scenarios.select(chosen.only)
-        chosen.contestants = servers.select(chosen.servers, [servers.added(definition) for definition in chosen.add])
+        chosen.peers = servers.select(chosen.servers, [servers.added(definition) for definition in chosen.add])
     except ValueError as error:
         parser.error(str(error))
     return chosen
@@ -56,8 +58,8 @@ def compare(chosen: argparse.Namespace) -> int:
     if advice := load.missing():
         print(advice, file=sys.stderr)
         return 2
-    here, plan = options.present(chosen.contestants), options.plan_of(chosen)
-    starts = plan.rounds * sum(len(rounds.contestants(scenario, here)) for scenario in chosen.scenarios)
+    here, plan = options.present(chosen.peers), options.plan_of(chosen)
+    starts = plan.rounds * sum(len(rounds.variants(scenario, here)) for scenario in chosen.scenarios)
     print(f"{starts} rounds, about {starts * (plan.seconds + 1.3) / 60:.0f} minutes\n", flush=True)
     outcomes: list[rounds.Outcome] = []
     try:
@@ -91,7 +93,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers are stopped as on Ctrl-C
     try:
         if chosen.memory:
-            here, plan = options.present(chosen.contestants), options.plan_of(chosen)
+            here, plan = options.present(chosen.peers), options.plan_of(chosen)
             return memory.compare(here, chosen.connections, plan, chosen.base)
         return compare(chosen)
     except KeyboardInterrupt:

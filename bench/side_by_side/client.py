@@ -1,4 +1,4 @@
-"""One plain request over a plain socket: to check an answer before it is timed, and to hold a connection open."""
+"""One request over a blocking socket: to check a response before the measurement, and to hold a connection open."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ HOST = "127.0.0.1"
 
 
 class WrongAnswer(Exception):
-    """A server that answers something else than the scenario's one right answer is not timed."""
+    """The response is not the one that the scenario expects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +79,9 @@ def _exactly(stream: BinaryIO, length: int) -> bytes:
 
 
 def check(scenario: Scenario, port: int, *, body_length_only: bool = False) -> None:
-    """Ask once, as wrk will, and raise WrongAnswer unless every answer is the right one.
+    """Send one request, as wrk will, and raise WrongAnswer unless every answer is the right one.
 
-    ``body_length_only`` is for the floor, which sends the right number of bytes and knows nothing about their meaning.
+    ``body_length_only`` is for the floor, which sends the right number of bytes without their content.
     """
     with socket.create_connection((HOST, port), timeout=10) as connection, connection.makefile("rb") as stream:
         connection.sendall(request_bytes(scenario, port) * scenario.depth)

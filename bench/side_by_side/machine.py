@@ -1,4 +1,4 @@
-"""What has to be known about a machine to compare two runs."""
+"""The machine and the versions of the packages, without which two runs cannot be compared."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
-PACKAGES = ("atlas-web", "uvicorn", "uvloop", "httptools", "granian")
+PACKAGES = ("atlas-web", "uvicorn", "uvloop", "httptools", "granian", "h2corn", "gunicorn")
 
 
 def about(packages: Iterable[str] = PACKAGES) -> dict[str, str]:

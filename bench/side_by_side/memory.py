@@ -1,7 +1,7 @@
-"""What an idle keep-alive connection costs.
+"""The memory of an idle keep-alive connection.
 
 Thousands of them stay open after one request each; the growth of the server's process tree is divided by their number.
-Only what the processes hold is counted; the kernel's share of a socket is the same for everybody.
+Only the memory of the processes is counted; the kernel's share of a socket is the same for all servers.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from bench.side_by_side import client, scenarios
 from bench.side_by_side.client import HOST, WrongAnswer, read_answer, request_bytes
 from bench.side_by_side.processes import Running, StartFailed
-from bench.side_by_side.rounds import Contestant, Plan, started
+from bench.side_by_side.rounds import Plan, Variant, started
 from bench.side_by_side.servers import Server
 from bench.side_by_side.table import bar, multiple
 
@@ -59,7 +59,7 @@ def ask_each(stack: ExitStack, port: int, count: int) -> list[socket.socket]:
 
 
 def closed(connections: Sequence[socket.socket]) -> int:
-    """How many of these the server has given up: an idle connection has nothing to read but its end."""
+    """How many of these connections the server has closed: an idle one is readable only then."""
     poll = select.poll()
     for connection in connections:
         poll.register(connection, select.POLLIN)
@@ -98,7 +98,7 @@ def render(costs: dict[str, Cost], count: int, base: str) -> str:
 
 
 def compare(servers: Sequence[Server], count: int, plan: Plan, base: str) -> int:
-    """Measure all servers that are here, and print the table."""
+    """Measure all servers that are installed, and print the table."""
     limit = raise_descriptor_limit(count + SPARE_DESCRIPTORS)
     if limit < count + SPARE_DESCRIPTORS:
         count = limit - SPARE_DESCRIPTORS
@@ -108,7 +108,7 @@ def compare(servers: Sequence[Server], count: int, plan: Plan, base: str) -> int
     with tempfile.TemporaryDirectory(prefix="side_by_side-") as directory:
         for server in servers:
             try:
-                with started(Contestant(server), scenario, plan.server_core, Path(directory)) as process:
+                with started(Variant(server), scenario, plan.server_core, Path(directory)) as process:
                     costs[server.name] = cost(process, count)
             except (StartFailed, WrongAnswer, OSError) as error:
                 print(f"{server.name}: left out, {error}")

@@ -1,4 +1,4 @@
-"""The options that both commands have, and what follows from them: who is here, which cores, how many rounds."""
+"""The options that both commands share, and what follows from them: servers, cores, rounds."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ def listed(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
-def present(contestants: Sequence[Server]) -> list[Server]:
-    """Those that can be started here; a line for each that cannot."""
+def present(servers: Sequence[Server]) -> list[Server]:
+    """The servers that can be started on this machine; a line for each that cannot."""
     here = []
-    for server in contestants:
+    for server in servers:
         if advice := server.missing():
-            print(f"{server.name}: not here, skipped ({advice})")
+            print(f"{server.name}: not installed, skipped ({advice})")
         else:
             here.append(server)
     return here
 
 
 def plan_of(options: argparse.Namespace) -> Plan:
-    """Rounds and cores; with one core only there is nothing to pin, and the reader is told."""
+    """Rounds and cores; without both cores no process is pinned, and a line says so."""
     cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
     if not {options.server_core, options.load_core} <= cores:
-        print(f"cores {options.server_core} and {options.load_core} can't both be had: nothing is pinned")
+        print(f"cores {options.server_core} and {options.load_core} are not both available: no process is pinned")
         return Plan(options.seconds, options.rounds, None, None)
     return Plan(options.seconds, options.rounds, options.server_core, options.load_core)
 

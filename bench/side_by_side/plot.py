@@ -20,7 +20,15 @@ PANEL_FOOT = 26
 TITLE = 96
 
 PAPER, INK, FAINT, RULE = "#fbfaf6", "#1f2d33", "#6c7a80", "#e3e0d6"
-COLOURS = {"atlas": "#0b7a75", "uvicorn": "#c28a4a", "granian": "#a3667a", "nginx": "#7f93a8", "floor": "#c4cbcd"}
+COLOURS = {
+    "atlas": "#0b7a75",
+    "uvicorn": "#c28a4a",
+    "granian": "#a3667a",
+    "h2corn": "#5f8a4c",
+    "gunicorn": "#6d7fb3",
+    "nginx": "#7f93a8",
+    "floor": "#c4cbcd",
+}
 OTHER = "#8d84ad"
 
 STYLE = f"""

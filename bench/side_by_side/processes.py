@@ -1,4 +1,4 @@
-"""Start, pin and stop a server, and tell what its whole process tree has cost.
+"""Start, pin and stop a server, and measure the CPU time and memory of its process tree.
 
 Every server is the leader of a session of its own, so that its workers can be found and stopped by number.
 """
@@ -23,7 +23,7 @@ STOP_TIMEOUT = 5.0
 
 
 class StartFailed(Exception):
-    """The server ended, or did not accept, before its time was up. The message is its own last word."""
+    """The server ended, or did not accept connections in time. The message quotes its last line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +69,12 @@ def parse_busy(text: str, cores: Collection[int]) -> int:
 
 
 def busy_seconds(cores: Collection[int]) -> float:
-    """How long these cores have worked so far, whoever for."""
+    """Seconds that these cores have been busy so far, in all processes."""
     return parse_busy(Path("/proc/stat").read_text(), cores) / TICKS
 
 
 def free_port() -> int:
-    """A port that nobody listened on a moment ago."""
+    """A port on which no socket listened a moment ago."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -162,14 +162,14 @@ def _wait_until_it_accepts(process: subprocess.Popen[bytes], port: int, complain
 
 
 def last_line(complaints: BinaryIO) -> str:
-    """What a server said last, for the line that says why it is left out."""
+    """The last line of a server's standard error, for the line that says why it is left out."""
     complaints.seek(0)
     lines = complaints.read().decode(errors="replace").strip().splitlines()
-    return lines[-1] if lines else "it said nothing"
+    return lines[-1] if lines else "it wrote nothing"
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """Ask politely, wait, then insist; first the leader, then whoever is left of its session."""
+    """Terminate the leader, wait, then kill what is left of its session."""
     if process.poll() is None:
         process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):

@@ -39,6 +39,7 @@ def _entry(entry: Entry, outcome: Outcome, bases: Sequence[str]) -> dict[str, An
         "spread": entry.spread,
         "cpu_microseconds": entry.cpu * 1e6,
         "cpu_spread": entry.cpu_spread,
+        "p50_milliseconds": entry.p50 and entry.p50 * 1e3,
         "p99_milliseconds": entry.p99 and entry.p99 * 1e3,
         "busy": entry.busy,
         "errors": entry.errors,

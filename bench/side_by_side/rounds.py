@@ -1,8 +1,8 @@
 """The measurement: rounds interleaved over the servers, each round with a fresh process, medians over the rounds.
 
-Interleaving (A B C A B C ...) lets a machine that gets slower for a minute slow everybody down alike. A fresh process
-in each round samples the luck of memory layout and hash seeds, which would otherwise look like a difference between
-servers.
+Rounds are interleaved (A B C A B C ...), so that a machine that gets slower for a minute slows all servers down alike.
+Each round has a fresh process: memory layout and hash seeds differ from process to process, and in a single one their
+effect would look like a difference between servers.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from bench.side_by_side.processes import Running, StartFailed, busy_seconds, fre
 from bench.side_by_side.scenarios import Scenario
 from bench.side_by_side.servers import Job, Server
 
-NOISY = 0.10  # of a core: above it somebody else was using the machine
+NOISY = 0.10  # of a core: other processes that use more disturb the measurement
 RETRIES = 2
 
 ROOT = Path(__file__).parents[2]
@@ -31,12 +31,13 @@ ROOT = Path(__file__).parents[2]
 class Round:
     """One server under load for some seconds.
 
-    ``cpu`` is CPU seconds per request; ``busy`` and ``load_busy`` are the shares of one core that server and wrk have
-    used, ``others`` that of everybody else on the two cores.
+    ``cpu`` is CPU seconds per request, ``p50`` and ``p99`` are seconds; ``busy`` and ``load_busy`` are the shares of
+    one core that server and wrk used, ``others`` that of all other processes on the two cores.
     """
 
     requests_per_second: float
     cpu: float
+    p50: float | None
     p99: float | None
     busy: float
     load_busy: float
@@ -47,7 +48,7 @@ class Round:
 
 @dataclass(slots=True)
 class Entry:
-    """A contestant's rounds and their medians; ``skipped`` says why there are none (or no more)."""
+    """The rounds of one variant and their medians; ``skipped`` says why there are none (or no more)."""
 
     label: str
     rounds: list[Round] = field(default_factory=list)
@@ -62,9 +63,17 @@ class Entry:
         return median(one.cpu for one in self.rounds)
 
     @property
+    def p50(self) -> float | None:
+        return _median_of_known(one.p50 for one in self.rounds)
+
+    @property
     def p99(self) -> float | None:
-        known = [one.p99 for one in self.rounds if one.p99 is not None]
-        return median(known) if known else None
+        return _median_of_known(one.p99 for one in self.rounds)
+
+    @property
+    def tail(self) -> float | None:
+        """p99 as a multiple of p50, the median over the rounds."""
+        return _median_ratio((one.p99, one.p50) for one in self.rounds)
 
     @property
     def busy(self) -> float:
@@ -86,13 +95,18 @@ class Entry:
 
     @property
     def spread(self) -> float:
-        """Half the range of requests per second over the rounds, as a share of the median: what the figure is worth."""
+        """Half the range of requests per second over the rounds, as a share of the median."""
         return half_range(one.requests_per_second for one in self.rounds)
 
     @property
     def cpu_spread(self) -> float:
         """The same of CPU time per request."""
         return half_range(one.cpu for one in self.rounds)
+
+
+def _median_of_known(figures: Iterable[float | None]) -> float | None:
+    known = [figure for figure in figures if figure is not None]
+    return median(known) if known else None
 
 
 def half_range(figures: Iterable[float]) -> float:
@@ -147,7 +161,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How long, how often, and on which cores."""
+    """Seconds per round, number of rounds, and the cores of server and load."""
 
     seconds: int
     rounds: int
@@ -162,8 +176,8 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Contestant:
-    """A server in one of its set-ups."""
+class Variant:
+    """A server without or with its access log."""
 
     server: Server
     logged: bool = False
@@ -173,18 +187,18 @@ class Contestant:
         return f"{self.server.name} + log" if self.logged else self.server.name
 
 
-def contestants(scenario: Scenario, servers: Sequence[Server]) -> list[Contestant]:
-    """Who takes part in a scenario."""
-    invited = [server for server in servers if server.takes(scenario)]
+def variants(scenario: Scenario, servers: Sequence[Server]) -> list[Variant]:
+    """The variants of these servers that run a scenario."""
+    chosen = [server for server in servers if server.takes(scenario)]
     set_ups = (False, True) if scenario.logged else (False,)
-    return [Contestant(server, logged) for server in invited for logged in set_ups]
+    return [Variant(server, logged) for server in chosen for logged in set_ups]
 
 
 @contextlib.contextmanager
-def started(contestant: Contestant, scenario: Scenario, core: int | None, directory: Path) -> Iterator[Running]:
-    """The contestant's server, running for the length of the block. Raises StartFailed."""
-    job = Job(scenario, free_port(), directory, contestant.logged)
-    words = contestant.server.command(job)
+def started(variant: Variant, scenario: Scenario, core: int | None, directory: Path) -> Iterator[Running]:
+    """Run the server for the length of the block. Raises StartFailed."""
+    job = Job(scenario, free_port(), directory, variant.logged)
+    words = variant.server.command(job)
     with (
         tempfile.TemporaryFile() as complaints,
         running(words, job.port, core=core, environment={"PYTHONPATH": str(ROOT)}, complaints=complaints) as server,
@@ -192,19 +206,20 @@ def started(contestant: Contestant, scenario: Scenario, core: int | None, direct
         yield server
 
 
-def one_round(contestant: Contestant, scenario: Scenario, plan: Plan, directory: Path) -> Round:
+def one_round(variant: Variant, scenario: Scenario, plan: Plan, directory: Path) -> Round:
     """Start, check one answer, warm up, measure, stop. Raises StartFailed, WrongAnswer or LoadFailed."""
-    with started(contestant, scenario, plan.server_core, directory) as server:
-        client.check(scenario, server.port, body_length_only=contestant.server.guest)
+    with started(variant, scenario, plan.server_core, directory) as server:
+        client.check(scenario, server.port, body_length_only=variant.server.baseline)
         load.warm(scenario, server.port, plan.load_core)
         before, all_before = server.cpu_seconds(), busy_seconds(plan.cores)
         seen, load_cpu = load.run(scenario, server.port, plan.seconds, plan.load_core)
         cpu, everything = server.cpu_seconds() - before, busy_seconds(plan.cores) - all_before
         if not seen.requests:
-            raise load.LoadFailed("not one request was answered")
+            raise load.LoadFailed("no request was answered")
         return Round(
             requests_per_second=seen.requests / seen.seconds,
             cpu=cpu / seen.requests,
+            p50=seen.p50,
             p99=seen.p99,
             busy=cpu / seen.seconds,
             load_busy=load_cpu / seen.seconds,
@@ -214,13 +229,13 @@ def one_round(contestant: Contestant, scenario: Scenario, plan: Plan, directory:
         )
 
 
-def quiet_round(contestant: Contestant, scenario: Scenario, plan: Plan, directory: Path) -> Round:
+def quiet_round(variant: Variant, scenario: Scenario, plan: Plan, directory: Path) -> Round:
     """One round; repeated, a few times at most, while other processes disturb it. The least disturbed counts."""
-    best = one_round(contestant, scenario, plan, directory)
+    best = one_round(variant, scenario, plan, directory)
     for _ in range(RETRIES):
         if best.others <= NOISY:
             break
-        best = min(best, one_round(contestant, scenario, plan, directory), key=lambda one: one.others)
+        best = min(best, one_round(variant, scenario, plan, directory), key=lambda one: one.others)
     return best
 
 
@@ -228,16 +243,16 @@ def measure(
     scenario: Scenario, servers: Sequence[Server], plan: Plan, directory: Path, tell: Callable[[str], None]
 ) -> Outcome:
     """All rounds of a scenario. A server that fails is left out from then on, and its entry says why."""
-    playing = contestants(scenario, servers)
-    entries = {contestant.label: Entry(contestant.label) for contestant in playing}
+    measured = variants(scenario, servers)
+    entries = {variant.label: Entry(variant.label) for variant in measured}
     for number in range(1, plan.rounds + 1):
-        for contestant in playing:
-            entry = entries[contestant.label]
+        for variant in measured:
+            entry = entries[variant.label]
             if entry.skipped:
                 continue
-            tell(f"{scenario.name}: round {number} of {plan.rounds}, {contestant.label}")
+            tell(f"{scenario.name}: round {number} of {plan.rounds}, {variant.label}")
             try:
-                entry.rounds.append(quiet_round(contestant, scenario, plan, directory))
+                entry.rounds.append(quiet_round(variant, scenario, plan, directory))
             except (StartFailed, client.WrongAnswer, load.LoadFailed, OSError, ValueError) as error:
                 entry.skipped = f"{error}" or type(error).__name__
     return Outcome(scenario, list(entries.values()))

@@ -1,4 +1,7 @@
-"""Who takes part, and with which command line. Every server gets one worker and its fastest documented set-up."""
+"""The servers and their command lines. Each gets one worker and its fastest documented set-up.
+
+Stario is not among them: it has a server of its own and runs no ASGI applications.
+"""
 
 from __future__ import annotations
 
@@ -34,30 +37,29 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A contestant: ``missing()`` says what is to be done to have it, or None; ``command(job)`` is how it is started.
+    """A server: ``missing()`` says what to install, or None; ``command(job)`` is its command line.
 
-    A ``guest`` runs no Python and takes part only where a scenario invites it. ``only`` names the scenarios of one that
-    has nothing to say in the others.
+    A ``baseline`` runs no Python: it runs only the scenarios that name it. ``only`` limits a server to some scenarios.
     """
 
     name: str
     missing: Callable[[], str | None]
     command: Callable[[Job], list[str]]
-    guest: bool = False
+    baseline: bool = False
     can_log: bool = False
     only: frozenset[str] | None = None
 
     def takes(self, scenario: Scenario) -> bool:
-        """Whether this server has a part in the scenario."""
-        if self.guest:
-            return self.name in scenario.guests
+        """Whether this server runs the scenario."""
+        if self.baseline:
+            return self.name in scenario.baselines
         if self.only is not None:
             return scenario.name in self.only
         return self.can_log or not scenario.logged
 
 
 def module_missing(name: str, advice: str) -> Callable[[], str | None]:
-    """What says whether a module is there; it is not imported."""
+    """Make a ``missing()`` that looks for a module without importing it."""
 
     def missing() -> str | None:
         try:
@@ -101,6 +103,26 @@ def _granian(job: Job) -> list[str]:
     ]  # fmt: skip
 
 
+def _h2corn(job: Job) -> list[str]:
+    # The sockets are served by Tokio; all its threads share the one core of the server.
+    return [
+        sys.executable, "-m", "h2corn", job.target, "--bind", f"127.0.0.1:{job.port}", "--workers", "1",
+        "--loop", "uvloop", "--lifespan", "off", "--backlog", "2048", _log_flag(job),
+    ]  # fmt: skip
+
+
+def _gunicorn(job: Job) -> list[str]:
+    # The ASGI worker on uvloop, with the C parser where it is installed (pip install 'gunicorn[fast]'). The keep-alive
+    # time-out of 2 s and the limit of 1,000 connections are raised to what the other servers have; the access log is
+    # off unless a file is named.
+    words = [
+        sys.executable, "-m", "gunicorn", job.target, "--bind", f"127.0.0.1:{job.port}", "--workers", "1",
+        "--worker-class", "asgi", "--asgi-loop", "uvloop", "--asgi-lifespan", "off", "--http-parser", "auto",
+        "--keep-alive", "75", "--worker-connections", "8192", "--backlog", "2048", "--log-level", "warning",
+    ]  # fmt: skip
+    return [*words, "--access-logfile", "-"] if job.logged else words
+
+
 NGINX = """
 daemon off; worker_processes 1; pid {directory}/nginx.pid; error_log stderr error; {user}
 worker_rlimit_nofile 16384;
@@ -136,8 +158,10 @@ SERVERS = (
     Server("atlas", module_missing("atlas.__main__", "atlas has no command line here yet"), _atlas, can_log=True),
     Server("uvicorn", module_missing("uvicorn", "pip install uvicorn uvloop httptools"), _uvicorn, can_log=True),
     Server("granian", module_missing("granian", "pip install granian"), _granian, can_log=True),
-    Server("nginx", _program("nginx", "apt install nginx"), _nginx, guest=True),
-    Server("floor", _program("cc", "apt install gcc libc6-dev"), _floor, guest=True),
+    Server("h2corn", module_missing("h2corn", "pip install h2corn"), _h2corn, can_log=True),
+    Server("gunicorn", module_missing("gunicorn.asgi", "pip install 'gunicorn>=27'"), _gunicorn, can_log=True),
+    Server("nginx", _program("nginx", "apt install nginx"), _nginx, baseline=True),
+    Server("floor", _program("cc", "apt install gcc libc6-dev"), _floor, baseline=True),
 )
 
 
@@ -162,9 +186,9 @@ def select(names: Sequence[str], more: Sequence[Server] = ()) -> list[Server]:
     return select_from([*SERVERS, *more], [*names, *(server.name for server in more if names)])
 
 
-def select_from(everyone: Sequence[Server], names: Sequence[str]) -> list[Server]:
+def select_from(known: Sequence[Server], names: Sequence[str]) -> list[Server]:
     """As :func:`select`, from another table."""
     for name in names:
-        if name not in {server.name for server in everyone}:
-            raise ValueError(f"there is no server {name!r}: known are {', '.join(server.name for server in everyone)}")
-    return [server for server in everyone if not names or server.name in names]
+        if name not in {server.name for server in known}:
+            raise ValueError(f"there is no server {name!r}: known are {', '.join(server.name for server in known)}")
+    return [server for server in known if not names or server.name in names]

@@ -1,4 +1,4 @@
-"""The plain client that checks an answer before it is timed."""
+"""The client that checks an answer before it is timed."""
 
 from __future__ import annotations
 

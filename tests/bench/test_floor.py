@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 (FLOOR,) = servers.select(["floor"])
-INVITED = [scenario for scenario in SCENARIOS if "floor" in scenario.guests]
+INVITED = [scenario for scenario in SCENARIOS if "floor" in scenario.baselines]
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ def test_lines_are_read():
 
 @pytest.mark.parametrize("text", ["", "-n cannot be less than -c.\n", "a,b\n1,2\n"])
 def test_anything_else_is_an_error_that_quotes_it(text):
-    with pytest.raises(ValueError, match="hey said"):
+    with pytest.raises(ValueError, match="hey printed"):
         hey.parse_csv(text)
 
 
@@ -29,7 +29,7 @@ def requests(first, later, status=200):
     ]
 
 
-def test_all_is_well_when_everybody_waits_alike():
+def test_connections_that_wait_equally_long_pass():
     lines, well = hey.verdict(requests([0.002, 0.004], [0.001] * 98), 100)
     assert well
     assert lines[0] == "100 of 100 answered: 100 x 200"

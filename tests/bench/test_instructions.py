@@ -106,10 +106,10 @@ def test_another_server_is_asked_what_it_has_a_part_in_and_nothing_twice():
     assert [case.name for case in instructions.select([], "granian")] == ["hello", "browser"]
     starlette = instructions.select([], "starlette")
     assert [case.name for case in starlette] == ["web-text", "web-user", "web-page", "web-order", "web-five"]
-    assert {case.contestant().name for case in starlette} == {"starlette"}
+    assert {case.find_server().name for case in starlette} == {"starlette"}
 
 
-def test_cases_keep_their_order_whoever_is_ready_first(monkeypatch, tmp_path):
+def test_cases_keep_their_order_whichever_is_ready_first(monkeypatch, tmp_path):
     figures = {"hello": 1, "browser": 2, "web-user": 3}
     monkeypatch.setattr(instructions, "count", lambda case, directory, requests: (figures[case.name], directory))
     cases = instructions.select(["web-user", "browser", "hello"])

@@ -97,7 +97,7 @@ def test_a_server_that_ends_is_quoted(complaints):
 
 
 def test_the_last_line_of_nothing():
-    assert processes.last_line(io.BytesIO()) == "it said nothing"
+    assert processes.last_line(io.BytesIO()) == "it wrote nothing"
     assert processes.last_line(io.BytesIO(b"one\ntwo\n\n")) == "two"
 
 

@@ -1,4 +1,4 @@
-"""Medians, spreads, and who takes part in what."""
+"""Medians, spreads, and which servers run which scenario."""
 
 from __future__ import annotations
 
@@ -16,7 +16,15 @@ PLAN = Plan(seconds=1, rounds=3, server_core=0, load_core=1)
 
 
 def a_round(rate: float, **more: float) -> Round:
-    fields = {"cpu": 1 / rate, "p99": 0.001, "busy": 1.0, "load_busy": 0.5, "others": 0.0, "errors": 0} | more
+    fields = {
+        "cpu": 1 / rate,
+        "p50": 0.0005,
+        "p99": 0.001,
+        "busy": 1.0,
+        "load_busy": 0.5,
+        "others": 0.0,
+        "errors": 0,
+    } | more
     return Round(requests_per_second=rate, **fields)  # type: ignore[arg-type]
 
 
@@ -34,6 +42,15 @@ def test_an_unknown_latency_stays_unknown():
     assert Entry("atlas", [a_round(1, p99=None), a_round(2, p99=0.5)]).p99 == 0.5
 
 
+def test_the_tail_is_taken_round_by_round():
+    entry = Entry(
+        "atlas", [a_round(1, p50=0.01, p99=0.03), a_round(1, p50=0.02, p99=0.03), a_round(1, p50=0.01, p99=0.1)]
+    )
+    assert entry.p50 == 0.01
+    assert entry.tail == pytest.approx(3)
+    assert Entry("atlas", [a_round(1, p50=None, p99=None)]).tail is None
+
+
 def test_latencies_of_all_rounds_are_one_heap():
     first, second = Latencies({100: 2}), Latencies({100: 1, 300: 1})
     entry = Entry("atlas", [replace(a_round(1), latencies=first), a_round(1), replace(a_round(1), latencies=second)])
@@ -42,7 +59,7 @@ def test_latencies_of_all_rounds_are_one_heap():
 
 
 def test_ratios_are_taken_round_by_round_before_the_median():
-    # The machine got three times slower for everybody in the last two rounds.
+    # The machine got three times slower for all servers in the last two rounds.
     atlas = Entry("atlas", [a_round(200), a_round(210), a_round(66)])
     uvicorn = Entry("uvicorn", [a_round(100), a_round(35), a_round(33)])
     ratios = Ratios.between(atlas, uvicorn)
@@ -58,16 +75,16 @@ def test_there_is_no_ratio_without_a_base_or_to_what_is_not_known():
 
 
 def labels(scenario: str, names: list[str]) -> list[str]:
-    return [one.label for one in rounds.contestants(select([scenario])[0], servers.select(names))]
+    return [one.label for one in rounds.variants(select([scenario])[0], servers.select(names))]
 
 
-def test_guests_come_where_they_are_invited():
-    assert labels("hello", []) == ["atlas", "uvicorn", "granian", "nginx", "floor"]
-    assert labels("suspend", []) == ["atlas", "uvicorn", "granian"]
-    assert labels("post", []) == ["atlas", "uvicorn", "granian", "floor"]
+def test_baselines_run_the_scenarios_that_name_them():
+    assert labels("hello", []) == ["atlas", "uvicorn", "granian", "h2corn", "gunicorn", "nginx", "floor"]
+    assert labels("suspend", []) == ["atlas", "uvicorn", "granian", "h2corn", "gunicorn"]
+    assert labels("post", []) == ["atlas", "uvicorn", "granian", "h2corn", "gunicorn", "floor"]
 
 
-def test_the_access_log_scenario_has_everybody_twice():
+def test_the_access_log_scenario_has_every_server_twice():
     assert labels("access_log", ["atlas", "uvicorn"]) == ["atlas", "atlas + log", "uvicorn", "uvicorn + log"]
     assert labels("access_log", ["floor", "nginx"]) == []
 
@@ -75,8 +92,8 @@ def test_the_access_log_scenario_has_everybody_twice():
 def test_rounds_are_interleaved(monkeypatch, tmp_path):
     order = []
 
-    def one_round(contestant, scenario, plan, directory):
-        order.append(contestant.label)
+    def one_round(variant, scenario, plan, directory):
+        order.append(variant.label)
         return a_round(1)
 
     monkeypatch.setattr(rounds, "one_round", one_round)
@@ -85,8 +102,8 @@ def test_rounds_are_interleaved(monkeypatch, tmp_path):
 
 
 def test_a_server_that_fails_is_left_out_from_then_on_and_says_why(monkeypatch, tmp_path):
-    def one_round(contestant, scenario, plan, directory):
-        if contestant.label == "atlas":
+    def one_round(variant, scenario, plan, directory):
+        if variant.label == "atlas":
             raise StartFailed("no such app")
         return a_round(1)
 
@@ -104,10 +121,10 @@ def test_a_server_that_fails_is_left_out_from_then_on_and_says_why(monkeypatch, 
 def test_a_disturbed_round_is_repeated_and_the_least_disturbed_counts(monkeypatch, tmp_path):
     played = [a_round(1, others=0.5), a_round(2, others=0.3), a_round(3, others=0.4), a_round(4)]
     monkeypatch.setattr(rounds, "one_round", lambda *_: played.pop(0))
-    (contestant,) = rounds.contestants(SCENARIOS[0], servers.select(["atlas"]))
-    assert rounds.quiet_round(contestant, SCENARIOS[0], PLAN, tmp_path).requests_per_second == 2
+    (variant,) = rounds.variants(SCENARIOS[0], servers.select(["atlas"]))
+    assert rounds.quiet_round(variant, SCENARIOS[0], PLAN, tmp_path).requests_per_second == 2
     assert len(played) == 1
-    assert rounds.quiet_round(contestant, SCENARIOS[0], PLAN, tmp_path).requests_per_second == 4
+    assert rounds.quiet_round(variant, SCENARIOS[0], PLAN, tmp_path).requests_per_second == 4
 
 
 def test_the_cores_of_a_plan_are_all_where_nothing_is_pinned():

@@ -13,7 +13,7 @@ from bench.side_by_side import apps, memory, options, scenarios, servers
 def test_names_are_listed_with_commas_and_keep_the_tables_order():
     chosen = command_line.parse(["--only", "post, hello", "--servers", "floor,uvicorn"])
     assert [scenario.name for scenario in chosen.scenarios] == ["hello", "post"]
-    assert [server.name for server in chosen.contestants] == ["uvicorn", "floor"]
+    assert [server.name for server in chosen.peers] == ["uvicorn", "floor"]
     assert (chosen.seconds, chosen.rounds) == (3, 5)
 
 
@@ -39,7 +39,7 @@ def test_a_wrong_name_gets_a_hint(arguments, hint, capsys):
 
 def test_one_more_server_can_be_given(tmp_path):
     chosen = command_line.parse(["--servers", "uvicorn", "--add", "mine=python -m mine '{app}' --port={port}"])
-    mine = chosen.contestants[-1]
+    mine = chosen.peers[-1]
     job = servers.Job(scenarios.SCENARIOS[0], 4173, tmp_path)
     assert mine.name == "mine"
     assert mine.command(job) == ["python", "-m", "mine", "bench.side_by_side.apps:hello", "--port=4173"]
@@ -50,7 +50,7 @@ def test_names_of_scenarios_are_unique_and_their_apps_exist():
     assert len(set(names)) == len(names)
     for scenario in scenarios.SCENARIOS:
         assert callable(getattr(apps, scenario.app))
-        assert scenario.guests <= {server.name for server in servers.SERVERS if server.guest}
+        assert scenario.baselines <= {server.name for server in servers.SERVERS if server.baseline}
 
 
 @pytest.mark.parametrize("scenario", scenarios.SCENARIOS, ids=lambda scenario: scenario.name)
@@ -86,6 +86,19 @@ def test_a_servers_command_names_app_port_and_log(name, tmp_path):
         assert flag in words
 
 
+@pytest.mark.parametrize("name", ["h2corn", "gunicorn"])
+def test_a_server_that_binds_an_address_is_told_app_and_log(name, tmp_path):
+    (server,) = servers.select([name])
+    words = server.command(servers.Job(scenarios.SCENARIOS[0], 4173, tmp_path))
+    assert "bench.side_by_side.apps:hello" in words
+    assert words[words.index("--bind") + 1] == "127.0.0.1:4173"
+    assert words[words.index("--workers") + 1] == "1"
+    logged = server.command(servers.Job(scenarios.SCENARIOS[0], 4173, tmp_path, logged=True))
+    flags = {"h2corn": {"--access-log"}, "gunicorn": {"--access-logfile", "-"}}[name]
+    assert flags <= set(logged)
+    assert not flags & set(words)
+
+
 def test_nginx_gets_a_configuration_with_the_answer(tmp_path):
     (nginx,) = servers.select(["nginx"])
     words = nginx.command(servers.Job(scenarios.SCENARIOS[0], 4173, tmp_path))
@@ -95,11 +108,11 @@ def test_nginx_gets_a_configuration_with_the_answer(tmp_path):
     assert 'return 200 "Hello, World!";' in text
 
 
-def test_what_is_not_here_is_skipped_with_a_line(capsys):
+def test_what_is_not_installed_is_skipped_with_a_line(capsys):
     here = servers.Server("here", lambda: None, lambda job: [])
     gone = servers.Server("gone", lambda: "apt install gone", lambda job: [])
     assert options.present([gone, here]) == [here]
-    assert capsys.readouterr().out == "gone: not here, skipped (apt install gone)\n"
+    assert capsys.readouterr().out == "gone: not installed, skipped (apt install gone)\n"
 
 
 def test_the_memory_table_has_ratios_to_the_base():

@@ -38,7 +38,13 @@ def test_rows_have_figures_and_ratios_to_the_base():
 def test_columns_stand_below_their_heads():
     lines = table.render(outcome(atlas=1_234_567, uvicorn=40_000), PLAN, "uvicorn").splitlines()
     head, first = lines[1], lines[2]
-    for name, figure in (("requests/s", "1,234,567"), ("CPU us/req", "0.8"), ("p99 ms", "1.00"), ("core", "100%")):
+    for name, figure in (
+        ("requests/s", "1,234,567"),
+        ("CPU us/req", "0.8"),
+        ("p50 ms", "0.50"),
+        ("p99 ms", "1.00"),
+        ("core", "100%"),
+    ):
         assert head.index(name) + len(name) == first.index(figure) + len(figure), name
 
 
@@ -49,6 +55,20 @@ def test_goals_are_judged():
     text = table.render(outcome(atlas=60, uvicorn=40), PLAN, "uvicorn")
     assert "1.50x, not reached" in text
     assert "0.67x, not reached" in text
+
+
+def test_goals_beside_other_servers_are_judged():
+    text = table.render(outcome(atlas=100, uvicorn=40, h2corn=75, floor=180), PLAN, "uvicorn")
+    assert "goal: 2.1x floor's CPU time: 1.80x, reached" in text
+    assert "goal: 0.72x h2corn's CPU time: 0.75x, not reached" in text
+
+
+def test_the_tail_of_a_download_is_judged():
+    text = table.render(outcome("download", atlas=100, uvicorn=50), PLAN, "uvicorn")
+    assert "goal: p99 within 2.0x of p50: 2.00x, reached" in text
+    entries = [Entry("atlas", [a_round(100, p99=0.0012)]), Entry("uvicorn", [a_round(50)])]
+    text = table.render(Outcome(select(["download"])[0], entries), PLAN, "uvicorn")
+    assert "2.40x, not reached" in text
 
 
 def test_without_the_base_there_are_no_ratios_and_no_verdict():
@@ -77,6 +97,6 @@ def test_everything_that_spoils_a_figure_is_said():
     assert "up to 40% of a core" in text
 
 
-def test_a_scenario_in_which_nobody_could_be_measured():
+def test_a_scenario_without_one_measured_server():
     text = table.render(Outcome(select(["hello"])[0], [Entry("atlas", skipped="gone")]), PLAN, "uvicorn")
     assert text.splitlines()[1:] == ["  atlas: left out, gone"]

@@ -31,10 +31,10 @@ class Loop:
 class ServerState:
     def __init__(self) -> None:
         self.open = 1
-        self.swept = 0
+        self.checked = 0
 
-    def sweep(self) -> None:
-        self.swept += 1
+    def check_timeouts(self) -> None:
+        self.checked += 1
 
 
 def make_timer() -> tuple[Any, TimeoutTimer, ServerState]:
@@ -53,14 +53,14 @@ def test_it_checks_as_long_as_a_connection_is_open() -> None:
     assert len(loop.scheduled) == 1
     loop.tick()
     loop.tick()
-    assert state.swept == 2
+    assert state.checked == 2
     state.open = 0
     loop.tick()
-    assert (state.swept, loop.scheduled) == (2, [])
+    assert (state.checked, loop.scheduled) == (2, [])
     state.open = 1
     timer.start()
     loop.tick()
-    assert state.swept == 3
+    assert state.checked == 3
 
 
 def test_close_cancels_the_timer() -> None:
@@ -68,7 +68,7 @@ def test_close_cancels_the_timer() -> None:
     timer.start()
     timer.close()
     timer.close()
-    assert (state.swept, loop.scheduled) == (0, [])
+    assert (state.checked, loop.scheduled) == (0, [])
 
 
 @pytest.mark.parametrize(

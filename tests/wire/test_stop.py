@@ -286,7 +286,7 @@ def process(tmp_path: Path) -> Iterator[Callable[..., tuple[subprocess.Popen[byt
     running: list[subprocess.Popen[bytes]] = []
 
     def start(loop: str, grace: float) -> tuple[subprocess.Popen[bytes], str]:
-        path = os.path.relpath(tmp_path / "s")
+        path = min(str(tmp_path / "s"), os.path.relpath(tmp_path / "s"), key=len)  # 107 bytes at most
         command = [sys.executable, "-c", PROGRAM, path, loop, str(grace)]
         running.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
         wait_until(lambda: answers(path) or running[-1].poll() is not None)

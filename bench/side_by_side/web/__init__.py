@@ -3,10 +3,10 @@
 ::
 
     __main__     options; runs the endpoints and saves the figures
-    endpoints    what is asked, the one right answer, the goals
-    frameworks   who takes part, and on which server
+    endpoints    request, expected response, goals
+    frameworks   the frameworks, and the server of each
     apps/        one module per framework: the same five applications in each, the way its documentation writes them
     table        the result of an endpoint, for a terminal
 
-What measures is the package above: processes, wrk, rounds, medians.
+Processes, wrk, rounds and medians come from the package above.
 """

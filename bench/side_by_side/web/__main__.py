@@ -39,7 +39,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     chosen = parser.parse_args(arguments)
     try:
         chosen.endpoints = scenarios.select_from(endpoints.ENDPOINTS, chosen.only)
-        chosen.contestants = frameworks.select(chosen.servers)
+        chosen.peers = frameworks.select(chosen.servers)
     except ValueError as error:
         parser.error(str(error))
     return chosen
@@ -50,8 +50,8 @@ def compare(chosen: argparse.Namespace) -> int:
     if advice := load.missing():
         print(advice, file=sys.stderr)
         return 2
-    here, plan = options.present(chosen.contestants), options.plan_of(chosen)
-    starts = plan.rounds * sum(len(rounds.contestants(endpoint, here)) for endpoint in chosen.endpoints)
+    here, plan = options.present(chosen.peers), options.plan_of(chosen)
+    starts = plan.rounds * sum(len(rounds.variants(endpoint, here)) for endpoint in chosen.endpoints)
     print(f"{starts} rounds, about {starts * (plan.seconds + OVERHEAD) / 60:.0f} minutes\n", flush=True)
     outcomes: list[rounds.Outcome] = []
     try:

@@ -1,4 +1,4 @@
-"""What is asked of a web application, the one right answer, and the goals that Atlas sets itself."""
+"""The endpoints: request, expected response, and the goals of Atlas."""
 
 from __future__ import annotations
 
@@ -41,32 +41,32 @@ PAGE = content.environment().get_template(content.TEMPLATE).render(content.CONTE
 ENDPOINTS = (
     Endpoint(
         "text", "a small text, a request of 3 headers", "text", HELLO,
-        headers=THREE_HEADERS, guests=FLOOR, content_type=TEXT, latencies=True,
+        headers=THREE_HEADERS, baselines=FLOOR, content_type=TEXT, latencies=True,
         aims=(Aim("atlas", "floor", cpu=1.5), Aim("atlas-async", "floor", cpu=1.5)),
     ),
     Endpoint(
         "user", "a path parameter to JSON, among 100 routes", "user", compact(content.person(42)),
-        path="/users/42", headers=THREE_HEADERS, guests=FLOOR, content_type=JSON,
+        path="/users/42", headers=THREE_HEADERS, baselines=FLOOR, content_type=JSON,
         aims=(Aim("atlas", "floor", cpu=1.7), Aim("atlas-async", "floor", cpu=1.7)),
     ),
     Endpoint(
         "page", "a template of 20 rows", "page", PAGE,
-        headers=THREE_HEADERS, guests=FLOOR, content_type=HTML,
+        headers=THREE_HEADERS, baselines=FLOOR, content_type=HTML,
     ),
     Endpoint(
         "order", "a POST of four fields of JSON, typed, JSON back", "order", compact(content.RECEIPT),
         method="POST", path="/orders", headers=(*THREE_HEADERS, ("Content-Type", JSON)), body=compact(content.ORDER),
-        guests=FLOOR, content_type=JSON,
+        baselines=FLOOR, content_type=JSON,
         aims=(Aim("atlas", "floor", cpu=2.2), Aim("atlas-async", "floor", cpu=2.2)),
     ),
     Endpoint(
         "pipelined", "a small text, 16 requests in flight on each connection", "text", HELLO,
-        headers=THREE_HEADERS, depth=16, guests=FLOOR, content_type=TEXT,
+        headers=THREE_HEADERS, depth=16, baselines=FLOOR, content_type=TEXT,
         aims=(Aim("atlas", "uvicorn", requests=10.0),),
     ),
     Endpoint(
         "five", "a small text inside five middlewares that do nothing", "five", HELLO,
-        headers=THREE_HEADERS, guests=FLOOR, content_type=TEXT,
+        headers=THREE_HEADERS, baselines=FLOOR, content_type=TEXT,
         aims=(Aim("atlas", "atlas-bare", cpu=1.15),),
     ),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Who takes part, and on which server: Atlas on its own, the others on uvicorn with uvloop and httptools."""
+"""The frameworks and their servers: Atlas on its own, the others on uvicorn with uvloop and httptools."""
 
 from __future__ import annotations
 

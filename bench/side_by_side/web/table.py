@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.side_by_side.rounds import Entry, Outcome, Plan
-from bench.side_by_side.table import BUSY, bar, multiple, remarks
+from bench.side_by_side.table import BUSY, bar, milliseconds, multiple, remarks
 from bench.side_by_side.web.endpoints import Aim, Endpoint
 
 FLOOR, STARLETTE = "floor", "starlette"
@@ -61,14 +61,14 @@ def render(outcome: Outcome, plan: Plan) -> str:
 def _rows(outcome: Outcome, measured: Sequence[Entry]) -> list[str]:
     width = max(len(entry.label) for entry in measured)
     longest = max(entry.cpu for entry in measured)
-    rows = [f"  {'':{width}}  {HEAD}  {'p99 ms':>7}  {'core':>5}"]
+    rows = [f"  {'':{width}}  {HEAD}  {'p50 ms':>7}  {'p99 ms':>7}  {'core':>5}"]
     for entry in measured:
         floor, starlette = outcome.ratios(entry, FLOOR), outcome.ratios(entry, STARLETTE)
-        latency = "-" if entry.p99 is None else f"{entry.p99 * 1e3:,.2f}"
         rows.append(
             f"  {entry.label:{width}}  {entry.requests_per_second:>10,.0f}  {f'±{entry.spread:.1%}':>6}"
             f" {multiple(starlette.requests_per_second):>8}  {entry.cpu * 1e6:>7,.1f} {f'±{entry.cpu_spread:.1%}':>6}"
             f" {multiple(floor.cpu):>7} {multiple(starlette.cpu):>8}"
-            f"  {latency:>7}  {entry.busy:>5.0%}{'*' if entry.busy < BUSY else ' '}  {bar(entry.cpu / longest)}"
+            f"  {milliseconds(entry.p50):>7}  {milliseconds(entry.p99):>7}"
+            f"  {entry.busy:>5.0%}{'*' if entry.busy < BUSY else ' '}  {bar(entry.cpu / longest)}"
         )
     return rows

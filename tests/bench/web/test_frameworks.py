@@ -1,4 +1,4 @@
-"""Who takes part in what, and how it is started."""
+"""Which applications run which endpoint, and how they are started."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TEXT, USER, PAGE, ORDER, PIPELINED, FIVE = ENDPOINTS
 
 
 def labels(endpoint):
-    return {one.label for one in rounds.contestants(endpoint, FRAMEWORKS)}
+    return {one.label for one in rounds.variants(endpoint, FRAMEWORKS)}
 
 
 def command(name, endpoint, tmp_path):
@@ -66,7 +66,7 @@ def test_the_plain_gateway_is_asked_for(tmp_path):
 def test_filters():
     chosen = command_line.parse(["--only", "order, text", "--servers", "floor,atlas"])
     assert [endpoint.name for endpoint in chosen.endpoints] == ["text", "order"]
-    assert [server.name for server in chosen.contestants] == ["atlas", "floor"]
+    assert [server.name for server in chosen.peers] == ["atlas", "floor"]
 
 
 @pytest.mark.parametrize(
@@ -80,5 +80,5 @@ def test_a_wrong_name_gets_a_hint(arguments, hint, capsys):
 
 
 def test_everything_takes_about_six_minutes():
-    starts = command_line.ROUNDS * sum(len(rounds.contestants(endpoint, FRAMEWORKS)) for endpoint in ENDPOINTS)
+    starts = command_line.ROUNDS * sum(len(rounds.variants(endpoint, FRAMEWORKS)) for endpoint in ENDPOINTS)
     assert starts * (command_line.SECONDS + command_line.OVERHEAD) < 6.5 * 60
