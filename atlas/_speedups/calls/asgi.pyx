@@ -4,7 +4,7 @@ import inspect
 from functools import partial
 from types import CoroutineType
 
-from atlas._speedups.calls.tasks cimport EagerTasks
+from atlas._speedups.calls.tasks cimport TaskStarter
 
 cdef extern from "Python.h":
     object PyContext_Copy(object context)
@@ -25,7 +25,7 @@ cdef class ASGICaller:
         self.app = app if is_coroutine_function(app) else partial(awaited, app)
         self.context = context
         self.tasks = set()
-        self.maker = EagerTasks(loop, task_type)
+        self.starter = TaskStarter(loop, task_type)
 
     def start(self, Exchange exchange not None):
         """Begin to work on a request; most of the time it is answered, and its task done, when this returns."""
@@ -40,7 +40,7 @@ cdef class ASGICaller:
     def close(self):
         """Cut the tie to the application."""
         self.app = self.context = None
-        self.maker.close()
+        self.starter.close()
 
     cdef int call(self, Exchange exchange) except -1:
         cdef object context = PyContext_Copy(self.context)
@@ -55,9 +55,12 @@ cdef class ASGICaller:
             return 0
         if type(coroutine) is not CoroutineType:
             coroutine = await_it(coroutine)
-        task = self.maker.spawn(coroutine, context)
+        task = self.starter.start(coroutine, context)
+        if task is None:
+            self.starter.take_value()
+            return self.end(exchange, self.starter.take_error())
         if task.done():
-            return self.end(exchange, task)
+            return self.after_task(exchange, task)
         exchange.task = task
         self.tasks.add(task)
         task.add_done_callback(partial(self.ended, exchange))
@@ -67,16 +70,17 @@ cdef class ASGICaller:
         """A task that didn't end with its first step is done now."""
         exchange.task = None
         self.tasks.discard(task)
-        self.end(exchange, task)
+        self.after_task(exchange, task)
 
-    cdef int end(self, Exchange exchange, object task) except -1:
+    cdef int after_task(self, Exchange exchange, object task) except -1:
+        if not task.cancelled():
+            return self.end(exchange, task.exception())
+        if not exchange.end_application() and not self.cancelling:
+            self.unfinished(exchange)
+        return 0
+
+    cdef int end(self, Exchange exchange, object error) except -1:
         cdef bint finished = exchange.end_application()
-        cdef object error
-        if task.cancelled():
-            if not finished and not self.cancelling:
-                self.unfinished(exchange)
-            return 0
-        error = task.exception()
         if error is not None:
             self.failed(exchange, error)
         elif not finished:

@@ -1,7 +1,7 @@
 """Carries requests to an application of our own: from exchange to controller, and the response back."""
 
 from atlas._speedups.calls.route_table cimport RouteTable, Handler
-from atlas._speedups.calls.tasks cimport EagerTasks
+from atlas._speedups.calls.tasks cimport TaskStarter
 from atlas._speedups.http.exchange cimport Exchange
 from atlas._speedups.calls.request cimport RequestData
 
@@ -25,7 +25,7 @@ cdef class NativeCaller:
 
     # The tasks of requests that are still being worked on, and what makes them.
     cdef readonly set tasks
-    cdef EagerTasks maker
+    cdef TaskStarter starter
     cdef bint cancelling
 
     # Which classes of responses are sent as they are, with nothing to wait for.
@@ -42,6 +42,7 @@ cdef class NativeCaller:
     cdef object coroutine_of(self, Handler handler, RequestData view)
     cdef int follow(self, Exchange exchange, RequestData view, object coroutine, object context) except -1
     cdef int after_task(self, Exchange exchange, RequestData view, object task, object context) except -1
+    cdef int after_result(self, Exchange exchange, RequestData view, object response, object context) except -1
     cdef int after_error(self, Exchange exchange, RequestData view, object error, object context) except -1
     cdef int deliver(self, Exchange exchange, RequestData view, object response, object context) except -1
     cdef bint is_plain(self, object kind) except -1
