@@ -10,6 +10,10 @@ cdef class SpareTask:
     # What asyncio.all_tasks() keeps of it while a request's first step runs.
     cdef object entry
 
+    # Methods of its class.
+    cdef object cancelling
+    cdef object get_name
+
     # What it looks like while only the starter knows it.
     cdef dict attributes
     cdef Py_ssize_t task_references

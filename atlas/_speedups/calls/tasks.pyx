@@ -70,6 +70,8 @@ cdef class SpareTask:
 
     cdef int measure(self) except -1:
         """Remember what the task looks like while only the starter knows it."""
+        self.cancelling = type(self.task).cancelling
+        self.get_name = type(self.task).get_name
         self.attributes = PyObject_GenericGetDict(self.task, NULL)
         self.entry = self.task if HAS_EAGER_TASKS else ref(self.task, ignore)
         self.task_references = Py_REFCNT(self.task)
@@ -88,8 +90,8 @@ cdef class SpareTask:
             and PyDict_Size(self.attributes) == 0
             and task._callbacks is None
             and not task._must_cancel
-            and task.cancelling() == 0
-            and task.get_name() is NAME
+            and self.cancelling(task) == 0
+            and self.get_name(task) is NAME
         )
 
 
