@@ -7,7 +7,7 @@ cdef class SpareTask:
     cdef object coroutine
     cdef object step
 
-    # What asyncio.all_tasks() keeps of it while a request's first step runs.
+    # What asyncio keeps of it while it has a request, for asyncio.all_tasks().
     cdef object entry
 
     # Methods of its class.

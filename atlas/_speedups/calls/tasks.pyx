@@ -15,6 +15,7 @@ answered by a :class:`StepCatcher`.
 """
 
 import asyncio
+import sys
 from weakref import getweakrefcount, ref
 
 cimport cython
@@ -47,21 +48,21 @@ cdef str NAME = "atlas request"
 
 cdef object enter_task = asyncio._enter_task
 cdef object leave_task = asyncio._leave_task
-cdef object register_task = asyncio._register_task
-cdef object unregister_task = asyncio._unregister_task
 cdef object CancelledError = asyncio.CancelledError
 
-# How asyncio.all_tasks() comes to know a task whose first step runs outside of the event loop. Python 3.11 keeps weak
-# references to all tasks in a WeakSet; its methods, written in Python, would double the cost of a request's first step.
-cdef bint HAS_EAGER_TASKS = hasattr(asyncio.tasks, "_register_eager_task")
+# How asyncio.all_tasks() comes to know a task. Up to Python 3.13 it is a WeakSet, whose methods are written in Python: each
+# would cost as much as all else that a first step costs. So its elements are put into its set as they are.
+cdef object known_tasks
 cdef object add_entry
 cdef object remove_entry
-if HAS_EAGER_TASKS:
-    add_entry = asyncio.tasks._register_eager_task
-    remove_entry = asyncio.tasks._unregister_eager_task
+if sys.version_info >= (3, 14):
+    known_tasks = None
+    add_entry = asyncio._register_task
+    remove_entry = asyncio._unregister_task
 else:
-    add_entry = asyncio.tasks._all_tasks.data.add
-    remove_entry = asyncio.tasks._all_tasks.data.discard
+    known_tasks = asyncio.tasks._all_tasks if sys.version_info < (3, 12) else asyncio.tasks._scheduled_tasks
+    add_entry = known_tasks.data.add
+    remove_entry = known_tasks.data.discard
 
 
 @cython.final
@@ -69,11 +70,12 @@ cdef class SpareTask:
     """A task that is made before its request."""
 
     cdef int measure(self) except -1:
-        """Remember what the task looks like while only the starter knows it."""
+        """Make asyncio forget the task, and remember what it looks like while only the starter knows it."""
         self.cancelling = type(self.task).cancelling
         self.get_name = type(self.task).get_name
         self.attributes = PyObject_GenericGetDict(self.task, NULL)
-        self.entry = self.task if HAS_EAGER_TASKS else ref(self.task, ignore)
+        self.entry = self.task if known_tasks is None else ref(self.task, known_tasks._remove)
+        remove_entry(self.entry)
         self.task_references = Py_REFCNT(self.task)
         self.coroutine_references = Py_REFCNT(self.coroutine)
         self.weak_references = getweakrefcount(self.task)
@@ -143,13 +145,13 @@ cdef class TaskStarter:
         try:
             add_entry(spare.entry)
             status = atlas_first_step_run(spare.coroutine, coroutine, context)
-            remove_entry(spare.entry)
         finally:
             leave_task(loop, spare.task)
         if status == PYGEN_NEXT:
             return self.give_away(spare, context, True)
         if status == PYGEN_ERROR and isinstance(atlas_first_step_outcome(spare.coroutine), CancelledError):
             return self.give_away(spare, context, False)
+        remove_entry(spare.entry)
         if not spare.is_untouched():
             return self.give_away(spare, context, False)
         if status == PYGEN_RETURN:
@@ -190,7 +192,6 @@ cdef class TaskStarter:
             return None
         spare.step = catcher.step
         spare.task._log_destroy_pending = False
-        unregister_task(spare.task)
         spare.measure()
         self.spare = spare
         return spare
@@ -204,7 +205,6 @@ cdef class TaskStarter:
         cdef object message = task._cancel_message
         cdef bint cancelled = waits and task._must_cancel
         self.spare = None
-        register_task(task)
         task._log_destroy_pending = True
         PyContext_Enter(context)
         try:
@@ -264,7 +264,3 @@ cdef class StepCatcher:
 def throw(error):
     """Raise it in a callback of the event loop."""
     raise error
-
-
-def ignore(reference):
-    """Let a weak reference to a task be one of its own: without a callback all users would share one."""
