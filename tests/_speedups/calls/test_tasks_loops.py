@@ -264,6 +264,12 @@ def test_the_eager_task_factory(loop: asyncio.AbstractEventLoop, starter: TaskSt
         return "done"
 
     loop.set_task_factory(asyncio.eager_task_factory)
+    coroutine = give(1)
+    try:
+        assert loop.run_until_complete(loop.create_task(coroutine)) == 1
+    except TypeError:
+        coroutine.close()
+        pytest.skip("this uvloop passes arguments that this Python's factory doesn't take")
     context = contextvars.copy_context()
     task, _, _ = start(loop, starter, work(), context)
     assert task.done()
@@ -315,24 +321,34 @@ async def is_cancelled(local: Local) -> None:
 def test_nothing_of_a_request_stays(
     loop: asyncio.AbstractEventLoop, starter: TaskStarter, work: Callable[[Local], Coroutine[Any, Any, None]]
 ) -> None:
-    def once() -> tuple[Any, Any]:
-        local, of_the_context = Local(), Local()
-        context = contextvars.copy_context()
-        context.run(LOCAL.set, of_the_context)
-        task, _, error = start(loop, starter, work(local), context)
-        if task is not None:
-            loop.run_until_complete(asyncio.wait([task]))
-            if not task.cancelled():
-                error = task.exception()
-        if error is not None:
-            error.__traceback__ = None
-        return weakref.ref(local), weakref.ref(of_the_context)
+    def started(coroutine: Any, context: contextvars.Context) -> Any:
+        task, _, error = start(loop, starter, coroutine, context)
+        return task, error
+
+    def real(coroutine: Any, context: contextvars.Context) -> Any:
+        return loop.create_task(coroutine, context=context), None
+
+    def stays(start: Any) -> bool:
+        def once() -> list[Any]:
+            local, of_the_context = Local(), Local()
+            context = contextvars.copy_context()
+            context.run(LOCAL.set, of_the_context)
+            task, error = start(work(local), context)
+            if task is not None:
+                loop.run_until_complete(asyncio.wait([task]))
+                error = None if task.cancelled() else task.exception()
+            if error is not None:
+                error.__traceback__ = None
+            return [weakref.ref(local), weakref.ref(of_the_context)]
+
+        references = once()
+        turn(loop)
+        return any(reference() is not None for reference in references)
 
     gc.collect()
     gc.disable()
     try:
-        found = once()
-        turn(loop)
-        assert [reference() for reference in found] == [None, None]
+        # Python 3.13.0 itself keeps the frames of a task that fails after it has waited.
+        assert not stays(started) or (sys.version_info >= (3, 13) and stays(real))
     finally:
         gc.enable()
