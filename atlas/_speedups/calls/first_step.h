@@ -253,12 +253,14 @@ static PyObject *atlas_first_step_new(PyObject *type)
 static PySendResult atlas_first_step_run(PyObject *object, PyObject *coroutine, PyObject *context)
 {
     AtlasFirstStep *self = (AtlasFirstStep *)object;
-    self->coroutine = Py_NewRef(coroutine);
-    self->context = Py_NewRef(context);
-    self->status = first_step_advance(self, Py_None, &self->outcome);
+    PyObject *outcome;
+    Py_XSETREF(self->coroutine, Py_NewRef(coroutine));
+    Py_XSETREF(self->context, Py_NewRef(context));
+    self->status = first_step_advance(self, Py_None, &outcome);
     if (self->status == PYGEN_ERROR) {
-        self->outcome = atlas_take_raised();
+        outcome = atlas_take_raised();
     }
+    Py_XSETREF(self->outcome, outcome);
     return self->status;
 }
 
@@ -268,13 +270,14 @@ static PyObject *atlas_first_step_outcome(PyObject *object)
     return Py_NewRef(((AtlasFirstStep *)object)->outcome);
 }
 
-/* What came of the first step, taken away, and with it all of the request. */
+/* What came of the first step, taken away, and with it all of the request. A finalizer may start another request here:
+ * the fields are empty by then. */
 static PyObject *atlas_first_step_take(PyObject *object)
 {
     AtlasFirstStep *self = (AtlasFirstStep *)object;
-    PyObject *outcome = self->outcome;
-    self->outcome = NULL;
-    Py_CLEAR(self->coroutine);
-    Py_CLEAR(self->context);
+    PyObject *outcome = self->outcome, *coroutine = self->coroutine, *context = self->context;
+    self->outcome = self->coroutine = self->context = NULL;
+    Py_DECREF(coroutine);
+    Py_DECREF(context);
     return outcome;
 }
