@@ -40,7 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 LIVES_IN: dict[str, tuple[str, ...]] = {
     # SQLAlchemy's async half is asyncio's, so its room knows it too.
-    "asyncio": ("atlas/server/", "atlas/gateway/", "atlas/testing/", "atlas/sqlalchemy/"),
+    "asyncio": ("atlas/server/", "atlas/gateway/", "atlas/_speedups/calls/", "atlas/testing/", "atlas/sqlalchemy/"),
     "socket": ("atlas/server/",),
     "ssl": ("atlas/server/",),
     "signal": ("atlas/server/",),

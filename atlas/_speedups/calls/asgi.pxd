@@ -1,6 +1,6 @@
 """Calls an ASGI application for an exchange, each time in a real task whose first step runs at once."""
 
-from atlas._speedups.calls.tasks cimport EagerTasks
+from atlas._speedups.calls.tasks cimport TaskStarter
 from atlas._speedups.http.exchange cimport Exchange, Gateway
 
 
@@ -11,7 +11,8 @@ cdef class ASGICaller(Gateway):
 
     cdef bint cancelling            # the server cancels the tasks
 
-    # What makes them.
-    cdef EagerTasks maker
+    # What makes them, where one is needed.
+    cdef TaskStarter starter
 
-    cdef int end(self, Exchange exchange, object task) except -1
+    cdef int after_task(self, Exchange exchange, object task) except -1
+    cdef int end(self, Exchange exchange, object error) except -1

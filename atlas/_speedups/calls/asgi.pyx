@@ -4,7 +4,7 @@ import inspect
 from functools import partial
 from types import CoroutineType
 
-from atlas._speedups.calls.tasks cimport EagerTasks
+from atlas._speedups.calls.tasks cimport TaskStarter
 from atlas._speedups.http.exchange cimport Exchange, Gateway
 
 cdef extern from "Python.h":
@@ -26,7 +26,7 @@ cdef class ASGICaller(Gateway):
         self.app = app if is_coroutine_function(app) else partial(awaited, app)
         self.context = context
         self.tasks = set()
-        self.maker = EagerTasks(loop, task_type)
+        self.starter = TaskStarter(loop, task_type)
 
     def cancel(self):
         """Cancel all requests that are still being worked on: the server stops."""
@@ -37,7 +37,7 @@ cdef class ASGICaller(Gateway):
     def close(self):
         """Cut the tie to the application."""
         self.app = self.context = None
-        self.maker.close()
+        self.starter.close()
 
     cdef int start(self, Exchange exchange) except -1:
         """Begin to work on a request; most are answered, and their task is done, when this returns."""
@@ -53,9 +53,12 @@ cdef class ASGICaller(Gateway):
             return 0
         if type(coroutine) is not CoroutineType:
             coroutine = await_it(coroutine)
-        task = self.maker.spawn(coroutine, context)
+        task = self.starter.start(coroutine, context)
+        if task is None:
+            self.starter.take_value()
+            return self.end(exchange, self.starter.take_error())
         if task.done():
-            return self.end(exchange, task)
+            return self.after_task(exchange, task)
         exchange.task = task
         self.tasks.add(task)
         task.add_done_callback(partial(self.ended, exchange))
@@ -65,16 +68,17 @@ cdef class ASGICaller(Gateway):
         """A task that didn't end with its first step is done now."""
         exchange.task = None
         self.tasks.discard(task)
-        self.end(exchange, task)
+        self.after_task(exchange, task)
 
-    cdef int end(self, Exchange exchange, object task) except -1:
+    cdef int after_task(self, Exchange exchange, object task) except -1:
+        if not task.cancelled():
+            return self.end(exchange, task.exception())
+        if not exchange.end_application() and not self.cancelling:
+            self.unfinished(exchange)
+        return 0
+
+    cdef int end(self, Exchange exchange, object error) except -1:
         cdef bint finished = exchange.end_application()
-        cdef object error
-        if task.cancelled():
-            if not finished and not self.cancelling:
-                self.unfinished(exchange)
-            return 0
-        error = task.exception()
         if error is not None:
             self.failed(exchange, error)
         elif not finished:

@@ -1,7 +1,7 @@
 """Carries requests to an application of our own: from exchange to controller, and the response back."""
 
 from atlas._speedups.calls.route_table cimport RouteTable, Handler
-from atlas._speedups.calls.tasks cimport EagerTasks
+from atlas._speedups.calls.tasks cimport TaskStarter
 from atlas._speedups.http.exchange cimport Exchange, Gateway
 from atlas._speedups.calls.request cimport RequestData
 
@@ -24,7 +24,7 @@ cdef class NativeCaller(Gateway):
     cdef object waiting             # one that has to wait, and for what; until its task is made
 
     # What makes tasks.
-    cdef EagerTasks maker
+    cdef TaskStarter starter
     cdef bint cancelling
 
     # Which classes of responses are sent as they are, with nothing to wait for.
@@ -40,6 +40,7 @@ cdef class NativeCaller(Gateway):
     cdef object coroutine_of(self, Handler handler, RequestData view)
     cdef int follow(self, Exchange exchange, RequestData view, object coroutine, object context) except -1
     cdef int after_task(self, Exchange exchange, RequestData view, object task, object context) except -1
+    cdef int after_result(self, Exchange exchange, RequestData view, object response, object context) except -1
     cdef int after_error(self, Exchange exchange, RequestData view, object error, object context) except -1
     cdef int deliver(self, Exchange exchange, RequestData view, object response, object context) except -1
     cdef bint is_plain(self, object kind) except -1

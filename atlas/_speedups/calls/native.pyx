@@ -8,7 +8,7 @@ from the start. Whatever comes of it is a response, and most responses are sent 
 from functools import partial
 
 from atlas._speedups.calls.route_table cimport ASYNC, GREENLET, PLAIN, RouteTable, Handler
-from atlas._speedups.calls.tasks cimport EagerTasks
+from atlas._speedups.calls.tasks cimport TaskStarter
 from atlas._speedups.http.exchange cimport NO_RESPONSE, Exchange, Gateway
 from atlas._speedups.calls.response cimport BaseResponse
 from atlas._speedups.http.request_head cimport RequestHead
@@ -52,7 +52,7 @@ cdef class NativeCaller(Gateway):
         self.most_idle = pool.most_idle
         self.context = context
         self.tasks = set()
-        self.maker = EagerTasks(loop, task_type)
+        self.starter = TaskStarter(loop, task_type)
 
     # What a connection calls.
 
@@ -76,7 +76,7 @@ cdef class NativeCaller(Gateway):
 
     def close(self):
         """Cut the ties to the application."""
-        self.maker.close()
+        self.starter.close()
         self.dispatch = self.errors = self.pool = self.slot = self.context = None
         self.idle = []
 
@@ -115,7 +115,7 @@ cdef class NativeCaller(Gateway):
             self.answer(exchange, handler, view)
         except BaseException as error:
             self.give_up(exchange, view, error)
-            self.maker.interrupt(error)
+            self.starter.interrupt(error)
         return 0
 
     cdef int answer(self, Exchange exchange, Handler handler, RequestData view) except -1:
@@ -194,7 +194,13 @@ cdef class NativeCaller(Gateway):
 
     cdef int follow(self, Exchange exchange, RequestData view, object coroutine, object context) except -1:
         """Let a coroutine, whose result is the response, run in a task."""
-        cdef object task = self.maker.spawn(coroutine, context)
+        cdef object task = self.starter.start(coroutine, context)
+        cdef object error
+        if task is None:
+            error, value = self.starter.take_error(), self.starter.take_value()
+            if error is not None:
+                return self.after_error(exchange, view, error, context)
+            return self.after_result(exchange, view, value, context)
         if task.done():
             return self.after_task(exchange, view, task, context)
         exchange.task = task
@@ -212,7 +218,6 @@ cdef class NativeCaller(Gateway):
             self.give_up(exchange, view, error)
 
     cdef int after_task(self, Exchange exchange, RequestData view, object task, object context) except -1:
-        cdef Handler handler = <Handler>exchange.handle
         cdef object error
         if task.cancelled():
             try:
@@ -223,7 +228,11 @@ cdef class NativeCaller(Gateway):
         error = task.exception()
         if error is not None:
             return self.after_error(exchange, view, error, context)
-        response = task.result()
+        return self.after_result(exchange, view, task.result(), context)
+
+    cdef int after_result(self, Exchange exchange, RequestData view, object response, object context) except -1:
+        """What a coroutine returned becomes a response."""
+        cdef Handler handler = <Handler>exchange.handle
         if response is None and handler.controller is None:
             return self.end(exchange, view)  # the task was that of sending it
         if not isinstance(response, BaseResponse):

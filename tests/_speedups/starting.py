@@ -1,0 +1,54 @@
+"""Starts coroutines as a gateway does: in a callback of the event loop, in a task whose first step runs at once."""
+
+import asyncio
+import contextvars
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from atlas._speedups.calls.tasks import TaskStarter
+
+VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="outside")
+
+
+def in_a_callback(loop: asyncio.AbstractEventLoop, function: Callable[[], Any]) -> Any:
+    """What ``function`` returns when the loop calls it, outside of any task."""
+    done = loop.create_future()
+
+    def call() -> None:
+        try:
+            done.set_result(function())
+        except BaseException as error:
+            done.set_exception(error)
+
+    loop.call_soon(call)
+    return loop.run_until_complete(done)
+
+
+def start(
+    loop: asyncio.AbstractEventLoop,
+    starter: TaskStarter,
+    coroutine: Coroutine[Any, Any, Any],
+    context: contextvars.Context | None = None,
+) -> tuple[Any, Any, Any]:
+    """The task, the value and the error of a coroutine that is started in a callback."""
+
+    def call() -> tuple[Any, Any, Any]:
+        task = starter.start(coroutine, context or contextvars.copy_context())
+        return task, starter.take_value(), starter.take_error()
+
+    outcome: tuple[Any, Any, Any] = in_a_callback(loop, call)
+    return outcome
+
+
+def turn(loop: asyncio.AbstractEventLoop, times: int = 1) -> None:
+    """Run the loop."""
+    for _ in range(times):
+        loop.run_until_complete(asyncio.sleep(0))
+
+
+async def give(value: object) -> Any:
+    return value
+
+
+async def fail(error: BaseException) -> None:
+    raise error
