@@ -32,6 +32,7 @@ cdef class PooledGreenlet:
     cdef readonly object greenlet
     cdef Call call
     cdef object awaitable           # what it waits for
+    cdef PooledGreenlet next        # of the idle ones of its pool
 
     cdef int adopt(self) except -1
     cdef int go(self, PyObject* args) except -1
@@ -39,9 +40,11 @@ cdef class PooledGreenlet:
 
 
 cdef class GreenletPool:
-    cdef readonly list idle
+    cdef PooledGreenlet idle        # the first of a linked list; a list object would shrink and grow with each call
+    cdef readonly Py_ssize_t idle_count
     cdef readonly Py_ssize_t most_idle
 
+    cdef PooledGreenlet take(self)
     cdef PooledGreenlet new(self)
     cdef PooledGreenlet start(self, work_type work, object first, object second, object third, object context)
     cdef int release(self, PooledGreenlet greenlet) except -1

@@ -157,7 +157,10 @@ cdef class GreenletPool:
 
     def __cinit__(self, Py_ssize_t most_idle=64):
         self.most_idle = most_idle
-        self.idle = []
+
+    def __dealloc__(self):
+        while self.idle is not None:
+            self.idle = self.idle.next  # one after another, where each would end the next inside its own end
 
     def begin(self, function, args, kwargs=None):
         """Call a function in a greenlet, in the context of the caller.
@@ -183,7 +186,7 @@ cdef class GreenletPool:
 
         :param context: the :class:`contextvars.Context` to do it in, which must not be entered; None for that of the caller.
         """
-        cdef PooledGreenlet greenlet = <PooledGreenlet>self.idle.pop() if self.idle else self.new()
+        cdef PooledGreenlet greenlet = self.take()
         cdef Call call = greenlet.call
         greenlet.adopt()
         call.work, call.first, call.second, call.third = work, first, second, third
@@ -192,6 +195,15 @@ cdef class GreenletPool:
         greenlet.go(NULL)
         if call.entered:
             greenlet.leave_context()
+        return greenlet
+
+    cdef PooledGreenlet take(self):
+        """The greenlet that was used last, or a new one."""
+        cdef PooledGreenlet greenlet = self.idle
+        if greenlet is None:
+            return self.new()
+        self.idle, greenlet.next = greenlet.next, None
+        self.idle_count -= 1
         return greenlet
 
     cdef PooledGreenlet new(self):
@@ -206,8 +218,9 @@ cdef class GreenletPool:
         """The call is done: keep its greenlet for the next one, and nothing of the call."""
         greenlet.call.done = False
         greenlet.call.result = greenlet.call.error = None
-        if len(self.idle) < self.most_idle:
-            self.idle.append(greenlet)
+        if self.idle_count < self.most_idle:
+            self.idle, greenlet.next = greenlet, self.idle
+            self.idle_count += 1
         return 0
 
 
