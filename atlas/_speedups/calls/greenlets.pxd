@@ -32,10 +32,13 @@ cdef class PooledGreenlet:
     cdef readonly object greenlet
     cdef Call call
     cdef object awaitable           # what it waits for
+    cdef bint started
     cdef PooledGreenlet next        # of the idle ones of its pool
 
     cdef int adopt(self) except -1
     cdef int go(self, PyObject* args) except -1
+    cdef int begin(self) except -1
+    cdef int go_below(self, char* room) except -1
     cdef int leave_context(self) except -1
 
 
