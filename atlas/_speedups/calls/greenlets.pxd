@@ -37,8 +37,8 @@ cdef class PooledGreenlet:
 
     cdef int adopt(self) except -1
     cdef int go(self, PyObject* args) except -1
-    cdef int begin(self) except -1
-    cdef int go_below(self, char* room) except -1
+    cdef int start_deeper(self) except -1
+    cdef int go_from(self, char* room) except -1
     cdef int leave_context(self) except -1
 
 

@@ -46,10 +46,6 @@ cdef set_parent_type set_parent = <set_parent_type>API[SET_PARENT]
 cdef object Greenlet = library.greenlet
 cdef object GreenletExit = library.GreenletExit
 
-# SQLAlchemy's await_only waits in such a greenlet as Atlas's await_ does, so that its synchronous ORM works on asynchronous
-# drivers.
-cdef dict MARKS = {"__sqlalchemy_greenlet_provider__": True}
-
 
 cdef class Call:
     """What a greenlet calls next, and what came of it; this is what the greenlet runs."""
@@ -61,16 +57,22 @@ cdef class Call:
 
     cdef bint carry_out(self) except -1:
         """Do the work. Whether the greenlet stays for another call."""
+        cdef work_type work = self.work
+        if work == NULL:
+            raise RuntimeError("expected a pool to start the call")
+        self.work = NULL
+        if self.entered:
+            PyContext_Enter(self.context)
+        else:
+            get_current().gr_context = self.context
         try:
-            if self.entered:
-                PyContext_Enter(self.context)
-            else:
-                get_current().gr_context = self.context
-            self.result = self.work(self.first, self.second, self.third)
+            self.result = work(self.first, self.second, self.third)
         except GreenletExit:
             raise
         except BaseException as error:
-            self.error = error.with_traceback(error.__traceback__.tb_next)  # without this function
+            if error.__traceback__ is not None:
+                error.__traceback__ = error.__traceback__.tb_next  # it begins with this function
+            self.error = error
         finally:
             if self.entered:
                 self.entered = False
@@ -113,7 +115,9 @@ cdef class PooledGreenlet:
     def throw(self, error):
         """The same with the exception of what was awaited, whose traceback a mere ``throw(error)`` would cut off."""
         self.adopt()
-        self.awaitable = self.greenlet.throw(type(error), error, error.__traceback__)
+        awaitable = self.greenlet.throw(type(error), error, error.__traceback__)
+        if not self.call.done:
+            self.awaitable = awaitable
 
     cdef int adopt(self) except -1:
         """Make the current greenlet the parent, which is where this one comes back to.
@@ -134,16 +138,16 @@ cdef class PooledGreenlet:
             self.awaitable = awaitable
         return 0
 
-    cdef int begin(self) except -1:
-        """Start the greenlet further down the C stack than where it will be switched to.
+    cdef int start_deeper(self) except -1:
+        """Start the greenlet further down the C stack than the callers that will switch to it.
 
-        A switch saves the part of the caller's stack that reaches below the start of the greenlet. This way there is none.
+        A switch copies what the caller has on the stack below the start of the greenlet. This way there is nothing to copy.
         """
         cdef char[1024] room
         self.started = True
-        return self.go_below(room)
+        return self.go_from(room)
 
-    cdef int go_below(self, char* room) except -1:
+    cdef int go_from(self, char* room) except -1:
         return self.go(NULL)
 
     cdef int leave_context(self) except -1:
@@ -183,6 +187,8 @@ cdef class GreenletPool:
 
     def finish(self, PooledGreenlet greenlet not None):
         """The result of a call that is done, or its exception raised. Its greenlet is free for the next one."""
+        if not greenlet.call.done:
+            raise RuntimeError("expected a call that is done")
         cdef object result = greenlet.call.result
         cdef object error = greenlet.call.error
         self.release(greenlet)
@@ -207,7 +213,7 @@ cdef class GreenletPool:
         if greenlet.started:
             greenlet.go(NULL)
         else:
-            greenlet.begin()
+            greenlet.start_deeper()
         if call.entered:
             greenlet.leave_context()
         return greenlet
@@ -224,9 +230,11 @@ cdef class GreenletPool:
     cdef PooledGreenlet new(self):
         cdef PooledGreenlet greenlet = PooledGreenlet.__new__(PooledGreenlet)
         greenlet.call = Call.__new__(Call)
-        greenlet.call.once = self.most_idle == 0
+        greenlet.call.once = self.most_idle <= 0
         greenlet.greenlet = Greenlet(greenlet.call)
-        greenlet.greenlet.__dict__.update(MARKS, atlas_call=greenlet.call)
+        greenlet.greenlet.atlas_call = greenlet.call
+        # SQLAlchemy's await_only waits where it finds this, as Atlas's await_ does: its synchronous ORM works on async drivers.
+        greenlet.greenlet.__sqlalchemy_greenlet_provider__ = True
         return greenlet
 
     cdef int release(self, PooledGreenlet greenlet) except -1:
@@ -244,7 +252,9 @@ cdef object call_function(object function, object args, object kwargs):
 
 
 def parent_of_current():
-    """The greenlet that awaits what the current one hands to it; None if the current one runs no call of a pool."""
+    """The greenlet that takes what the current one wants to be awaited; None if the current one has no such parent."""
     cdef object current = get_current()
     cdef object call = getattr(current, "atlas_call", None)
-    return current.parent if isinstance(call, Call) else None
+    if isinstance(call, Call) and not (<Call>call).abandoned:
+        return current.parent
+    return None
