@@ -46,7 +46,7 @@ LIVES_IN: dict[str, tuple[str, ...]] = {
     "signal": ("atlas/server/",),
     "uvloop": ("atlas/server/",),
     "httptools": ("atlas/_speedups/",),
-    "greenlet": ("atlas/gateway/",),
+    "greenlet": ("atlas/gateway/", "atlas/_speedups/calls/"),
     "jinja2": ("atlas/web/templates",),
     "click": ("atlas/cli/",),
     "itsdangerous": ("atlas/web/sessions/",),

@@ -1,5 +1,6 @@
 """Carries requests to an application of our own: from exchange to controller, and the response back."""
 
+from atlas._speedups.calls.greenlets cimport GreenletPool
 from atlas._speedups.calls.route_table cimport RouteTable, Handler
 from atlas._speedups.calls.tasks cimport TaskStarter
 from atlas._speedups.http.exchange cimport Exchange, Gateway
@@ -16,12 +17,8 @@ cdef class NativeCaller(Gateway):
     cdef object convert
     cdef object errors
 
-    # Greenlets of this thread: idle ones, what makes new ones, and where one leaves what came of its work.
-    cdef list idle
-    cdef object pool
-    cdef object slot
-    cdef Py_ssize_t most_idle
-    cdef object waiting             # one that has to wait, and for what; until its task is made
+    # What runs sync code that may wait.
+    cdef GreenletPool pool
 
     # What makes tasks.
     cdef TaskStarter starter
@@ -34,7 +31,7 @@ cdef class NativeCaller(Gateway):
     # Methods.
     cdef int answer(self, Exchange exchange, Handler handler, RequestData view) except -1
     cdef object run_here(self, Handler handler, RequestData view)
-    cdef object run_in_greenlet(self, Exchange exchange, Handler handler, RequestData view, object context)
+    cdef int run_in_greenlet(self, Exchange exchange, Handler handler, RequestData view, object context) except -1
     cdef object as_response(self, Handler handler, RequestData view, object result)
     cdef object answer_now(self, RequestData view, object error)
     cdef object coroutine_of(self, Handler handler, RequestData view)

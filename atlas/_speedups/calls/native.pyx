@@ -7,6 +7,7 @@ from the start. Whatever comes of it is a response, and most responses are sent 
 
 from functools import partial
 
+from atlas._speedups.calls.greenlets cimport GreenletPool, PooledGreenlet
 from atlas._speedups.calls.route_table cimport ASYNC, GREENLET, PLAIN, RouteTable, Handler
 from atlas._speedups.calls.tasks cimport TaskStarter
 from atlas._speedups.http.exchange cimport NO_RESPONSE, Exchange, Gateway
@@ -46,10 +47,7 @@ cdef class NativeCaller(Gateway):
         self.errors = ways.errors
         self.plain_call = ways.plain_call
         self.plain_kinds = {}
-        self.pool = pool
-        self.idle = pool.idle
-        self.slot = pool.slot
-        self.most_idle = pool.most_idle
+        self.pool = <GreenletPool?>pool
         self.context = context
         self.tasks = set()
         self.starter = TaskStarter(loop, task_type)
@@ -77,8 +75,7 @@ cdef class NativeCaller(Gateway):
     def close(self):
         """Cut the ties to the application."""
         self.starter.close()
-        self.dispatch = self.errors = self.pool = self.slot = self.context = None
-        self.idle = []
+        self.dispatch = self.errors = self.pool = self.context = None
 
     cdef bint cancels(self, Exchange exchange) except -1:
         cdef Handler handler = <Handler?>exchange.handle
@@ -121,23 +118,17 @@ cdef class NativeCaller(Gateway):
     cdef int answer(self, Exchange exchange, Handler handler, RequestData view) except -1:
         cdef object context = PyContext_Copy(self.context)
         cdef object response
+        if handler.kind == GREENLET:
+            return self.run_in_greenlet(exchange, handler, view, context)
         PyContext_Enter(context)
         try:
             PyContextVar_Set(self.current, view)
-            if handler.kind == PLAIN:
-                response = self.run_here(handler, view)
-            elif handler.kind == GREENLET:
-                response = self.run_in_greenlet(exchange, handler, view, context)
-            else:
-                response = None
+            response = self.run_here(handler, view) if handler.kind == PLAIN else None
         finally:
             PyContext_Exit(context)
         if response is not None:
             return self.deliver(exchange, view, response, context)
-        if handler.kind == ASYNC:
-            return self.follow(exchange, view, self.coroutine_of(handler, view), context)
-        waiting, self.waiting = self.waiting, None
-        return self.follow(exchange, view, self.pool.go_on(*waiting), context)
+        return self.follow(exchange, view, self.coroutine_of(handler, view), context)
 
     cdef object run_here(self, Handler handler, RequestData view):
         if handler.controller is None:
@@ -147,34 +138,24 @@ cdef class NativeCaller(Gateway):
         except Exception as error:
             return self.answer_now(view, error)
 
-    cdef object run_in_greenlet(self, Exchange exchange, Handler handler, RequestData view, object context):
-        """Its response; None if it waits: ``waiting`` then has the greenlet and what it waits for."""
-        cdef object worker = self.idle.pop() if self.idle else self.pool.new_worker()
-        cdef object slot = self.slot
-        cdef object result
-        worker.gr_context = context
-        if handler.controller is None:
-            result = worker.switch(handler.call, (view,))
-        else:
-            result = worker.switch(handler.controller, (view, *view._values))
-        if result is not slot:
-            self.waiting = (worker, result)
-            return None
-        error, result = slot.error, slot.value
-        slot.error = slot.value = None
-        worker.gr_context = None
-        if len(self.idle) < self.most_idle:
-            self.idle.append(worker)
-        if handler.controller is None or (error is not None and not isinstance(error, Exception)):
-            if error is not None:
-                raise error
-            return result
-        if error is not None:
-            return self.answer_now(view, error)
+    cdef int run_in_greenlet(self, Exchange exchange, Handler handler, RequestData view, object context) except -1:
+        cdef PooledGreenlet greenlet = self.pool.start(call_in_greenlet, self, handler, view, context)
+        cdef object response
+        cdef object error
+        if not greenlet.call.done:
+            return self.follow(exchange, view, (<object>self.pool).join(greenlet), context)
+        response, error = greenlet.call.result, greenlet.call.error
+        self.pool.release(greenlet)
+        if error is None:
+            return self.deliver(exchange, view, response, context)
+        if handler.controller is None or not isinstance(error, Exception):
+            raise error
+        PyContext_Enter(context)
         try:
-            return self.as_response(handler, view, result)
-        except Exception as failure:
-            return self.answer_now(view, failure)
+            response = self.answer_now(view, error)
+        finally:
+            PyContext_Exit(context)
+        return self.deliver(exchange, view, response, context)
 
     cdef object answer_now(self, RequestData view, object error):
         """The response to an exception of a controller; what its traceback begins with is the way to it, and ours."""
@@ -304,3 +285,13 @@ cdef class NativeCaller(Gateway):
         if not (gone and isinstance(error, ClientDisconnected)):
             self.failed(exchange, error)
         return 0
+
+
+cdef object call_in_greenlet(object caller, object handler, object view):
+    """Call a handler in the greenlet and the context of a request; its response."""
+    PyContextVar_Set((<NativeCaller>caller).current, view)
+    if (<Handler>handler).controller is None:
+        return (<Handler>handler).call(view)
+    return (<NativeCaller>caller).as_response(
+        <Handler>handler, <RequestData>view, (<Handler>handler).controller(view, *(<RequestData>view)._values)
+    )

@@ -1,11 +1,13 @@
 import asyncio
+import traceback
 import weakref
 from collections.abc import Iterator
+from contextvars import ContextVar, copy_context
 from typing import Any
 
 import pytest
 
-from atlas import Application, Route, await_
+from atlas import Application, Route, StreamingResponse, await_
 from atlas.gateway.native import NativeGateway
 from tests._speedups.line import GET, Line, Office, post
 
@@ -143,3 +145,138 @@ def test_closing_cuts_the_ties(loop: asyncio.AbstractEventLoop) -> None:
     gateway.close()
     assert gateway.dispatch is None
     assert there is None or there() is app.dispatch
+
+
+# ---------------------------------------------------------------------------- the context of what runs in a greenlet
+
+name: ContextVar[str] = ContextVar("name", default="unset")
+
+
+class Gates:
+    """Futures that controllers wait for, by the path that was asked for."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.futures: dict[str, asyncio.Future[None]] = {}
+
+    async def wait(self, path: str) -> None:
+        self.futures[path] = self.loop.create_future()
+        await self.futures[path]
+
+    def open(self, line: Line, path: str) -> None:
+        self.futures[path].set_result(None)
+        for _ in range(3):
+            line.office.turn()
+
+
+def get(path: str) -> bytes:
+    return b"GET %b HTTP/1.1\r\nHost: a\r\n\r\n" % path.encode()
+
+
+def test_context_variables_stay_in_their_request(loop: asyncio.AbstractEventLoop) -> None:
+    def controller(request: Any) -> str:
+        before = name.get()
+        name.set(request.path)
+        return before + name.get()
+
+    line = served(loop, Route("/a", controller), Route("/b", controller))
+    assert feed(line, get("/a") + get("/b")).count(b"unset/") == 2
+    assert name.get() == "unset"
+
+
+def test_requests_that_wait_keep_their_context_apart(loop: asyncio.AbstractEventLoop) -> None:
+    gates = Gates(loop)
+
+    def controller(request: Any) -> str:
+        name.set(request.path)
+        await_(gates.wait(request.path))
+        return f"{name.get()} {asyncio.current_task() is not None}"
+
+    office = served(loop, Route("/first", controller), Route("/second", controller)).office
+    first, second = office.connect(), office.connect()
+    feed(first, get("/first"))
+    feed(second, get("/second"))
+    assert name.get() == "unset"
+    gates.open(second, "/second")
+    gates.open(first, "/first")
+    assert first.sent.endswith(b"\r\n\r\n/first True")
+    assert second.sent.endswith(b"\r\n\r\n/second True")
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_what_follows_a_controller_sees_its_context(loop: asyncio.AbstractEventLoop, waits: bool) -> None:
+    """A body that is streamed, and the response to an exception: both come after the call in the greenlet."""
+
+    def body() -> Iterator[bytes]:
+        yield name.get().encode()
+
+    def prepare(request: Any) -> None:
+        if waits:
+            await_(asyncio.sleep(0))
+        name.set(request.path)
+
+    def stream(request: Any) -> StreamingResponse:
+        prepare(request)
+        return StreamingResponse(body())
+
+    def fail(request: Any) -> None:
+        prepare(request)
+        raise KeyError
+
+    routes = [Route("/stream", stream), Route("/fail", fail)]
+    line = served(loop, *routes, exception_handlers={KeyError: lambda request, error: name.get()})
+    for path in (b"/stream", b"/fail"):
+        feed(line, get(path.decode()))
+        for _ in range(5):
+            line.office.turn()
+        assert path in line.sent
+
+
+def test_waiting_in_a_context_inside_of_the_context(loop: asyncio.AbstractEventLoop) -> None:
+    gates = Gates(loop)
+
+    def inner() -> str:
+        name.set("inner")
+        await_(gates.wait("/"))
+        return name.get()
+
+    def controller(request: Any) -> str:
+        name.set("outer")
+        seen = copy_context().run(inner)
+        return f"{seen} {name.get()}"
+
+    line = served(loop, Route("/", controller))
+    feed(line, GET)
+    gates.open(line, "/")
+    assert line.sent.endswith(b"\r\n\r\ninner outer")
+    assert feed(line, GET) == b""
+    gates.open(line, "/")
+    assert line.sent.endswith(b"\r\n\r\ninner outer")
+
+
+def test_an_exit_of_a_greenlet_is_a_failed_request(loop: asyncio.AbstractEventLoop) -> None:
+    from greenlet import GreenletExit
+
+    def controller(request: Any) -> None:
+        name.set("left behind")
+        raise GreenletExit
+
+    line = served(loop, Route("/", controller), Route("/next", lambda request: name.get()))
+    feed(line, GET)
+    for _ in range(3):
+        line.office.turn()
+    assert b"500" in line.sent.split(b"\r\n")[0]
+    assert feed(line.office.connect(), get("/next")).endswith(b"unset")
+
+
+@pytest.mark.parametrize("run", ["inline", "greenlet"])
+def test_the_traceback_of_an_error_begins_with_the_controller(
+    loop: asyncio.AbstractEventLoop, run: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    def controller(request: Any) -> None:
+        raise KeyError("on purpose")
+
+    line = served(loop, Route("/", controller, run=run))
+    assert b"500" in feed(line, GET).split(b"\r\n")[0]
+    (found,) = (record.exc_info for record in caplog.records if record.exc_info)
+    assert [entry.name for entry in traceback.extract_tb(found[2])] == ["controller"]
