@@ -1,5 +1,5 @@
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, Self, final
 
 class PooledGreenlet:
     @property
@@ -22,3 +22,6 @@ class GreenletPool:
     def finish(self, greenlet: PooledGreenlet) -> Any: ...
 
 def parent_of_current() -> Any: ...
+
+@final
+class Call: ...

@@ -1,13 +1,7 @@
 from collections.abc import Mapping
-from typing import Any, final
+from typing import Any
 
 from atlas.types import Event
-
-@final
-class ContentType:
-    def __new__(cls, kind: str) -> ContentType: ...
-    @property
-    def pair(self) -> tuple[bytes, bytes]: ...
 
 class BaseResponse:
     content_type: str

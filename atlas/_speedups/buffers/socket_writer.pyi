@@ -1,0 +1,7 @@
+from typing import Self, final
+
+from atlas._speedups.buffers.connection_set import ConnectionSet
+
+@final
+class SocketWriter:
+    def __new__(cls, connections: ConnectionSet) -> Self: ...

@@ -1,0 +1,1 @@
+# No name of this module can be reached from Python.
