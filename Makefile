@@ -1,5 +1,5 @@
-# Everything a person does with a clone of Atlas. `make help` lists it; each target sets up what it needs, says so, and is
-# done in seconds when nothing changed. PYTHON=python3.12 make test uses that Python, in an environment of its own.
+# The commands of development. `make help` lists them. Each target installs what it needs, prints that, and takes seconds if
+# nothing has changed. PYTHON=python3.12 make test uses that Python, in an environment of its own.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -36,7 +36,7 @@ help: ## this list
 
 # ---------------------------------------------------------------------------------------------------------- set-up
 
-# A pyenv shim is found on PATH and still runs nothing; then the version may lie beside it.
+# A pyenv shim on PATH may not work for a version that is not active; the version itself is looked for too.
 INTERPRETER = $(or $(shell for each in $(PYTHON) $(HOME)/.pyenv/versions/*/bin/$(PYTHON); do \
 	"$$each" -c '' 2>/dev/null && echo "$$each" && break; done),$(PYTHON))
 HEADERS := import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))
@@ -79,7 +79,7 @@ $(STAMPS)/test: $(STAMPS)/tools pyproject.toml setup.py
 $(STAMPS)/bench: $(STAMPS)/tools pyproject.toml setup.py
 	$(call install,[bench])
 
-venv: $(STAMPS)/test ## the environment, with everything that working on Atlas needs
+venv: $(STAMPS)/test ## the environment for development
 build: $(STAMPS)/built-$(MODE) ## compile what changed
 
 # ------------------------------------------------------------------------------------------------------------- use
@@ -90,27 +90,27 @@ serve: $(STAMPS)/built-$(MODE) $(STAMPS)/run ## serve the example site on http:/
 
 # ---------------------------------------------------------------------------------------------------------- checks
 
-test: lint types tests ## every check: lint, types, tests
+test: lint types tests ## all checks: lint, types, tests
 
 lint: $(STAMPS)/test ## ruff: rules and format
 	$(call say,lint)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 
-types: $(STAMPS)/test $(STAMPS)/built-$(MODE) ## mypy, and the stubs of the compiled modules against what they are
+types: $(STAMPS)/test $(STAMPS)/built-$(MODE) ## mypy, and the stubs of the compiled modules against the modules
 	$(call say,types)
 	@$(BIN)/mypy
 	@$(if $(STUBS),$(BIN)/stubtest atlas._speedups --allowlist .ci/stubtest.txt --ignore-unused-allowlist --ignore-disjoint-bases)
 
-tests: $(STAMPS)/test $(STAMPS)/built-$(MODE) ## pytest; ARGS='-k limits -x' are handed on
+tests: $(STAMPS)/test $(STAMPS)/built-$(MODE) ## pytest; ARGS='-k limits -x' are passed to it
 	$(call say,tests)
 	@$(BIN)/python -m pytest -q $(ARGS)
 
-format: $(STAMPS)/test ## let ruff put the code in order
+format: $(STAMPS)/test ## format the code with ruff
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-leaks: $(STAMPS)/test $(STAMPS)/built-$(MODE) ## 20,000 requests with the collector off: nothing stays
+leaks: $(STAMPS)/test $(STAMPS)/built-$(MODE) ## 20,000 requests with the garbage collector off, and no object may remain
 	$(call say,leaks)
 	@ATLAS_LEAKS_FULL=1 $(BIN)/python -m pytest -q tests/leaks $(ARGS)
 
@@ -121,13 +121,13 @@ fuzz: $(STAMPS)/test $(STAMPS)/built-$(MODE) ## coverage-guided fuzzing; SECONDS
 
 # --------------------------------------------------------------------------------------------------------- figures
 
-bench: $(STAMPS)/test $(STAMPS)/bench $(STAMPS)/built-$(MODE) ## the leaves, then Atlas beside uvicorn and granian (needs wrk)
-	$(call say,benchmarks of the leaves)
+bench: $(STAMPS)/test $(STAMPS)/bench $(STAMPS)/built-$(MODE) ## micro-benchmarks, then Atlas beside uvicorn and granian (needs wrk)
+	$(call say,micro-benchmarks)
 	@$(BIN)/python -m pytest -q bench --benchmark-enable --benchmark-only $(ARGS)
 	$(call say,side by side)
 	@$(BIN)/python -m bench.side_by_side
 
-bench-web: $(STAMPS)/bench $(STAMPS)/built-$(MODE) ## web applications beside their peers; fills in docs/performance.md (needs wrk)
+bench-web: $(STAMPS)/bench $(STAMPS)/built-$(MODE) ## Atlas beside other frameworks; updates docs/performance.md (needs wrk)
 	$(call say,without a socket)
 	@$(BIN)/python -m bench.in_process --out bench/results
 	$(call say,under load$(comma) six minutes)
@@ -154,6 +154,6 @@ docs: $(STAMPS)/test $(STAMPS)/built-$(MODE) ## the documentation, into build/do
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo build/docs/index.html
 
-clean: ## everything that a run leaves behind, environments included
+clean: ## remove all generated files, environments included
 	rm -rf build dist .venv .venv-* *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks
 	find atlas tests bench examples -name '*.so' -delete -o -name __pycache__ -prune -exec rm -rf {} +

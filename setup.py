@@ -1,8 +1,8 @@
-"""How the compiled half of Atlas is built; everything else stands in pyproject.toml.
+"""The build of the compiled modules; all other metadata is in pyproject.toml.
 
-Every ``.pyx`` below ``atlas/_speedups`` becomes an extension, so a new module needs no change here. Two switches, both
-environment variables: ``ATLAS_DEBUG_BUILD=1`` keeps every check that the release build leaves out, and
-``ATLAS_SKIP_BUILD=1`` leaves the extensions to an earlier ``build_ext --inplace`` (the Makefile's editable install).
+Every ``.pyx`` below ``atlas/_speedups`` becomes an extension, so a new module needs no change here. Two
+environment variables change the build: ``ATLAS_DEBUG_BUILD=1`` enables all checks, and ``ATLAS_SKIP_BUILD=1`` builds no
+extensions, for the editable install of the Makefile after ``build_ext --inplace``.
 """
 
 import os
@@ -30,7 +30,7 @@ DIRECTIVES = {
     "boundscheck": DEBUG,
     "wraparound": DEBUG,
     "initializedcheck": DEBUG,
-    "nonecheck": True,  # a connection can end in the middle of anything: an exception then, never a crash
+    "nonecheck": True,  # a connection may be closed at any time: that has to be an exception, not a crash
     "cdivision": not DEBUG,
 }
 COMPILE_ARGS = [] if WINDOWS else ["-O0", "-g"] if DEBUG else ["-O3", "-g0"]
@@ -44,9 +44,9 @@ def extensions() -> list[Extension]:
 
 
 def missing_tool() -> str | None:
-    """What this machine lacks to compile an extension, as one line that says what to install; None if nothing."""
+    """Return one line about a missing compiler or header and how to install it; None if nothing is missing."""
     if WINDOWS:
-        return None  # setuptools looks for Visual C++ itself, and says so in its own words
+        return None  # setuptools looks for Visual C++, and has an error message of its own
     compiler = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")[0]
     if shutil.which(compiler) is None:
         hint = "xcode-select --install" if sys.platform == "darwin" else "apt-get install gcc python3-dev"
@@ -59,14 +59,14 @@ def missing_tool() -> str | None:
 
 
 class BuildCompiled(build_ext):
-    """Translates when it's about to compile, not before: an sdist then needs neither Cython's time nor a compiler."""
+    """Runs Cython right before the compiler, so that an sdist needs neither of them."""
 
     def run(self) -> None:
         if problem := missing_tool():
             sys.exit(problem)
         from Cython.Build import cythonize
 
-        # Debug and release C live apart, so that a change of the switch is never hidden by a newer file.
+        # Separate folders for debug and release, so that a change of the variable translates all modules again.
         folder = "build/debug" if DEBUG else "build/release"
         translated = cythonize(list(self.extensions), build_dir=folder, compiler_directives=DIRECTIVES)
         for extension, done in zip(self.extensions, translated, strict=True):

@@ -114,7 +114,7 @@ def test_what_is_refused(db: Database, app: Application) -> None:
     with pytest.raises(RuntimeError, match="'async with'"):
         asyncio.run(plainly())
     with db.rolled_back():
-        with pytest.raises(RuntimeError, match="in rolled_back\(\) already"), db.rolled_back():
+        with pytest.raises(RuntimeError, match=r"in rolled_back\(\) already"), db.rolled_back():
             pass
         with pytest.raises(RuntimeError, match="start the application first"):
             names(db)

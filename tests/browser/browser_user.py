@@ -19,7 +19,7 @@ PATIENCE = 20.0  # seconds until something that has to come counts as missing; n
 EXPECTED = re.compile(r"Failed to load resource: the server responded with a status of (403|404|422) ")
 
 
-class Person:
+class BrowserUser:
     """One window of a browser, and who uses it."""
 
     def __init__(self, driver: Any, site: str) -> None:
@@ -106,4 +106,4 @@ def _is_gone(element: Any) -> bool:
     return False
 
 
-__all__ = ["PASSWORD", "Keys", "Person"]
+__all__ = ["PASSWORD", "BrowserUser", "Keys"]
