@@ -1,4 +1,4 @@
-"""Somebody in front of a browser: looks, clicks, types, and waits for what has to come."""
+"""A user of a browser: looks at a page, clicks, types, and waits for elements."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class BrowserUser:
         return [message for message in messages if not EXPECTED.search(message)]
 
     def runs(self, script: str, *arguments: Any) -> Any:
-        """The value of a script in the page: for what nobody can see, and what only a villain would do."""
+        """Return the value of a script in the page, for what is not visible and for attacks."""
         return self.driver.execute_script(script, *arguments)
 
 

@@ -19,7 +19,7 @@ THREAD = "/threads/1"
 
 @pytest.fixture
 def person(chrome: Any, site: str) -> Iterator[BrowserUser]:
-    """Somebody whom the site does not know yet. Afterwards the browser's console has to be silent."""
+    """A user who is not logged in. At the end the console of the browser has to be empty."""
     chrome.delete_all_cookies()
     chrome.get_log("browser")
     person = BrowserUser(chrome, site)
@@ -30,7 +30,7 @@ def person(chrome: Any, site: str) -> Iterator[BrowserUser]:
     assert person.complaints() == []
 
 
-def test_somebody_comes_aboard_makes_mistakes_writes_and_leaves(person: BrowserUser) -> None:
+def test_a_user_registers_makes_mistakes_writes_and_logs_out(person: BrowserUser) -> None:
     person.goes_to("/")
     person.clicks("Register")
     assert person.focus().get_attribute("id") == "name"

@@ -179,7 +179,7 @@ def huge(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_slow_reader_holds_nobody_else(connect: Callable[..., RawClient], huge: Path) -> None:
+def test_a_slow_client_does_not_block_others(connect: Callable[..., RawClient], huge: Path) -> None:
     app = Application(pathsend(huge))
     with connect(app, receive_buffer=4096) as slow:
         slow.send(GET)

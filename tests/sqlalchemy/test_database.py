@@ -53,7 +53,7 @@ def test_an_async_controller_has_the_async_session(db: Database, application: Bu
 
 
 def test_a_request_has_one_session(db: Database, application: Build) -> None:
-    """In middleware, plain code and coroutines of one request; and no other request has it."""
+    """Middleware, sync code and coroutines of a request share the session; other requests do not."""
     seen: list[Session] = []
 
     async def around(request: AsyncRequest, call_next: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Plain code over real sockets: ``def app(scope, receive, send)``, as the server itself chooses to call it."""
+"""LASGI over real sockets: ``def app(scope, receive, send)``, whose interface the server detects."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_a_client_that_leaves_is_told_by_receive_and_by_send(start: Any) -> None
     assert seen == ["http.disconnect", ClientDisconnected]
 
 
-def test_a_slow_reader_holds_nobody_else(start: Any) -> None:
+def test_a_slow_client_does_not_block_others(start: Any) -> None:
     """``send`` waits where the client doesn't read; others are answered meanwhile, and then the rest arrives."""
     piece, pieces = b"x" * 65536, 64
     blocked = threading.Event()

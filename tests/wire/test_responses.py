@@ -76,7 +76,7 @@ def test_invalid_start_is_refused_and_nothing_of_it_is_written(wire: WireServer,
 
 
 @pytest.mark.parametrize("event", INVALID_STARTS[::6], ids=lambda event: f"{event['status']!r} {event['headers']!r}")
-def test_invalid_start_that_nobody_catches_is_a_500(wire: WireServer, event: Any) -> None:
+def test_invalid_start_that_is_not_caught_is_a_500(wire: WireServer, event: Any) -> None:
     wire.set_app(sending(event, body(b"x")))
     answer = wire.exchange(GET)
     assert answer.status == 500

@@ -111,7 +111,7 @@ def test_each_piece_of_a_body_extends_its_time(own: Own) -> None:
         assert dripping.response("POST").json()["complete"]
 
 
-def test_body_that_nobody_waits_for_has_no_time_out(own: Own) -> None:
+def test_body_that_is_not_awaited_has_no_timeout(own: Own) -> None:
     gate: Future[None] = Future()
 
     async def app(scope: Any, receive: Any, send: Any) -> None:

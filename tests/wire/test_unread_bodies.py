@@ -1,4 +1,4 @@
-"""A request body that nobody reads: a little is discarded, for more the connection closes."""
+"""A request body that is not read: up to 64 KiB are discarded, for more the connection closes."""
 
 from __future__ import annotations
 
