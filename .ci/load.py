@@ -1,7 +1,7 @@
-"""``make load``: ten seconds of wrk on the example site, served on a free port; ends by stopping it.
+"""``make load``: ten seconds of load with wrk on the example site, which is served on a free port.
 
-A page that waits for nothing, then a page and a JSON endpoint that ask the database, each from 32 connections; the
-access log is off. The forum is a new one, and is gone afterwards.
+The requests go to a page without database access, a page and a JSON endpoint with database access, each on 32
+connections, without access log. The database is temporary.
 """
 
 import os

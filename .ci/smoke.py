@@ -1,4 +1,4 @@
-"""Tries the installed Atlas as a stranger would: serve, request, stop. Run it from a folder without the sources.
+"""Tests the installed Atlas: serve, request, stop. Run it in a folder without the sources.
 
 ``python smoke.py`` uses the interpreter's own installation; it ends with status 0 and one line per application, or with
 an AssertionError.
@@ -47,34 +47,34 @@ def show(request, name, year):
 app = Application([Route("/", home), Route("/people/{name}/{year:int}", show)])
 """
 
-PATIENCE = 20.0  # seconds for anything that should take a moment
+TIMEOUT = 20.0  # seconds for each step
 
 
 @contextlib.contextmanager
 def served(folder: Path, target: str):
-    """``atlas serve`` on a free port, as a process of its own; stopped by SIGTERM, which has to end well."""
+    """Run ``atlas serve`` on a free port; stop it by SIGTERM, and check the exit status."""
     atlas = Path(sys.executable).with_name("atlas")
     command = [str(atlas), "serve", target, "--port", "0", "--no-access-log"]
     process = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True, env=clean_environment())
-    guard = threading.Timer(3 * PATIENCE, process.kill)
+    guard = threading.Timer(3 * TIMEOUT, process.kill)
     guard.start()
-    said: list[str] = []
+    output: list[str] = []
     try:
         port = None
         for line in process.stderr:
-            said.append(line)
+            output.append(line)
             if found := re.search(r"http://127\.0\.0\.1:(\d+)", line):
                 port = int(found[1])
                 break
-        assert port, f"it never said where it listens: {''.join(said)}"
-        rest = threading.Thread(target=lambda: said.extend(process.stderr))
+        assert port, f"there is no line with the address: {''.join(output)}"
+        rest = threading.Thread(target=lambda: output.extend(process.stderr))
         rest.start()
         yield port
         process.send_signal(signal.SIGTERM)
-        status = process.wait(PATIENCE)
-        rest.join(PATIENCE)
-        assert status == 0, f"SIGTERM ended it with status {status}: {''.join(said)}"
-        with socket.socket() as again:  # the port is free: nobody else answers there
+        status = process.wait(TIMEOUT)
+        rest.join(TIMEOUT)
+        assert status == 0, f"SIGTERM ended it with status {status}: {''.join(output)}"
+        with socket.socket() as again:  # the port is free
             assert again.connect_ex(("127.0.0.1", port)) != 0, "the port still answers"
     finally:
         guard.cancel()
@@ -87,7 +87,7 @@ def clean_environment() -> dict[str, str]:
 
 
 def fetch(port: int, path: str, data: bytes | None = None) -> tuple[int, str, bytes]:
-    with urlopen(Request(f"http://127.0.0.1:{port}{path}", data), timeout=PATIENCE) as response:
+    with urlopen(Request(f"http://127.0.0.1:{port}{path}", data), timeout=TIMEOUT) as response:
         return response.status, response.headers["content-type"], response.read()
 
 

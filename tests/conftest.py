@@ -1,4 +1,4 @@
-"""Fixtures that every room of the tests may use: running servers, tools of the machine, and a watch for hangs."""
+"""Fixtures of all tests: running servers, tools of the machine, and a time-out for tests that hang."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    if sys.gettrace() is not None:  # somebody is in a debugger: a pause is no hang
+    if sys.gettrace() is not None:  # a debugger may pause the test
         return (yield)
     faulthandler.dump_traceback_later(HANG_SECONDS, exit=True, file=_stderr)
     try:

@@ -18,7 +18,9 @@ __all__ = ["command", "names"]
 
 def command() -> click.Command:
     """Return the command."""
-    code_option = click.Option(["-c", "--code"], metavar="CODE", default=None, help="Python code to run instead.")
+    code_option = click.Option(
+        ["-c", "--code"], metavar="CODE", default=None, help="Python code to run, instead of an interactive shell."
+    )
     return click.Command(
         "shell",
         callback=_shell,

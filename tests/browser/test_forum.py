@@ -12,17 +12,17 @@ import pytest
 
 pytest.importorskip("selenium", reason="selenium is not installed")
 
-from .person import PASSWORD, Keys, Person
+from .browser_user import PASSWORD, BrowserUser, Keys
 
 THREAD = "/threads/1"
 
 
 @pytest.fixture
-def person(chrome: Any, site: str) -> Iterator[Person]:
-    """Somebody whom the site does not know yet. Afterwards the browser's console has to be silent."""
+def person(chrome: Any, site: str) -> Iterator[BrowserUser]:
+    """A user who is not logged in. At the end the console of the browser has to be empty."""
     chrome.delete_all_cookies()
     chrome.get_log("browser")
-    person = Person(chrome, site)
+    person = BrowserUser(chrome, site)
     person.goes_to("/about")
     person.runs("localStorage.clear()")
     chrome.delete_all_cookies()
@@ -30,7 +30,7 @@ def person(chrome: Any, site: str) -> Iterator[Person]:
     assert person.complaints() == []
 
 
-def test_somebody_comes_aboard_makes_mistakes_writes_and_leaves(person: Person) -> None:
+def test_a_user_registers_makes_mistakes_writes_and_logs_out(person: BrowserUser) -> None:
     person.goes_to("/")
     person.clicks("Register")
     assert person.focus().get_attribute("id") == "name"
@@ -64,7 +64,7 @@ def test_somebody_comes_aboard_makes_mistakes_writes_and_leaves(person: Person) 
     person.sees(".flash", "Good to see you, marco.")
 
 
-def test_a_thread_is_opened_after_the_login_that_it_needed(person: Person) -> None:
+def test_a_thread_is_opened_after_the_login_that_it_needed(person: BrowserUser) -> None:
     person.registers("vasco")
     person.clicks("Log out")
     person.goes_to("/threads/new?board=harbour")
@@ -82,7 +82,7 @@ def test_a_thread_is_opened_after_the_login_that_it_needed(person: Person) -> No
     assert person.sees(".threads h3").text == "Which way to Calicut?"
 
 
-def test_an_answer_appears_in_a_window_that_is_open_elsewhere(person: Person) -> None:
+def test_an_answer_appears_in_a_window_that_is_open_elsewhere(person: BrowserUser) -> None:
     person.registers("ida")
     person.goes_to(THREAD)
     person.sees(".live", "New answers appear here by themselves.")
@@ -102,7 +102,7 @@ def test_an_answer_appears_in_a_window_that_is_open_elsewhere(person: Person) ->
     assert person.runs("return window.neverReloaded") is True
 
 
-def test_results_change_while_one_types(person: Person) -> None:
+def test_results_change_while_one_types(person: BrowserUser) -> None:
     person.goes_to("/search")
     person.runs("window.neverReloaded = true")
     person.fills("Words", "stor")
@@ -115,7 +115,7 @@ def test_results_change_while_one_types(person: Person) -> None:
     assert person.runs("return window.neverReloaded") is True
 
 
-def test_a_picture_is_uploaded_and_shown(person: Person, tmp_path: Path) -> None:
+def test_a_picture_is_uploaded_and_shown(person: BrowserUser, tmp_path: Path) -> None:
     person.registers("gerda")
     (tmp_path / "me.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
     (tmp_path / "me.png").write_bytes(red_square())
@@ -131,7 +131,7 @@ def test_a_picture_is_uploaded_and_shown(person: Person, tmp_path: Path) -> None
     assert person.runs("return document.querySelector('.me img').naturalWidth") == 8
 
 
-def test_a_forged_form_is_refused(person: Person) -> None:
+def test_a_forged_form_is_refused(person: BrowserUser) -> None:
     person.registers("olaus")
     person.goes_to(THREAD)
     person.runs("document.querySelectorAll('[name=csrf_token]').forEach(field => field.value = 'forged')")
@@ -142,14 +142,14 @@ def test_a_forged_form_is_refused(person: Person) -> None:
     assert "This was never said." not in person.text
 
 
-def test_an_address_that_there_is_not(person: Person) -> None:
+def test_an_address_that_there_is_not(person: BrowserUser) -> None:
     person.goes_to("/no/such/place")
     person.sees("h1", "Off the map")
     person.clicks("To the front page")
     person.sees("h1", "Where the map ends")
 
 
-def test_the_keyboard_is_enough(person: Person) -> None:
+def test_the_keyboard_is_enough(person: BrowserUser) -> None:
     person.goes_to("/")
     person.presses(Keys.TAB)
     assert person.focus().text == "Skip to the content"
@@ -160,7 +160,7 @@ def test_the_keyboard_is_enough(person: Person) -> None:
     assert outline == "solid", "one can see where one is"
 
 
-def test_light_and_dark_are_the_visitors_choice_and_kept(person: Person) -> None:
+def test_light_and_dark_are_the_visitors_choice_and_kept(person: BrowserUser) -> None:
     def background() -> str:
         return str(person.runs("return getComputedStyle(document.body).backgroundColor"))
 
@@ -180,7 +180,7 @@ def test_light_and_dark_are_the_visitors_choice_and_kept(person: Person) -> None
 PAGES = ["/", "/boards/old-sheets", "/threads/13", "/search?q=map", "/people/ines", "/about", "/register", "/nowhere"]
 
 
-def test_nothing_sticks_out_on_a_telephone(person: Person) -> None:
+def test_nothing_sticks_out_on_a_telephone(person: BrowserUser) -> None:
     size = {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True}
     person.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     try:

@@ -92,7 +92,7 @@ def test_an_application_that_is_named_has_to_be_there(project: Path, run: Run) -
     assert run("config", "main:app")[0] == 1
 
 
-def test_somebody_elses_application(project: Path, run: Run) -> None:
+def test_an_application_that_is_not_an_atlas_application(project: Path, run: Run) -> None:
     (project / "main.py").write_text("async def app(scope, receive, send): ...\n")
     assert "main:app is not an atlas.Application" in run("config", "main:app")[1]
 

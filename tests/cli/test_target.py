@@ -37,7 +37,7 @@ def test_a_flag_weighs_more(project: Path) -> None:
     assert settings_for("a:b", ".", True).settings.app_dir == "."
 
 
-def test_somebody_elses_application(project: Path) -> None:
+def test_an_application_that_is_not_an_atlas_application(project: Path) -> None:
     (project / "main.py").write_text("async def app(scope, receive, send): ...\n")
     found = find("main:app")
     with pytest.raises(StartupError, match="main:app: expected an atlas.Application, got an object of type function"):

@@ -65,7 +65,7 @@ class Page:
         elif block.language == "toml":
             tomllib.loads(block.text)
         elif block.language not in _TEXTS:
-            raise WrongExample(f"{block}: nobody knows how to run {block.language!r}")
+            raise WrongExample(f"{block}: there is no way to run {block.language!r}")
 
     def finish(self) -> None:
         """Run the tests that the page shows and never ran."""

@@ -1,4 +1,4 @@
-"""The documentation builds without a warning, and asks nobody for anything when it is read."""
+"""The documentation builds without a warning, and loads nothing from other hosts."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Bytes that nobody planned, fed into the compiled protocol through a transport that is none."""
+"""Fuzzing of the compiled protocol, through a fake transport."""

@@ -1,6 +1,6 @@
-/* Edges of the compiled rooms, counted for libFuzzer.
+/* Edges of the compiled modules, counted for libFuzzer.
  *
- * The rooms are compiled with -fsanitize-coverage=trace-pc, which every C compiler of today has; each basic block then
+ * The modules are compiled with -fsanitize-coverage=trace-pc, which every C compiler of today has; each basic block then
  * calls the function below. Its return address, hashed, is the counter. libFuzzer is given the counters as if Clang had
  * made them.
  */

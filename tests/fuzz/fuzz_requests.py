@@ -1,4 +1,4 @@
-"""Fuzz the compiled protocol, guided by the edges of its compiled rooms.
+"""Fuzz the compiled protocol, guided by the coverage of its compiled modules.
 
 ``python tests/fuzz/fuzz_requests.py --seconds 60`` takes atheris (libFuzzer) if it is installed, else a mutator of our
 own. ``--sanitize`` compiles with AddressSanitizer. Inputs that reached something new are kept in ``build/fuzz/found``;

@@ -1,4 +1,4 @@
-"""A copy of the package whose compiled rooms count their edges, in ``build/fuzz``."""
+"""A copy of the package whose compiled modules count their edges, in ``build/fuzz``."""
 
 from __future__ import annotations
 

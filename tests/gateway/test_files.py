@@ -12,7 +12,7 @@ import pytest
 from atlas.errors import ClientDisconnected
 from atlas.gateway.files import send_file
 from tests._speedups.line import GET, Line, Office, start
-from tests.wire.peer import PATIENCE, Peer
+from tests.wire.raw_client import TIMEOUT, RawClient
 
 CONTENT = bytes(index % 251 for index in range(251)) * 3000  # 753,000 bytes: more than one piece
 Serve = Callable[..., Any]
@@ -26,12 +26,12 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(params=["asyncio", "uvloop"])
-def connect(request: pytest.FixtureRequest, serve: Serve) -> Callable[..., Peer]:
+def connect(request: pytest.FixtureRequest, serve: Serve) -> Callable[..., RawClient]:
     """``connect(app, **options)``: a client of a running server; ``receive_buffer`` makes it a slow one."""
 
-    def connect(app: Any, receive_buffer: int | None = None, **settings: Any) -> Peer:
+    def connect(app: Any, receive_buffer: int | None = None, **settings: Any) -> RawClient:
         server = serve(app, loop=request.param, **settings)
-        return Peer(server.sockets[0].getsockname()[:2], receive_buffer=receive_buffer)
+        return RawClient(server.sockets[0].getsockname()[:2], receive_buffer=receive_buffer)
 
     return connect
 
@@ -67,22 +67,22 @@ class Application:
 
 
 def ended(app: Application) -> BaseException | None:
-    return app.ended.result(PATIENCE)
+    return app.ended.result(TIMEOUT)
 
 
 # ------------------------------------------------------------------------------------------------------ on real sockets
 
 
 @pytest.mark.parametrize("kind", [str, Path])
-def test_a_file_by_its_path(connect: Callable[..., Peer], file: Path, kind: type) -> None:
+def test_a_file_by_its_path(connect: Callable[..., RawClient], file: Path, kind: type) -> None:
     app = Application(pathsend(kind(file)))
-    with connect(app) as peer:
-        peer.send(GET)
-        answer = peer.response()
+    with connect(app) as client:
+        client.send(GET)
+        answer = client.response()
         assert answer.body == CONTENT
         assert answer.header(b"content-length") == b"%d" % len(CONTENT)
-        peer.send(b"GET /hello HTTP/1.1\r\nHost: a\r\n\r\n")
-        assert peer.response().body == b"hello", "the connection goes on"
+        client.send(b"GET /hello HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert client.response().body == b"hello", "the connection goes on"
     assert ended(app) is None
 
 
@@ -101,37 +101,37 @@ def test_a_file_by_its_path(connect: Callable[..., Peer], file: Path, kind: type
     ],
 )
 def test_a_range_of_an_open_file(
-    connect: Callable[..., Peer], file: Path, offset: int | None, count: int | None, expected: bytes
+    connect: Callable[..., RawClient], file: Path, offset: int | None, count: int | None, expected: bytes
 ) -> None:
     with file.open("rb", buffering=0) as handle:
         handle.seek(10)
-        with connect(Application(zerocopysend(handle, offset=offset, count=count))) as peer:
-            peer.send(GET)
-            assert peer.response().body == expected
+        with connect(Application(zerocopysend(handle, offset=offset, count=count))) as client:
+            client.send(GET)
+            assert client.response().body == expected
 
 
 @pytest.mark.parametrize("path", ["relative", b"/bytes", None, 7, "", Path("also/relative")])
-def test_a_path_that_is_not_absolute(connect: Callable[..., Peer], path: object) -> None:
+def test_a_path_that_is_not_absolute(connect: Callable[..., RawClient], path: object) -> None:
     app = Application(pathsend(path))
-    with connect(app) as peer:
-        peer.send(GET)
-        assert peer.response().status == 500
+    with connect(app) as client:
+        client.send(GET)
+        assert client.response().status == 500
     assert isinstance(ended(app), ValueError)
 
 
-def test_a_path_that_is_not_there(connect: Callable[..., Peer], tmp_path: Path) -> None:
+def test_a_path_that_is_not_there(connect: Callable[..., RawClient], tmp_path: Path) -> None:
     app = Application(pathsend(tmp_path / "missing"))
-    with connect(app) as peer:
-        peer.send(GET)
-        assert peer.response().status == 500
+    with connect(app) as client:
+        client.send(GET)
+        assert client.response().status == 500
     assert isinstance(ended(app), FileNotFoundError)
 
 
-def test_a_folder_is_no_file(connect: Callable[..., Peer], tmp_path: Path) -> None:
+def test_a_folder_is_no_file(connect: Callable[..., RawClient], tmp_path: Path) -> None:
     app = Application(pathsend(tmp_path))
-    with connect(app) as peer:
-        peer.send(GET)
-        assert peer.response().status == 500
+    with connect(app) as client:
+        client.send(GET)
+        assert client.response().status == 500
     assert isinstance(ended(app), (OSError, ValueError))
     assert not isinstance(ended(app), ClientDisconnected)
 
@@ -140,31 +140,31 @@ def test_a_folder_is_no_file(connect: Callable[..., Peer], tmp_path: Path) -> No
     ("offset", "count"), [(-1, 1), (0, -1), (0, len(CONTENT) + 1), (len(CONTENT), 1), (len(CONTENT) + 1, None)]
 )
 def test_a_range_that_is_not_in_the_file(
-    connect: Callable[..., Peer], file: Path, offset: int, count: int | None
+    connect: Callable[..., RawClient], file: Path, offset: int, count: int | None
 ) -> None:
     with file.open("rb") as handle:
         app = Application(zerocopysend(handle, offset=offset, count=count))
-        with connect(app) as peer:
-            peer.send(GET)
-            assert peer.response().status == 500
+        with connect(app) as client:
+            client.send(GET)
+            assert client.response().status == 500
     assert isinstance(ended(app), ValueError)
 
 
-def test_a_file_that_does_not_fit_its_content_length(connect: Callable[..., Peer], file: Path) -> None:
+def test_a_file_that_does_not_fit_its_content_length(connect: Callable[..., RawClient], file: Path) -> None:
     app = Application(pathsend(file), (b"content-length", b"3"))
-    with connect(app) as peer:
-        peer.send(GET)
-        assert peer.response().status == 500
+    with connect(app) as client:
+        client.send(GET)
+        assert client.response().status == 500
     assert isinstance(ended(app), RuntimeError)
 
 
-def test_a_file_before_the_start(connect: Callable[..., Peer], file: Path) -> None:
+def test_a_file_before_the_start(connect: Callable[..., RawClient], file: Path) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await send(pathsend(file))
 
-    with connect(app) as peer:
-        peer.send(GET)
-        assert peer.response().status == 500
+    with connect(app) as client:
+        client.send(GET)
+        assert client.response().status == 500
 
 
 # -------------------------------------------------------------------------------------------------------- slow readers
@@ -179,12 +179,12 @@ def huge(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_slow_reader_holds_nobody_else(connect: Callable[..., Peer], huge: Path) -> None:
+def test_a_slow_client_does_not_block_others(connect: Callable[..., RawClient], huge: Path) -> None:
     app = Application(pathsend(huge))
     with connect(app, receive_buffer=4096) as slow:
         slow.send(GET)
         slow.read_until(b"\r\n\r\n")
-        with Peer(slow.socket.getpeername()) as other:
+        with RawClient(slow.socket.getpeername()) as other:
             other.send(b"GET /hello HTTP/1.1\r\nHost: a\r\n\r\n")
             assert other.response().body == b"hello"
         assert not app.ended.done()
@@ -192,44 +192,44 @@ def test_a_slow_reader_holds_nobody_else(connect: Callable[..., Peer], huge: Pat
     assert ended(app) is None
 
 
-def test_a_client_that_reads_nothing_is_given_up(connect: Callable[..., Peer], huge: Path) -> None:
+def test_a_client_that_reads_nothing_is_given_up(connect: Callable[..., RawClient], huge: Path) -> None:
     app = Application(pathsend(huge))
-    with connect(app, receive_buffer=4096, timeout_write=0.1) as peer:
-        peer.send(GET)
+    with connect(app, receive_buffer=4096, timeout_write=0.1) as client:
+        client.send(GET)
         error = ended(app)
         assert isinstance(error, ClientDisconnected)
         assert "--timeout-write" in str(error)
 
 
-def test_a_client_that_leaves_ends_the_sending(connect: Callable[..., Peer], huge: Path) -> None:
+def test_a_client_that_leaves_ends_the_sending(connect: Callable[..., RawClient], huge: Path) -> None:
     app = Application(pathsend(huge))
-    with connect(app, receive_buffer=4096) as peer:
-        peer.send(GET)
-        peer.read_until(b"\r\n\r\n")
-        peer.reset()
+    with connect(app, receive_buffer=4096) as client:
+        client.send(GET)
+        client.read_until(b"\r\n\r\n")
+        client.reset()
         assert isinstance(ended(app), ClientDisconnected)
 
 
-def test_a_file_that_shrinks_is_cut_and_not_made_up(connect: Callable[..., Peer], huge: Path) -> None:
+def test_a_file_that_shrinks_is_cut_and_not_made_up(connect: Callable[..., RawClient], huge: Path) -> None:
     app = Application(pathsend(huge))
-    with connect(app, receive_buffer=4096) as peer:
-        peer.send(GET)
-        peer.read_until(b"\r\n\r\n")
+    with connect(app, receive_buffer=4096) as client:
+        client.send(GET)
+        client.read_until(b"\r\n\r\n")
         os.truncate(huge, 0)
-        assert len(peer.read_all()) < 30_000_000
+        assert len(client.read_all()) < 30_000_000
     error = ended(app)
     assert isinstance(error, OSError)
     assert "shorter" in str(error)
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="only Linux tells in a folder what is open")
-def test_descriptors_are_closed_again(connect: Callable[..., Peer], file: Path, huge: Path) -> None:
+def test_descriptors_are_closed_again(connect: Callable[..., RawClient], file: Path, huge: Path) -> None:
     app = Application()
-    with connect(app, receive_buffer=4096) as peer:
+    with connect(app, receive_buffer=4096) as client:
         for path in (file, huge, file):
             app.event, app.ended = pathsend(path), Future()
-            peer.send(GET)
-            peer.response()
+            client.send(GET)
+            client.response()
             assert ended(app) is None
         open_files = {os.readlink(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd") if still_open(name)}
     assert not {str(file), str(huge)} & open_files

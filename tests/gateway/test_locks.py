@@ -117,7 +117,7 @@ def test_first_come_first_served(ways: Ways, way: str) -> None:
 
 
 def test_who_comes_later_cannot_snatch_it() -> None:
-    """Released while somebody waits, it is never free in between."""
+    """A lock that is released while a request waits is not free in between."""
 
     async def go() -> list[str]:
         lock, seen = Lock(), []
@@ -191,7 +191,7 @@ def test_who_is_cancelled_just_when_its_turn_comes_hands_it_on(ways: Ways, way: 
     assert (ways.witness.came, ways.lock.locked()) == (["next"], False)
 
 
-def test_a_loop_that_is_closed_with_somebody_in_line_keeps_nobody_out() -> None:
+def test_a_waiter_on_a_closed_loop_does_not_block_others() -> None:
     lock, seen = Lock(), []
     lock.acquire()
     loop = asyncio.new_event_loop()
@@ -300,7 +300,7 @@ def test_greenlets_without_a_task_are_told_apart() -> None:
     assert (seen, lock.locked()) == ([], False)
 
 
-def test_releasing_what_nobody_holds() -> None:
+def test_releasing_a_lock_that_is_not_held() -> None:
     with pytest.raises(RuntimeError, match=r"release\(\) of a lock that is not held"):
         Lock().release()
 

@@ -201,7 +201,7 @@ def test_a_cancellation_is_raised_where_it_waits(run: Callable[..., Any]) -> Non
 
 
 @each_way
-def test_a_function_that_nobody_waits_for_any_more_hears_it_at_its_next_wait(run: Callable[..., Any]) -> None:
+def test_a_function_whose_caller_was_cancelled_is_cancelled_at_its_next_wait(run: Callable[..., Any]) -> None:
     seen: list[str] = []
     ended = threading.Event()
 
@@ -428,7 +428,7 @@ def test_who_is_cancelled_just_when_its_turn_comes_passes_it_on() -> None:
     assert asyncio.run(go()) == "third"
 
 
-def test_one_that_nobody_waits_for_keeps_its_place_until_it_ends() -> None:
+def test_a_function_whose_caller_was_cancelled_keeps_its_token_until_it_ends() -> None:
     """Else those who come and leave could fill the machine with threads."""
 
     async def go() -> list[str]:

@@ -1,4 +1,4 @@
-"""The access log: batches, the one write, and the handlers of somebody who prefers logging."""
+"""The access log: batches, the one write, and handlers of the logging module."""
 
 import asyncio
 import io

@@ -55,7 +55,7 @@ def test_a_name_with_several_addresses_is_one_port(monkeypatch: pytest.MonkeyPat
 
 
 def test_an_address_the_machine_lacks_is_skipped_if_there_is_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = [(socket.AF_INET, 1, 6, "", (host, 0)) for host in ("192.0.2.1", "127.0.0.1")]  # RFC 5737: nobody's
+    found = [(socket.AF_INET, 1, 6, "", (host, 0)) for host in ("192.0.2.1", "127.0.0.1")]  # RFC 5737: a test address
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
     with bound(host="both.test", port=0) as [sock]:
         assert sock.getsockname()[0] == "127.0.0.1"
@@ -155,6 +155,6 @@ def test_closing_twice_is_harmless(tmp_path: Path) -> None:
     path = tmp_path / "atlas.sock"
     sockets = bind(Settings(uds=str(path)))
     close(sockets)
-    path.write_text("somebody else's by now")
+    path.write_text("replaced")
     close(sockets)
     assert path.exists()

@@ -12,7 +12,7 @@ from atlas.server.settings import LOG_LEVELS, Settings
 
 @pytest.fixture
 def logger() -> Iterator[logging.Logger]:
-    """The logger ``atlas`` as it is before anybody set it up."""
+    """The logger ``atlas`` before it is configured."""
     logger = logging.getLogger("atlas")
     before = logger.handlers[:], logger.level, logger.propagate
     logger.handlers[:], logger.propagate = [], True

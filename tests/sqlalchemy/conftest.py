@@ -99,5 +99,5 @@ def application() -> Callable[..., Application]:
 
 
 def checked_out(db: Database) -> int:
-    """Connections that somebody has, on every loop."""
+    """The connections in use, on every loop."""
     return sum(engine.pool.checkedout() for engine in db._engines.all())  # type: ignore[attr-defined]

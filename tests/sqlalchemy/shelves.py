@@ -1,4 +1,4 @@
-"""What the tests of this room keep in their databases: shelves and the books on them."""
+"""The models of these tests: shelves and books."""
 
 from __future__ import annotations
 

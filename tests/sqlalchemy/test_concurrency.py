@@ -113,7 +113,7 @@ def test_on_a_server(db: Database, app: Application, gate: Gate) -> None:
 
 
 def test_more_than_the_pool_has(make_database: Make, application: Build, gate: Gate) -> None:
-    """Those for whom there is no connection wait for one, and hold nobody up either."""
+    """Requests that wait for a connection of the pool do not block the loop."""
     db = make_database(pool_size=3, max_overflow=2)
 
     def wait(request: Request) -> str:

@@ -165,7 +165,7 @@ def test_an_error_that_the_controller_handles(db: Database, application: Build) 
 # --------------------------------------------------------------------------------------------- after the response
 
 
-def test_a_session_that_somebody_keeps_is_closed_for_good(db: Database, application: Build) -> None:
+def test_a_session_cannot_be_used_after_its_scope(db: Database, application: Build) -> None:
     kept: list[Any] = []
 
     def controller(request: Request) -> str:
@@ -308,7 +308,7 @@ def test_a_cancelled_coroutine_rolls_back(db: Database, gate: Gate, application:
 
 
 def test_cancelled_while_it_commits(db: Database, gate: Gate, application: Build) -> None:
-    """Whether it was committed nobody knows then; but it has ended, and its connection is back."""
+    """It is unknown whether it was committed; but it has ended, and its connection is returned."""
 
     def controller(request: Request) -> str:
         add(db)

@@ -47,7 +47,7 @@ def test_what_is_no_url(url: str) -> None:
     assert "hush" not in str(caught.value)
 
 
-def test_a_driver_that_nobody_knows() -> None:
+def test_an_unknown_driver() -> None:
     with pytest.raises(ValueError, match=r"no driver 'sqlite\+aiosqlit': write sqlite\+aiosqlite://"):
         checked_url("sqlite+aiosqlit:///app.db")
     with pytest.raises(ValueError, match="no driver 'lakes'$"):

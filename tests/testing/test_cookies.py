@@ -52,7 +52,7 @@ def test_where_a_cookie_goes(field: str, url: str, goes: bool) -> None:
 
 
 @pytest.mark.parametrize("field", ["", "x", "=1", "x=1; Domain=other.test", "x=1; Domain=evil-site.test"])
-def test_what_nobody_would_take(field: str) -> None:
+def test_a_cookie_that_is_ignored(field: str) -> None:
     assert parse_set_cookie(field, HERE) is None
 
 

@@ -1,4 +1,4 @@
-"""The servers of the wire tests: started once each, when first asked for."""
+"""The servers of the wire tests, each started at first use."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from .stage import Stage, Wire
+from .wire_server import SwappableApp, WireServer
 
-WAYS = {
+TRANSPORTS = {
     "uvloop-whole": ("uvloop", False),
     "asyncio-whole": ("asyncio", False),
     "uvloop-bytes": ("uvloop", True),
@@ -25,37 +25,37 @@ Single bytes go through a unix socket: there the client can see that the server 
 
 
 @pytest.fixture(scope="session")
-def wires(serve_session: Callable[..., Any]) -> Iterator[Callable[[str], Wire]]:
-    running: dict[str, Wire] = {}
+def wires(serve_session: Callable[..., Any]) -> Iterator[Callable[[str], WireServer]]:
+    running: dict[str, WireServer] = {}
     with tempfile.TemporaryDirectory(prefix="atlas") as folder:
 
-        def wire(way: str) -> Wire:
-            if way not in running:
-                loop, drip = WAYS[way]
-                stage = Stage()
-                place = {"uds": str(Path(folder, way))} if drip else {"port": 0}
-                server = serve_session(stage, loop=loop, **place)
+        def wire(transport: str) -> WireServer:
+            if transport not in running:
+                loop, drip = TRANSPORTS[transport]
+                app = SwappableApp()
+                place = {"uds": str(Path(folder, transport))} if drip else {"port": 0}
+                server = serve_session(app, loop=loop, **place)
                 address = server.sockets[0].getsockname()
-                running[way] = Wire(stage, address if drip else address[:2], loop, drip)
-            return running[way]
+                running[transport] = WireServer(app, address if drip else address[:2], loop, drip)
+            return running[transport]
 
         yield wire
 
 
-@pytest.fixture(params=list(WAYS))
-def delivered(request: pytest.FixtureRequest, wires: Callable[[str], Wire]) -> Iterator[Wire]:
-    """A wire for tests of what a client may send: on each loop, whole and one byte at a time."""
+@pytest.fixture(params=list(TRANSPORTS))
+def delivered(request: pytest.FixtureRequest, wires: Callable[[str], WireServer]) -> Iterator[WireServer]:
+    """A server for tests of requests: on each loop, with the bytes sent at once and one at a time."""
     wire = wires(request.param)
     yield wire
-    wire.stage.clear()
+    wire.app.clear()
 
 
 @pytest.fixture(params=["uvloop-whole", "asyncio-whole"])
-def wire(request: pytest.FixtureRequest, wires: Callable[[str], Wire]) -> Iterator[Wire]:
-    """A wire for tests of what the server does: on each loop, over TCP."""
+def wire(request: pytest.FixtureRequest, wires: Callable[[str], WireServer]) -> Iterator[WireServer]:
+    """A server for tests of responses: on each loop, over TCP."""
     wire = wires(request.param)
     yield wire
-    wire.stage.clear()
+    wire.app.clear()
 
 
 @pytest.fixture
@@ -75,15 +75,15 @@ def records() -> Iterator[list[logging.LogRecord]]:
 
 
 @pytest.fixture(params=["uvloop", "asyncio"])
-def own(request: pytest.FixtureRequest, serve: Callable[..., Any]) -> Callable[..., Wire]:
-    """``own(app=None, **settings)``: a wire to a server of this test's own, for settings other than the defaults."""
+def own(request: pytest.FixtureRequest, serve: Callable[..., Any]) -> Callable[..., WireServer]:
+    """``own(app=None, **settings)`` starts a server for this test, with settings other than the defaults."""
 
-    def start(app: Any = None, **settings: Any) -> Wire:
-        stage = Stage()
+    def start(app: Any = None, **settings: Any) -> WireServer:
+        swappable = SwappableApp()
         if app is not None:
-            stage.play(app)
-        server = serve(stage, loop=request.param, **settings)
-        wire = Wire(stage, server.sockets[0].getsockname()[:2], request.param)
+            swappable.set_app(app)
+        server = serve(swappable, loop=request.param, **settings)
+        wire = WireServer(swappable, server.sockets[0].getsockname()[:2], request.param)
         wire.server = server
         return wire
 

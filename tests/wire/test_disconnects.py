@@ -8,29 +8,29 @@ from typing import Any
 
 import pytest
 
-from .peer import PATIENCE, Peer
-from .stage import Wire, chunked, post, read_body, request_bytes, respond
+from .raw_client import TIMEOUT, RawClient
+from .wire_server import WireServer, chunked, post, read_body, request_bytes, respond
 
 GONE = {"type": "http.disconnect"}
 
 
-def close(peer: Peer) -> None:
-    peer.socket.close()
+def close(client: RawClient) -> None:
+    client.socket.close()
 
 
-def reset(peer: Peer) -> None:
-    peer.reset()
+def reset(client: RawClient) -> None:
+    client.reset()
 
 
-def finish(peer: Peer) -> None:
-    peer.finish()
+def finish(client: RawClient) -> None:
+    client.finish()
 
 
 @pytest.mark.parametrize("leave", [close, reset, finish])
 @pytest.mark.parametrize(
     "request_", [post(b"Content-Length: 5", body=b"hel"), chunked(b"5\r\nhel"), chunked(b"5\r\nhello\r\n")]
 )
-def test_end_of_stream_inside_a_body_is_a_disconnect(delivered: Wire, leave: Any, request_: bytes) -> None:
+def test_end_of_stream_inside_a_body_is_a_disconnect(delivered: WireServer, leave: Any, request_: bytes) -> None:
     told: Future[Any] = Future()
     first: Future[None] = Future()
 
@@ -40,29 +40,29 @@ def test_end_of_stream_inside_a_body_is_a_disconnect(delivered: Wire, leave: Any
         rest, complete = await read_body(receive)
         told.set_result((event["body"] + rest, complete, await receive()))
 
-    delivered.play(app)
-    with delivered.connect() as peer:
-        peer.send(request_)
-        first.result(PATIENCE)
-        leave(peer)
-        body, complete, again = told.result(PATIENCE)
+    delivered.set_app(app)
+    with delivered.connect() as client:
+        client.send(request_)
+        first.result(TIMEOUT)
+        leave(client)
+        body, complete, again = told.result(TIMEOUT)
     assert b"hello".startswith(body)
     assert not complete
     assert again == GONE
 
 
 @pytest.mark.parametrize("request_", [post(b"Content-Length: 5", body=b"hel"), chunked(b"5\r\nhel")])
-def test_half_closed_inside_a_body_is_still_answered(delivered: Wire, request_: bytes) -> None:
-    with delivered.connect() as peer:
-        peer.send(request_)
-        peer.finish()
-        told = peer.response("POST").json()
+def test_half_closed_inside_a_body_is_still_answered(delivered: WireServer, request_: bytes) -> None:
+    with delivered.connect() as client:
+        client.send(request_)
+        client.finish()
+        told = client.response("POST").json()
         assert told["complete"] is False
-        peer.assert_closed()
+        client.assert_closed()
 
 
 @pytest.mark.parametrize("leave", [close, reset, finish])
-def test_receive_after_the_body_waits_for_the_disconnect(wire: Wire, leave: Any) -> None:
+def test_receive_after_the_body_waits_for_the_disconnect(wire: WireServer, leave: Any) -> None:
     waiting: Future[None] = Future()
     told: Future[Any] = Future()
 
@@ -71,17 +71,17 @@ def test_receive_after_the_body_waits_for_the_disconnect(wire: Wire, leave: Any)
         waiting.set_result(None)
         told.set_result(await receive())
 
-    wire.play(app)
-    with wire.connect() as peer:
-        peer.send(request_bytes())
-        waiting.result(PATIENCE)
+    wire.set_app(app)
+    with wire.connect() as client:
+        client.send(request_bytes())
+        waiting.result(TIMEOUT)
         assert not told.done()
-        leave(peer)
-        assert told.result(PATIENCE) == GONE
+        leave(client)
+        assert told.result(TIMEOUT) == GONE
 
 
 @pytest.mark.parametrize("leave", [close, reset])
-def test_send_after_the_client_left_raises_an_oserror(wire: Wire, leave: Any) -> None:
+def test_send_after_the_client_left_raises_an_oserror(wire: WireServer, leave: Any) -> None:
     gone: Future[None] = Future()
     told: Future[BaseException | None] = Future()
 
@@ -99,17 +99,17 @@ def test_send_after_the_client_left_raises_an_oserror(wire: Wire, leave: Any) ->
             raise
         told.set_result(None)
 
-    wire.play(app)
-    with wire.connect() as peer:
-        peer.send(request_bytes())
-        peer.read_until(b"a\r\n")
-        leave(peer)
-        gone.result(PATIENCE)
-        assert isinstance(told.result(PATIENCE), OSError)
+    wire.set_app(app)
+    with wire.connect() as client:
+        client.send(request_bytes())
+        client.read_until(b"a\r\n")
+        leave(client)
+        gone.result(TIMEOUT)
+        assert isinstance(told.result(TIMEOUT), OSError)
 
 
 @pytest.mark.parametrize("leave", [close, reset])
-def test_send_that_waits_is_woken_when_the_client_leaves(wire: Wire, leave: Any) -> None:
+def test_send_that_waits_is_woken_when_the_client_leaves(wire: WireServer, leave: Any) -> None:
     blocked: Future[None] = Future()
     told: Future[BaseException | None] = Future()
 
@@ -129,15 +129,15 @@ def test_send_that_waits_is_woken_when_the_client_leaves(wire: Wire, leave: Any)
             told.set_result(error)
             raise
 
-    wire.play(app)
-    with wire.connect(receive_buffer=4096) as peer:
-        peer.send(request_bytes())
-        blocked.result(PATIENCE)
-        leave(peer)
-        assert isinstance(told.result(PATIENCE), OSError)
+    wire.set_app(app)
+    with wire.connect(receive_buffer=4096) as client:
+        client.send(request_bytes())
+        blocked.result(TIMEOUT)
+        leave(client)
+        assert isinstance(told.result(TIMEOUT), OSError)
 
 
-def test_abandoned_requests_are_not_logged_as_errors(wire: Wire, records: Any) -> None:
+def test_abandoned_requests_are_not_logged_as_errors(wire: WireServer, records: Any) -> None:
     """A client that leaves is no fault of the application, also if that lets the OSError pass."""
     done: Future[None] = Future()
 
@@ -150,17 +150,17 @@ def test_abandoned_requests_are_not_logged_as_errors(wire: Wire, records: Any) -
         finally:
             done.set_result(None)
 
-    wire.play(app)
-    with wire.connect() as peer:
-        peer.send(request_bytes())
-        peer.reset()
-        done.result(PATIENCE)
-    wire.stage.clear()
+    wire.set_app(app)
+    with wire.connect() as client:
+        client.send(request_bytes())
+        client.reset()
+        done.result(TIMEOUT)
+    wire.app.clear()
     assert wire.exchange(request_bytes()).status == 200
     assert not [record for record in records if record.levelname == "ERROR" and "Disconnected" in str(record.exc_info)]
 
 
-def test_application_is_not_cancelled_when_the_client_leaves(wire: Wire) -> None:
+def test_application_is_not_cancelled_when_the_client_leaves(wire: WireServer) -> None:
     gate: Future[None] = Future()
     started: Future[None] = Future()
     told: Future[str] = Future()
@@ -174,32 +174,32 @@ def test_application_is_not_cancelled_when_the_client_leaves(wire: Wire) -> None
             raise
         told.set_result("finished")
 
-    wire.play(app)
-    with wire.connect() as peer:
-        peer.send(request_bytes())
-        started.result(PATIENCE)
-        peer.reset()
-    wire.stage.clear()
+    wire.set_app(app)
+    with wire.connect() as client:
+        client.send(request_bytes())
+        started.result(TIMEOUT)
+        client.reset()
+    wire.app.clear()
     assert wire.exchange(request_bytes()).status == 200
     gate.set_result(None)
-    assert told.result(PATIENCE) == "finished"
+    assert told.result(TIMEOUT) == "finished"
 
 
 @pytest.mark.parametrize("leave", [close, reset, finish])
 @pytest.mark.parametrize("start", [b"", b"\r\n", b"G", b"GET / HTTP/1.1\r\nHost: a\r\n"])
-def test_leaving_before_a_whole_head_is_no_request(wire: Wire, leave: Any, start: bytes) -> None:
-    before = wire.stage.calls
-    with wire.connect() as peer:
-        peer.send(start)
-        leave(peer)
+def test_leaving_before_a_whole_head_is_no_request(wire: WireServer, leave: Any, start: bytes) -> None:
+    before = wire.app.calls
+    with wire.connect() as client:
+        client.send(start)
+        leave(client)
         if leave is finish:
-            data = peer.read_all()
+            data = client.read_all()
             assert data == b"" or data.startswith(b"HTTP/1.1 400 ")
     assert wire.exchange(request_bytes()).status == 200
-    assert wire.stage.calls == before + 1
+    assert wire.app.calls == before + 1
 
 
-def test_pipelined_requests_of_a_client_that_reset_learn_of_it(wire: Wire) -> None:
+def test_pipelined_requests_of_a_client_that_reset_learn_of_it(wire: WireServer) -> None:
     first: Future[None] = Future()
     told: list[Future[Any]] = [Future(), Future()]
 
@@ -210,11 +210,11 @@ def test_pipelined_requests_of_a_client_that_reset_learn_of_it(wire: Wire) -> No
             first.set_result(None)
         told[number].set_result(await receive())
 
-    wire.play(app)
-    with wire.connect() as peer:
-        peer.send(request_bytes(line=b"GET /0 HTTP/1.1") + request_bytes(line=b"GET /1 HTTP/1.1"))
-        first.result(PATIENCE)
-        peer.reset()
-        assert told[0].result(PATIENCE) == GONE
-    wire.stage.clear()
+    wire.set_app(app)
+    with wire.connect() as client:
+        client.send(request_bytes(line=b"GET /0 HTTP/1.1") + request_bytes(line=b"GET /1 HTTP/1.1"))
+        first.result(TIMEOUT)
+        client.reset()
+        assert told[0].result(TIMEOUT) == GONE
+    wire.app.clear()
     assert wire.exchange(request_bytes()).status == 200

@@ -1,4 +1,4 @@
-"""Plain code over real sockets: ``def app(scope, receive, send)``, as the server itself chooses to call it."""
+"""LASGI over real sockets: ``def app(scope, receive, send)``, whose interface the server detects."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import pytest
 from atlas.errors import ClientDisconnected
 from atlas.gateway.greenlets import await_
 
-from .peer import PATIENCE, Peer
-from .stage import chunked, post, request_bytes
+from .raw_client import TIMEOUT, RawClient
+from .wire_server import chunked, post, request_bytes
 
 Serve = Callable[..., Any]
 
@@ -24,12 +24,12 @@ Serve = Callable[..., Any]
 def start(request: pytest.FixtureRequest, serve: Serve) -> Callable[..., Any]:
     """``start(app, **settings)``: a server and a way to connect to it."""
 
-    def begin(app: Any, **settings: Any) -> Callable[..., Peer]:
+    def begin(app: Any, **settings: Any) -> Callable[..., RawClient]:
         server = serve(app, loop=request.param, **settings)
         address = server.sockets[0].getsockname()[:2]
 
-        def connect(**options: Any) -> Peer:
-            return Peer(address, **options)
+        def connect(**options: Any) -> RawClient:
+            return RawClient(address, **options)
 
         connect.server = server  # type: ignore[attr-defined]
         return connect
@@ -53,20 +53,20 @@ def echo(scope: Any, receive: Any, send: Any) -> None:
 
 
 def test_requests_and_their_bodies(start: Any) -> None:
-    with start(echo)() as peer:
-        peer.send(request_bytes(line=b"GET /a?b HTTP/1.1"))
-        assert peer.response().body == b"GET /a "
-        peer.send(post(b"Content-Length: 5", body=b"he"))
-        peer.send(b"llo")
-        assert peer.response("POST").body == b"POST / hello"
-        peer.send(chunked(b"3\r\nabc\r\n0\r\n\r\n"))
-        assert peer.response("POST").body == b"POST / abc"
+    with start(echo)() as client:
+        client.send(request_bytes(line=b"GET /a?b HTTP/1.1"))
+        assert client.response().body == b"GET /a "
+        client.send(post(b"Content-Length: 5", body=b"he"))
+        client.send(b"llo")
+        assert client.response("POST").body == b"POST / hello"
+        client.send(chunked(b"3\r\nabc\r\n0\r\n\r\n"))
+        assert client.response("POST").body == b"POST / abc"
 
 
 def test_pipelined_requests_are_answered_in_order(start: Any) -> None:
-    with start(echo)() as peer:
-        peer.send(b"".join(request_bytes(line=b"GET /%d HTTP/1.1" % number) for number in range(20)))
-        assert [peer.response().body for _ in range(20)] == [b"GET /%d " % number for number in range(20)]
+    with start(echo)() as client:
+        client.send(b"".join(request_bytes(line=b"GET /%d HTTP/1.1" % number) for number in range(20)))
+        assert [client.response().body for _ in range(20)] == [b"GET /%d " % number for number in range(20)]
 
 
 def test_hundreds_wait_at_the_same_time_and_others_are_served(start: Any) -> None:
@@ -86,17 +86,17 @@ def test_hundreds_wait_at_the_same_time_and_others_are_served(start: Any) -> Non
     connect = start(app)
     with ExitStack() as stack:
         peers = [stack.enter_context(connect()) for _ in range(many)]
-        for peer in peers:
-            peer.send(request_bytes(line=b"GET /wait HTTP/1.1"))
+        for client in peers:
+            client.send(request_bytes(line=b"GET /wait HTTP/1.1"))
         for _ in range(many):
-            assert here.acquire(timeout=PATIENCE)
+            assert here.acquire(timeout=TIMEOUT)
         with connect() as other:
             other.send(request_bytes())
             assert other.response().status == 200
             assert not gate.is_set()
             other.send(request_bytes(line=b"GET /open HTTP/1.1"))
             assert other.response().status == 200
-        assert {peer.response().status for peer in peers} == {200}
+        assert {client.response().status for client in peers} == {200}
 
 
 def test_a_client_that_leaves_is_told_by_receive_and_by_send(start: Any) -> None:
@@ -113,15 +113,15 @@ def test_a_client_that_leaves_is_told_by_receive_and_by_send(start: Any) -> None
             seen.append(type(error))
         ended.set()
 
-    with start(app)() as peer:
-        peer.send(request_bytes())
-        assert begun.wait(PATIENCE)
-        peer.reset()
-    assert ended.wait(PATIENCE)
+    with start(app)() as client:
+        client.send(request_bytes())
+        assert begun.wait(TIMEOUT)
+        client.reset()
+    assert ended.wait(TIMEOUT)
     assert seen == ["http.disconnect", ClientDisconnected]
 
 
-def test_a_slow_reader_holds_nobody_else(start: Any) -> None:
+def test_a_slow_client_does_not_block_others(start: Any) -> None:
     """``send`` waits where the client doesn't read; others are answered meanwhile, and then the rest arrives."""
     piece, pieces = b"x" * 65536, 64
     blocked = threading.Event()
@@ -164,9 +164,9 @@ def test_a_failure_is_a_500_and_is_logged_with_its_own_traceback(start: Any, rec
         receive()
         raise ZeroDivisionError("mine")
 
-    with start(app)() as peer:
-        peer.send(request_bytes())
-        assert peer.response().status == 500
+    with start(app)() as client:
+        client.send(request_bytes())
+        assert client.response().status == 500
     (record,) = [each for each in records if each.levelno >= logging.ERROR]
     trace = record.exc_info[2]
     while trace.tb_next is not None:
@@ -181,10 +181,10 @@ def test_each_request_has_a_task_of_its_own(start: Any) -> None:
         tasks.append(asyncio.current_task())
         answer(send)
 
-    with start(app)() as peer:
+    with start(app)() as client:
         for _ in range(2):
-            peer.send(request_bytes())
-            assert peer.response().status == 200
+            client.send(request_bytes())
+            assert client.response().status == 200
     assert len(set(tasks)) == 2
     assert None not in tasks
 
@@ -206,11 +206,11 @@ def test_a_lifespan_in_plain_code(start: Any) -> None:
         answer(send, scope["state"]["word"])
 
     connect = start(app, lifespan="on")
-    with connect() as peer:
-        peer.send(request_bytes())
-        assert peer.response().body == b"from the start"
+    with connect() as client:
+        client.send(request_bytes())
+        assert client.response().body == b"from the start"
         connect.server.stop()
-        peer.assert_closed()
+        client.assert_closed()
     assert seen[0] == "lifespan.startup"
 
 
@@ -225,13 +225,13 @@ def test_a_stop_waits_for_plain_code(start: Any) -> None:
         answer(send, b"in the end")
 
     connect = start(app, timeout_graceful_shutdown=30)
-    with connect() as peer, connect() as idle:
-        peer.send(request_bytes())
-        assert begun.wait(PATIENCE)
+    with connect() as client, connect() as idle:
+        client.send(request_bytes())
+        assert begun.wait(TIMEOUT)
         connect.server.stop()
         idle.assert_closed()
         loops[0].call_soon_threadsafe(gate.set)
-        assert peer.response().body == b"in the end"
+        assert client.response().body == b"in the end"
 
 
 def test_what_waits_for_ever_is_ended_by_the_stop(serve: Serve) -> None:
@@ -255,7 +255,7 @@ def test_what_waits_for_ever_is_ended_by_the_stop(serve: Serve) -> None:
         with server.run_in_thread():
             address = server.sockets[0].getsockname()[:2]
             for _ in range(3):
-                stack.enter_context(Peer(address)).send(request_bytes())
+                stack.enter_context(RawClient(address)).send(request_bytes())
             for _ in range(3):
-                assert begun.acquire(timeout=PATIENCE)
+                assert begun.acquire(timeout=TIMEOUT)
         assert sorted(seen) == ["cancelled"] * 3 + ["cleaned up"] * 3

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from .peer import PATIENCE, Closed
-from .stage import Wire, chunked, post, read_body, request_bytes, respond
+from .raw_client import TIMEOUT, Closed
+from .wire_server import WireServer, chunked, post, read_body, request_bytes, respond
 
-Own = Callable[..., Wire]
+Own = Callable[..., WireServer]
 
 
 def warnings(records: list[logging.LogRecord], flag: str) -> list[str]:
@@ -25,39 +25,39 @@ def warnings(records: list[logging.LogRecord], flag: str) -> list[str]:
 # The request line and head, with the defaults.
 
 
-def test_longest_request_line(wire: Wire) -> None:
+def test_longest_request_line(wire: WireServer) -> None:
     target = b"/" + b"a" * (8192 - len(b"GET / HTTP/1.1\r\n"))
     assert wire.exchange(request_bytes(line=b"GET " + target + b" HTTP/1.1")).status == 200
 
 
 @pytest.mark.parametrize("line", [b"GET /" + b"a" * 8192 + b" HTTP/1.1", b"GET /?" + b"a" * 70_000 + b" HTTP/1.1"])
-def test_request_line_over_the_limit_is_a_414(wire: Wire, line: bytes) -> None:
+def test_request_line_over_the_limit_is_a_414(wire: WireServer, line: bytes) -> None:
     assert wire.refused(request_bytes(line=line)) == 414
 
 
-def test_endless_request_line_is_a_414(wire: Wire) -> None:
-    with wire.connect() as peer:
-        peer.send(b"GET /" + b"a" * 10_000)
-        assert peer.response().status == 414
-        peer.assert_closed()
+def test_endless_request_line_is_a_414(wire: WireServer) -> None:
+    with wire.connect() as client:
+        client.send(b"GET /" + b"a" * 10_000)
+        assert client.response().status == 414
+        client.assert_closed()
 
 
-def test_absolute_form_over_the_limit_is_a_414(wire: Wire) -> None:
+def test_absolute_form_over_the_limit_is_a_414(wire: WireServer) -> None:
     assert wire.refused(request_bytes(line=b"GET http://a/" + b"a" * 8192 + b" HTTP/1.1")) == 414
 
 
-def test_most_fields(wire: Wire) -> None:
+def test_most_fields(wire: WireServer) -> None:
     fields = [b"X-%d: y" % number for number in range(127)]
     assert len(wire.exchange(request_bytes(*fields)).json()["headers"]) == 128
 
 
 @pytest.mark.parametrize("count", [128, 129, 1000])
-def test_fields_over_the_limit_are_a_431(wire: Wire, count: int) -> None:
+def test_fields_over_the_limit_are_a_431(wire: WireServer, count: int) -> None:
     assert wire.refused(request_bytes(*[b"X-%d: y" % number for number in range(count)])) == 431
 
 
 @pytest.mark.parametrize("count", [1, 3])
-def test_long_fields(wire: Wire, count: int) -> None:
+def test_long_fields(wire: WireServer, count: int) -> None:
     fields = [b"X-%d: " % number + b"y" * 16_000 for number in range(count)]
     assert wire.exchange(request_bytes(*fields)).status == 200
 
@@ -72,24 +72,24 @@ def test_long_fields(wire: Wire, count: int) -> None:
     ],
     ids=["value", "name", "longer than the head", "together"],
 )
-def test_head_over_the_limit_is_a_431(wire: Wire, fields: list[bytes]) -> None:
+def test_head_over_the_limit_is_a_431(wire: WireServer, fields: list[bytes]) -> None:
     assert wire.refused(request_bytes(*fields)) == 431
 
 
 @pytest.mark.parametrize("start", [b"X: ", b"X"])
-def test_endless_field_is_a_431(wire: Wire, start: bytes) -> None:
-    with wire.connect() as peer:
-        peer.send(b"GET / HTTP/1.1\r\nHost: a\r\n" + start + b"y" * 20_000)
-        assert peer.response().status == 431
-        peer.assert_closed()
+def test_endless_field_is_a_431(wire: WireServer, start: bytes) -> None:
+    with wire.connect() as client:
+        client.send(b"GET / HTTP/1.1\r\nHost: a\r\n" + start + b"y" * 20_000)
+        assert client.response().status == 431
+        client.assert_closed()
 
 
-def test_limits_count_each_request_for_itself(wire: Wire) -> None:
+def test_limits_count_each_request_for_itself(wire: WireServer) -> None:
     request = request_bytes(*[b"X-%d: " % number + b"y" * 400 for number in range(100)])
-    with wire.connect() as peer:
+    with wire.connect() as client:
         for _ in range(4):
-            peer.send(request)
-            assert peer.response().status == 200
+            client.send(request)
+            assert client.response().status == 200
 
 
 @pytest.mark.parametrize(
@@ -124,12 +124,12 @@ def test_body_at_the_limit(own: Own) -> None:
 
 def test_content_length_over_the_limit_is_a_413_before_any_body(own: Own) -> None:
     wire = own(limit_request_body=1000)
-    with wire.connect() as peer:
-        peer.send(post(b"Content-Length: 1001"))
-        answer = peer.response("POST")
+    with wire.connect() as client:
+        client.send(post(b"Content-Length: 1001"))
+        answer = client.response("POST")
         assert (answer.status, answer.closes) == (413, True)
-        peer.assert_closed()
-    assert wire.stage.calls == 0
+        client.assert_closed()
+    assert wire.app.calls == 0
 
 
 @pytest.mark.parametrize("body", [b"3e9\r\n", b"3e8\r\n" + b"y" * 1000 + b"\r\n1\r\n"])
@@ -142,31 +142,31 @@ def test_chunks_over_the_limit_are_a_413_as_soon_as_it_is_known(own: Own, body: 
         started.set_result(None)
         told.set_result(await read_body(receive))
 
-    wire.play(app)
-    with wire.connect() as peer:
-        peer.send(chunked(b""))
-        started.result(PATIENCE)
-        peer.send(body)
-        answer = peer.response("POST")
+    wire.set_app(app)
+    with wire.connect() as client:
+        client.send(chunked(b""))
+        started.result(TIMEOUT)
+        client.send(body)
+        answer = client.response("POST")
         assert (answer.status, answer.closes) == (413, True)
-        peer.assert_closed()
-    assert told.result(PATIENCE)[1] is False, "the cut body ended as if it were whole"
+        client.assert_closed()
+    assert told.result(TIMEOUT)[1] is False, "the cut body ended as if it were whole"
 
 
 def test_413_reaches_a_client_that_is_still_sending(own: Own) -> None:
     wire = own(limit_request_body=1000)
-    with wire.connect() as peer:
-        peer.send(post(b"Content-Length: 5000000", body=b"y" * 5_000_000))
-        assert peer.response("POST").status == 413
+    with wire.connect() as client:
+        client.send(post(b"Content-Length: 5000000", body=b"y" * 5_000_000))
+        assert client.response("POST").status == 413
 
 
 def test_413_to_an_expectation_saves_the_upload(own: Own) -> None:
     wire = own(limit_request_body=1000)
-    with wire.connect() as peer:
-        peer.send(post(b"Content-Length: 1001", b"Expect: 100-continue"))
-        answer = peer.response("POST")
+    with wire.connect() as client:
+        client.send(post(b"Content-Length: 1001", b"Expect: 100-continue"))
+        answer = client.response("POST")
         assert (answer.status, answer.interim) == (413, [])
-        peer.assert_closed()
+        client.assert_closed()
 
 
 def test_body_limit_can_be_switched_off(own: Own) -> None:
@@ -175,19 +175,19 @@ def test_body_limit_can_be_switched_off(own: Own) -> None:
         await respond(send, b"%d" % len(body))
 
     wire = own(app, limit_request_body=0)
-    with wire.connect() as peer:
-        peer.send(post(b"Content-Length: 104857601"))
+    with wire.connect() as client:
+        client.send(post(b"Content-Length: 104857601"))
         for _ in range(100):
-            peer.send(b"y" * 1048576)
-        peer.send(b"y")
-        assert peer.response("POST").body == b"104857601"
+            client.send(b"y" * 1048576)
+        client.send(b"y")
+        assert client.response("POST").body == b"104857601"
 
 
-def test_default_body_limit_is_100_mib(wire: Wire) -> None:
+def test_default_body_limit_is_100_mib(wire: WireServer) -> None:
     assert wire.refused(post(b"Content-Length: 104857601")) == 413
-    with wire.connect() as peer:
-        peer.send(post(b"Content-Length: 104857600", b"Expect: 100-continue"))
-        assert peer.read_until(b"\r\n\r\n").startswith(b"HTTP/1.1 100 ")
+    with wire.connect() as client:
+        client.send(post(b"Content-Length: 104857600", b"Expect: 100-continue"))
+        assert client.read_until(b"\r\n\r\n").startswith(b"HTTP/1.1 100 ")
 
 
 # Connections and concurrency.
@@ -196,9 +196,9 @@ def test_default_body_limit_is_100_mib(wire: Wire) -> None:
 def test_connections_over_the_limit_wait_to_be_accepted(own: Own) -> None:
     wire = own(limit_connections=2)
     first, second = wire.connect(), wire.connect()
-    for peer in (first, second):
-        peer.send(request_bytes())
-        assert peer.response().status == 200
+    for client in (first, second):
+        client.send(request_bytes())
+        assert client.response().status == 200
     with wire.connect() as third:
         third.send(request_bytes())
         second.send(request_bytes())
@@ -212,12 +212,12 @@ def test_connections_over_the_limit_wait_to_be_accepted(own: Own) -> None:
 def test_many_more_connections_than_the_limit_are_all_served(own: Own) -> None:
     wire = own(limit_connections=5)
     peers = [wire.connect() for _ in range(40)]
-    for peer in peers:
-        peer.send(request_bytes(b"Connection: close"))
-    for peer in peers:
-        with peer:
-            assert peer.response().status == 200
-    assert wire.stage.calls == 40
+    for client in peers:
+        client.send(request_bytes(b"Connection: close"))
+    for client in peers:
+        with client:
+            assert client.response().status == 200
+    assert wire.app.calls == 40
 
 
 def test_requests_over_the_concurrency_are_a_503(own: Own, records: list[logging.LogRecord]) -> None:
@@ -235,7 +235,7 @@ def test_requests_over_the_concurrency_are_a_503(own: Own, records: list[logging
         idle.send(request_bytes())
         assert idle.response().status == 200, "an idle connection counts"
         busy.send(request_bytes(line=b"GET /slow HTTP/1.1"))
-        started.result(PATIENCE)
+        started.result(TIMEOUT)
         for _ in range(2):
             idle_again = wire.exchange(request_bytes())
             assert idle_again.status == 503
@@ -250,12 +250,12 @@ def test_server_stops_after_its_most_requests(own: Own) -> None:
     wire = own(limit_max_requests=3)
     for _ in range(3):
         assert wire.exchange(request_bytes(b"Connection: close")).status == 200
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + TIMEOUT
     while not refused_to_connect(wire):
         assert time.monotonic() < until, "it goes on"
 
 
-def refused_to_connect(wire: Wire) -> bool:
+def refused_to_connect(wire: WireServer) -> bool:
     """Whether the server is gone; a request that it still takes must be answered or closed."""
     try:
         wire.exchange(request_bytes(b"Connection: close"))

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from .stage import Wire, chunked, post, request_bytes
+from .wire_server import WireServer, chunked, post, request_bytes
 
 QUICK = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -54,9 +54,9 @@ def mutated(draw: Any) -> bytes:
 
 
 @pytest.fixture(scope="module", params=["uvloop-whole", "asyncio-whole"])
-def served(request: pytest.FixtureRequest, wires: Callable[[str], Wire]) -> Wire:
+def served(request: pytest.FixtureRequest, wires: Callable[[str], WireServer]) -> WireServer:
     wire = wires(request.param)
-    wire.stage.clear()
+    wire.app.clear()
     return wire
 
 
@@ -66,16 +66,16 @@ def statuses(data: bytes) -> list[int]:
 
 @QUICK
 @given(data=mutated(), places=st.lists(st.integers(0, 300), max_size=3))
-def test_mutated_requests_are_answered_or_closed(served: Wire, data: bytes, places: list[int]) -> None:
-    with served.connect() as peer:
+def test_mutated_requests_are_answered_or_closed(served: WireServer, data: bytes, places: list[int]) -> None:
+    with served.connect() as client:
         edges = sorted({0, len(data), *(min(place, len(data)) for place in places)})
         for start, end in pairwise(edges):
-            peer.send(data[start:end])
+            client.send(data[start:end])
         try:
-            peer.finish()
+            client.finish()
         except OSError:
             pass  # it was closed already
-        answers = peer.read_all()
+        answers = client.read_all()
     assert answers == b"" or answers.startswith(b"HTTP/1.1 ")
     found = statuses(answers)
     assert set(found) <= {100, 200, 400, 404, 408, 413, 414, 417, 431, 501, 505}
@@ -84,15 +84,15 @@ def test_mutated_requests_are_answered_or_closed(served: Wire, data: bytes, plac
 
 @QUICK
 @given(data=st.binary(min_size=1, max_size=300))
-def test_noise_is_refused(served: Wire, data: bytes) -> None:
-    before = served.stage.calls
-    with served.connect() as peer:
-        peer.send(data)
+def test_noise_is_refused(served: WireServer, data: bytes) -> None:
+    before = served.app.calls
+    with served.connect() as client:
+        client.send(data)
         try:
-            peer.finish()
+            client.finish()
         except OSError:
             pass
-        answers = peer.read_all()
+        answers = client.read_all()
     assert answers == b"" or statuses(answers)[0] >= 400
-    assert served.stage.calls == before
+    assert served.app.calls == before
     assert served.exchange(request_bytes()).status == 200

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from .stage import Wire
+from .wire_server import WireServer
 
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -41,10 +41,10 @@ METHOD = st.sampled_from(["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 
 
 @pytest.fixture(scope="module")
-def served(wires: Callable[[str], Wire]) -> Iterator[Wire]:
+def served(wires: Callable[[str], WireServer]) -> Iterator[WireServer]:
     wire = wires("uvloop-whole")
     yield wire
-    wire.stage.clear()
+    wire.app.clear()
 
 
 @st.composite
@@ -78,13 +78,13 @@ def cut(data: bytes, places: list[int]) -> list[bytes]:
 
 @QUICK
 @given(batch=st.lists(requests(), min_size=1, max_size=5), places=st.lists(st.integers(0, 1_000_000), max_size=12))
-def test_what_h11_writes_is_read_by_atlas(served: Wire, batch: list[dict[str, Any]], places: list[int]) -> None:
-    served.stage.clear()
-    with served.connect() as peer:
+def test_what_h11_writes_is_read_by_atlas(served: WireServer, batch: list[dict[str, Any]], places: list[int]) -> None:
+    served.app.clear()
+    with served.connect() as client:
         for piece in cut(b"".join(map(write_request, batch)), places):
-            peer.send(piece)
+            client.send(piece)
         for request in batch:
-            answer = peer.response(request["method"])
+            answer = client.response(request["method"])
             assert answer.status == 200
             told = answer.json()
             assert told["method"] == request["method"]
@@ -108,7 +108,7 @@ def responses(draw: Any) -> dict[str, Any]:
     }
 
 
-async def play(response: dict[str, Any], send: Any) -> None:
+async def run_script(response: dict[str, Any], send: Any) -> None:
     """Send *response* as an application would."""
     headers = list(response["fields"])
     pieces = response["pieces"]
@@ -125,16 +125,16 @@ async def play(response: dict[str, Any], send: Any) -> None:
 
 @QUICK
 @given(batch=st.lists(st.tuples(responses(), st.sampled_from(["GET", "HEAD", "POST"])), min_size=1, max_size=5))
-def test_what_atlas_writes_is_read_by_h11(served: Wire, batch: list[tuple[dict[str, Any], str]]) -> None:
+def test_what_atlas_writes_is_read_by_h11(served: WireServer, batch: list[tuple[dict[str, Any], str]]) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        await play(batch[int(scope["path"][1:])][0], send)
+        await run_script(batch[int(scope["path"][1:])][0], send)
 
-    served.play(app)
-    with served.connect() as peer:
+    served.set_app(app)
+    with served.connect() as client:
         for index, (_, method) in enumerate(batch):
-            peer.send(f"{method} /{index} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            client.send(f"{method} /{index} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
         for response, method in batch:
-            answer = peer.response(method)
+            answer = client.response(method)
             assert answer.status == response["status"]
             assert [pair for pair in answer.headers if pair[0] not in OURS] == response["fields"]
             bodiless = method == "HEAD" or response["status"] in (204, 304)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from .peer import PATIENCE, send_until_it_waits
-from .stage import Wire, chunked, post, read_body, request_bytes, respond
+from .raw_client import TIMEOUT, send_until_it_waits
+from .wire_server import WireServer, chunked, post, read_body, request_bytes, respond
 
 
 def get(number: int) -> bytes:
@@ -21,23 +21,23 @@ async def tell_path(scope: Any, receive: Any, send: Any) -> None:
 
 
 @pytest.mark.parametrize("count", [2, 16, 17, 40])
-def test_answers_come_in_order(delivered: Wire, count: int) -> None:
-    delivered.play(tell_path)
-    with delivered.connect() as peer:
-        peer.send(b"".join(map(get, range(count))))
+def test_answers_come_in_order(delivered: WireServer, count: int) -> None:
+    delivered.set_app(tell_path)
+    with delivered.connect() as client:
+        client.send(b"".join(map(get, range(count))))
         for number in range(count):
-            assert peer.response().body == b"/%d" % number
+            assert client.response().body == b"/%d" % number
 
 
-def test_thousands_of_requests_in_one_write(wire: Wire) -> None:
-    wire.play(tell_path)
-    with wire.connect() as peer:
-        peer.send(b"".join(map(get, range(3000))))
+def test_thousands_of_requests_in_one_write(wire: WireServer) -> None:
+    wire.set_app(tell_path)
+    with wire.connect() as client:
+        client.send(b"".join(map(get, range(3000))))
         for number in range(3000):
-            assert peer.response().body == b"/%d" % number
+            assert client.response().body == b"/%d" % number
 
 
-def test_the_later_answer_waits_for_the_earlier(wire: Wire) -> None:
+def test_the_later_answer_waits_for_the_earlier(wire: WireServer) -> None:
     """The first application is held until the second had every chance to answer."""
     gate: Future[None] = Future()
     seen: list[str] = []
@@ -48,24 +48,24 @@ def test_the_later_answer_waits_for_the_earlier(wire: Wire) -> None:
             await asyncio.wrap_future(gate)
         await respond(send, scope["path"].encode())
 
-    wire.play(app)
-    with wire.connect() as peer, wire.connect() as other:
-        peer.send(b"".join(map(get, range(3))))
+    wire.set_app(app)
+    with wire.connect() as client, wire.connect() as other:
+        client.send(b"".join(map(get, range(3))))
         other.send(get(99))
         assert other.response().body == b"/99"
-        peer.assert_silent()
+        client.assert_silent()
         gate.set_result(None)
-        assert [peer.response().body for _ in range(3)] == [b"/0", b"/1", b"/2"]
+        assert [client.response().body for _ in range(3)] == [b"/0", b"/1", b"/2"]
 
 
-def test_bodies_and_heads_alternate(delivered: Wire) -> None:
+def test_bodies_and_heads_alternate(delivered: WireServer) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         body, _ = await read_body(receive)
         await respond(send, scope["path"].encode() + b" " + body)
 
-    delivered.play(app)
-    with delivered.connect() as peer:
-        peer.send(
+    delivered.set_app(app)
+    with delivered.connect() as client:
+        client.send(
             post(b"Content-Length: 5", body=b"hello", line=b"POST /0 HTTP/1.1")
             + get(1)
             + chunked(b"5\r\nworld\r\n0\r\n\r\n")
@@ -73,11 +73,11 @@ def test_bodies_and_heads_alternate(delivered: Wire) -> None:
             + post(b"Content-Length: 0", line=b"POST /4 HTTP/1.1")
             + get(5)
         )
-        bodies = [peer.response().body for _ in range(6)]
+        bodies = [client.response().body for _ in range(6)]
     assert bodies == [b"/0 hello", b"/1 ", b"/ world", b"/3 ", b"/4 ", b"/5 "]
 
 
-def test_at_most_sixteen_are_parsed_ahead_then_reading_pauses(wire: Wire) -> None:
+def test_at_most_sixteen_are_parsed_ahead_then_reading_pauses(wire: WireServer) -> None:
     """Whatever is started early, what is kept is bounded: the client's sending stops long before everything is sent."""
     gate: Future[None] = Future()
     started: Future[None] = Future()
@@ -88,34 +88,34 @@ def test_at_most_sixteen_are_parsed_ahead_then_reading_pauses(wire: Wire) -> Non
             await asyncio.wrap_future(gate)
         await respond(send)
 
-    wire.play(app)
+    wire.set_app(app)
     request = request_bytes(b"X: " + b"p" * 8000)
-    before = wire.stage.calls
-    with wire.connect() as peer:
-        peer.send(request)
-        started.result(PATIENCE)
+    before = wire.app.calls
+    with wire.connect() as client:
+        client.send(request)
+        started.result(TIMEOUT)
         data = request * 4000
-        sent = send_until_it_waits(peer.socket, data)
+        sent = send_until_it_waits(client.socket, data)
         assert sent < len(data) / 2
-        assert wire.stage.calls - before <= 17
+        assert wire.app.calls - before <= 17
         gate.set_result(None)
         for _ in range(1 + sent // len(request)):
-            assert peer.response().status == 200
+            assert client.response().status == 200
 
 
-def test_error_answer_waits_for_its_turn(delivered: Wire) -> None:
-    delivered.play(tell_path)
-    with delivered.connect() as peer:
-        peer.send(get(0) + get(1) + b"BROKEN\r\n\r\n" + get(3))
-        assert peer.response().body == b"/0"
-        assert peer.response().body == b"/1"
-        answer = peer.response()
+def test_error_answer_waits_for_its_turn(delivered: WireServer) -> None:
+    delivered.set_app(tell_path)
+    with delivered.connect() as client:
+        client.send(get(0) + get(1) + b"BROKEN\r\n\r\n" + get(3))
+        assert client.response().body == b"/0"
+        assert client.response().body == b"/1"
+        answer = client.response()
         assert answer.status in (400, 501)
         assert answer.closes
-        peer.assert_closed()
+        client.assert_closed()
 
 
-def test_error_answer_never_lands_inside_an_unfinished_response(wire: Wire) -> None:
+def test_error_answer_never_lands_inside_an_unfinished_response(wire: WireServer) -> None:
     gate: Future[None] = Future()
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -124,60 +124,60 @@ def test_error_answer_never_lands_inside_an_unfinished_response(wire: Wire) -> N
         await asyncio.wrap_future(gate)
         await send({"type": "http.response.body", "body": b"second"})
 
-    wire.play(app)
-    with wire.connect() as peer:
-        peer.send(get(0))
-        peer.read_until(b"first\r\n")
-        peer.send(request_bytes(b"Bad Field: x"))
+    wire.set_app(app)
+    with wire.connect() as client:
+        client.send(get(0))
+        client.read_until(b"first\r\n")
+        client.send(request_bytes(b"Bad Field: x"))
         with wire.connect() as other:  # its answer shows that the server has had the bad one to read
             other.send(request_bytes(b"Bad Field: x"))
             assert other.response().status == 400
-        peer.assert_silent()
+        client.assert_silent()
         gate.set_result(None)
-        assert peer.read_until(b"0\r\n\r\n") == b"6\r\nsecond\r\n0\r\n\r\n"
-        answer = peer.response()
+        assert client.read_until(b"0\r\n\r\n") == b"6\r\nsecond\r\n0\r\n\r\n"
+        answer = client.response()
         assert (answer.status, answer.closes) == (400, True)
-        peer.assert_closed()
+        client.assert_closed()
 
 
 @pytest.mark.parametrize("last", [b"BROKEN\r\n\r\n", post(b"Content-Length: 1000000000", b"Connection: close")])
-def test_error_answer_behind_a_large_response(wire: Wire, last: bytes) -> None:
+def test_error_answer_behind_a_large_response(wire: WireServer, last: bytes) -> None:
     """The refusal is due while the client still has megabytes to read; both arrive whole."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await respond(send, b"z" * 20_000_000)
 
-    wire.play(app)
-    with wire.connect(receive_buffer=65536) as peer:
-        peer.send(get(0) + last)
-        assert len(peer.response().body) == 20_000_000
-        answer = peer.response()
+    wire.set_app(app)
+    with wire.connect(receive_buffer=65536) as client:
+        client.send(get(0) + last)
+        assert len(client.response().body) == 20_000_000
+        answer = client.response()
         assert answer.status in (400, 413, 501)
         assert answer.closes
-        peer.assert_closed()
+        client.assert_closed()
 
 
-def test_what_follows_a_connection_close_is_not_parsed(delivered: Wire) -> None:
-    before = delivered.stage.calls
-    delivered.play(tell_path)
-    with delivered.connect() as peer:
-        peer.send(get(0) + request_bytes(b"Connection: close", line=b"GET /1 HTTP/1.1") + get(2) + b"BROKEN\r\n\r\n")
-        assert peer.response().body == b"/0"
-        assert peer.response().body == b"/1"
-        peer.assert_closed()
-    assert delivered.stage.calls == before + 2
+def test_what_follows_a_connection_close_is_not_parsed(delivered: WireServer) -> None:
+    before = delivered.app.calls
+    delivered.set_app(tell_path)
+    with delivered.connect() as client:
+        client.send(get(0) + request_bytes(b"Connection: close", line=b"GET /1 HTTP/1.1") + get(2) + b"BROKEN\r\n\r\n")
+        assert client.response().body == b"/0"
+        assert client.response().body == b"/1"
+        client.assert_closed()
+    assert delivered.app.calls == before + 2
 
 
-def test_half_closed_client_gets_all_its_answers(delivered: Wire) -> None:
-    delivered.play(tell_path)
-    with delivered.connect() as peer:
-        peer.send(b"".join(map(get, range(20))))
-        peer.finish()
-        assert [peer.response().body for _ in range(20)] == [b"/%d" % number for number in range(20)]
-        peer.assert_closed()
+def test_half_closed_client_gets_all_its_answers(delivered: WireServer) -> None:
+    delivered.set_app(tell_path)
+    with delivered.connect() as client:
+        client.send(b"".join(map(get, range(20))))
+        client.finish()
+        assert [client.response().body for _ in range(20)] == [b"/%d" % number for number in range(20)]
+        client.assert_closed()
 
 
-def test_half_closed_client_gets_a_late_answer(wire: Wire) -> None:
+def test_half_closed_client_gets_a_late_answer(wire: WireServer) -> None:
     gate: Future[None] = Future()
     started: Future[None] = Future()
 
@@ -188,23 +188,23 @@ def test_half_closed_client_gets_a_late_answer(wire: Wire) -> None:
         await send({"type": "http.response.body", "body": b"a", "more_body": True})
         await send({"type": "http.response.body", "body": b"b"})
 
-    wire.play(app)
-    with wire.connect() as peer:
-        peer.send(get(0))
-        peer.finish()
-        started.result(PATIENCE)
+    wire.set_app(app)
+    with wire.connect() as client:
+        client.send(get(0))
+        client.finish()
+        started.result(TIMEOUT)
         gate.set_result(None)
-        assert peer.response().body == b"ab"
-        peer.assert_closed()
+        assert client.response().body == b"ab"
+        client.assert_closed()
 
 
-def test_failed_response_takes_the_pipeline_with_it(wire: Wire) -> None:
+def test_failed_response_takes_the_pipeline_with_it(wire: WireServer) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"10")]})
         await send({"type": "http.response.body", "body": b"short", "more_body": True})
         raise RuntimeError("on purpose")
 
-    wire.play(app)
-    with wire.connect() as peer:
-        peer.send(get(0) + get(1) + get(2))
-        assert peer.read_all().count(b"HTTP/1.1") == 1
+    wire.set_app(app)
+    with wire.connect() as client:
+        client.send(get(0) + get(1) + get(2))
+        assert client.read_all().count(b"HTTP/1.1") == 1

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from .peer import PATIENCE, Peer
-from .stage import Wire, request_bytes, respond
+from .raw_client import TIMEOUT, RawClient
+from .wire_server import WireServer, request_bytes, respond
 
 
 def keeping(kept: list[Any]) -> Any:
@@ -23,17 +23,17 @@ def keeping(kept: list[Any]) -> Any:
     return app
 
 
-def test_scope_of_a_plain_request(wire: Wire) -> None:
+def test_scope_of_a_plain_request(wire: WireServer) -> None:
     kept: list[Any] = []
-    wire.play(keeping(kept))
-    with wire.connect() as peer:
-        peer.send(
+    wire.set_app(keeping(kept))
+    with wire.connect() as client:
+        client.send(
             request_bytes(
                 b"X-Twice: 1", b"ACCEPT: */*", b"x-twice: 2", line=b"GET /a%20b?c=%20d HTTP/1.1", host=b"example"
             )
         )
-        peer.response()
-        client = peer.socket.getsockname()
+        client.response()
+        client = client.socket.getsockname()
     (scope,) = kept
     assert type(scope) is dict
     assert set(scope) - {"state"} == {
@@ -50,9 +50,9 @@ def test_scope_of_a_plain_request(wire: Wire) -> None:
     assert (tuple(scope["client"]), tuple(scope["server"])) == (client, wire.address)
 
 
-def test_values_are_plain_types(wire: Wire) -> None:
+def test_values_are_plain_types(wire: WireServer) -> None:
     kept: list[Any] = []
-    wire.play(keeping(kept))
+    wire.set_app(keeping(kept))
     wire.exchange(request_bytes(b"X: y", line=b"GET /a?b HTTP/1.1"))
     (scope,) = kept
     assert {type(scope[name]) for name in ("http_version", "method", "scheme", "path", "root_path")} == {str}
@@ -63,14 +63,14 @@ def test_values_are_plain_types(wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
-def test_http_version(wire: Wire, version: str) -> None:
+def test_http_version(wire: WireServer, version: str) -> None:
     kept: list[Any] = []
-    wire.play(keeping(kept))
+    wire.set_app(keeping(kept))
     wire.exchange(request_bytes(line=b"GET / HTTP/" + version.encode()))
     assert kept[0]["http_version"] == version
 
 
-def test_scopes_share_nothing_that_can_change(wire: Wire) -> None:
+def test_scopes_share_nothing_that_can_change(wire: WireServer) -> None:
     kept: list[Any] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -80,11 +80,11 @@ def test_scopes_share_nothing_that_can_change(wire: Wire) -> None:
         scope["headers"].append((b"mine", b"1"))
         await respond(send)
 
-    wire.play(app)
-    with wire.connect() as peer:
+    wire.set_app(app)
+    with wire.connect() as client:
         for _ in range(2):
-            peer.send(request_bytes())
-            peer.response()
+            client.send(request_bytes())
+            client.response()
     first, second = kept
     assert first is not second
     assert first["headers"] is not second["headers"]
@@ -92,20 +92,20 @@ def test_scopes_share_nothing_that_can_change(wire: Wire) -> None:
     assert first["asgi"] is not second["asgi"] or first["asgi"] == {"version": "3.0", "spec_version": "2.5", "mine": 1}
 
 
-def test_root_path(own: Callable[..., Wire]) -> None:
+def test_root_path(own: Callable[..., WireServer]) -> None:
     told = own(root_path="/api").exchange(request_bytes(line=b"GET /a HTTP/1.1")).json()
     assert told["root_path"] == "/api"
     assert told["raw_path"].endswith("/a")
 
 
-def test_unix_socket(wires: Callable[[str], Wire]) -> None:
+def test_unix_socket(wires: Callable[[str], WireServer]) -> None:
     wire = wires("uvloop-bytes")
     kept: list[Any] = []
-    wire.play(keeping(kept))
+    wire.set_app(keeping(kept))
     try:
         assert wire.exchange(request_bytes()).status == 200
     finally:
-        wire.stage.clear()
+        wire.app.clear()
     (scope,) = kept
     assert scope["client"] is None or tuple(scope["client"])[1] in (0, None)
     assert scope["server"] is None or tuple(scope["server"]) == (wire.address, None)
@@ -119,10 +119,10 @@ def test_ipv6(serve: Callable[..., Any]) -> None:
     kept: list[Any] = []
     server = serve(keeping(kept), host="::1")
     address = server.sockets[0].getsockname()[:2]
-    with Peer(address) as peer:
-        peer.send(request_bytes(host=b"[::1]"))
-        assert peer.response().status == 200
-        assert tuple(kept[0]["client"]) == peer.socket.getsockname()[:2]
+    with RawClient(address) as client:
+        client.send(request_bytes(host=b"[::1]"))
+        assert client.response().status == 200
+        assert tuple(kept[0]["client"]) == client.socket.getsockname()[:2]
     assert tuple(kept[0]["server"]) == address
 
 
@@ -149,22 +149,22 @@ def test_state_is_a_copy_per_request(serve: Callable[..., Any], loop: str, lifes
     kept: list[Any] = []
     shared = object()
     server = serve(lifespan_app(kept, {"pool": shared}), loop=loop, lifespan=lifespan)
-    with Peer(server.sockets[0].getsockname()[:2]) as peer:
+    with RawClient(server.sockets[0].getsockname()[:2]) as client:
         for _ in range(2):
-            peer.send(request_bytes())
-            assert peer.response().status == 200
+            client.send(request_bytes())
+            assert client.response().status == 200
     lifespan_scope, first, second = kept
     assert lifespan_scope["asgi"]["version"] == "3.0"
     assert first == second == {"pool": shared}
 
 
-def test_no_state_without_a_lifespan(own: Callable[..., Wire]) -> None:
+def test_no_state_without_a_lifespan(own: Callable[..., WireServer]) -> None:
     kept: list[Any] = []
     own(keeping(kept), lifespan="off").exchange(request_bytes())
     assert "state" not in kept[0]
 
 
-def test_current_task_and_timeouts_are_right(wire: Wire) -> None:
+def test_current_task_and_timeouts_are_right(wire: WireServer) -> None:
     """One real task a request, in a context of its own."""
     variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="clean")
     told: Future[Any] = Future()
@@ -181,14 +181,14 @@ def test_current_task_and_timeouts_are_right(wire: Wire) -> None:
             told.set_result(kept)
         await respond(send)
 
-    wire.play(app)
-    with wire.connect() as peer:
-        peer.send(request_bytes() + request_bytes(line=b"GET /second HTTP/1.1"))
-        assert peer.response().status == peer.response().status == 200
-    assert told.result(PATIENCE) == ["clean", True, "timed out"]
+    wire.set_app(app)
+    with wire.connect() as client:
+        client.send(request_bytes() + request_bytes(line=b"GET /second HTTP/1.1"))
+        assert client.response().status == client.response().status == 200
+    assert told.result(TIMEOUT) == ["clean", True, "timed out"]
 
 
-def test_anyio_works_inside(wire: Wire) -> None:
+def test_anyio_works_inside(wire: WireServer) -> None:
     anyio = pytest.importorskip("anyio")
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -198,5 +198,5 @@ def test_anyio_works_inside(wire: Wire) -> None:
             await anyio.sleep_forever()
         await respond(send, await anyio.to_thread.run_sync(lambda: b"from a thread"))
 
-    wire.play(app)
+    wire.set_app(app)
     assert wire.exchange(request_bytes()).body == b"from a thread"

@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from .peer import PATIENCE, Closed, Peer
-from .stage import Wire, post, read_body, request_bytes, respond
+from .raw_client import TIMEOUT, Closed, RawClient
+from .wire_server import WireServer, post, read_body, request_bytes, respond
 
-Own = Callable[..., Wire]
+Own = Callable[..., WireServer]
 
 
 class Held:
@@ -41,14 +41,14 @@ HELD = request_bytes(line=b"GET /held HTTP/1.1")
 
 def refuses(address: Any) -> bool:
     try:
-        socket.create_connection(address, timeout=PATIENCE).close()
+        socket.create_connection(address, timeout=TIMEOUT).close()
     except ConnectionError:
         return True
     return False
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + TIMEOUT
     while not condition():
         assert time.monotonic() < until, "it did not come to pass"
         time.sleep(0.005)
@@ -68,35 +68,35 @@ def test_stop_closes_idle_connections_at_once(own: Own) -> None:
 def test_stop_lets_a_request_in_work_finish(own: Own) -> None:
     app = Held()
     wire = own(app, timeout_graceful_shutdown=30)
-    with wire.connect() as peer, wire.connect() as idle:
-        peer.send(HELD)
-        app.started.result(PATIENCE)
+    with wire.connect() as client, wire.connect() as idle:
+        client.send(HELD)
+        app.started.result(TIMEOUT)
         wire.server.stop()
         idle.assert_closed()
         wait_until(lambda: refuses(wire.address))
-        peer.assert_silent()
+        client.assert_silent()
         app.gate.set_result(None)
-        answer = peer.response()
+        answer = client.response()
         assert (answer.status, answer.closes) == (200, True)
-        peer.assert_closed()
+        client.assert_closed()
 
 
 def test_stop_answers_every_accepted_request_of_a_pipeline(own: Own) -> None:
     app = Held()
     wire = own(app, timeout_graceful_shutdown=30)
-    with wire.connect() as peer, wire.connect() as idle:
-        peer.send(HELD + request_bytes() + request_bytes())
-        app.started.result(PATIENCE)
+    with wire.connect() as client, wire.connect() as idle:
+        client.send(HELD + request_bytes() + request_bytes())
+        app.started.result(TIMEOUT)
         idle.send(request_bytes())
         assert idle.response().status == 200
         wire.server.stop()
         idle.assert_closed()
         app.gate.set_result(None)
-        answers = [peer.response()]
+        answers = [client.response()]
         while not answers[-1].closes:
-            answers.append(peer.response())
+            answers.append(client.response())
         assert {answer.status for answer in answers} == {200}
-        peer.assert_closed()
+        client.assert_closed()
 
 
 def test_stop_lets_an_upload_finish(own: Own) -> None:
@@ -108,15 +108,15 @@ def test_stop_lets_an_upload_finish(own: Own) -> None:
         await respond(send, body if complete else b"cut")
 
     wire = own(app, timeout_graceful_shutdown=30)
-    with wire.connect() as peer, wire.connect() as idle:
-        peer.send(post(b"Content-Length: 5", body=b"he"))
-        started.result(PATIENCE)
+    with wire.connect() as client, wire.connect() as idle:
+        client.send(post(b"Content-Length: 5", body=b"he"))
+        started.result(TIMEOUT)
         wire.server.stop()
         idle.assert_closed()
-        peer.send(b"llo")
-        answer = peer.response("POST")
+        client.send(b"llo")
+        answer = client.response("POST")
         assert (answer.body, answer.closes) == (b"hello", True)
-        peer.assert_closed()
+        client.assert_closed()
 
 
 def test_stop_lets_a_stream_finish(own: Own) -> None:
@@ -129,13 +129,13 @@ def test_stop_lets_a_stream_finish(own: Own) -> None:
         await send({"type": "http.response.body", "body": b"second"})
 
     wire = own(app, timeout_graceful_shutdown=30)
-    with wire.connect() as peer, wire.connect() as idle:
-        peer.send(request_bytes())
-        peer.read_until(b"first\r\n")
+    with wire.connect() as client, wire.connect() as idle:
+        client.send(request_bytes())
+        client.read_until(b"first\r\n")
         wire.server.stop()
         idle.assert_closed()
         gate.set_result(None)
-        assert peer.read_all() == b"6\r\nsecond\r\n0\r\n\r\n"
+        assert client.read_all() == b"6\r\nsecond\r\n0\r\n\r\n"
 
 
 @pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
@@ -165,12 +165,12 @@ def test_endless_stream_is_told_then_cut_then_the_lifespan_ends(serve: Any, loop
             raise
 
     server = serve(app, loop=loop, lifespan="on", timeout_graceful_shutdown=0.2)
-    with Peer(server.sockets[0].getsockname()[:2]) as peer:
-        peer.send(request_bytes())
-        streaming.result(PATIENCE)
+    with RawClient(server.sockets[0].getsockname()[:2]) as client:
+        client.send(request_bytes())
+        streaming.result(TIMEOUT)
         server.stop()
-        assert not peer.read_all().endswith(b"0\r\n\r\n")
-    over.result(PATIENCE)
+        assert not client.read_all().endswith(b"0\r\n\r\n")
+    over.result(TIMEOUT)
     assert told == ["http.disconnect", "cancelled", "lifespan.shutdown"]
 
 
@@ -192,26 +192,26 @@ def test_stream_that_heeds_the_disconnect_is_not_cancelled(own: Own) -> None:
             raise
 
     wire = own(app, timeout_graceful_shutdown=0.2)
-    with wire.connect() as peer:
-        peer.send(request_bytes())
-        streaming.result(PATIENCE)
+    with wire.connect() as client:
+        client.send(request_bytes())
+        streaming.result(TIMEOUT)
         wire.server.stop()
-        peer.read_all()
-    assert told.result(PATIENCE) == "http.disconnect"
+        client.read_all()
+    assert told.result(TIMEOUT) == "http.disconnect"
 
 
 def test_second_stop_ends_it_at_once(own: Own) -> None:
     app = Held()
     wire = own(app, timeout_graceful_shutdown=60)
-    with wire.connect() as peer, wire.connect() as idle:
-        peer.send(HELD)
-        app.started.result(PATIENCE)
+    with wire.connect() as client, wire.connect() as idle:
+        client.send(HELD)
+        app.started.result(TIMEOUT)
         wire.server.stop()
         idle.assert_closed()
-        peer.assert_silent()
+        client.assert_silent()
         wire.server.stop()
         try:
-            answer = peer.response()
+            answer = client.response()
         except Closed:
             return
         assert answer.status >= 500
@@ -234,10 +234,10 @@ def test_application_that_hangs_does_not_hold_the_stop(loop: str) -> None:
 
     settings = Settings(port=0, loop=loop, lifespan="off", access_log=False, timeout_graceful_shutdown=0.2)
     begun = time.monotonic()
-    with Server(app, settings).run_in_thread() as server, Peer(server.sockets[0].getsockname()[:2]) as peer:
-        peer.send(request_bytes())
-        started.result(PATIENCE)
-    assert time.monotonic() - begun < PATIENCE
+    with Server(app, settings).run_in_thread() as server, RawClient(server.sockets[0].getsockname()[:2]) as client:
+        client.send(request_bytes())
+        started.result(TIMEOUT)
+    assert time.monotonic() - begun < TIMEOUT
 
 
 @pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
@@ -249,9 +249,9 @@ def test_port_is_free_after_each_of_many_servers(loop: str) -> None:
         settings = Settings(port=port, loop=loop, lifespan="off", access_log=False)
         with Server(Held(), settings).run_in_thread() as server:
             port = server.sockets[0].getsockname()[1]
-            with Peer(("127.0.0.1", port)) as peer:
-                peer.send(request_bytes())
-                assert peer.response().status == 200
+            with RawClient(("127.0.0.1", port)) as client:
+                client.send(request_bytes())
+                assert client.response().status == 200
         assert refuses(("127.0.0.1", port))
 
 
@@ -300,7 +300,7 @@ def process(tmp_path: Path) -> Iterator[Callable[..., tuple[subprocess.Popen[byt
 
 def answers(path: str) -> bool:
     try:
-        Peer(path).close()
+        RawClient(path).close()
     except (ConnectionError, FileNotFoundError):
         return False
     return True
@@ -310,12 +310,12 @@ def answers(path: str) -> bool:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signal_stops_with_status_0(process: Any, loop: str, number: int) -> None:
     child, path = process(loop, 30)
-    with Peer(path) as idle:
+    with RawClient(path) as idle:
         idle.send(request_bytes())
         assert idle.response().status == 200
         child.send_signal(number)
         idle.assert_closed()
-    out, err = child.communicate(timeout=PATIENCE)
+    out, err = child.communicate(timeout=TIMEOUT)
     assert child.returncode == 0, err
     assert b"lifespan over" in out
     assert b"Traceback" not in err
@@ -323,12 +323,12 @@ def test_signal_stops_with_status_0(process: Any, loop: str, number: int) -> Non
 
 def test_second_signal_ends_it_at_once(process: Any) -> None:
     child, path = process("uvloop", 600)
-    with Peer(path) as peer, Peer(path) as idle:
-        peer.send(HELD)
+    with RawClient(path) as client, RawClient(path) as idle:
+        client.send(HELD)
         assert child.stdout.readline() == b"started\n"
         child.send_signal(signal.SIGTERM)
         idle.assert_closed()
         assert child.poll() is None
         child.send_signal(signal.SIGTERM)
-        _, err = child.communicate(timeout=PATIENCE)
+        _, err = child.communicate(timeout=TIMEOUT)
     assert b"Traceback" not in err

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .stage import Wire, request_bytes
+from .wire_server import WireServer, request_bytes
 
 
 def get(target: bytes, *fields: bytes, method: bytes = b"GET") -> bytes:
@@ -40,16 +40,16 @@ def get(target: bytes, *fields: bytes, method: bytes = b"GET") -> bytes:
         b"*/",
     ],
 )
-def test_malformed_target_is_refused(delivered: Wire, target: bytes) -> None:
+def test_malformed_target_is_refused(delivered: WireServer, target: bytes) -> None:
     assert delivered.refused(get(target)) == 400
 
 
 @pytest.mark.parametrize("target", [b"*a", b"*?a", b"a"])
-def test_malformed_target_of_options_is_refused(delivered: Wire, target: bytes) -> None:
+def test_malformed_target_of_options_is_refused(delivered: WireServer, target: bytes) -> None:
     assert delivered.refused(get(target, method=b"OPTIONS")) == 400
 
 
-def test_asterisk_with_options(delivered: Wire) -> None:
+def test_asterisk_with_options(delivered: WireServer) -> None:
     answer = delivered.exchange(get(b"*", method=b"OPTIONS"), "OPTIONS")
     assert answer.status == 200
     assert (answer.json()["path"], answer.json()["raw_path"]) == ("*", "*")
@@ -83,13 +83,13 @@ def test_asterisk_with_options(delivered: Wire) -> None:
         (b"/!$&'()*+,-.:;=@_~", "/!$&'()*+,-.:;=@_~", "/!$&'()*+,-.:;=@_~", ""),
     ],
 )
-def test_origin_form(delivered: Wire, target: bytes, path: str, raw_path: str, query: str) -> None:
+def test_origin_form(delivered: WireServer, target: bytes, path: str, raw_path: str, query: str) -> None:
     told = delivered.exchange(get(target)).json()
     assert (told["path"], told["raw_path"], told["query_string"]) == (path, raw_path, query)
 
 
 @pytest.mark.parametrize("target", [b"/%ff", b"/%c3", b"/%c3%28", b"/%ed%a0%80", b"/%c0%af"])
-def test_percent_encoding_that_is_no_utf_8_keeps_raw_path_and_never_fails(delivered: Wire, target: bytes) -> None:
+def test_percent_encoding_that_is_no_utf_8_keeps_raw_path_and_never_fails(delivered: WireServer, target: bytes) -> None:
     answer = delivered.exchange(get(target))
     assert answer.status in (200, 400)
     if answer.status == 200:
@@ -112,7 +112,9 @@ def test_percent_encoding_that_is_no_utf_8_keeps_raw_path_and_never_fails(delive
         (b"http://other.example/a%2Fb?c%20d", "other.example", "/a%2Fb", "c%20d"),
     ],
 )
-def test_absolute_form_replaces_the_host(delivered: Wire, target: bytes, host: str, raw_path: str, query: str) -> None:
+def test_absolute_form_replaces_the_host(
+    delivered: WireServer, target: bytes, host: str, raw_path: str, query: str
+) -> None:
     answer = delivered.exchange(get(target, b"X: y"))
     assert answer.status == 200
     told = answer.json()
@@ -121,12 +123,12 @@ def test_absolute_form_replaces_the_host(delivered: Wire, target: bytes, host: s
     assert (told["raw_path"], told["query_string"]) == (raw_path, query)
 
 
-def test_absolute_form_on_http_1_0_without_host(delivered: Wire) -> None:
+def test_absolute_form_on_http_1_0_without_host(delivered: WireServer) -> None:
     answer = delivered.exchange(request_bytes(line=b"GET http://other.example/x HTTP/1.0", host=None))
     assert ["host", "other.example"] in answer.json()["headers"]
 
 
-def test_absolute_form_does_not_stand_in_for_the_host(delivered: Wire) -> None:
+def test_absolute_form_does_not_stand_in_for_the_host(delivered: WireServer) -> None:
     assert delivered.refused(request_bytes(line=b"GET http://a/x HTTP/1.1", host=None)) == 400
 
 
@@ -155,5 +157,5 @@ def test_absolute_form_does_not_stand_in_for_the_host(delivered: Wire) -> None:
         b"://a/x",
     ],
 )
-def test_malformed_absolute_form_is_refused(delivered: Wire, target: bytes) -> None:
+def test_malformed_absolute_form_is_refused(delivered: WireServer, target: bytes) -> None:
     assert delivered.refused(get(target)) == 400

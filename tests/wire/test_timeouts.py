@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 
-from .peer import PATIENCE
-from .stage import Wire, chunked, post, read_body, request_bytes, respond
+from .raw_client import TIMEOUT
+from .wire_server import WireServer, chunked, post, read_body, request_bytes, respond
 
-Own = Callable[..., Wire]
+Own = Callable[..., WireServer]
 SHORT = 0.1
 
 
 def test_silent_connection_is_closed_silently(own: Own) -> None:
-    with own(timeout_request_head=SHORT).connect() as peer:
-        peer.assert_closed()
+    with own(timeout_request_head=SHORT).connect() as client:
+        client.assert_closed()
 
 
 @pytest.mark.parametrize(
@@ -27,23 +27,23 @@ def test_silent_connection_is_closed_silently(own: Own) -> None:
 )
 def test_unfinished_head_is_a_408(own: Own, start: bytes) -> None:
     wire = own(timeout_request_head=SHORT)
-    with wire.connect() as peer:
-        peer.send(start)
-        answer = peer.response()
+    with wire.connect() as client:
+        client.send(start)
+        answer = client.response()
         assert (answer.status, answer.closes) == (408, True)
-        peer.assert_closed()
-    assert wire.stage.calls == 0
+        client.assert_closed()
+    assert wire.app.calls == 0
 
 
 def test_dripping_does_not_extend_the_time_for_the_head(own: Own) -> None:
-    with own(timeout_request_head=SHORT).connect() as peer:
-        peer.send(b"GET / HTTP/1.1\r\nHost: a\r\nX: ")
-        peer.socket.settimeout(0.02)
+    with own(timeout_request_head=SHORT).connect() as client:
+        client.send(b"GET / HTTP/1.1\r\nHost: a\r\nX: ")
+        client.socket.settimeout(0.02)
         data = b""
-        for _ in range(int(PATIENCE / 0.02)):
-            peer.send(b"y")
+        for _ in range(int(TIMEOUT / 0.02)):
+            client.send(b"y")
             try:
-                data = peer.socket.recv(65536)
+                data = client.socket.recv(65536)
                 break
             except TimeoutError:
                 continue
@@ -51,12 +51,12 @@ def test_dripping_does_not_extend_the_time_for_the_head(own: Own) -> None:
 
 
 def test_unfinished_second_head_is_a_408(own: Own) -> None:
-    with own(timeout_request_head=SHORT).connect() as peer:
-        peer.send(request_bytes())
-        assert peer.response().status == 200
-        peer.send(b"GET / HT")
-        assert peer.response().status == 408
-        peer.assert_closed()
+    with own(timeout_request_head=SHORT).connect() as client:
+        client.send(request_bytes())
+        assert client.response().status == 200
+        client.send(b"GET / HT")
+        assert client.response().status == 408
+        client.assert_closed()
 
 
 def test_time_for_the_head_ends_with_the_head(own: Own) -> None:
@@ -68,14 +68,14 @@ def test_time_for_the_head_ends_with_the_head(own: Own) -> None:
         await asyncio.wrap_future(gate)
         await respond(send)
 
-    wire.play(app)
-    with wire.connect() as peer, wire.connect() as silent:
-        peer.send(request_bytes())
+    wire.set_app(app)
+    with wire.connect() as client, wire.connect() as silent:
+        client.send(request_bytes())
         silent.assert_closed()  # the time-out of a connection that was opened later has passed
         with wire.connect() as another:
             another.assert_closed()
         gate.set_result(None)
-        assert peer.response().status == 200
+        assert client.response().status == 200
 
 
 @pytest.mark.parametrize(
@@ -87,10 +87,10 @@ def test_stalled_body_is_a_disconnect(own: Own, request_: bytes) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         told.set_result(await read_body(receive))
 
-    with own(app, timeout_request_body=SHORT).connect() as peer:
-        peer.send(request_)
-        peer.read_all()
-    body, complete = told.result(PATIENCE)
+    with own(app, timeout_request_body=SHORT).connect() as client:
+        client.send(request_)
+        client.read_all()
+    body, complete = told.result(TIMEOUT)
     assert (body[:3], complete) == (b"hel", False)
 
 
@@ -111,7 +111,7 @@ def test_each_piece_of_a_body_extends_its_time(own: Own) -> None:
         assert dripping.response("POST").json()["complete"]
 
 
-def test_body_that_nobody_waits_for_has_no_time_out(own: Own) -> None:
+def test_body_that_is_not_awaited_has_no_timeout(own: Own) -> None:
     gate: Future[None] = Future()
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -120,21 +120,21 @@ def test_body_that_nobody_waits_for_has_no_time_out(own: Own) -> None:
         await respond(send, (await read_body(receive))[0])
 
     wire = own(app, timeout_request_body=SHORT)
-    with wire.connect() as peer, wire.connect() as other:
-        peer.send(post(b"Content-Length: 5", line=b"POST /slow HTTP/1.1"))
+    with wire.connect() as client, wire.connect() as other:
+        client.send(post(b"Content-Length: 5", line=b"POST /slow HTTP/1.1"))
         other.send(post(b"Content-Length: 5"))
         other.read_all()  # until its time-out has passed
-        peer.assert_silent()
-        peer.send(b"hello")
+        client.assert_silent()
+        client.send(b"hello")
         gate.set_result(None)
-        assert peer.response("POST").body == b"hello"
+        assert client.response("POST").body == b"hello"
 
 
 def test_idle_connection_is_closed_silently(own: Own) -> None:
-    with own(timeout_keep_alive=SHORT).connect() as peer:
-        peer.send(request_bytes())
-        assert peer.response().status == 200
-        peer.assert_closed()
+    with own(timeout_keep_alive=SHORT).connect() as client:
+        client.send(request_bytes())
+        assert client.response().status == 200
+        client.assert_closed()
 
 
 def test_keep_alive_does_not_end_a_request(own: Own) -> None:
@@ -146,15 +146,15 @@ def test_keep_alive_does_not_end_a_request(own: Own) -> None:
         await respond(send)
 
     wire = own(app, timeout_keep_alive=SHORT)
-    with wire.connect() as peer, wire.connect() as other:
-        peer.send(request_bytes() + request_bytes(line=b"GET /slow HTTP/1.1"))
-        assert peer.response().status == 200
+    with wire.connect() as client, wire.connect() as other:
+        client.send(request_bytes() + request_bytes(line=b"GET /slow HTTP/1.1"))
+        assert client.response().status == 200
         other.send(request_bytes())
         assert other.response().status == 200
         other.assert_closed()
-        peer.assert_silent()
+        client.assert_silent()
         gate.set_result(None)
-        assert peer.response().status == 200
+        assert client.response().status == 200
 
 
 def test_client_that_reads_nothing_is_aborted(own: Own) -> None:
@@ -170,9 +170,9 @@ def test_client_that_reads_nothing_is_aborted(own: Own) -> None:
             raise
         told.set_result(None)
 
-    with own(app, timeout_write=SHORT).connect(receive_buffer=4096) as peer:
-        peer.send(request_bytes())
-        assert isinstance(told.result(PATIENCE), OSError)
+    with own(app, timeout_write=SHORT).connect(receive_buffer=4096) as client:
+        client.send(request_bytes())
+        assert isinstance(told.result(TIMEOUT), OSError)
 
 
 def test_client_that_reads_slowly_is_not_aborted(own: Own) -> None:

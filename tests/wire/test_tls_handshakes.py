@@ -20,7 +20,7 @@ from atlas.gateway.asgi import ASGIGateway
 from atlas.server.event_loop import loop_factory, run_main
 from atlas.server.server_events import ServerEvents
 
-from .stage import echo
+from .wire_server import echo
 
 BOUND = 2.0  # seconds in which the count has to be right; it takes a few turns of the loop
 CERTIFICATE = Path(__file__).parents[1] / "web" / "ways" / "site.test.pem"

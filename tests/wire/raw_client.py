@@ -1,4 +1,4 @@
-"""A client that hides nothing: raw bytes out, answers read by h11, an independent reader of HTTP."""
+"""A client that sends raw bytes and parses responses with h11, independently of Atlas."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from typing import Any
 
 import h11
 
-PATIENCE = 10.0
-"""Seconds after which an answer that does not come is a failure. Generous: it is a bound, not a measurement."""
+TIMEOUT = 10.0
+"""Seconds after which a missing response is a failure. It is a bound, not a measurement."""
 
 Address = tuple[str, int] | str
 
 
 @dataclass(frozen=True)
-class Answer:
+class RawResponse:
     """One response as h11 understood it."""
 
     status: int
@@ -51,7 +51,7 @@ class Closed(AssertionError):
     """The server closed the connection where an answer was expected."""
 
 
-class Peer:
+class RawClient:
     """One connection to a server.
 
     :param address: ``(host, port)``, or the path of a unix socket.
@@ -64,7 +64,7 @@ class Peer:
         if isinstance(address, str):
             family = socket.AF_UNIX
         self.socket = socket.socket(family, socket.SOCK_STREAM)
-        self.socket.settimeout(PATIENCE)
+        self.socket.settimeout(TIMEOUT)
         if receive_buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.connect(address)
@@ -73,7 +73,7 @@ class Peer:
         self._drip = drip
         self._unread = b""
 
-    def __enter__(self) -> Peer:
+    def __enter__(self) -> RawClient:
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -128,7 +128,7 @@ class Peer:
         except ConnectionResetError:
             return b""
         except TimeoutError:
-            raise AssertionError(f"nothing came for {PATIENCE} s, and the connection is open") from None
+            raise AssertionError(f"nothing came for {TIMEOUT} s, and the connection is open") from None
 
     def read_all(self) -> bytes:
         """Everything up to the end of the stream."""
@@ -161,7 +161,7 @@ class Peer:
         self._unread = data[size:]
         return data[:size]
 
-    def response(self, method: str = "GET") -> Answer:
+    def response(self, method: str = "GET") -> RawResponse:
         """Read one response to a request with *method*.
 
         :raises Closed: the server closed without a byte of it.
@@ -187,7 +187,7 @@ class Peer:
                 assert head is not None
                 self._unread = reader.trailing_data[0]
                 parts = (head.status_code, head.reason, head.http_version, list(head.headers), b"".join(body))
-                return Answer(*parts, trailers=list(event.headers), interim=interim)
+                return RawResponse(*parts, trailers=list(event.headers), interim=interim)
             else:
                 raise Closed(f"closed where an answer was expected: {event!r}")
 
@@ -215,5 +215,5 @@ def send_until_it_waits(sock: socket.socket, data: bytes) -> int:
     sock.setblocking(False)
     while sent < len(data) and select.select([], [sock], [], 0.5)[1]:
         sent += sock.send(view[sent : sent + 65536])
-    sock.settimeout(PATIENCE)
+    sock.settimeout(TIMEOUT)
     return sent

@@ -1,4 +1,4 @@
-"""``atlas serve`` as a process, with applications of several kinds: plain code, what is none, and for development."""
+"""``atlas serve`` as a process, with sync functions, wrong targets, and --dev."""
 
 import re
 import signal

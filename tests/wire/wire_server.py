@@ -1,4 +1,4 @@
-"""One running server whose application is exchanged from test to test, and the ways to deliver bytes to it."""
+"""A running server whose application each test sets, and ways to send bytes to it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from .peer import Address, Answer, Peer
+from .raw_client import Address, RawClient, RawResponse
 
 PIPELINED = b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
 async def read_body(receive: Any) -> tuple[bytes, bool]:
-    """The request's body and whether its end was reached (``False``: the client went away)."""
+    """The request's body and whether its end was reached (``False``: the client disconnected)."""
     pieces = []
     while True:
         event = await receive()
@@ -29,7 +29,7 @@ async def respond(send: Any, body: bytes = b"ok", status: int = 200, headers: An
 
 
 async def echo(scope: Any, receive: Any, send: Any) -> None:
-    """Read the body, answer with everything that the application was told, as JSON in latin-1."""
+    """Read the body, and respond with the request as JSON in latin-1."""
     body, complete = await read_body(receive)
     told = {
         "method": scope["method"],
@@ -48,14 +48,14 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
     await respond(send, json.dumps(told).encode(), headers=[(b"content-type", b"application/json")])
 
 
-class Stage:
-    """An ASGI application that plays whatever the test put on it."""
+class SwappableApp:
+    """Calls another ASGI application, which each test sets; by default :func:`echo`."""
 
     def __init__(self) -> None:
         self.calls = 0
         self._app: Any = echo
 
-    def play(self, app: Any) -> None:
+    def set_app(self, app: Any) -> None:
         self._app = app
 
     def clear(self) -> None:
@@ -68,26 +68,26 @@ class Stage:
 
 
 @dataclass
-class Wire:
-    """A stage, and how bytes get to it."""
+class WireServer:
+    """A running server, and ways to send bytes to it."""
 
-    stage: Stage
+    app: SwappableApp
     address: Address
     loop: str
     drip: bool = False
     server: Any = None
 
-    def play(self, app: Any) -> None:
-        self.stage.play(app)
+    def set_app(self, app: Any) -> None:
+        self.app.set_app(app)
 
-    def connect(self, **options: Any) -> Peer:
-        return Peer(self.address, drip=self.drip, **options)
+    def connect(self, **options: Any) -> RawClient:
+        return RawClient(self.address, drip=self.drip, **options)
 
-    def exchange(self, request: bytes, method: str = "GET") -> Answer:
+    def exchange(self, request: bytes, method: str = "GET") -> RawResponse:
         """One request on its own connection and its answer."""
-        with self.connect() as peer:
-            peer.send(request)
-            return peer.response(method)
+        with self.connect() as client:
+            client.send(request)
+            return client.response(method)
 
     def refused(self, request: bytes, *, called: int = 0) -> int:
         """Send *request* and a good one behind it: one answer that closes, nothing parsed after it, no wrong call.
@@ -95,13 +95,13 @@ class Wire:
         :param called: how often the application may be called (1 where the fault comes after the head).
         :returns: the status of the answer.
         """
-        before = self.stage.calls
-        with self.connect() as peer:
-            peer.send(request + PIPELINED)
-            answer = peer.response()
+        before = self.app.calls
+        with self.connect() as client:
+            client.send(request + PIPELINED)
+            answer = client.response()
             assert answer.closes, answer
-            peer.assert_closed()
-        assert self.stage.calls - before <= called, "the application was called"
+            client.assert_closed()
+        assert self.app.calls - before <= called, "the application was called"
         return answer.status
 
 

@@ -1,4 +1,4 @@
-"""With the collector off, nothing stays of plain code that waits: no greenlet, no context, no request."""
+"""With the garbage collector off, sync code that waits leaves no greenlet, context or request behind."""
 
 import subprocess
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-PROGRAM = Path(__file__).with_name("plain_code_check.py")
+PROGRAM = Path(__file__).with_name("sync_code_check.py")
 
 
 @pytest.mark.leaks

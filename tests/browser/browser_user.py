@@ -1,4 +1,4 @@
-"""Somebody in front of a browser: looks, clicks, types, and waits for what has to come."""
+"""A user of a browser: looks at a page, clicks, types, and waits for elements."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PATIENCE = 20.0  # seconds until something that has to come counts as missing; n
 EXPECTED = re.compile(r"Failed to load resource: the server responded with a status of (403|404|422) ")
 
 
-class Person:
+class BrowserUser:
     """One window of a browser, and who uses it."""
 
     def __init__(self, driver: Any, site: str) -> None:
@@ -94,7 +94,7 @@ class Person:
         return [message for message in messages if not EXPECTED.search(message)]
 
     def runs(self, script: str, *arguments: Any) -> Any:
-        """The value of a script in the page: for what nobody can see, and what only a villain would do."""
+        """Return the value of a script in the page, for what is not visible and for attacks."""
         return self.driver.execute_script(script, *arguments)
 
 
@@ -106,4 +106,4 @@ def _is_gone(element: Any) -> bool:
     return False
 
 
-__all__ = ["PASSWORD", "Keys", "Person"]
+__all__ = ["PASSWORD", "BrowserUser", "Keys"]

@@ -1,4 +1,4 @@
-"""As ``leak_check.py``, with plain code that waits behind the server: ``python plain_code_check.py lasgi uvloop``.
+"""As ``leak_check.py``, with sync functions that wait: ``python sync_code_check.py lasgi uvloop``.
 
 The kinds are ``lasgi``, and controllers that run by ``greenlet`` or by ``thread``.
 """
@@ -21,7 +21,7 @@ HELLO = b"hello\n\n"
 
 
 def lasgi(scope: Any, receive: Any, send: Any) -> None:
-    """What the ASGI application of ``leak_check`` does, in plain code."""
+    """What the ASGI application of ``leak_check`` does, as a sync function."""
     await_(asyncio.sleep(0))
     if scope["path"] == "/fail":
         raise RuntimeError("on purpose")
