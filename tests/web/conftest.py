@@ -1,8 +1,8 @@
 """How the tests of the web half ask an application: each in every way, see ``ways``.
 
-``pytest tests/web -k native`` runs one way, ``ATLAS_TEST_QUICK=1`` only the one without sockets. What no client can ask
-says so by ``in_process(reason)``; where a server has a mind of its own, ``server_differs("uvicorn", reason=...)`` leaves
-it out; ``test_ways.py`` has the list of both.
+``pytest tests/web -k native`` runs one way, ``ATLAS_TEST_QUICK=1`` only the one without sockets. What no client can
+ask says so by ``in_process(reason)``; where a server has a mind of its own, ``server_differs("uvicorn", reason=...)``
+leaves it out; ``test_ways.py`` has the list of both.
 """
 
 from __future__ import annotations
