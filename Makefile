@@ -105,11 +105,11 @@ serve: $(STAMPS)/built-$(MODE) $(STAMPS)/run ## serve the example site on http:/
 
 test: lint types tests ## run every check: lint, types, tests
 
-# Not in `quick`: browsers, other frameworks and databases, processes, the documentation, and fuzzing.
-SLOW := bench browser cli docs examples fuzz interop leaks sqlalchemy typing web/ways wire
+# Not in `quick`: browsers, other frameworks and servers, databases, processes, the documentation, and the wire tests.
+SLOW := bench browser cli docs examples fuzz interop leaks sqlalchemy typing wire
 quick: lint types $(STAMPS)/doors-$(MODE) ## lint, types and the fast tests, in less than a minute
 	$(call say,fast tests)
-	@$(BIN)/python -m pytest -q $(PARALLEL) $(SLOW:%=--ignore=tests/%) $(ARGS)
+	@ATLAS_TEST_QUICK=1 $(BIN)/python -m pytest -q $(PARALLEL) $(SLOW:%=--ignore=tests/%) $(ARGS)
 
 lint: $(STAMPS)/test ## ruff: rules and format
 	$(call say,lint)

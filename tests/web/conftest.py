@@ -1,11 +1,13 @@
 """How the tests of the web half ask an application: each in every way, see ``ways``.
 
-``pytest tests/web -k native`` runs one way. What no client can ask says so by ``in_process(reason)``; where a server
-has a mind of its own, ``server_differs("uvicorn", reason=...)`` leaves it out; ``test_ways.py`` has the list of both.
+``pytest tests/web -k native`` runs one way, ``ATLAS_TEST_QUICK=1`` only the one without sockets. What no client can
+ask says so by ``in_process(reason)``; where a server has a mind of its own, ``server_differs("uvicorn", reason=...)``
+leaves it out; ``test_ways.py`` has the list of both.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -31,7 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "way" in metafunc.fixturenames:
-        alone = metafunc.definition.get_closest_marker("in_process")
+        alone = metafunc.definition.get_closest_marker("in_process") or os.environ.get("ATLAS_TEST_QUICK") == "1"
         ways = asking.WAYS[:1] if alone else asking.WAYS
         if (
             "middleware" in metafunc.definition.path.parts
