@@ -107,7 +107,7 @@ def test_every_room_is_in_the_table() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["from atlas.web.routing cimport Route", "  cimport atlas.web.routing", "import a, atlas.web"]
+    "text", ["from atlas.web.routing.router cimport Route", "  cimport atlas.web.routing.router", "import a, atlas.web"]
 )
 def test_cimports_are_seen(text: str, tmp_path: Path) -> None:
     (tmp_path / "room.pyx").write_text(text)

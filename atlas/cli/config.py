@@ -20,7 +20,7 @@ from atlas.server.settings import Settings, table
 from atlas.server.sources import variable_of
 from atlas.web.application import Application
 from atlas.web.config import Config
-from atlas.web.masking import MASK, is_secret, masked
+from atlas.web.errors.masking import MASK, is_secret, masked
 
 __all__ = ["command"]
 

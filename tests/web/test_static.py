@@ -11,8 +11,8 @@ import pytest
 
 from atlas import Application, NotFound, StartupError, Static
 from atlas.web import static
-from atlas.web.files import PIECE
-from atlas.web.request import AsyncRequest
+from atlas.web.requests.request import AsyncRequest
+from atlas.web.responses.files import PIECE
 from atlas.web.static import configured_static, find_file, is_hashed
 
 Ask = Callable[..., httpx.Response]
@@ -163,7 +163,7 @@ def test_small_files_stay_in_memory_until_they_change(folder: Path, monkeypatch:
     files = Static("/static", folder)
     first = Answer(files, "site.css")
     looked: list[str] = []
-    monkeypatch.setattr(static, "look", lambda roots, path: looked.append(path) or look(roots, path))
+    monkeypatch.setattr(static, "look_up", lambda roots, path: looked.append(path) or look_up(roots, path))
     again = Answer(files, "site.css")
     assert (again.events, looked) == (first.events, [])
     assert again.headers["content-length"] == "7"
@@ -175,10 +175,10 @@ def test_small_files_stay_in_memory_until_they_change(folder: Path, monkeypatch:
     (folder / "site.css").unlink()
     with pytest.raises(NotFound):
         Answer(files, "site.css")
-    assert files._known == {}
+    assert files._cached == {}
 
 
-look = static.look
+look_up = static.look_up
 
 
 def test_a_link_that_leads_elsewhere_now_is_looked_at_again(folder: Path) -> None:
@@ -196,7 +196,7 @@ def test_the_memory_is_bounded(folder: Path, monkeypatch: pytest.MonkeyPatch) ->
     for number in range(30):
         (folder / f"{number}.txt").write_text("0123456789")
         assert Answer(files, f"{number}.txt").body == b"0123456789"
-    assert (len(files._known), files._size) == (10, 100)
+    assert (len(files._cached), files._size) == (10, 100)
     assert Answer(files, "0.txt").status == 200
 
 

@@ -108,7 +108,7 @@ cdef class NativeCaller:
                 handler = dispatch.missing
                 view = dispatch.new_view(handler)
                 view.begin(dispatch.app, None, (), exchange)
-                view._read = {"miss": miss[0]}
+                view.get_cache().no_match = miss[0]
             else:
                 handler = dispatch.handler(found[0], head.framing != NO_BODY)
                 view = dispatch.new_view(handler)

@@ -1,19 +1,30 @@
-from typing import Any, TypeVar
+from typing import Any, TypeVar, final
 
 from atlas.types import Receive, Scope
 
 _V = TypeVar("_V", bound=RequestData)
 
+@final
+class RequestCache:
+    query: Any
+    cookies: Any
+    form: Any
+    body: bytes | None
+    streamed: bool
+    disconnected: bool
+    no_match: Any
+
 class RequestData:
     app: Any
     route: Any
-    _body: bytes | None
-    _read: dict[str, Any] | None
+    _cache: RequestCache
     _jobs: list[Any] | None
     _over: bool
     def __init__(
         self, app: Any, scope: Scope, receive: Receive, route: Any = None, values: tuple[Any, ...] = ()
     ) -> None: ...
+    @property
+    def _body(self) -> bytes | None: ...
     @property
     def _values(self) -> tuple[Any, ...]: ...
     def seen_as(self, kind: type[_V]) -> _V:

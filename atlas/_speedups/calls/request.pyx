@@ -7,7 +7,26 @@ there is a scope, it is what counts: a middleware may have changed it.
 
 from urllib.parse import quote
 
+cimport cython
+
 from atlas._speedups.http1.framing cimport NO_BODY
+
+
+@cython.final
+@cython.freelist(64)
+cdef class RequestCache:
+    """What was read and parsed of one request.
+
+    It is made when a request first reads something, and shared by the sync and the async form of the request.
+
+    :ivar query: the parsed query string; None until it was asked for.
+    :ivar cookies: the parsed cookies; None until they were asked for.
+    :ivar form: the parsed form; None until it was asked for.
+    :ivar body: the whole body; None until it was read, and where it was read piece by piece.
+    :ivar streamed: whether reading piece by piece has begun, so that ``body`` stays None.
+    :ivar disconnected: whether the client is known to have disconnected.
+    :ivar no_match: why no route matches; None where a route does.
+    """
 
 
 cdef class RequestData:
@@ -37,13 +56,30 @@ cdef class RequestData:
         cdef RequestData other
         if type(self) is kind:
             return self
-        if self._read is None:
-            self._read = {}
         other = <RequestData?>kind.__new__(kind)
         other.app, other.route, other._values = self.app, self.route, self._values
         other.exchange, other.given_scope, other.given_receive = self.exchange, self.given_scope, self.given_receive
-        other._body, other._read = self._body, self._read
+        other.cache = self.get_cache()
         return other
+
+    cdef RequestCache get_cache(self):
+        if self.cache is None:
+            self.cache = RequestCache.__new__(RequestCache)
+        return self.cache
+
+    @property
+    def _cache(self):
+        """What was read and parsed: a :class:`RequestCache`, made by the first access."""
+        return self.get_cache()
+
+    @_cache.setter
+    def _cache(self, RequestCache cache not None):
+        self.cache = cache
+
+    @property
+    def _body(self):
+        """The whole body, if it was read and kept; else None."""
+        return None if self.cache is None else self.cache.body
 
     # The scope, and what is in it or would be.
 
@@ -159,13 +195,16 @@ cdef class RequestData:
         return False
 
     def _whole_body(self, long long limit):
-        """The body, if it is there already, has at most ``limit`` bytes, and nobody has begun to read it; else None."""
+        """The whole body, if it was read before, or if the server has received all of it; else None.
+
+        :param limit: maximum size in bytes of a body that is taken from the server.
+        """
         cdef bytes body
-        if self._body is None and self.exchange is not None and self.exchange.piece_bytes <= limit:
-            if self._read is None or ("body" not in self._read and "streamed" not in self._read):
-                body = self.exchange.whole_body()
-                if body is not None:
-                    self._body = body
-                    if self._read is not None:
-                        self._read["body"] = body
-        return self._body
+        if self.cache is not None and (self.cache.body is not None or self.cache.streamed):
+            return self.cache.body
+        if self.exchange is None or self.exchange.piece_bytes > limit:
+            return None
+        body = self.exchange.whole_body()
+        if body is not None:
+            self.get_cache().body = body
+        return body

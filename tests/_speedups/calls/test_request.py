@@ -4,7 +4,7 @@ import pytest
 
 from atlas import Application
 from atlas._speedups.calls.request import RequestData
-from atlas.web.request import AsyncRequest, Request
+from atlas.web.requests.request import AsyncRequest, Request
 
 
 async def receive() -> Any:
@@ -64,11 +64,11 @@ def test_whether_a_body_may_come(method: str, fields: Any, announced: bool) -> N
 
 def test_the_other_kind_is_the_same_request() -> None:
     seen = view()
-    seen._body = b"read"
+    seen._cache.body = b"read"
     other = seen.seen_as(AsyncRequest)
     assert type(other) is AsyncRequest
     assert (other.scope, other.app, other._body, other._values) == (seen.scope, seen.app, b"read", (1, 2))
-    assert other._read is seen._read
+    assert other._cache is seen._cache
     assert seen.seen_as(Request) is seen
 
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from atlas import Application, FileResponse, Middleware, Mount, Request, Response, Route, StreamingResponse
-from atlas.web.events import EventSourceResponse
-from atlas.web.middleware import compress as room
+from atlas.web.middleware import compress
 from atlas.web.middleware.compress import Compress
+from atlas.web.responses.events import EventSourceResponse
 
 Drive = Callable[..., list[dict[str, Any]]]
 TEXT = b"All work and no play makes Jack a dull boy. " * 50
@@ -118,7 +118,7 @@ def test_a_large_body_is_compressed_in_a_thread(get: Get, monkeypatch: pytest.Mo
         threaded.append(function)
         return function()
 
-    monkeypatch.setattr(room, "in_thread", in_thread)
+    monkeypatch.setattr(compress, "in_thread", in_thread)
     assert get(lambda: Response(TEXT * 100)).text == TEXT * 100
     assert len(threaded) == 1
 
