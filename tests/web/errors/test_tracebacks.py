@@ -35,7 +35,7 @@ def test_an_exception() -> None:
     assert dict(before.values)["depth"] == "1"
     assert last.kind == "own"
     assert last.of_interest
-    assert last.place.endswith("tests/web/test_debug.py")
+    assert last.place.endswith("tests/web/errors/test_tracebacks.py")
 
 
 def test_secrets_are_masked() -> None:

@@ -1,5 +1,4 @@
-import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -7,7 +6,6 @@ from typing import Any
 import pytest
 
 from atlas import (
-    ClientDisconnected,
     HTMLResponse,
     JSONResponse,
     PlainTextResponse,
@@ -129,188 +127,6 @@ def test_cookies() -> None:
     ]
 
 
-class Pieces:
-    """An iterator of pieces that knows whether it was closed."""
-
-    def __init__(self, count: int) -> None:
-        self.count, self.closed = count, False
-
-    def plain(self) -> Iterator[str]:
-        try:
-            for number in range(self.count):
-                yield str(number)
-        finally:
-            self.closed = True
-
-    async def later(self) -> AsyncIterator[bytes]:
-        try:
-            for number in range(self.count):
-                yield b"%d" % number
-        finally:
-            self.closed = True
-
-
-@pytest.mark.parametrize("colour", ["plain", "later"])
-def test_pieces_are_sent_as_they_come(drive: Drive, colour: str) -> None:
-    pieces = Pieces(200)
-    start, *bodies = drive(StreamingResponse(getattr(pieces, colour)(), content_type="text/plain"))
-    assert start["headers"] == [(b"content-type", b"text/plain")]
-    assert [body["body"] for body in bodies] == [b"%d" % number for number in range(200)] + [b""]
-    assert [body.get("more_body", False) for body in bodies] == [True] * 200 + [False]
-    assert pieces.closed
-
-
-@pytest.mark.parametrize("make", [lambda: ["a", b"b"], lambda: ("a", "b"), lambda: iter(["a", "b"])])
-def test_any_iterable_will_do(drive: Drive, make: Callable[[], Any]) -> None:
-    _, *bodies = drive(StreamingResponse(make()))
-    assert b"".join(body["body"] for body in bodies) == b"ab"
-
-
-def test_a_head_of_a_stream_asks_for_no_piece(drive: Drive) -> None:
-    asked = []
-
-    def pieces() -> Iterator[str]:
-        asked.append(1)
-        yield "x"
-
-    assert [event.get("body") for event in drive(StreamingResponse(pieces()), method="HEAD")] == [None, b""]
-    assert not asked
-
-
-async def _send_until_gone(response: StreamingResponse) -> None:
-    sent = 0
-
-    async def send(event: Any) -> None:
-        nonlocal sent
-        sent += 1
-        if sent == 3:
-            raise OSError("the client is gone")
-
-    async def receive() -> Any:
-        await asyncio.Event().wait()
-
-    await response({"type": "http", "method": "GET"}, receive, send)
-
-
-@pytest.mark.parametrize("colour", ["plain", "later"])
-def test_a_generator_is_closed_when_the_client_goes(colour: str) -> None:
-    pieces = Pieces(10)
-    generator = getattr(pieces, colour)()
-    with pytest.raises(OSError, match="gone"):
-        asyncio.run(_send_until_gone(StreamingResponse(generator)))
-    assert pieces.closed
-
-
-class LeavingClient:
-    """A client of a server that tells by ``receive`` alone that it has left: after so many pieces."""
-
-    def __init__(self, after: int) -> None:
-        self.after, self.sent, self.gone = after, 0, asyncio.Event()
-        if after == 0:
-            self.gone.set()
-
-    async def receive(self) -> Any:
-        await self.gone.wait()
-        return {"type": "http.disconnect"}
-
-    async def send(self, event: Any) -> None:
-        self.sent += bool(event.get("body"))
-        if self.sent == self.after:
-            self.gone.set()
-
-    async def ask(self, response: StreamingResponse, **scope: Any) -> None:
-        whole = {"type": "http", "method": "GET", "asgi": {"spec_version": "2.3"}, **scope}
-        with pytest.raises(ClientDisconnected):
-            await response(whole, self.receive, self.send)
-
-
-@pytest.mark.parametrize("scope", [{}, {"method": "POST"}, {"method": "POST", "atlas.body": "read"}])
-@pytest.mark.parametrize("colour", ["plain", "later"])
-def test_an_endless_stream_ends_when_the_client_leaves(colour: str, scope: dict[str, Any]) -> None:
-    pieces = Pieces(10**9)
-    content = getattr(pieces, colour)()
-    if colour == "later":
-        content = with_turns(content)
-    asyncio.run(LeavingClient(3).ask(StreamingResponse(content), **scope))
-    assert pieces.closed
-
-
-async def with_turns(pieces: Any) -> AsyncIterator[bytes]:
-    try:
-        async for piece in pieces:
-            yield piece
-            await asyncio.sleep(0)
-    finally:
-        await pieces.aclose()
-
-
-def test_a_stream_that_waits_ends_when_the_client_leaves() -> None:
-    closed = []
-
-    async def silent() -> AsyncIterator[bytes]:
-        try:
-            await asyncio.Event().wait()
-            yield b"never"
-        finally:
-            closed.append(True)
-
-    asyncio.run(LeavingClient(0).ask(StreamingResponse(silent())))
-    assert closed == [True]
-
-
-@pytest.mark.parametrize("version", ["2.4", "2.5", "3", "2.10"])
-def test_who_only_stops_talking_gets_all_of_it_where_send_tells_the_rest(version: str) -> None:
-    async def ask() -> int:
-        client = LeavingClient(0)
-        scope = {"type": "http", "method": "GET", "asgi": {"version": "3.0", "spec_version": version}}
-        await StreamingResponse(with_turns(Pieces(5).later()))(scope, client.receive, client.send)
-        return client.sent
-
-    assert asyncio.run(ask()) == 5
-
-
-def test_nobody_watches_while_the_request_body_is_read() -> None:
-    """A response that is made of the request as it comes: receive belongs to it alone."""
-    scope: dict[str, Any] = {"type": "http", "method": "POST", "atlas.body": "reading"}
-    waiting = [b"a", b"b", b"c"]
-
-    async def receive() -> Any:
-        return {"type": "http.request", "body": waiting.pop(0), "more_body": bool(waiting)}
-
-    async def echo() -> AsyncIterator[bytes]:
-        more = True
-        while more:
-            event = await receive()
-            await asyncio.sleep(0)
-            more = event["more_body"]
-            yield event["body"]
-
-    sent: list[bytes] = []
-
-    async def send(event: Any) -> None:
-        sent.append(event.get("body", b""))
-
-    asyncio.run(StreamingResponse(echo())(scope, receive, send))
-    assert sent == [b"", b"a", b"b", b"c", b""]
-
-
-class Source:
-    def __init__(self) -> None:
-        self.closed = False
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(["a"])
-
-    def close(self) -> None:
-        self.closed = True
-
-
-def test_whatever_can_be_closed_is_closed(drive: Drive) -> None:
-    source = Source()
-    drive(StreamingResponse(source))
-    assert source.closed
-
-
 def shout(piece: bytes) -> bytes:
     return piece.upper()
 
@@ -321,16 +137,6 @@ def test_a_body_passes_through_a_wrapper() -> None:
     response.wrap(lambda piece: b"<" + piece + b">")
     assert (response.content, response.body) == (b"<ABC!>", b"<ABC!>")
     assert "content-length" not in response.headers
-
-
-@pytest.mark.parametrize("colour", ["plain", "later"])
-def test_pieces_pass_through_wrappers(drive: Drive, colour: str) -> None:
-    response = StreamingResponse(getattr(Pieces(3), colour)(), headers={"content-length": "3"})
-    response.wrap(lambda piece: b"" if piece == b"1" else b"x" + piece, lambda: b"end")
-    response.wrap(shout, lambda: b"!")
-    start, *bodies = drive(response)
-    assert [body["body"] for body in bodies if body["body"]] == [b"X0", b"X2", b"END!"]
-    assert b"content-length" not in dict(start["headers"])
 
 
 def test_the_content_of_a_response() -> None:
