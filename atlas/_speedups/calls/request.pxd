@@ -19,12 +19,12 @@ cdef class RequestCache:
 
 
 cdef class RequestData:
-    # To whom it belongs, which route it takes, and the path's converted parameters.
+    # The application, the route, and the converted path parameters.
     cdef readonly object app
     cdef readonly object route
     cdef readonly tuple _values
 
-    # Where it comes from: an exchange of our own server; or else a scope and a receive, from whoever calls.
+    # The source: an exchange of the server of Atlas; or a scope and a receive, under any other server.
     cdef Exchange exchange
     cdef dict given_scope
     cdef object given_receive
@@ -32,7 +32,7 @@ cdef class RequestData:
     # What was read and parsed; None until something was. Both forms of a request share it.
     cdef RequestCache cache
 
-    # Work for after the response, and whether that is out.
+    # Jobs to run after the response, and whether the response has been sent.
     cdef public object _jobs
     cdef public bint _over
 

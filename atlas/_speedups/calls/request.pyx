@@ -1,8 +1,8 @@
 """A request as an application sees it: over an exchange, or over an ASGI scope.
 
-Most requests never ask for their scope. What they do ask for is read off the exchange then, and the scope is made for
-the first one who wants it: everybody gets the same dict, with all that was noted about the request until then. Where
-there is a scope, it is what counts: a middleware may have changed it.
+Most controllers do not use the scope of a request. Its attributes are read from the exchange, and the scope is created
+by the first access. All accesses get the same dict, which contains every note that was made before. Once the scope
+exists, attributes are read from it, because a middleware may have changed it.
 """
 
 from urllib.parse import quote
@@ -30,10 +30,13 @@ cdef class RequestCache:
 
 
 cdef class RequestData:
-    """Base of the requests of the web half.
+    """Base of :class:`atlas.web.requests.request.Request` and :class:`~atlas.web.requests.request.AsyncRequest`.
 
-    :param app: the application. :param scope: an ASGI scope of type "http". :param receive: ASGI's ``receive``.
-    :param route: the route; None where none was found. :param values: the path parameters, converted.
+    :param app: the application.
+    :param scope: an ASGI scope of type ``http``.
+    :param receive: ASGI's ``receive``.
+    :param route: the route; None, the default, where no route matches.
+    :param values: the path parameters, converted; none by default.
     """
 
     def __init__(self, app, dict scope not None, receive, route=None, tuple values not None=()):
@@ -44,7 +47,7 @@ cdef class RequestData:
         self._values = values
 
     cdef int begin(self, object app, object route, tuple values, Exchange exchange) except -1:
-        """Be a request of our own server's: takes the place of ``__init__``."""
+        """Initialize a request over an exchange; called instead of ``__init__``."""
         self.app = app
         self.route = route
         self._values = values
@@ -52,7 +55,10 @@ cdef class RequestData:
         return 0
 
     def seen_as(self, kind):
-        """The same request as one of the other kind, for a handler of the other colour. What was read stays read."""
+        """Return the same request as another class; both share what was read.
+
+        :param kind: the class: sync or async.
+        """
         cdef RequestData other
         if type(self) is kind:
             return self
@@ -81,7 +87,7 @@ cdef class RequestData:
         """The whole body, if it was read and kept; else None."""
         return None if self.cache is None else self.cache.body
 
-    # The scope, and what is in it or would be.
+    # The scope, and its entries.
 
     @property
     def scope(self):
@@ -90,7 +96,7 @@ cdef class RequestData:
 
     @property
     def _notes(self):
-        """What is in the scope beside what the server has put there; or will be, if it is ever made."""
+        """The entries of the scope that the server has not set; they move into the scope when it is created."""
         return self.given_scope if self.exchange is None else self.exchange.get_notes()
 
     @property
@@ -110,7 +116,7 @@ cdef class RequestData:
         return state
 
     cdef dict looked_at(self):
-        """The scope, where there is one; None where the exchange can be asked."""
+        """The scope, if it exists; None if attributes are read from the exchange."""
         if self.exchange is None:
             return self.given_scope
         return self.exchange.notes if self.exchange.scope_made else None
@@ -129,7 +135,7 @@ cdef class RequestData:
 
     @property
     def raw_path(self):
-        """The path as it came, percent-encoded."""
+        """The path, percent-encoded."""
         cdef dict scope = self.looked_at()
         if scope is None:
             return self.exchange.full_raw_path()
@@ -138,7 +144,7 @@ cdef class RequestData:
 
     @property
     def query_string(self):
-        """The query, percent-encoded, as bytes; empty where there is none."""
+        """The query string, percent-encoded, as bytes; empty if there is none."""
         cdef dict scope = self.looked_at()
         return self.exchange.head.query_string if scope is None else scope.get("query_string", b"")
 
@@ -156,7 +162,7 @@ cdef class RequestData:
 
     @property
     def root_path(self):
-        """The prefix under which a proxy shows the application, decoded; "" for none."""
+        """The prefix under which a proxy publishes the application, decoded; "" for none."""
         cdef dict scope = self.looked_at()
         if scope is None:
             return self.exchange.worker.root_path or ""
@@ -164,7 +170,7 @@ cdef class RequestData:
 
     @property
     def client(self):
-        """Address and port of the client, where the server knows them."""
+        """IP address and port of the client; None if the server does not know them."""
         cdef dict scope = self.looked_at()
         cdef object client = self.exchange.client_address() if scope is None else scope.get("client")
         return (client[0], client[1]) if client else None
@@ -184,7 +190,8 @@ cdef class RequestData:
 
     @property
     def announces_body(self):
-        """Whether a body may come. One with GET or HEAD has to say so (RFC 9112 6); else there is no need to look."""
+        """Whether the request may have a body. With GET and HEAD this needs ``content-length`` or
+        ``transfer-encoding`` (RFC 9112 6)."""
         if self.exchange is not None:
             return self.exchange.head.framing != NO_BODY
         if self.given_scope["method"] not in ("GET", "HEAD"):

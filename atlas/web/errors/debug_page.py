@@ -250,7 +250,7 @@ _PAGE = """<!doctype html>
 {routes}
 </section>
 </main>
-<footer><p>Shown because the application is in debug mode. Never switch it on where strangers come by.</p>
+<footer><p>The application is in debug mode. Do not enable it in production.</p>
 <p>{versions}</p></footer>
 </html>
 """

@@ -72,6 +72,32 @@ def test_the_other_kind_is_the_same_request() -> None:
     assert seen.seen_as(Request) is seen
 
 
+def test_what_one_kind_reads_the_other_knows() -> None:
+    seen = view()
+    other = seen.seen_as(AsyncRequest)
+    assert (seen._body, other._body) == (None, None)
+    other._cache.body = b"read"
+    assert (seen._body, seen._whole_body(0)) == (b"read", b"read")
+
+
+def test_a_body_that_was_streamed_is_not_kept() -> None:
+    seen = view()
+    seen._cache.streamed = True
+    assert (seen._body, seen._whole_body(10)) == (None, None)
+
+
+def test_the_cache_is_typed() -> None:
+    cache = view()._cache
+    assert (cache.query, cache.cookies, cache.form, cache.body, cache.no_match) == (None,) * 5
+    assert (cache.streamed, cache.disconnected) == (False, False)
+    with pytest.raises(TypeError):
+        cache.body = "text"  # type: ignore[assignment]
+    with pytest.raises(AttributeError):
+        cache.unknown = 1  # type: ignore[attr-defined]
+    with pytest.raises(TypeError):
+        view()._cache = None  # type: ignore[assignment]
+
+
 def test_it_needs_a_scope() -> None:
     with pytest.raises(TypeError):
         RequestData(Application(), None, receive)  # type: ignore[arg-type]
