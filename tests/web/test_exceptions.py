@@ -17,12 +17,12 @@ def test_abort_with_a_status_that_has_no_class() -> None:
 
 
 @pytest.mark.parametrize("status", [200, 302, 399, 600, 0])
-def test_an_error_has_the_status_of_one(status: int) -> None:
+def test_the_status_is_that_of_an_error(status: int) -> None:
     with pytest.raises(ValueError, match="expected a status from 400 to 599"):
         HTTPException(status)
 
 
-def test_words() -> None:
+def test_phrases() -> None:
     assert status_phrase(413) == "Content Too Large"
     assert status_phrase(404) == "Not Found"
     assert status_phrase(499) == "Error"

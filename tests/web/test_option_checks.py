@@ -11,7 +11,7 @@ def test_a_list_of_strings() -> None:
 
 
 @pytest.mark.parametrize("values", ["a", b"a", None, 3, ["a", 3], [b"a"]])
-def test_what_is_no_list_of_strings(values: Any) -> None:
+def test_values_that_are_not_lists_of_strings(values: Any) -> None:
     with pytest.raises(TypeError, match="X: names: expected"):
         check_strings("X: names", values, "a")
 
@@ -28,6 +28,6 @@ def test_a_number_out_of_bounds(value: int, most: int | None) -> None:
 
 
 @pytest.mark.parametrize("value", [1.5, "1", None, True])
-def test_what_is_no_whole_number(value: Any) -> None:
+def test_values_that_are_not_whole_numbers(value: Any) -> None:
     with pytest.raises(TypeError, match="X: n: expected a whole number"):
         check_number("X: n", value, 0)

@@ -41,7 +41,7 @@ def page(ask: Ask) -> Page:
     return page_of
 
 
-def test_it_shows_what_happened_and_where(page: Page) -> None:
+def test_shows_the_error_and_its_place(page: Page) -> None:
     text = page(boom, "/lakes/{lake}", "/lakes/Ness?q=x")
     assert "ValueError" in text
     assert "no such lake: Ness" in text
@@ -51,7 +51,7 @@ def test_it_shows_what_happened_and_where(page: Page) -> None:
     assert "Evil, whose repr raised RuntimeError" in text
 
 
-def test_nothing_in_it_is_markup_and_nothing_a_secret(page: Page) -> None:
+def test_escapes_markup_and_masks_secrets(page: Page) -> None:
     text = page(boom, "/lakes/{lake}", "/lakes/<b>?token=hush")
     assert "<script" not in text
     assert "<b>?" not in text
@@ -61,13 +61,13 @@ def test_nothing_in_it_is_markup_and_nothing_a_secret(page: Page) -> None:
     assert "session=hush" not in text
 
 
-def test_it_loads_nothing(page: Page) -> None:
+def test_loads_no_other_files(page: Page) -> None:
     text = page(deep, "/", "/")
     for word in ("<script", "<link", "src=", "@import", "url("):
         assert word not in text
 
 
-def test_own_frames_are_open_and_others_folded(page: Page) -> None:
+def test_own_frames_are_open_and_library_frames_folded(page: Page) -> None:
     text = page(deep, "/", "/")
     assert '<details class="frame own" open>' in text
     assert '<details class="others">' in text
@@ -75,7 +75,7 @@ def test_own_frames_are_open_and_others_folded(page: Page) -> None:
 
 
 @pytest.mark.parametrize("run", ["inline", "greenlet", "thread"])
-def test_the_way_in_is_left_out(ask: Ask, run: str) -> None:
+def test_frames_before_own_code_are_left_out(ask: Ask, run: str) -> None:
     app = Application([Route("/lakes/{lake}", boom, run=run)], debug=True)  # type: ignore[arg-type]
     text = ask(app, "GET", "/lakes/Ness", headers=BROWSER).text
     assert text.count('<details class="frame') == 1
@@ -94,7 +94,7 @@ def request(app: Any = None, **scope: Any) -> Request:
     return Request(app if app is not None else Application(), whole, None)  # type: ignore[arg-type]
 
 
-def test_it_never_raises() -> None:
+def test_does_not_raise() -> None:
     broken = request(app=object(), query_string=b"%ff", headers=None)
     text = debug_page(broken, ValueError("why"))
     assert "ValueError" in text

@@ -78,7 +78,7 @@ def test_values(value: object, text: str) -> None:
     assert shown("value", value) == text
 
 
-def test_a_secret_by_its_name() -> None:
+def test_values_of_secret_names_are_masked() -> None:
     assert shown("password", "hush") == MASK
     assert shown("password", Evil()) == MASK
     assert shown("password", None) == "None"

@@ -22,7 +22,7 @@ def test_programs_get_a_problem(accept: str | None) -> None:
     assert json.loads(response.body) == {"title": "Not Found", "status": 404, "detail": "no such lake"}
 
 
-def test_browsers_get_a_page_in_which_nothing_is_markup() -> None:
+def test_browsers_get_an_escaped_page() -> None:
     response = error_response(BROWSER, NotFound("<script>"))
     page = response.body.decode()
     assert (response.status_code, response.headers["content-type"]) == (404, "text/html; charset=utf-8")
@@ -35,7 +35,7 @@ def test_without_a_detail_the_page_says_what_the_status_means() -> None:
     assert "There is nothing at this address." in error_response(BROWSER, NotFound()).body.decode()
 
 
-def test_headers_of_the_error_go_along() -> None:
+def test_headers_of_the_error_are_sent() -> None:
     error = Unauthorized(headers={"www-authenticate": "Basic"})
     assert error_response(None, error).headers["www-authenticate"] == "Basic"
 
@@ -52,14 +52,14 @@ def answered(ask: Callable[..., httpx.Response]) -> Answered:
     return answer
 
 
-def test_a_surprise_tells_nothing(answered: Answered) -> None:
+def test_an_unhandled_exception_shows_no_details(answered: Answered) -> None:
     page, problem = answered(BROWSER, debug=False), answered("*/*", debug=False)
     assert (page.status_code, problem.json()) == (500, {"title": "Internal Server Error", "status": 500})
     for word in ("RuntimeError", "secret", "Traceback", "boom", ".py"):
         assert word not in page.text
 
 
-def test_with_debug_it_tells_everything(answered: Answered) -> None:
+def test_debug_shows_the_traceback(answered: Answered) -> None:
     page, problem = answered(BROWSER, debug=True), answered("*/*", debug=True)
     assert "&lt;secret&gt;" in page.text
     assert "<secret>" not in page.text
@@ -69,14 +69,14 @@ def test_with_debug_it_tells_everything(answered: Answered) -> None:
     assert page.headers["vary"] == problem.headers["vary"] == "accept"
 
 
-def test_only_with_debug_a_lost_visitor_sees_the_routes(answered: Answered) -> None:
+def test_only_debug_shows_the_routes_of_a_404(answered: Answered) -> None:
     assert "boom" in answered(BROWSER, "/nowhere", debug=True).text
     assert "boom" not in answered(BROWSER, "/nowhere", debug=False).text
     assert "boom" not in answered("*/*", "/nowhere", debug=True).text
 
 
 class Evil:
-    """It raises whatever it is asked."""
+    """Raises for every attribute."""
 
     def __getattribute__(self, name: str) -> Any:
         raise RuntimeError("no")
@@ -96,7 +96,7 @@ class Odd(Exception):
 
 @pytest.mark.parametrize("accept", [BROWSER, "*/*"])
 @pytest.mark.parametrize("make", [Silent, Odd, lambda: ValueError("\ud800")])
-def test_whatever_is_raised_is_answered(
+def test_objects_that_raise_when_examined_are_answered(
     ask: Callable[..., httpx.Response], accept: str, make: Callable[[], Exception]
 ) -> None:
     def fail(request: Request) -> None:
@@ -109,7 +109,7 @@ def test_whatever_is_raised_is_answered(
     assert "fail" in response.text
 
 
-def test_a_debug_page_that_fails_tells_nothing(answered: Answered, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_debug_page_that_fails_is_a_500(answered: Answered, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(error: Exception) -> None:
         raise RuntimeError("broken")
 
@@ -118,12 +118,12 @@ def test_a_debug_page_that_fails_tells_nothing(answered: Answered, monkeypatch: 
 
 
 @pytest.mark.parametrize("accept", [BROWSER, "*/*"])
-def test_a_detail_that_is_no_text(accept: str) -> None:
+def test_a_detail_with_a_lone_surrogate(accept: str) -> None:
     assert b"lake \\ud800" in error_response(accept, NotFound("lake \ud800")).body.replace(b"\\\\", b"\\")
 
 
 @pytest.mark.parametrize("debug", [True, False])
-def test_a_page_allows_itself_its_own_style_and_nothing_else(answered: Answered, debug: bool) -> None:
+def test_the_policy_of_a_page_allows_only_its_style(answered: Answered, debug: bool) -> None:
     response = answered(BROWSER, debug=debug)
     style = response.text.partition("<style>")[2].partition("</style>")[0]
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()

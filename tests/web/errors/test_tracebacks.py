@@ -16,7 +16,7 @@ def fail(depth: int, password: str = "hush") -> None:
 
 
 def caught(function: Any, *arguments: Any) -> list[Raised]:
-    with pytest.raises(Exception) as info:  # whatever it raises
+    with pytest.raises(Exception) as info:  # of any class
         function(*arguments)
     return examine(info.value)
 
@@ -43,7 +43,7 @@ def test_secrets_are_masked() -> None:
     assert "hush" not in dict(own(raised)[0].values)["password"]
 
 
-def test_the_line_and_the_part_of_it() -> None:
+def test_the_current_line_and_its_mark() -> None:
     (raised,) = caught(fail, 0)
     (line,) = [line for line in own(raised)[0].source if line.current]
     assert line.number == own(raised)[0].number
@@ -55,7 +55,7 @@ def part() -> int:
     return 1 + int("ü") + 2
 
 
-def test_a_part_of_a_line_is_marked() -> None:
+def test_an_expression_is_marked() -> None:
     (raised,) = caught(part)
     (line,) = [line for line in raised.frames[0].source if line.current]
     assert line.mark is not None
@@ -84,7 +84,7 @@ def alone() -> None:
 
 
 @pytest.mark.parametrize(("function", "links"), [(because, ["", "cause"]), (meanwhile, ["", "context"]), (alone, [""])])
-def test_what_it_came_from(function: Any, links: list[str]) -> None:
+def test_causes_and_contexts(function: Any, links: list[str]) -> None:
     assert [each.link for each in caught(function)] == links
 
 
@@ -95,7 +95,7 @@ def test_a_group() -> None:
     assert found == [("ExceptionGroup", ""), ("ValueError", "member"), ("KeyError", "member"), ("TypeError", "cause")]
 
 
-def test_a_recursion_without_end_is_cut() -> None:
+def test_an_endless_recursion_is_cut() -> None:
     def forever() -> None:
         forever()
 
@@ -104,13 +104,13 @@ def test_a_recursion_without_end_is_cut() -> None:
     assert raised.left_out > 100
 
 
-def test_a_chain_that_bites_its_tail() -> None:
+def test_a_circular_chain() -> None:
     first, second = ValueError("1"), ValueError("2")
     first.__cause__, second.__cause__ = second, first
     assert [each.message for each in examine(first)] == ["1", "2"]
 
 
-def test_notes_and_a_message_that_cannot_be_had() -> None:
+def test_notes_and_a_message_that_raises() -> None:
     class Evil(Exception):
         def __str__(self) -> str:
             raise RuntimeError("no")
@@ -123,7 +123,7 @@ def test_notes_and_a_message_that_cannot_be_had() -> None:
     assert "hush" not in raised.notes[0]
 
 
-def test_frames_of_others() -> None:
+def test_frames_of_libraries() -> None:
     import json
 
     (raised,) = caught(json.loads, "{")
@@ -143,7 +143,7 @@ def test_the_line_of_a_template(tmp_path: Path) -> None:
     assert "f" not in dict(frame.values)
 
 
-def test_a_source_that_is_not_there() -> None:
+def test_a_missing_source() -> None:
     def run() -> None:
         exec(compile("1 / 0", "<typed>", "exec"), {})
 

@@ -20,7 +20,7 @@ def test_only_the_ampersand_separates() -> None:
 
 
 @pytest.mark.parametrize("data", [b"a=%ff", b"a=\xff", b"%ed%a0%80=1"])
-def test_what_is_no_utf8_is_refused(data: bytes) -> None:
+def test_text_that_is_not_utf8_is_refused(data: bytes) -> None:
     with pytest.raises(BadRequest, match="the query is not UTF-8"):
         parse_urlencoded(data, what="query")
 
@@ -39,7 +39,7 @@ def test_the_size_is_bounded() -> None:
 
 
 @pytest.mark.parametrize("data", [b"a=%", b"a=%z1", b"a=%1", b"%%=1", b"a=1&b=%u00e4"])
-def test_an_escape_that_is_none_is_refused(data: bytes) -> None:
+def test_an_invalid_escape_is_refused(data: bytes) -> None:
     with pytest.raises(BadRequest, match="two hexadecimal digits"):
         parse_urlencoded(data)
 
@@ -60,7 +60,7 @@ def test_types_that_are_forms(kind: str, multipart: bool) -> None:
 
 
 @pytest.mark.parametrize("kind", ["application/json", "multipart/mixed; boundary=x", "x"])
-def test_types_that_are_none(kind: str) -> None:
+def test_types_that_are_not_forms(kind: str) -> None:
     with pytest.raises(UnsupportedMediaType) as caught:
         check_form_type(kind)
     assert caught.value.headers == {"accept-post": "application/x-www-form-urlencoded, multipart/form-data"}

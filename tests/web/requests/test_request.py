@@ -22,7 +22,7 @@ class Lake:
 
 
 def whole(**scope: Any) -> RequestHead:
-    """A request with nothing behind it."""
+    """A request without an application."""
 
     async def receive() -> Any:
         raise AssertionError("nobody asked for the body")
@@ -31,7 +31,7 @@ def whole(**scope: Any) -> RequestHead:
     return RequestHead(Application(), values, receive)
 
 
-def test_what_the_scope_says() -> None:
+def test_attributes_of_a_scope() -> None:
     request = whole(
         method="POST",
         path="/a b",
@@ -53,7 +53,7 @@ def test_what_the_scope_says() -> None:
     assert repr(request) == "<RequestHead POST /a b>"
 
 
-def test_what_it_does_when_the_scope_says_nothing() -> None:
+def test_defaults_of_a_scope() -> None:
     request = whole(path="/ü")
     assert (request.raw_path, request.host, request.url) == (b"/%C3%BC", "localhost", "http://localhost/%C3%BC")
     assert (request.client, request.ip, request.content_length, request.path_params) == (None, None, None, {})
@@ -134,27 +134,27 @@ def application(limit_body: int = 1000) -> Application:
     )
 
 
-both = pytest.mark.parametrize("colour", ["sync", "async"])
+both = pytest.mark.parametrize("kind", ["sync", "async"])
 
 
 @both
-def test_the_body_is_read_once_and_kept(ask: Ask, colour: str) -> None:
-    assert ask(application(), "POST", f"/{colour}_body", content=b"abc").json() == {"body": "abc", "twice": True}
-    assert ask(application(), "GET", f"/{colour}_body").json() == {"body": "", "twice": True}
-    assert ask(application(), "GET", f"/{colour}_body", content=b"abc").json() == {"body": "abc", "twice": True}
+def test_the_body_is_read_once_and_kept(ask: Ask, kind: str) -> None:
+    assert ask(application(), "POST", f"/{kind}_body", content=b"abc").json() == {"body": "abc", "twice": True}
+    assert ask(application(), "GET", f"/{kind}_body").json() == {"body": "", "twice": True}
+    assert ask(application(), "GET", f"/{kind}_body", content=b"abc").json() == {"body": "abc", "twice": True}
 
 
 @both
-def test_a_body_in_pieces(drive: Drive, colour: str) -> None:
+def test_a_body_in_pieces(drive: Drive, kind: str) -> None:
     pieces = [{"type": "http.request", "body": b"a", "more_body": True}, {"type": "http.request", "more_body": True}]
     last = {"type": "http.request", "body": b"b"}
-    sent = drive(application(), [*pieces, last], method="POST", path=f"/{colour}_text")
+    sent = drive(application(), [*pieces, last], method="POST", path=f"/{kind}_text")
     assert sent[1]["body"] == b"ab"
 
 
 @both
-def test_json(ask: Ask, colour: str) -> None:
-    response = ask(application(), "POST", f"/{colour}_json", json={"name": "Como", "depth": 425})
+def test_json(ask: Ask, kind: str) -> None:
+    response = ask(application(), "POST", f"/{kind}_json", json={"name": "Como", "depth": 425})
     assert response.json() == [{"name": "Como", "depth": 425}, 425]
 
 
@@ -170,33 +170,33 @@ def test_json(ask: Ask, colour: str) -> None:
         (b'{"name": "a"}', 422, "missing required field `depth`"),
     ],
 )
-def test_json_that_is_wrong(ask: Ask, colour: str, content: bytes, status: int, detail: str) -> None:
-    response = ask(application(), "POST", f"/{colour}_json", content=content)
+def test_json_that_is_wrong(ask: Ask, kind: str, content: bytes, status: int, detail: str) -> None:
+    response = ask(application(), "POST", f"/{kind}_json", content=content)
     assert response.status_code == status
     assert detail in response.json()["detail"]
 
 
 @both
-def test_json_that_is_very_deep_is_a_bad_request(ask: Ask, colour: str) -> None:
-    response = ask(application(10**6), "POST", f"/{colour}_json", content=b"[" * 200_000)
+def test_json_that_is_very_deep_is_a_bad_request(ask: Ask, kind: str) -> None:
+    response = ask(application(10**6), "POST", f"/{kind}_json", content=b"[" * 200_000)
     assert response.status_code == 400
 
 
 @both
-def test_forms(ask: Ask, colour: str) -> None:
-    response = ask(application(), "POST", f"/{colour}_form", data={"a": "ü &", "b": ""})
+def test_forms(ask: Ask, kind: str) -> None:
+    response = ask(application(), "POST", f"/{kind}_form", data={"a": "ü &", "b": ""})
     assert response.json() == [{"a": "ü &", "b": ""}, True]
 
 
 @both
-def test_a_form_of_another_type_is_415(ask: Ask, colour: str) -> None:
-    assert ask(application(), "POST", f"/{colour}_form", json={}).status_code == 415
+def test_a_form_of_another_type_is_415(ask: Ask, kind: str) -> None:
+    assert ask(application(), "POST", f"/{kind}_form", json={}).status_code == 415
 
 
 @both
-def test_text_that_is_no_utf8_is_a_bad_request(ask: Ask, colour: str) -> None:
-    assert ask(application(), "POST", f"/{colour}_text", content="ü".encode()).text == "ü"
-    assert ask(application(), "POST", f"/{colour}_text", content=b"\xff").status_code == 400
+def test_text_that_is_not_utf8_is_a_bad_request(ask: Ask, kind: str) -> None:
+    assert ask(application(), "POST", f"/{kind}_text", content="ü".encode()).text == "ü"
+    assert ask(application(), "POST", f"/{kind}_text", content=b"\xff").status_code == 400
 
 
 def test_a_bad_query_is_a_bad_request(ask: Ask) -> None:
@@ -223,7 +223,7 @@ def test_a_body_over_the_limit_is_413(drive: Drive, path: str) -> None:
     assert drive(app, pieces, method="POST", path=path)[0]["status"] == 413
 
 
-def test_the_limit_of_a_route_comes_first(ask: Ask) -> None:
+def test_the_limit_of_a_route_takes_precedence(ask: Ask) -> None:
     app = Application([Route("/", sync_body, ["POST"], limit_body=5)], config={"limit_body": 3})
     assert ask(app, "POST", "/", content=b"12345").status_code == 200
     assert ask(app, "POST", "/", content=b"123456").status_code == 413
@@ -231,11 +231,11 @@ def test_the_limit_of_a_route_comes_first(ask: Ask) -> None:
 
 @pytest.mark.server_differs("hypercorn", reason="its h11 answers half a request with 400 by itself")
 @pytest.mark.parametrize("path", ["/sync_body", "/async_body", "/stream"])
-def test_a_client_that_leaves_is_not_answered(drive: Drive, path: str) -> None:
+def test_a_client_that_disconnects_is_not_answered(drive: Drive, path: str) -> None:
     assert drive(application(), [{"type": "http.disconnect"}], method="POST", path=path) == []
 
 
-def test_the_other_colour_shares_what_was_read() -> None:
+def test_the_other_kind_shares_what_was_read() -> None:
     async def receive() -> Any:
         return {"type": "http.request", "body": b"a=1"}
 
@@ -250,13 +250,13 @@ def test_the_other_colour_shares_what_was_read() -> None:
     asyncio.run(go())
 
 
-def test_a_body_that_was_not_read_cannot_be_had_without_waiting() -> None:
+def test_a_body_that_was_not_read_needs_a_controller_that_waits() -> None:
     scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
     with pytest.raises(RuntimeError, match="async def"):
         Request(Application(), scope, lambda: None).body()  # type: ignore[arg-type, return-value]
 
 
-def test_addresses() -> None:
+def test_urls() -> None:
     app = Application([Route("/lakes/{slug}", lambda request, slug: None, name="lake")])
     scope = {"type": "http", "method": "GET", "path": "/", "root_path": "/my site", "headers": [(b"host", b"a.test")]}
     request = Request(app, scope, lambda: None)  # type: ignore[arg-type, return-value]
@@ -314,7 +314,7 @@ async def small_files(request: AsyncRequest) -> Any:
 
 
 async def after_middleware(request: AsyncRequest) -> Any:
-    """As a check of a token in the form would do it, before the controller asks for its own things."""
+    """Reads the form before the controller does, as a check of a token in the form does."""
     before = await request.read_form()
     return [before.fields["a"], len(await request.body()), len(request.seen_as(Request).files())]
 
@@ -341,7 +341,7 @@ def test_files(drive: Drive, path: str, step: int, announced: bool) -> None:
     assert sent[1]["body"] == b'["1","x.txt","hello",[]]'
 
 
-def test_files_over_a_size_pass_by_the_memory(drive: Drive) -> None:
+def test_large_files_are_not_kept_in_memory(drive: Drive) -> None:
     events = [{"type": "http.request", "body": PARTS[:150], "more_body": True}]
     events.append({"type": "http.request", "body": PARTS[150:]})
     sent = drive(form_application(), events, method="POST", path="/small", headers=[MULTIPART])
@@ -385,7 +385,7 @@ def posted(kind: type[RequestHead], receive: Any) -> Any:
     return kind(Application(), {"type": "http", "method": "POST", "path": "/", "headers": [MULTIPART]}, receive)
 
 
-def test_a_plain_controller_that_can_wait() -> None:
+def test_a_sync_controller_that_can_wait() -> None:
     def controller(request: Request) -> Any:
         if request.scope.get("streams"):
             return list(request.stream())
@@ -400,7 +400,7 @@ def test_a_plain_controller_that_can_wait() -> None:
     assert asyncio.run(go()) == [[b"hello", False], [b"a", b"b"]]
 
 
-def test_a_plain_controller_that_cannot_wait() -> None:
+def test_a_sync_controller_that_cannot_wait() -> None:
     request = posted(Request, in_pieces(b"a", b"b"))
     asyncio.run(request.read_body())
     assert list(request.stream()) == [b"ab"]
@@ -408,7 +408,7 @@ def test_a_plain_controller_that_cannot_wait() -> None:
         request.disconnected()
 
 
-def test_who_has_left() -> None:
+def test_a_client_that_has_disconnected() -> None:
     async def left() -> Any:
         return {"type": "http.disconnect"}
 
@@ -423,7 +423,7 @@ def test_who_has_left() -> None:
     asyncio.run(go())
 
 
-def test_what_reads_the_body_is_known_to_the_response() -> None:
+def test_reading_the_body_is_noted_in_the_scope() -> None:
     async def go() -> None:
         request = posted(AsyncRequest, in_pieces(b"a", b"b"))
         seen = [request.scope["atlas.body"] async for _ in request.stream()]
@@ -453,6 +453,6 @@ def test_nothing_is_parsed_before_it_is_asked_for() -> None:
             getattr(request, name)
 
 
-def test_a_form_that_says_it_is_too_long_is_not_read(drive: Drive) -> None:
+def test_a_form_that_announces_too_much_is_not_read(drive: Drive) -> None:
     headers = [(b"content-length", b"2000000"), (b"content-type", b"application/x-www-form-urlencoded")]
     assert drive(form_application(), [], method="POST", path="/async", headers=headers)[0]["status"] == 413

@@ -50,7 +50,7 @@ def test_an_empty_form() -> None:
     assert fed(END, 100).fields.pairs() == []
 
 
-def test_a_field_without_a_file_chosen_brings_none() -> None:
+def test_an_empty_file_field_has_no_file() -> None:
     form = fed(part("f", b"", "") + END, 100)
     assert (form.fields.pairs(), form.files(Upload).pairs()) == ([], [])
 
@@ -80,7 +80,7 @@ MALFORMED = [
 
 @pytest.mark.parametrize("body", MALFORMED, ids=range(len(MALFORMED)))
 @pytest.mark.parametrize("step", [1, 100_000])
-def test_what_is_malformed_is_a_bad_request(body: bytes, step: int) -> None:
+def test_malformed_forms_are_bad_requests(body: bytes, step: int) -> None:
     with pytest.raises(BadRequest):
         fed(body, step)
 
@@ -89,7 +89,7 @@ def test_what_is_malformed_is_a_bad_request(body: bytes, step: int) -> None:
     "kind",
     ["", "; boundary=", '; boundary=""', "; boundary=" + "x" * 71, '; boundary="a\nb"', "; boundary=ü", "; border=x"],
 )
-def test_a_boundary_that_is_none(kind: str) -> None:
+def test_malformed_boundaries(kind: str) -> None:
     with pytest.raises(BadRequest, match="no boundary"):
         MultipartReader("multipart/form-data" + kind)
 
@@ -109,12 +109,12 @@ def test_a_boundary_that_is_none(kind: str) -> None:
     ],
 )
 @pytest.mark.parametrize("step", [1, 100_000])
-def test_there_is_a_limit_to_everything(limits: FormLimits, body: bytes, step: int) -> None:
+def test_everything_is_limited(limits: FormLimits, body: bytes, step: int) -> None:
     with pytest.raises(ContentTooLarge):
         fed(body + END, step, limits)
 
 
-def test_files_over_a_size_go_to_the_disk_and_are_gone_with_their_request() -> None:
+def test_large_files_are_on_disk_until_the_request_ends() -> None:
     reader = MultipartReader(KIND, FormLimits(memory=100))
     reader.feed(part("small", b"x" * 60, "x"))
     assert not reader.touches_disk(40)
@@ -134,7 +134,7 @@ def test_files_over_a_size_go_to_the_disk_and_are_gone_with_their_request() -> N
         os.fstat(descriptor)
 
 
-def test_what_was_stored_is_closed_when_the_form_is_refused() -> None:
+def test_files_of_a_refused_form_are_closed() -> None:
     reader = MultipartReader(KIND, FormLimits(memory=0))
     reader.feed(part("f", b"abc", "x"))
     stored = reader._stored[0][1]
@@ -144,7 +144,7 @@ def test_what_was_stored_is_closed_when_the_form_is_refused() -> None:
     assert stored.file.closed
 
 
-def test_a_form_that_is_in_memory_stays_there() -> None:
+def test_a_form_from_memory_stays_in_memory() -> None:
     form = parse_multipart(part("f", b"x" * 500, "x") + END, KIND, FormLimits(memory=1))
     assert not form.stored[0][1].on_disk
 
@@ -202,7 +202,7 @@ def test_an_upload_is_read_and_saved_with_await(tmp_path: Path, memory: int) -> 
 
 @settings(derandomize=True, deadline=None)
 @given(st.data())
-def test_whatever_comes_is_a_form_or_a_4xx(data: st.DataObject) -> None:
+def test_arbitrary_bytes_are_a_form_or_a_4xx(data: st.DataObject) -> None:
     body = bytearray(WHOLE)
     for _ in range(data.draw(st.integers(0, 4))):
         start = data.draw(st.integers(0, len(body)))

@@ -54,7 +54,7 @@ MALFORMED = [
 
 @pytest.mark.parametrize("body", MALFORMED, ids=range(len(MALFORMED)))
 @pytest.mark.parametrize("kind", [None, Lake, list[Lake], Any])
-def test_what_is_no_json_is_a_4xx(body: bytes, kind: Any) -> None:
+def test_invalid_json_is_a_4xx(body: bytes, kind: Any) -> None:
     with pytest.raises((BadRequest, UnprocessableContent)) as caught:
         parse_json(body, kind)
     if kind is None:
@@ -67,7 +67,7 @@ def problems(body: bytes, kind: Any) -> list[tuple[str, str]]:
     return [(each["path"], each["detail"]) for each in caught.value.members["errors"]]
 
 
-def test_every_mistake_is_named_by_its_path() -> None:
+def test_every_error_has_its_path() -> None:
     body = (
         b'{"regionName": 5, "lakes": [{"name": "a", "depth": -1}, {"depth": "x", "islands": ["a", 7]}], '
         b'"seen": {"2026": "often"}, "best": {"name": "a"}}'
@@ -99,7 +99,7 @@ def test_every_mistake_is_named_by_its_path() -> None:
         (b"[]", Annotated[list[int], msgspec.Meta(min_length=1)], "$"),
     ],
 )
-def test_one_mistake(body: bytes, kind: Any, path: str) -> None:
+def test_one_error(body: bytes, kind: Any, path: str) -> None:
     assert [found for found, _ in problems(body, kind)] == [path]
 
 
@@ -109,12 +109,12 @@ def test_the_first_one_is_the_detail() -> None:
     assert caught.value.detail == "Expected `str`, got `int` - at `$.name`"
 
 
-def test_text_that_is_no_json_behind_the_first_mistake_is_a_bad_request() -> None:
+def test_malformed_json_after_the_first_error_is_a_bad_request() -> None:
     with pytest.raises(BadRequest):
         parse_json(b'{"name": 5, "depth": ', Lake)
 
 
-def test_there_is_an_end_to_it() -> None:
+def test_the_number_and_depth_of_errors_are_limited() -> None:
     assert len(find_problems(["x"] * 10_000, list[int])) == MAX_PROBLEMS
     deep: Any = "x"
     kind: Any = int

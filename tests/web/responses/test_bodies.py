@@ -13,14 +13,14 @@ from atlas.web.responses.response import DelegatedResponse
 
 
 class Own(Response):
-    """One that sends itself in a way of its own."""
+    """A response with its own ``__call__``."""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         return None
 
 
 class OwnStream(StreamingResponse):
-    """The same, and a stream."""
+    """A stream with its own ``__call__``."""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         return None
@@ -30,7 +30,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": [(b"Content-Length", b"7")]})
 
 
-def foreign() -> Response:
+def asgi_response() -> Response:
     return asyncio.run(start_foreign(app, {"type": "http", "method": "GET"}, None))  # type: ignore[arg-type]
 
 
@@ -43,7 +43,7 @@ def foreign() -> Response:
         (lambda: StreamingResponse(["a"]), None, True, True),
         (lambda: EventSourceResponse(["a"]), None, True, True),
         (lambda: FileResponse(__file__), None, False, True),
-        (foreign, None, False, True),
+        (asgi_response, None, False, True),
         (lambda: DelegatedResponse(app), None, False, False),
         (lambda: Own("a"), None, False, False),
         (lambda: OwnStream(["a"]), None, False, False),
@@ -54,14 +54,14 @@ def test_the_kinds_of_bodies(make: Callable[[], Response], whole: bytes | None, 
     assert (whole_body(response), in_pieces(response), passes_through(response)) == (whole, pieces, passes)
 
 
-def test_how_long_a_body_will_be() -> None:
+def test_the_size_of_a_body() -> None:
     assert length_of(FileResponse(__file__)) == Path(__file__).stat().st_size
-    assert length_of(foreign()) == 7
+    assert length_of(asgi_response()) == 7
     assert length_of(StreamingResponse(["a"])) is None
     assert length_of(StreamingResponse(["a"], headers={"content-length": "\xb2"})) is None
 
 
-def test_without_its_body() -> None:
+def test_dropping_the_body() -> None:
     fields = {"content-length": "3", "content-encoding": "x", "content-language": "x", "content-location": "/a"}
     response = Response("abc", headers={**fields, "etag": '"a"', "content-security-policy": "x"})
     response.headers.add("content-security-policy", "script-src 'nonce-abc'")

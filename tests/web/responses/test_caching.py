@@ -60,7 +60,7 @@ def test_cache_control(seconds: int | None, directives: dict[str, Any], value: s
         (None, {"forever": True}),
     ],
 )
-def test_cache_control_that_makes_no_sense(seconds: Any, directives: dict[str, Any]) -> None:
+def test_invalid_cache_control(seconds: Any, directives: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="cache: "):
         cache_control(seconds, **directives)
 
@@ -105,7 +105,7 @@ def test_preconditions(fields: list[tuple[str, str]], read: Precondition, write:
     assert evaluate("PUT", head(*fields), '"a"', MODIFIED) is write
 
 
-def test_preconditions_of_what_has_no_validator() -> None:
+def test_preconditions_without_validators() -> None:
     assert evaluate("GET", head(("if-none-match", "*")), None, None) is PASSED
     assert evaluate("GET", head(("if-modified-since", SAME)), None, None) is PASSED
     assert evaluate("GET", head(("if-match", '"a"')), None, None) is FAILED
@@ -116,7 +116,7 @@ def test_preconditions_of_what_has_no_validator() -> None:
     ("value", "applies"),
     [(None, True), ('"a"', True), ('"b"', False), ('W/"a"', False), (SAME, True), (BEFORE, False), ("x", False)],
 )
-def test_a_range_of_what_may_have_changed(value: str | None, applies: bool) -> None:
+def test_if_range(value: str | None, applies: bool) -> None:
     headers = head() if value is None else head(("if-range", value))
     assert range_applies(headers, '"a"', MODIFIED) is applies
     assert not range_applies(head(("if-range", 'W/"a"')), 'W/"a"', MODIFIED)

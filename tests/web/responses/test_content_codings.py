@@ -28,12 +28,12 @@ READERS: dict[str, Callable[[bytes], bytes]] = {
 
 
 @pytest.mark.parametrize("name", CODINGS)
-def test_at_once(name: str) -> None:
+def test_complete_bodies(name: str) -> None:
     coding = make_codings([name], {})[name]
     smaller = coding.compress(TEXT)
     assert len(smaller) < len(TEXT) / 10
     assert READERS[name](smaller) == TEXT
-    assert coding.compress(TEXT) == smaller  # no time in it: tags and tests count on that
+    assert coding.compress(TEXT) == smaller  # without a timestamp: entity tags depend on that
 
 
 @pytest.mark.parametrize("name", CODINGS)
@@ -48,7 +48,7 @@ def test_each_piece_can_be_read_at_once(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CODINGS)
-def test_a_stream_without_a_piece_is_still_one(name: str) -> None:
+def test_an_empty_stream(name: str) -> None:
     assert READERS[name](make_codings([name], {})[name].encoder().end()) == b""
 
 
@@ -76,31 +76,31 @@ def test_a_stream_without_a_piece_is_still_one(name: str) -> None:
         (",;,=", None),
     ],
 )
-def test_what_the_client_likes_best(accept: str, name: str | None) -> None:
+def test_the_preference_of_the_client(accept: str, name: str | None) -> None:
     chosen = choose_coding(accept, make_codings(CODINGS, {}))
     assert (chosen.name if chosen is not None else None) == name
 
 
 @given(st.text(st.characters(max_codepoint=255)))
-def test_whatever_a_client_likes(accept: str) -> None:
+def test_any_accept_encoding(accept: str) -> None:
     chosen = choose_coding(accept, make_codings(["gzip"], {}))
     assert chosen is None or chosen.name == "gzip"
 
 
-def test_what_the_server_likes_best_comes_first() -> None:
+def test_the_preference_of_the_server() -> None:
     chosen = choose_coding("gzip, br", make_codings(["gzip", "br"], {}))
     assert chosen is not None
     assert chosen.name == "gzip"
 
 
-def test_a_package_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(content_codings, "find_spec", lambda name: None)
     assert list(make_codings(None, {})) == ["gzip"]
     with pytest.raises(ValueError, match="'br' needs the package 'brotli'"):
         make_codings(["br"], {})
 
 
-def test_what_cannot_be() -> None:
+def test_invalid_options() -> None:
     with pytest.raises(ValueError, match="zstd, br, gzip, got 'deflate'"):
         make_codings(["deflate"], {})
     with pytest.raises(ValueError, match="gzip: expected 1 to 9, got 10"):

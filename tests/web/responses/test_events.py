@@ -27,12 +27,12 @@ def test_the_lines_of_an_event(event: ServerSentEvent, lines: str) -> None:
 
 
 @pytest.mark.parametrize("fields", [{"event": "a\nb"}, {"id": "a\rb"}, {"id": "\0"}, {"retry": -1}, {"retry": "5"}])
-def test_what_no_line_can_carry(fields: dict[str, Any]) -> None:
+def test_invalid_fields_of_an_event(fields: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="server-sent event"):
         ServerSentEvent(**fields)
 
 
-def test_a_head_leaves_before_the_first_event(call: Drive) -> None:
+def test_the_head_is_sent_before_the_first_event(call: Drive) -> None:
     assert call(EventSourceResponse(["a"]))[1] == {"type": "http.response.body", "body": b"", "more_body": True}
 
 
@@ -50,13 +50,13 @@ def test_a_stream_of_events(drive: Drive) -> None:
 
 
 @pytest.mark.parametrize(("event", "word"), [(5, "int"), (b"a", "bytes"), ({"daat": 1}, "'daat'")])
-def test_what_is_no_event(drive: Drive, event: Any, word: str) -> None:
+def test_items_that_are_not_events(drive: Drive, event: Any, word: str) -> None:
     with pytest.raises(TypeError, match=word):
         drive(EventSourceResponse([event]))
 
 
 @pytest.mark.parametrize("ping", [0, -1])
-def test_a_ping_takes_time(ping: float) -> None:
+def test_a_ping_has_to_be_positive(ping: float) -> None:
     with pytest.raises(ValueError, match="ping"):
         EventSourceResponse([], ping=ping)
 
@@ -102,7 +102,7 @@ def test_a_stream_without_pings() -> None:
     assert heard == [b"", b"", b"data: a\n\n", b""]
 
 
-def test_a_browser_that_leaves_is_no_failure() -> None:
+def test_a_browser_that_disconnects_is_not_an_error() -> None:
     closed, sent = [], []
 
     async def events() -> AsyncIterator[str]:

@@ -65,7 +65,7 @@ def test_a_large_file_comes_in_pieces(call: Drive, large: Path) -> None:
     assert [body["more_body"] for body in bodies] == [True] * (len(bodies) - 1) + [False]
 
 
-def test_a_large_file_is_left_to_a_server_that_can_send_it(call: Drive, large: Path, file: Path) -> None:
+def test_a_large_file_is_sent_by_a_server_with_pathsend(call: Drive, large: Path, file: Path) -> None:
     assert call(FileResponse(large), **PATHSEND)[1] == {"type": "http.response.pathsend", "path": str(large)}
     assert call(FileResponse(large), method="HEAD", **PATHSEND)[1]["type"] == "http.response.body"
     assert call(FileResponse(file), **PATHSEND)[1]["type"] == "http.response.body"
@@ -80,7 +80,7 @@ def test_a_client_that_has_it_gets_304(drive: Drive, file: Path) -> None:
     assert drive(FileResponse(file, 404), headers=[(b"if-none-match", etag)])[0]["status"] == 404
 
 
-def test_a_file_that_changes_while_it_is_sent_is_never_sent_wrongly(large: Path) -> None:
+def test_a_file_that_changes_while_it_is_sent(large: Path) -> None:
     sent = []
 
     async def send(event: Any) -> None:
@@ -93,7 +93,7 @@ def test_a_file_that_changes_while_it_is_sent_is_never_sent_wrongly(large: Path)
         asyncio.run(FileResponse(large)({"type": "http", "method": "GET", "headers": []}, receive, send))
 
 
-def test_what_is_no_regular_file(drive: Drive, tmp_path: Path) -> None:
+def test_a_path_that_is_not_a_regular_file(drive: Drive, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path, tmp_path / "missing", tmp_path / "pipe"):
         with pytest.raises(FileNotFoundError) as told:
@@ -101,7 +101,7 @@ def test_what_is_no_regular_file(drive: Drive, tmp_path: Path) -> None:
         assert told.value.filename == str(path)
 
 
-def test_what_is_no_regular_file_any_more(tmp_path: Path) -> None:
+def test_a_path_that_is_not_a_regular_file_any_more(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.touch()
     response = FileResponse(path)
@@ -120,7 +120,7 @@ async def async_download(request: AsyncRequest) -> FileResponse:
 
 
 @pytest.mark.parametrize("controller", [download, async_download])
-def test_a_missing_file_is_an_error_as_any_other(ask: Ask, controller: Callable[..., Any]) -> None:
+def test_a_missing_file_is_an_unhandled_exception(ask: Ask, controller: Callable[..., Any]) -> None:
     app = Application([Route("/", controller)], middleware=[RequestID()], debug=False)
     response = ask(app, "GET", "/", headers={"accept": "text/html"})
     assert (response.status_code, "x-request-id" in response.headers) == (500, True)
@@ -130,7 +130,7 @@ def test_a_missing_file_is_an_error_as_any_other(ask: Ask, controller: Callable[
     assert controller.__name__ in response.text
 
 
-def test_a_controller_may_have_an_answer_for_it(ask: Ask) -> None:
+def test_a_controller_may_catch_the_error(ask: Ask) -> None:
     def gone(request: Request, error: Exception) -> Any:
         return "no such report", 404
 
@@ -210,7 +210,7 @@ def test_parts_of_a_large_file(drive: Drive, large: Path) -> None:
     assert "content-range" not in head
 
 
-def test_a_part_of_a_large_file_is_left_to_a_server_that_can_send_it(call: Drive, large: Path) -> None:
+def test_a_range_of_a_large_file_is_sent_by_a_server_with_zerocopysend(call: Drive, large: Path) -> None:
     offered = {"extensions": {"http.response.zerocopysend": {}}}
     headers = [(b"range", b"bytes=1-%d" % (PIECE + 5))]
     sent = call(FileResponse(large), headers=headers, **offered)
@@ -218,14 +218,14 @@ def test_a_part_of_a_large_file_is_left_to_a_server_that_can_send_it(call: Drive
     assert sent[1]["file"].closed
 
 
-def test_a_part_that_is_not_there(drive: Drive, file: Path) -> None:
+def test_a_range_outside_the_file(drive: Drive, file: Path) -> None:
     for spec in ("bytes=10-", "bytes=x", "bytes=" + ",".join(["0-0"] * 17)):
         status, head, body = asked(drive, FileResponse(file), ("range", spec))
         assert (status, head["content-range"], head["content-length"], body) == (416, "bytes */10", "0", b"")
         assert "content-type" not in head
 
 
-def test_a_part_is_only_for_those_who_have_the_same_file(drive: Drive, file: Path) -> None:
+def test_a_range_of_a_changed_file_is_the_whole_file(drive: Drive, file: Path) -> None:
     _, head, _ = asked(drive, FileResponse(file))
     for good in (head["etag"], head["last-modified"]):
         assert asked(drive, FileResponse(file), ("range", "bytes=5-"), ("if-range", good))[0] == 206
@@ -233,7 +233,7 @@ def test_a_part_is_only_for_those_who_have_the_same_file(drive: Drive, file: Pat
         assert asked(drive, FileResponse(file), ("range", "bytes=5-"), ("if-range", bad))[0] == 200
 
 
-def test_a_range_is_for_get_alone(drive: Drive, file: Path) -> None:
+def test_ranges_apply_to_get_only(drive: Drive, file: Path) -> None:
     for method, status in (("GET", 200), ("HEAD", 200), ("POST", 200)):
         answer = asked(drive, FileResponse(file), ("range", "items=5-"), method=method)
         assert (answer[0], answer[1]["content-length"]) == (status, "10")

@@ -2,7 +2,7 @@ from atlas import Response
 from atlas.web.responses.header_fields import put_field, vary_on
 
 
-def test_a_field_is_there_once() -> None:
+def test_a_field_is_set_once() -> None:
     response = Response(headers={"x-a": "1", "x-b": "1"}, content_type="")
     response.headers.add("x-a", "2")
     put_field(response, b"x-a", b"3")
@@ -10,7 +10,7 @@ def test_a_field_is_there_once() -> None:
     assert response.raw_headers == [(b"x-b", b"1"), (b"x-a", b"3"), (b"x-c", b"4")]
 
 
-def test_what_it_depends_on() -> None:
+def test_vary() -> None:
     response = Response(content_type="")
     for name in (b"origin", b"cookie", b"origin"):
         vary_on(response, name)

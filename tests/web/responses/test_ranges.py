@@ -43,7 +43,7 @@ def test_ranges_of_ten_bytes(value: str | None, found: list[tuple[int, int]]) ->
         ",".join(["0-0"] * (MAX_RANGES + 1)),
     ],
 )
-def test_what_cannot_be_answered(spec: str) -> None:
+def test_ranges_that_are_not_satisfiable(spec: str) -> None:
     with pytest.raises(RangeNotSatisfiable):
         parse_ranges("bytes=" + spec, 10)
 
@@ -53,7 +53,7 @@ def test_nothing_is_in_an_empty_body() -> None:
         parse_ranges("bytes=0-", 0)
 
 
-def test_as_many_as_there_may_be() -> None:
+def test_the_number_of_ranges_is_limited() -> None:
     spec = ",".join(f"{number}-{number}" for number in range(0, MAX_RANGES * 2, 2))
     assert len(parse_ranges("bytes=" + spec, 1000)) == MAX_RANGES
 
@@ -72,7 +72,7 @@ def test_a_body_of_parts() -> None:
 
 @settings(derandomize=True, deadline=None)
 @given(st.text("0123456789-, =bytes", max_size=40), st.integers(0, 50))
-def test_whatever_is_asked_stays_inside(spec: str, size: int) -> None:
+def test_any_range_is_inside_the_body(spec: str, size: int) -> None:
     try:
         found = parse_ranges("bytes=" + spec, size)
     except RangeNotSatisfiable:

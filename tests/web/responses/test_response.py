@@ -150,7 +150,7 @@ def test_the_content_of_a_response() -> None:
     assert (Response.streaming, stream.streaming) == (False, True)
 
 
-def test_what_a_response_says_of_itself() -> None:
+def test_methods_that_set_header_fields() -> None:
     response = Response("abc", headers={"vary": "accept"})
     response.vary("Accept", "cookie")
     response.cache(60, public=True)

@@ -10,7 +10,7 @@ Drive = Callable[..., list[dict[str, Any]]]
 
 
 class Pieces:
-    """An iterator of pieces that knows whether it was closed."""
+    """Iterators of pieces that record whether they were closed."""
 
     def __init__(self, count: int) -> None:
         self.count, self.closed = count, False
@@ -41,7 +41,7 @@ def test_pieces_are_sent_as_they_come(drive: Drive, kind: str) -> None:
 
 
 @pytest.mark.parametrize("make", [lambda: ["a", b"b"], lambda: ("a", "b"), lambda: iter(["a", "b"])])
-def test_any_iterable_will_do(drive: Drive, make: Callable[[], Any]) -> None:
+def test_any_iterable(drive: Drive, make: Callable[[], Any]) -> None:
     _, *bodies = drive(StreamingResponse(make()))
     assert b"".join(body["body"] for body in bodies) == b"ab"
 
@@ -73,7 +73,7 @@ async def _send_until_gone(response: StreamingResponse) -> None:
 
 
 @pytest.mark.parametrize("kind", ["sync_pieces", "async_pieces"])
-def test_a_generator_is_closed_when_the_client_goes(kind: str) -> None:
+def test_a_generator_is_closed_when_the_client_disconnects(kind: str) -> None:
     pieces = Pieces(10)
     generator = getattr(pieces, kind)()
     with pytest.raises(OSError, match="gone"):
@@ -82,7 +82,7 @@ def test_a_generator_is_closed_when_the_client_goes(kind: str) -> None:
 
 
 class LeavingClient:
-    """A client of a server that tells by ``receive`` alone that it has left: after so many pieces."""
+    """A client that disconnects after a number of pieces, under a server that reports this by ``receive`` only."""
 
     def __init__(self, after: int) -> None:
         self.after, self.sent, self.gone = after, 0, asyncio.Event()
@@ -106,7 +106,7 @@ class LeavingClient:
 
 @pytest.mark.parametrize("scope", [{}, {"method": "POST"}, {"method": "POST", "atlas.body": "read"}])
 @pytest.mark.parametrize("kind", ["sync_pieces", "async_pieces"])
-def test_an_endless_stream_ends_when_the_client_leaves(kind: str, scope: dict[str, Any]) -> None:
+def test_an_endless_stream_ends_when_the_client_disconnects(kind: str, scope: dict[str, Any]) -> None:
     pieces = Pieces(10**9)
     content = getattr(pieces, kind)()
     if kind == "async_pieces":
@@ -124,7 +124,7 @@ async def with_turns(pieces: Any) -> AsyncIterator[bytes]:
         await pieces.aclose()
 
 
-def test_a_stream_that_waits_ends_when_the_client_leaves() -> None:
+def test_a_stream_that_waits_ends_when_the_client_disconnects() -> None:
     closed = []
 
     async def silent() -> AsyncIterator[bytes]:
@@ -139,7 +139,7 @@ def test_a_stream_that_waits_ends_when_the_client_leaves() -> None:
 
 
 @pytest.mark.parametrize("version", ["2.4", "2.5", "3", "2.10"])
-def test_who_only_stops_talking_gets_all_of_it_where_send_tells_the_rest(version: str) -> None:
+def test_a_client_that_closes_its_sending_side_gets_the_whole_stream_since_asgi_2_4(version: str) -> None:
     async def ask() -> int:
         client = LeavingClient(0)
         scope = {"type": "http", "method": "GET", "asgi": {"version": "3.0", "spec_version": version}}
@@ -149,8 +149,8 @@ def test_who_only_stops_talking_gets_all_of_it_where_send_tells_the_rest(version
     assert asyncio.run(ask()) == 5
 
 
-def test_nobody_watches_while_the_request_body_is_read() -> None:
-    """A response that is made of the request as it comes: receive belongs to it alone."""
+def test_receive_is_not_awaited_while_the_request_body_is_read() -> None:
+    """A response that is produced from the request body while the body arrives."""
     scope: dict[str, Any] = {"type": "http", "method": "POST", "atlas.body": "reading"}
     waiting = [b"a", b"b", b"c"]
 
@@ -185,7 +185,7 @@ class Source:
         self.closed = True
 
 
-def test_whatever_can_be_closed_is_closed(drive: Drive) -> None:
+def test_an_iterable_with_close_is_closed(drive: Drive) -> None:
     source = Source()
     drive(StreamingResponse(source))
     assert source.closed

@@ -55,13 +55,13 @@ def test_text_becomes_a_value(kind: str, text: str, value: object) -> None:
         ("slug", "ä"),
     ],
 )
-def test_text_that_is_none(kind: str, text: str) -> None:
+def test_text_that_does_not_match(kind: str, text: str) -> None:
     with pytest.raises(ValueError):
         converter(kind).parse(text)
 
 
 @pytest.mark.parametrize(("kind", "value"), [("int", -1), ("int", "1"), ("string", ""), ("slug", "")])
-def test_values_that_no_text_stands_for(kind: str, value: object) -> None:
+def test_values_that_cannot_be_formatted(kind: str, value: object) -> None:
     with pytest.raises(ValueError):
         converter(kind).format(value)
 
@@ -74,7 +74,7 @@ def registered() -> Iterator[Converter]:
     del converters._CONVERTERS["colour"]
 
 
-def test_own_converters(registered: Converter) -> None:
+def test_registered_converters(registered: Converter) -> None:
     assert find_converter("colour") is registered
     assert "colour" in converter_names()
     with pytest.raises(ValueError, match="taken"):

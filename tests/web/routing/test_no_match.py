@@ -16,17 +16,17 @@ def page(request: Any) -> str:
 APP = Application([Route("/a", page, ["GET", "POST"]), Route("/b/", page)])
 
 
-def test_nothing_there_is_404(ask: Ask) -> None:
+def test_an_unknown_path_is_404(ask: Ask) -> None:
     response = ask(APP, "GET", "/c")
     assert (response.status_code, response.headers.get("allow")) == (404, None)
 
 
-def test_another_method_is_405_and_says_which_ones_there_are(ask: Ask) -> None:
+def test_another_method_is_405_with_allow(ask: Ask) -> None:
     response = ask(APP, "DELETE", "/a")
     assert (response.status_code, response.headers["allow"]) == (405, "GET, HEAD, OPTIONS, POST")
 
 
-def test_options_are_told_without_a_body(ask: Ask) -> None:
+def test_options_are_204_with_allow(ask: Ask) -> None:
     response = ask(APP, "OPTIONS", "/a")
     assert (response.status_code, response.headers["allow"], response.content) == (204, "GET, HEAD, OPTIONS, POST", b"")
     assert "content-type" not in response.headers
@@ -38,11 +38,11 @@ def test_the_other_slash_is_a_relative_redirect(ask: Ask, path: str, to: str) ->
     assert (response.status_code, response.headers["location"]) == (308, to)
 
 
-def test_a_body_does_not_change_that(ask: Ask) -> None:
+def test_a_request_with_a_body_is_404_too(ask: Ask) -> None:
     assert ask(APP, "POST", "/c", content=b"x").status_code == 404
 
 
-def test_middleware_stands_around_it(ask: Ask) -> None:
+def test_middleware_sees_the_response(ask: Ask) -> None:
     def note(request: Any, call_next: Any) -> Any:
         response = call_next(request)
         response.headers["x-seen"] = str(response.status_code)

@@ -24,6 +24,6 @@ def test_a_pattern_that_takes_the_rest(text: str, parts: list[Any]) -> None:
     assert pattern.fill({"path": "/x y/z"}) == text.rstrip("/") + "/x%20y/z"
 
 
-def test_names_are_there_once() -> None:
+def test_duplicate_names() -> None:
     with pytest.raises(ValueError, match="two parameters have the same name"):
         parse_pattern("/{path}", rest="path")

@@ -34,14 +34,14 @@ async def application(scope: Any, receive: Any, send: Any) -> None: ...
         ("/{a:path}/{b}", "has to be the last one"),
     ],
 )
-def test_patterns_that_make_no_sense(path: str, message: str) -> None:
+def test_invalid_patterns(path: str, message: str) -> None:
     with pytest.raises(StartupError, match=message) as caught:
         Route(path, lambda *everything: None)
     assert str(caught.value).startswith(f"{__file__}:")
     assert "\n" not in str(caught.value)
 
 
-def test_parameters_that_no_prefix_brings_stop_the_start() -> None:
+def test_parameters_that_no_prefix_adds_stop_the_start() -> None:
     route = Route("/{a}", three)
     with pytest.raises(
         StartupError, match=r"test_route.py:\d+: route '/\{a\}': the controller three.*1 path parameter"
@@ -59,7 +59,7 @@ def test_parameters_that_no_prefix_brings_stop_the_start() -> None:
         ({"timeout": 1, "run": "inline"}, "timeout: a controller that runs inline cannot be interrupted"),
     ],
 )
-def test_options_that_cannot_be(options: Any, message: str) -> None:
+def test_invalid_options(options: Any, message: str) -> None:
     with pytest.raises(StartupError, match=rf"test_route.py:\d+: route '/': {message}"):
         Route("/", one, **options)
 
@@ -89,16 +89,16 @@ def test_a_controller_that_cannot_be_called_stops_the_start_in_the_line_of_its_r
 
 
 @pytest.mark.parametrize(("methods", "message"), [([], "no method"), (["G T"], "'G T' is no method"), ("GET", "a str")])
-def test_methods_that_are_none(methods: Any, message: str) -> None:
+def test_invalid_methods(methods: Any, message: str) -> None:
     with pytest.raises(StartupError, match=message):
         Route("/", one, methods)
 
 
-def test_methods_are_upper_case_and_there_once() -> None:
+def test_methods_are_upper_case_and_unique() -> None:
     assert Route("/", one, ["get", "GET", "post"]).methods == ("GET", "POST")
 
 
-def test_what_a_request_asks_of_its_route() -> None:
+def test_what_a_request_needs_of_its_route() -> None:
     route = Route("/{name}/{year:int}", three)
     assert (route.parameter_names, route.is_mount) == (("name", "year"), False)
     assert Mount("/{name}", application).is_mount

@@ -86,11 +86,11 @@ def test_the_route_of_a_path(method: str, path: str, name: str, values: tuple[An
         ("OPTIONS", "/", NoMatch(("GET", "HEAD", "OPTIONS"))),
     ],
 )
-def test_a_no_match_says_what_there_is_instead(method: str, path: str, no_match: NoMatch) -> None:
+def test_a_no_match_has_other_methods_and_the_other_slash(method: str, path: str, no_match: NoMatch) -> None:
     assert ROUTER.match(method, path.encode()) == no_match
 
 
-def test_a_head_of_its_own_comes_before_the_one_of_get() -> None:
+def test_a_route_for_head_takes_precedence_over_get() -> None:
     for order in (["GET", "HEAD"], ["HEAD", "GET"]):
         router = Router([Route("/", one, [method], name=method) for method in order])
         found = router.match("HEAD", b"/")
@@ -159,7 +159,7 @@ def test_the_same_name_twice_names_both_lines() -> None:
         Router([Route("/a", one, name="x"), Route("/b", one, name="x")])
 
 
-def test_a_given_name_comes_before_the_name_of_a_controller() -> None:
+def test_an_explicit_name_takes_precedence_over_the_name_of_a_controller() -> None:
     router = Router([Route("/a", one), Route("/b", one), Route("/c", one, name="one")])
     assert router.url_for("one", {}) == "/c"
     assert Router([Route("/a", one), Route("/b", one)]).url_for("one", {}) == "/a"
@@ -189,7 +189,7 @@ def test_urls(name: str, params: dict[str, Any], url: str) -> None:
         ("by name", {"name": ".."}, "cannot be '..'"),
     ],
 )
-def test_urls_that_cannot_be(name: str, params: dict[str, Any], message: str) -> None:
+def test_urls_with_invalid_parameters(name: str, params: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ROUTER.url_for(name, params)
 
@@ -205,7 +205,7 @@ def test_a_value_comes_back_from_its_url(value: str) -> None:
     for path in (raw.encode("ascii"), None):
         matchable, decoded = matchable_path(unquote(raw), path, "")
         found = ROUTER.match("GET", matchable, decoded=decoded)
-        if path is not None or "/" not in value:  # decoded, nobody can tell
+        if path is not None or "/" not in value:  # a decoded slash cannot be told from a separator
             assert not isinstance(found, NoMatch)
             assert (found[0].name, found[1]) == ("posts", (value,))
 
@@ -239,7 +239,7 @@ def test_the_list_of_routes() -> None:
     assert "test_router.py:" in info.place
 
 
-def test_ten_thousand_routes_are_found_as_one_is() -> None:
+def test_ten_thousand_routes() -> None:
     router = Router([Route(f"/r{number}/{{a}}", two, name=str(number)) for number in range(10_000)])
     found = router.match("GET", b"/r9999/x")
     assert not isinstance(found, NoMatch)

@@ -26,7 +26,7 @@ def test_it_is_a_dict() -> None:
     assert repr(session) == "Session({'b': 2})"
 
 
-def test_nobody_has_looked() -> None:
+def test_a_session_that_was_not_accessed() -> None:
     def load() -> Kept:
         raise AssertionError("nobody has asked")
 
@@ -35,7 +35,7 @@ def test_nobody_has_looked() -> None:
     assert repr(session) == "Session(<not accessed>)"
 
 
-def test_looking_is_no_change() -> None:
+def test_access_is_no_change() -> None:
     session = kept()
     assert session["a"] == 1
     assert (session.accessed, session.modified, session.is_new, session.age) == (True, False, False, 5.0)
@@ -65,7 +65,7 @@ def test_the_same_value_again_is_no_change() -> None:
     assert not session.modified
 
 
-def test_empty_again() -> None:
+def test_an_emptied_session_is_deleted() -> None:
     session = kept()
     session.clear()
     assert session.action() == (SessionAction.DELETE, b"")
@@ -108,19 +108,19 @@ def test_after_the_response_has_begun() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"{", b"\xff", b"null"])
-def test_what_means_nothing_is_an_empty_session(data: bytes) -> None:
+def test_invalid_data_is_an_empty_session(data: bytes) -> None:
     assert dict(kept(data)) == {}
 
 
 @pytest.mark.parametrize("value", [object(), {1: {2}, "a": object}, lambda: 1])
-def test_what_cannot_be_kept(value: Any) -> None:
+def test_values_without_a_json_form(value: Any) -> None:
     session = Session()
     session["a"] = value
     with pytest.raises(TypeError, match="session: a value cannot be kept as JSON"):
         session.action()
 
 
-def test_what_comes_back_is_json() -> None:
+def test_values_come_back_as_json() -> None:
     session = Session()
     session["day"], session["pair"] = date(2030, 1, 2), (1, 2)
     assert dict(kept(session.action()[1])) == {"day": "2030-01-02", "pair": [1, 2]}
