@@ -1,8 +1,7 @@
-"""Atlas: a web framework and the compiled server under it.
+"""Atlas: a web framework and its compiled server.
 
-The public names live here and nothing else does. Each is imported from its room when it is first asked for (PEP 562),
-so that ``import atlas`` costs next to nothing: a program that only serves never loads the templates, and one that
-only answers never loads the server.
+This module has the public names. Each name is imported from its module on first access (PEP 562), so that ``import
+atlas`` is fast: a program that uses only the server does not load the web framework, and the reverse.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-_ROOMS: dict[str, tuple[str, ...]] = {
+_MODULES: dict[str, tuple[str, ...]] = {
     "atlas.errors": (
         "ClientDisconnected",
         "StartupError",
@@ -33,11 +32,11 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     "atlas.web.application": ("Application",),
     "atlas.web.config": ("Config",),
     "atlas.web.controllers": ("Controller",),
-    "atlas.web.converters": (
+    "atlas.web.routing.converters": (
         "Converter",
         "register_converter",
     ),
-    "atlas.web.errors": (
+    "atlas.web.exceptions": (
         "BadRequest",
         "Conflict",
         "ContentTooLarge",
@@ -52,11 +51,11 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "UnsupportedMediaType",
         "abort",
     ),
-    "atlas.web.events": (
+    "atlas.web.responses.events": (
         "EventSourceResponse",
         "ServerSentEvent",
     ),
-    "atlas.web.files": ("FileResponse",),
+    "atlas.web.responses.files": ("FileResponse",),
     "atlas.web.headers": ("Headers",),
     "atlas.web.middleware.compress": ("Compress",),
     "atlas.web.middleware.conditional_get": ("ConditionalGet",),
@@ -76,40 +75,38 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "Mount",
     ),
     "atlas.web.multidict": ("MultiDict",),
-    "atlas.web.request": (
+    "atlas.web.requests.request": (
         "AsyncRequest",
         "Request",
     ),
-    "atlas.web.response": (
+    "atlas.web.responses.response": (
         "HTMLResponse",
         "JSONResponse",
         "PlainTextResponse",
         "ProblemResponse",
         "RedirectResponse",
         "Response",
-        "StreamingResponse",
         "TextResponse",
         "json",
         "redirect",
     ),
-    "atlas.web.routing": (
-        "Route",
-        "RouteInfo",
-    ),
+    "atlas.web.responses.streaming": ("StreamingResponse",),
+    "atlas.web.routing.route": ("Route",),
+    "atlas.web.routing.router": ("RouteInfo",),
     "atlas.web.sessions.files": ("FileStore",),
     "atlas.web.sessions.memory": ("MemoryStore",),
     "atlas.web.sessions.session": ("Session",),
     "atlas.web.sessions.stores": ("Store",),
     "atlas.web.static": ("Static",),
-    "atlas.web.forms": ("FormLimits",),
+    "atlas.web.requests.forms": ("FormLimits",),
     "atlas.web.templates": ("StreamingTemplate", "render"),
-    "atlas.web.uploads": (
+    "atlas.web.requests.uploads": (
         "AsyncUpload",
         "Upload",
     ),
     "atlas.web.websocket": ("WebSocketRoute",),
 }
-_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
 if TYPE_CHECKING:
     from atlas.errors import ClientDisconnected, StartupError
@@ -123,8 +120,7 @@ if TYPE_CHECKING:
     from atlas.web.application import Application
     from atlas.web.config import Config
     from atlas.web.controllers import Controller
-    from atlas.web.converters import Converter, register_converter
-    from atlas.web.errors import (
+    from atlas.web.exceptions import (
         BadRequest,
         Conflict,
         ContentTooLarge,
@@ -139,9 +135,6 @@ if TYPE_CHECKING:
         UnsupportedMediaType,
         abort,
     )
-    from atlas.web.events import EventSourceResponse, ServerSentEvent
-    from atlas.web.files import FileResponse
-    from atlas.web.forms import FormLimits
     from atlas.web.headers import Headers
     from atlas.web.middleware.compress import Compress
     from atlas.web.middleware.conditional_get import ConditionalGet
@@ -157,27 +150,32 @@ if TYPE_CHECKING:
     from atlas.web.middleware.trusted_hosts import TrustedHosts
     from atlas.web.mounts import Host, Include, Mount
     from atlas.web.multidict import MultiDict
-    from atlas.web.request import AsyncRequest, Request
-    from atlas.web.response import (
+    from atlas.web.requests.forms import FormLimits
+    from atlas.web.requests.request import AsyncRequest, Request
+    from atlas.web.requests.uploads import AsyncUpload, Upload
+    from atlas.web.responses.events import EventSourceResponse, ServerSentEvent
+    from atlas.web.responses.files import FileResponse
+    from atlas.web.responses.response import (
         HTMLResponse,
         JSONResponse,
         PlainTextResponse,
         ProblemResponse,
         RedirectResponse,
         Response,
-        StreamingResponse,
         TextResponse,
         json,
         redirect,
     )
-    from atlas.web.routing import Route, RouteInfo
+    from atlas.web.responses.streaming import StreamingResponse
+    from atlas.web.routing.converters import Converter, register_converter
+    from atlas.web.routing.route import Route
+    from atlas.web.routing.router import RouteInfo
     from atlas.web.sessions.files import FileStore
     from atlas.web.sessions.memory import MemoryStore
     from atlas.web.sessions.session import Session
     from atlas.web.sessions.stores import Store
     from atlas.web.static import Static
     from atlas.web.templates import StreamingTemplate, render
-    from atlas.web.uploads import AsyncUpload, Upload
     from atlas.web.websocket import WebSocketRoute
 
 __all__ = [
@@ -260,10 +258,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    room = _ROOM_OF.get(name)
-    if room is None:
+    module = _MODULE_OF.get(name)
+    if module is None:
         raise AttributeError(f"module 'atlas' has no attribute {name!r}")
-    value = getattr(import_module(room), name)
+    value = getattr(import_module(module), name)
     globals()[name] = value
     return value
 

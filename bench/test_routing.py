@@ -48,7 +48,7 @@ async def controller(request: object, *parameters: object) -> None:
 
 
 def atlas(routes: list[str]) -> Router:
-    routing = pytest.importorskip("atlas.web.routing")
+    routing = pytest.importorskip("atlas.web.routing.router")
     find = routing.Router([routing.Route(pattern, controller) for pattern in routes]).tree.find
     return lambda path: (find, ("GET", path.encode()))
 

@@ -20,7 +20,7 @@ from atlas.server.load_settings import environment_variable
 from atlas.server.settings import Settings, settings_table
 from atlas.web.application import Application
 from atlas.web.config import Config
-from atlas.web.masking import MASK, is_secret, masked
+from atlas.web.errors.masking import MASK, is_secret, masked
 
 __all__ = ["command"]
 

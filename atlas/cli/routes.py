@@ -11,7 +11,7 @@ import click
 
 from atlas.cli.target import atlas_only, find, parameters
 from atlas.web.controllers import controller_name
-from atlas.web.routing import RouteInfo
+from atlas.web.routing.router import RouteInfo
 
 __all__ = ["command"]
 

@@ -24,8 +24,8 @@ from atlas.web.config import Config
 
 if TYPE_CHECKING:
     from atlas.web.application import Application
-    from atlas.web.request import RequestHead
-    from atlas.web.response import Response
+    from atlas.web.requests.request import RequestHead
+    from atlas.web.responses.response import Response
 
 __all__ = ["Database"]
 

@@ -12,7 +12,7 @@ from atlas.testing.cookies import Cookies
 from atlas.testing.decoding import decoder_for
 from atlas.testing.encoding import Body
 from atlas.testing.urls import URL
-from atlas.web.errors import status_phrase
+from atlas.web.exceptions import status_phrase
 from atlas.web.headers import Headers
 
 __all__ = ["AsyncStreamedResponse", "HTTPStatusError", "Response", "ResponseHeaders", "SentRequest", "StreamedResponse"]

@@ -16,6 +16,7 @@ from atlas.gateway.jobs import Job
 from atlas.gateway.threads import ThreadPool
 from atlas.types import Receive, Scope, Send
 from atlas.web.background import CURRENT, Background
+from atlas.web.call_site import caller_place
 from atlas.web.config import Config
 from atlas.web.controllers import is_coroutine_function, to_response
 from atlas.web.endpoint import endpoint, endpoint_with_body
@@ -24,21 +25,13 @@ from atlas.web.headers import Headers, RawHeaders
 from atlas.web.lifespan import Lifespan, LifespanFunction
 from atlas.web.middleware.chain import Step, bind, check_middleware, compose
 from atlas.web.middleware.timeout import Timeout
-from atlas.web.misses import MISS, answer_miss
 from atlas.web.mounts import Mount
-from atlas.web.request import AsyncRequest, Request, RequestHead
-from atlas.web.response import Response
-from atlas.web.routing import (
-    WEBSOCKET,
-    Entry,
-    Match,
-    Miss,
-    Route,
-    RouteInfo,
-    Router,
-    caller_place,
-    matchable_path,
-)
+from atlas.web.requests.request import AsyncRequest, Request, RequestHead
+from atlas.web.responses.response import Response
+from atlas.web.routing.no_match import answer_no_match as answer_miss
+from atlas.web.routing.route import WEBSOCKET, Entry, Route
+from atlas.web.routing.router import Match, RouteInfo, Router, matchable_path
+from atlas.web.routing.router import NoMatch as Miss
 from atlas.web.state import State
 from atlas.web.static import configured_static
 from atlas.web.websocket import WebSocketRoute, refuse
@@ -247,7 +240,7 @@ class Application:
         """A request that no route fits, and what answers it."""
         handler = self.dispatch.handler_of(None, False)
         request = (AsyncRequest if handler.colour == "async" else Request)(self, scope, receive)
-        request._read = {MISS: miss}
+        request._cache.no_match = miss
         return request, handler
 
     async def _answer(self, request: AsyncRequest | Request, handler: Handler) -> Response:

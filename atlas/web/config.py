@@ -1,7 +1,7 @@
-"""The application's configuration: lower-case values, each with a default.
+"""The configuration of an application: settings with lower-case names and defaults.
 
-They come from the code (``Application(config=...)``), over these from the module that ``ATLAS_CONFIG`` names, over
-these from ``ATLAS_<NAME>`` in the environment. A name that nobody knows stops the start.
+Settings come from ``Application(config=...)``, from the module that ``ATLAS_CONFIG`` names, and from ``ATLAS_<NAME>``
+in the environment; a later source takes precedence. An unknown name stops the start.
 """
 
 from __future__ import annotations
@@ -28,19 +28,22 @@ _SYNC_MODES = ("auto", "inline", "greenlet", "thread")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """What an application can be told.
+    """The settings of an application.
 
-    :param debug: show tracebacks on error pages, look for changed templates.
-    :param secret_key: what sessions and tokens are signed with; a list to change it: the first one signs, all are
-        accepted.
-    :param allowed_hosts: the names that the ``host`` field may have, for ``TrustedHosts``.
-    :param template_dirs: folders of templates, relative to the file that made the application. None means its
-        ``templates`` folder, if there is one.
-    :param static_dirs: folders of static files, served under ``/static``; of two files of one name the first one.
-    :param limit_body: bytes that a request body may have before it is answered with 413.
-    :param log_level: of the logger ``atlas.web``; None leaves it alone.
-    :param sync_mode: how ``def`` controllers run whose route doesn't say; see :class:`atlas.web.routing.Route`.
-    :param database_url: where the database is, for ``atlas.sqlalchemy``.
+    :param debug: show tracebacks on error pages, and reload changed templates; False by default.
+    :param secret_key: the key that signs sessions and tokens. To change it, set a list: the first key signs, and
+        signatures of all keys are accepted.
+    :param allowed_hosts: the host names that ``TrustedHosts`` accepts.
+    :param template_dirs: folders of templates, relative to the file that creates the application. None, the default,
+        for its ``templates`` folder, if there is one.
+    :param static_dirs: folders of static files, served under ``/static``; the first folder takes precedence.
+    :param limit_body: maximum size of a request body in bytes, over which it is answered with 413; 10 MiB by default.
+    :param log_level: level of the logger ``atlas.web``: ``debug``, ``info``, ``warning``, ``error`` or ``critical``;
+        None, the default, to leave the level as it is.
+    :param sync_mode: how ``def`` controllers with ``run="auto"`` run: ``inline``, ``greenlet``, ``thread``, or
+        ``auto``, the default, for ``greenlet``; see :class:`atlas.web.routing.route.Route`.
+    :param database_url: URL of the database, for ``atlas.sqlalchemy``.
+    :raises StartupError: for a value of the wrong type.
     """
 
     debug: bool = False
@@ -61,11 +64,13 @@ class Config:
         environ: Mapping[str, str] | None = None,
         **overrides: Any,
     ) -> Config:
-        """A configuration from a mapping or from the lower-case names of a module, and from the environment.
+        """Read the configuration from all sources.
 
-        :param environ: ``ATLAS_CONFIG`` and ``ATLAS_<NAME>``; None for the process's own.
-        :param overrides: values that win, where they are not None.
-        :raises StartupError: for an unknown name or a value of the wrong type.
+        :param source: a mapping, or a module whose lower-case names are settings; None for defaults.
+        :param environ: the environment with ``ATLAS_CONFIG`` and ``ATLAS_<NAME>``; None for the one of the process.
+        :param overrides: settings that take precedence over all sources, unless they are None.
+        :returns: the configuration.
+        :raises StartupError: for an unknown name, a value of the wrong type, or a module that cannot be imported.
         """
         environ = os.environ if environ is None else environ
         values = _named(cls, source, "config")
@@ -105,13 +110,13 @@ def _named(cls: type[Config], source: Mapping[str, Any] | ModuleType | None, pla
 
 
 def _is_value(name: str, value: object) -> bool:
-    """Whether a name of a module is a setting, and not something that it imported or defined for itself."""
+    """Return whether a name of a module is a setting, and not an import, a function or a private name."""
     return name.islower() and not name.startswith("_") and not isinstance(value, ModuleType) and not callable(value)
 
 
 def _import(name: str) -> ModuleType:
     here = str(Path.cwd())
-    if here not in sys.path:  # as "python -m" has it: the module lies beside the program
+    if here not in sys.path:  # as with "python -m": the module is beside the program
         sys.path.insert(0, here)
     try:
         return import_module(name)
@@ -120,7 +125,7 @@ def _import(name: str) -> ModuleType:
 
 
 def _from_environment(cls: type[Config], environ: Mapping[str, str]) -> dict[str, Any]:
-    """What ``ATLAS_<NAME>`` says. Others may have variables of that kind too, so only a slip of the pen is an error."""
+    """Read ``ATLAS_<NAME>``. Other programs may use the prefix too, so only a name close to a setting is an error."""
     known = {f"ATLAS_{each.name.upper()}": each.name for each in fields(cls)}
     values = {}
     for variable, text in environ.items():
@@ -156,7 +161,7 @@ def _parse(name: str, variable: str, text: str) -> Any:
 
 
 def _parse_list(variable: str, text: str) -> tuple[str, ...]:
-    """``a, b`` or, for what has commas in it, ``["a", "b"]``."""
+    """Parse ``a, b`` or, for elements with commas, ``["a", "b"]``."""
     if not text.startswith("["):
         return tuple(part.strip() for part in text.split(",") if part.strip())
     try:
@@ -170,13 +175,13 @@ def _check_sequence(name: str, value: Any) -> None:
         isinstance(value, tuple) and all(isinstance(each, str | bytes | os.PathLike) for each in value)
     ):
         return
-    # What was meant to be secret is not repeated.
+    # The message does not contain the secret.
     shown = "" if name == "secret_key" else f", such as [{value!r}]" if isinstance(value, str) else f", got {value!r}"
     raise StartupError(f"config: {name}: expected a sequence of strings{shown}")
 
 
 def _check_url(name: str, value: Any) -> None:
-    """Whether it looks like a URL. It may have a password in it, so it is not repeated."""
+    """Check that a setting is a URL. It may contain a password, so the message does not contain it."""
     if value is not None and not (isinstance(value, str) and "://" in value):
         raise StartupError(f"config: {name}: expected a URL such as sqlite+aiosqlite:///app.db")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from atlas.web.response import DelegatedResponse, HTMLResponse, JSONResponse, Response
+from atlas.web.responses.response import DelegatedResponse, HTMLResponse, JSONResponse, Response
 
 __all__ = [
     "Controller",

@@ -1,4 +1,4 @@
-"""Cookies: reading what the browser sends, writing what it shall keep (RFC 6265 4)."""
+"""Cookies: the parser of ``cookie``, and the formatter of ``set-cookie`` (RFC 6265 4)."""
 
 from __future__ import annotations
 
@@ -15,16 +15,18 @@ _PATH = re.compile(r"/[\x20-\x3a\x3c-\x7e]*")
 _DOMAIN = re.compile(r"\.?[A-Za-z0-9]([A-Za-z0-9\-.]*[A-Za-z0-9])?")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
-MAX_COOKIES = 300  # browsers keep 180 for a site at most; the rest is somebody's test of our patience
+MAX_COOKIES = 300  # browsers keep at most 180 for a site
 MAX_SIZE = 4096  # name, value and attributes: browsers drop what is longer (RFC 6265 6.1)
 
 
 def parse_cookies(values: list[str]) -> dict[str, str]:
-    """Every cookie of the ``cookie`` fields. Of a name sent twice the first counts: its path is the longer one.
+    """Parse ``cookie`` fields (RFC 6265 5.4).
 
-    A part that is no cookie is left out: it may have been set by another program of the same site.
+    A malformed cookie is ignored: another program on the same host may have set it.
 
-    :raises ValueError: for a control character, or more than :data:`MAX_COOKIES`.
+    :param values: the values of all ``cookie`` fields.
+    :returns: the values by name. Of two cookies with the same name the first one is kept: its path is longer.
+    :raises ValueError: for a control character, or more than :data:`MAX_COOKIES` cookies.
     """
     cookies: dict[str, str] = {}
     for header in values:
@@ -55,10 +57,20 @@ def format_cookie(
     samesite: Literal["lax", "strict", "none"] | None = "lax",
     partitioned: bool = False,
 ) -> str:
-    """The value of one ``set-cookie`` field.
+    """Format the value of a ``set-cookie`` field (RFC 6265 4.1).
 
-    :param expires: with its time zone. :param partitioned: kept apart for each site that embeds this one (CHIPS).
-    :raises ValueError: for what RFC 6265 4.1.1 has no room for, and for what browsers would drop without a word.
+    :param name: the name, a token.
+    :param value: the value.
+    :param max_age: seconds until the browser deletes the cookie; None for the end of its session.
+    :param expires: the same as a point in time, with a time zone.
+    :param path: the path below which the browser sends the cookie, ``/`` by default.
+    :param domain: the domain whose subdomains get the cookie too; None for this host only.
+    :param secure: whether to send the cookie over TLS only; False by default.
+    :param httponly: whether to keep the cookie from scripts; True by default.
+    :param samesite: which requests from other sites carry the cookie, ``"lax"`` by default.
+    :param partitioned: whether to keep the cookie apart for each site that embeds this one (CHIPS); False by default.
+    :returns: the value, at most :data:`MAX_SIZE` bytes.
+    :raises ValueError: for a value that RFC 6265 4.1.1 does not allow, and for a cookie that browsers would drop.
     """
     parts = [f"{_check_name(name)}={_check_value(name, value)}"]
     for key, attribute, fits in (("Path", path, _PATH), ("Domain", domain, _DOMAIN)):
@@ -102,7 +114,7 @@ def _check_value(name: str, value: str) -> str:
 def _check_rules(
     name: str, path: str | None, domain: str | None, secure: bool, samesite: str | None, partitioned: bool
 ) -> None:
-    """What has to come together, or browsers drop the cookie (the revision of RFC 6265, 4.1.2 and 4.1.3)."""
+    """Check attributes that depend on each other, or browsers drop the cookie (RFC 6265bis 4.1.2 and 4.1.3)."""
     prefix = name.lower()
     for asks, why in (
         (samesite == "none", "samesite='none'"),

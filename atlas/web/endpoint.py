@@ -10,8 +10,8 @@ from atlas.gateway.threads import ThreadPool
 from atlas.web.controllers import to_response
 from atlas.web.middleware.chain import Colour, Errors, Step
 from atlas.web.middleware.foreign import start_foreign
-from atlas.web.request import Request
-from atlas.web.response import DelegatedResponse, Response
+from atlas.web.requests.request import Request
+from atlas.web.responses.response import DelegatedResponse, Response
 
 __all__ = ["endpoint", "endpoint_with_body"]
 

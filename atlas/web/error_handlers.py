@@ -8,9 +8,10 @@ from typing import Any
 
 from atlas.errors import ClientDisconnected, StartupError
 from atlas.web.controllers import check_callable, is_async, to_response
-from atlas.web.errors import HTTPException, answer_plainly
-from atlas.web.request import AsyncRequest, Request, RequestHead
-from atlas.web.response import Response
+from atlas.web.errors.pages import default_error_response as answer_plainly
+from atlas.web.exceptions import HTTPException
+from atlas.web.requests.request import AsyncRequest, Request, RequestHead
+from atlas.web.responses.response import Response
 
 __all__ = ["ErrorHandlers"]
 

@@ -1,7 +1,7 @@
-"""Header fields as mappings over the list of byte pairs that ASGI carries, and what some of their values mean.
+"""Header fields: mappings over the list of byte pairs in ASGI, and parsers of weighted values.
 
-Names are case-insensitive, order and duplicates are kept. A look-up walks the list: heads are short (WIRE.md limits
-them), and a dict for each request would cost more than the one or two look-ups that a controller makes.
+Names are case-insensitive; order and duplicates are kept. A look-up scans the list. The number of fields is limited,
+and a dict for each request would cost more than the few look-ups of a controller.
 """
 
 from __future__ import annotations
@@ -12,18 +12,22 @@ from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 __all__ = ["Headers", "MutableHeaders", "RawHeaders", "encode_field", "preferred_type", "weights_of"]
 
 RawHeaders = list[tuple[bytes, bytes]]
+"""Header fields as in ASGI: pairs of lower-case name and value."""
 
-# RFC 9110 5.6.2 (token) and 5.5: a field value never holds a control character besides the tab. fullmatch, because "$"
-# would let a line feed at the end go through.
+# RFC 9110 5.6.2 (token) and 5.5: a field value has no control character except the tab. These are used with fullmatch,
+# because "$" matches before a line feed at the end.
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 
 def encode_field(name: str, value: str) -> tuple[bytes, bytes]:
-    """One header field as ASGI wants it: lower-case name, both as Latin-1.
+    """Encode a header field for ASGI.
 
-    :raises TypeError: if the value is no string.
-    :raises ValueError: for a name that is no token, or a value with a control character or one outside Latin-1.
+    :param name: the name, a token.
+    :param value: the value.
+    :returns: name in lower case and value, in Latin-1.
+    :raises TypeError: for a value that is not a ``str``.
+    :raises ValueError: for a name that is not a token, or a value with a control character or one outside Latin-1.
     """
     if not isinstance(value, str):
         raise TypeError(f"header {name!r}: expected a str, got {type(value).__name__}")
@@ -35,7 +39,10 @@ def encode_field(name: str, value: str) -> tuple[bytes, bytes]:
 
 
 class Headers(Mapping[str, str]):
-    """The header fields of a request. ``headers[name]`` is the first value, :meth:`get_all` gives every one."""
+    """The header fields of a request. ``headers[name]`` is the first value; :meth:`get_all` returns all of them.
+
+    :param raw: pairs of lower-case name and value. A list is used as it is, not copied.
+    """
 
     __slots__ = ("raw",)
 
@@ -50,11 +57,15 @@ class Headers(Mapping[str, str]):
         raise KeyError(name)
 
     def get_all(self, name: str) -> list[str]:
-        """Every value of ``name``, in order; empty if there is none."""
+        """Return all values of a field.
+
+        :param name: the name, in any case.
+        :returns: the values in their order; an empty list if there is no such field.
+        """
         wanted = name.lower().encode("latin-1", "replace")
         return [value.decode("latin-1") for key, value in self.raw if key == wanted]
 
-    getlist = get_all  # as Starlette and Flask have it
+    getlist = get_all  # the name in Starlette and Flask
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and any(key == name.lower().encode("latin-1", "replace") for key, _ in self.raw)
@@ -70,12 +81,16 @@ class Headers(Mapping[str, str]):
 
 
 class MutableHeaders(Headers, MutableMapping[str, str]):
-    """The header fields of a response. Names and values are checked when they are set: no value can add a line."""
+    """The header fields of a response. Names and values are checked when they are set, so no value can add a line."""
 
     __slots__ = ()
 
     def __setitem__(self, name: str, value: str) -> None:
-        """Put ``value`` where the first field of that name was, and take the others away."""
+        """Set a field: replace the first field of that name, and remove the others.
+
+        :raises TypeError: for a value that is not a ``str``.
+        :raises ValueError: for a name or value that HTTP does not allow.
+        """
         field = encode_field(name, value)
         place = next((index for index, (key, _) in enumerate(self.raw) if key == field[0]), len(self.raw))
         self.raw[place:] = [field, *(pair for pair in self.raw[place:] if pair[0] != field[0])]
@@ -88,20 +103,31 @@ class MutableHeaders(Headers, MutableMapping[str, str]):
         self.raw[:] = kept
 
     def add(self, name: str, value: str) -> None:
-        """Add a field beside those of the same name (``set-cookie``, ``link``)."""
+        """Add a field, and keep other fields of the same name, as for ``set-cookie`` and ``link``.
+
+        :param name: the name, a token.
+        :param value: the value.
+        :raises TypeError: for a value that is not a ``str``.
+        :raises ValueError: for a name or value that HTTP does not allow.
+        """
         self.raw.append(encode_field(name, value))
 
     def vary(self, *names: str) -> None:
-        """Say that the response depends on these request fields (RFC 9110 12.5.5), each of them once."""
+        """Add request fields that the response depends on to ``vary``, without duplicates (RFC 9110 12.5.5).
+
+        :param names: names of request fields.
+        """
         known = [part.strip() for value in self.get_all("vary") for part in value.split(",") if part.strip()]
         seen = {part.lower() for part in known}
         self["vary"] = ", ".join([*known, *(name for name in names if name.lower() not in seen)])
 
 
 def preferred_type(accept: str | None, offers: Iterable[str]) -> str | None:
-    """The one of ``offers`` that an ``Accept`` value likes best, or None if it refuses all (RFC 9110 12.5.1).
+    """Choose a media type by an ``accept`` field (RFC 9110 12.5.1).
 
-    A missing or empty value accepts everything. Of offers liked equally the first wins.
+    :param accept: the value of the field; None or "" accepts every type.
+    :param offers: media types in the order of preference.
+    :returns: the offer with the highest weight, the first one of equals; None if the client accepts none.
     """
     offers = list(offers)
     if not accept or not accept.strip():
@@ -116,7 +142,11 @@ def preferred_type(accept: str | None, offers: Iterable[str]) -> str | None:
 
 
 def weights_of(value: str) -> dict[str, float]:
-    """The names of a weighted list, in lower case, with their weights (RFC 9110 12.4.2): ``gzip, br;q=0.5``."""
+    """Parse a weighted list such as ``gzip, br;q=0.5`` (RFC 9110 12.4.2).
+
+    :param value: the value of the field.
+    :returns: weights, 0.0 to 1.0, by names in lower case.
+    """
     return dict(reversed([_media_range(part) for part in value.split(",") if part.strip()]))
 
 
@@ -126,14 +156,14 @@ def _media_range(part: str) -> tuple[str, float]:
     for parameter in parameters:
         key, _, value = parameter.partition("=")
         if key.strip().lower() == "q":
-            # A weight is at most "0.123" or "1.000" (RFC 9110 12.4.2); what is none of that weighs nothing.
+            # A weight has at most three decimals (RFC 9110 12.4.2); a malformed one counts as 0.
             value = value.strip()
             quality = float(value) if re.fullmatch(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?", value) else 0.0
     return name.strip().lower(), quality
 
 
 def _quality(offer: str, ranges: list[tuple[str, float]]) -> float:
-    """The weight of the most specific range that fits: ``a/b`` before ``a/*`` before ``*/*``."""
+    """Return the weight of the most specific matching range: ``a/b`` before ``a/*`` before ``*/*``."""
     weights = dict(reversed(ranges))
     for name in (offer, offer.partition("/")[0] + "/*", "*/*"):
         if name in weights:

@@ -10,12 +10,14 @@ from urllib.parse import unquote
 
 from atlas.errors import StartupError
 from atlas.types import ASGIApp, Event, Receive, Scope
+from atlas.web.call_site import caller_place
 from atlas.web.middleware.chain import check_middleware
 from atlas.web.middleware.foreign import start_foreign
-from atlas.web.patterns import Pattern, parse_pattern
-from atlas.web.request import AsyncRequest
-from atlas.web.response import Response
-from atlas.web.routing import ANY, Entry, Route, caller_place, matchable_path
+from atlas.web.requests.request import AsyncRequest
+from atlas.web.responses.response import Response
+from atlas.web.routing.patterns import Pattern, parse_pattern
+from atlas.web.routing.route import ANY, Entry, Route
+from atlas.web.routing.router import matchable_path
 
 __all__ = ["Host", "Include", "Mount"]
 

@@ -1,4 +1,4 @@
-"""A mapping in which a name may have more than one value: query strings, forms, uploads."""
+"""Mappings in which a name may have several values: query strings, forms, uploads."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ V = TypeVar("V")
 
 
 class ManyValues(Mapping[str, V]):
-    """Names and their values, in the order in which they came.
+    """Names and values, in their order.
 
-    ``d[name]`` is the last value of that name, as in Starlette and Django; :meth:`get_all` gives every one. As a
-    mapping it has each name once; :meth:`pairs` has them all.
+    ``d[name]`` is the last value of a name, as in Starlette and Django; :meth:`get_all` returns all of them. Iteration
+    yields each name once; :meth:`pairs` returns all pairs.
+
+    :param pairs: names and values.
     """
 
     __slots__ = ("_last", "_pairs")
@@ -33,13 +35,17 @@ class ManyValues(Mapping[str, V]):
         return len(self._last)
 
     def get_all(self, name: str) -> list[V]:
-        """Every value of ``name``, in order; empty if there is none."""
+        """Return all values of a name.
+
+        :param name: the name.
+        :returns: the values in their order; an empty list for an unknown name.
+        """
         return [value for key, value in self._pairs if key == name]
 
-    getlist = get_all  # as Flask, Django and Starlette have it
+    getlist = get_all  # the name in Flask, Django and Starlette
 
     def pairs(self) -> list[tuple[str, V]]:
-        """Every name with every value, in order."""
+        """Return all pairs of name and value, in their order."""
         return list(self._pairs)
 
     def __eq__(self, other: object) -> bool:
@@ -54,6 +60,6 @@ class ManyValues(Mapping[str, V]):
 
 
 class MultiDict(ManyValues[str]):
-    """Names and their texts."""
+    """Names and values that are text: query parameters, form fields."""
 
     __slots__ = ()

@@ -1,4 +1,4 @@
-"""A place for what a program wants to keep: on the application, and on each request."""
+"""State: values that a program keeps with the application, and with each request."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ __all__ = ["State"]
 
 
 class State(MutableMapping[str, Any]):
-    """Values by attribute or by key: ``app.state.pool = pool``, ``request.state["pool"]``."""
+    """Values by attribute or by key: ``app.state.pool = pool``, ``request.state["pool"]``.
+
+    :param values: the dict to keep the values in; None, the default, for a new one.
+    """
 
     __slots__ = ("_values",)
     _values: dict[str, Any]

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 import jinja2
 
-from atlas.web.response import HTMLResponse, StreamingResponse
+from atlas.web.responses.response import HTMLResponse
+from atlas.web.responses.streaming import StreamingResponse
 
 if TYPE_CHECKING:
-    from atlas.web.request import RequestHead
+    from atlas.web.requests.request import RequestHead
 
 __all__ = ["Missing", "StreamingTemplate", "TemplatePlace", "Templates", "render", "template_place"]
 

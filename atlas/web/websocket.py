@@ -1,4 +1,4 @@
-"""WebSocket routes: they have their place among the routes. The protocol itself is not spoken yet."""
+"""WebSocket routes. The WebSocket protocol is not implemented yet: handshakes are refused."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from atlas.types import Receive, Scope, Send
-from atlas.web.routing import WEBSOCKET, Route
+from atlas.web.routing.route import WEBSOCKET, Route
 
 __all__ = ["WebSocketRoute", "refuse"]
 
@@ -15,11 +15,15 @@ _log = logging.getLogger("atlas.web")
 
 
 class WebSocketRoute(Route):
-    """A path that answers WebSocket handshakes; beside it a :class:`Route` of the same path may answer requests.
+    """A route for WebSocket handshakes. A :class:`Route` with the same path may answer HTTP requests.
 
-    The handshakes are refused for now, with 501 and a line in the log.
+    Handshakes are refused with 501 for now, and logged.
 
-    :raises StartupError: for a pattern or controller that cannot work; it names file and line.
+    :param path: a pattern, as of a :class:`Route`.
+    :param controller: the function for the WebSocket.
+    :param name: the name for ``url_for``; by default the name of the controller.
+    :param middleware: middleware around the controller.
+    :raises StartupError: for a pattern or controller that cannot work; the message names file and line.
     """
 
     __slots__ = ()
@@ -39,9 +43,14 @@ class WebSocketRoute(Route):
 
 
 async def refuse(scope: Scope, receive: Receive, send: Send, *, known: bool) -> None:
-    """Answer a handshake with no: 501 where there is a route, 404 where there is none.
+    """Refuse a WebSocket handshake.
 
-    A server without the extension "WebSocket Denial Response" makes 403 of either.
+    A server without the ASGI extension "WebSocket Denial Response" answers 403.
+
+    :param scope: an ASGI scope of type ``websocket``.
+    :param receive: ASGI's ``receive``.
+    :param send: ASGI's ``send``.
+    :param known: whether a route matches: 501 is the answer if one does, 404 if none does.
     """
     await receive()
     if known:

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from atlas.web.masking import MASK
+from atlas.web.errors.masking import MASK
 from tests.cli.conftest import Run
 
 APP = """

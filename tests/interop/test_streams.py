@@ -16,7 +16,7 @@ import pytest
 import uvicorn
 
 from atlas import Application, AsyncRequest, EventSourceResponse, Request, Response, Route, Server, Settings
-from atlas.web.response import StreamingResponse
+from atlas.web.responses.streaming import StreamingResponse
 
 Start = Callable[[Any, socket.socket], Any]
 

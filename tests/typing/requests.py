@@ -6,7 +6,22 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, assert_type
 
-from atlas import AsyncRequest, AsyncUpload, Headers, MultiDict, Request, Session, Upload
+from atlas import (
+    Application,
+    AsyncRequest,
+    AsyncUpload,
+    Config,
+    Headers,
+    Mount,
+    MultiDict,
+    Request,
+    Route,
+    RouteInfo,
+    Session,
+    Upload,
+)
+from atlas.web.interfaces import ApplicationInterface, RouteDescription, RouteInterface
+from atlas.web.state import State
 
 
 @dataclass
@@ -81,3 +96,23 @@ async def async_body(request: AsyncRequest) -> None:
     assert_type(request.stream(), AsyncIterator[bytes])
     assert_type(await request.disconnected(), bool)
     assert_type(request.method, str)
+
+
+def interfaces(app: Application, route: Route, mount: Mount, info: RouteInfo) -> None:
+    application: ApplicationInterface = app
+    routes: list[RouteInterface] = [route, mount]
+    described: list[RouteDescription] = [route, info]
+    assert application
+    assert routes
+    assert described
+
+
+def application(request: Request) -> None:
+    assert_type(request.app.config, Config)
+    assert_type(request.app.state, State)
+    assert_type(request.app.url_for("lake", slug="ness"), str)
+    assert_type(request.app.templates.render(request, "lake.html", {"name": "Ness"}, block="name"), str)
+    request.app.background(print, "later")
+    if request.route is not None:
+        assert_type(request.route.name, str)
+        assert_type(request.route.limit_body, int | None)

@@ -1,4 +1,4 @@
-"""What nobody should send: each of it gets a clear 4xx, as problem+json, and nothing else."""
+"""Invalid input: every request is answered with a 4xx and a problem document."""
 
 import json
 import logging
@@ -79,7 +79,7 @@ def app(tmp_path: Path) -> Application:
 
 
 def status_of(sent: list[dict[str, Any]], caplog: pytest.LogCaptureFixture) -> int:
-    """The status of an answer that is clear: whole, a problem with its status and title, and not in the log."""
+    """The status of a complete response: a problem document with status and title, and no record in the log."""
     start, *bodies = sent
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
     assert bodies[-1].get("more_body", False) is False
@@ -91,7 +91,10 @@ def status_of(sent: list[dict[str, Any]], caplog: pytest.LogCaptureFixture) -> i
         assert problem["title"]
         assert "traceback" not in problem
     else:
-        assert (start["status"], body) == (416, b"")  # to a player that asks for a range a problem is no file
+        assert (start["status"], body) == (
+            416,
+            b"",
+        )  # RFC 9110 15.5.17
     return int(start["status"])
 
 
@@ -237,7 +240,7 @@ HEADS_OF_NO_HTTP: list[tuple[str, str, bytes, list[tuple[bytes, bytes]]]] = [
 @pytest.mark.parametrize(
     ("path", "query", "headers"), [row[1:] for row in HEADS_OF_NO_HTTP], ids=[row[0] for row in HEADS_OF_NO_HTTP]
 )
-def test_heads_of_no_http(
+def test_malformed_heads(
     drive: Drive, app: Application, caplog: pytest.LogCaptureFixture, path: str, query: bytes, headers: Any
 ) -> None:
     assert status_of(drive(app, path=path, query_string=query, headers=headers), caplog) == 400
@@ -256,7 +259,7 @@ PATHS = [
 
 
 @pytest.mark.parametrize("raw", PATHS)
-def test_paths_that_escape_wrongly(
+def test_paths_with_invalid_escapes(
     drive: Drive, app: Application, caplog: pytest.LogCaptureFixture, raw: bytes
 ) -> None:
     path = unquote(raw.decode())
@@ -272,6 +275,6 @@ UNUSUAL = [
 
 
 @pytest.mark.parametrize(("query", "headers", "answer"), [row[1:] for row in UNUSUAL], ids=[r[0] for r in UNUSUAL])
-def test_what_is_unusual_only(drive: Drive, app: Application, query: bytes, headers: Any, answer: Any) -> None:
+def test_unusual_but_valid_requests(drive: Drive, app: Application, query: bytes, headers: Any, answer: Any) -> None:
     sent = drive(app, path="/sync_head", query_string=query, headers=headers)
     assert json.loads(sent[1]["body"]) == answer

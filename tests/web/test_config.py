@@ -39,7 +39,7 @@ def test_an_unknown_name_suggests_the_close_one() -> None:
         read(environ={"ATLAS_LIMIT_BODDY": "1"})
 
 
-def test_what_others_keep_in_the_environment_is_theirs() -> None:
+def test_variables_of_other_programs_are_ignored() -> None:
     assert read(environ={"ATLAS_DEBUG_BUILD": "1", "ATLAS_SERVE_PORT": "1", "ATLAS_OTHER": "x"}) == Config()
 
 

@@ -10,15 +10,15 @@ def test_cookies_are_read() -> None:
     assert parse_cookies(['a=1; b="two" ; c=x=y', "d="]) == {"a": "1", "b": "two", "c": "x=y", "d": ""}
 
 
-def test_the_first_of_a_name_counts() -> None:
+def test_the_first_cookie_of_a_name_is_kept() -> None:
     assert parse_cookies(["a=1; a=2", "a=3"]) == {"a": "1"}
 
 
-def test_nonsense_is_passed_over() -> None:
+def test_malformed_cookies_are_ignored() -> None:
     assert parse_cookies(["; =x; flag; ;; a=1"]) == {"a": "1"}
 
 
-def test_a_cookie_is_careful_unless_told_otherwise() -> None:
+def test_the_default_attributes() -> None:
     assert format_cookie("a", "1") == "a=1; Path=/; HttpOnly; SameSite=Lax"
 
 
@@ -66,13 +66,13 @@ def test_every_attribute() -> None:
         {"name": "__Host-a", "secure": True, "domain": "a.test"},
     ],
 )
-def test_what_a_cookie_has_no_room_for(options: dict[str, Any]) -> None:
+def test_invalid_cookies(options: dict[str, Any]) -> None:
     values: dict[str, Any] = {"name": "a", "value": "1", **options}
     with pytest.raises(ValueError, match="cookie"):
         format_cookie(values.pop("name"), values.pop("value"), **values)
 
 
-def test_a_cookie_that_keeps_the_rules_of_its_name() -> None:
+def test_prefixes_of_names() -> None:
     assert format_cookie("__Host-a", "1", secure=True) == "__Host-a=1; Path=/; Secure; HttpOnly; SameSite=Lax"
     partitioned = format_cookie("a", "1", secure=True, partitioned=True, samesite=None, path=None)
     assert partitioned == "a=1; Secure; HttpOnly; Partitioned"
@@ -84,7 +84,7 @@ def test_a_control_character_is_refused(header: str) -> None:
         parse_cookies([header])
 
 
-def test_there_is_an_end_to_cookies() -> None:
+def test_the_number_of_cookies_is_limited() -> None:
     assert len(parse_cookies(["; ".join(f"a{number}=1" for number in range(MAX_COOKIES))])) == MAX_COOKIES
     with pytest.raises(ValueError, match="more than"):
         parse_cookies(["a=1;" * (MAX_COOKIES + 1)])

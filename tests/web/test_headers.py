@@ -5,7 +5,7 @@ from atlas.web.headers import Headers, MutableHeaders, encode_field, preferred_t
 RAW = [(b"host", b"a"), (b"accept", b"x"), (b"accept", b"y")]
 
 
-def test_names_have_no_case_and_the_first_value_counts() -> None:
+def test_names_are_case_insensitive_and_the_first_value_is_returned() -> None:
     headers = Headers(RAW)
     assert headers["Accept"] == "x"
     assert headers.get_all("ACCEPT") == ["x", "y"]
@@ -17,7 +17,7 @@ def test_names_have_no_case_and_the_first_value_counts() -> None:
         headers["missing"]
 
 
-def test_setting_takes_the_place_of_all_of_that_name() -> None:
+def test_setting_replaces_all_fields_of_the_name() -> None:
     headers = MutableHeaders(list(RAW))
     headers["Accept"] = "z"
     assert headers.raw == [(b"host", b"a"), (b"accept", b"z")]
@@ -83,5 +83,5 @@ def test_weights() -> None:
     }
 
 
-def test_every_value_by_the_name_that_others_give_it() -> None:
+def test_getlist_is_an_alias() -> None:
     assert Headers([(b"a", b"1"), (b"a", b"2")]).getlist("A") == ["1", "2"]

@@ -6,7 +6,7 @@ import pytest
 
 from atlas import Application, Response, Route, StartupError
 from atlas.web.mounts import Host, Include, Mount
-from atlas.web.routing import Miss, Router
+from atlas.web.routing.router import NoMatch, Router
 from atlas.web.websocket import WebSocketRoute
 
 Ask = Callable[..., httpx.Response]
@@ -103,9 +103,9 @@ def test_hosts(host: str, name: str) -> None:
     )
     for path, expected in (("/", name), ("/shared", "shared")):
         found = router.match("GET", path.encode(), host=host)
-        assert not isinstance(found, Miss)
+        assert not isinstance(found, NoMatch)
         assert found[0].name == expected
-    assert isinstance(router.match("GET", b"/v1/x", host=host), Miss) == (name != "api")
+    assert isinstance(router.match("GET", b"/v1/x", host=host), NoMatch) == (name != "api")
     assert [route.host for route in router] == [None, None, "api.test", "api.test", "*.example.test"]
 
 

@@ -3,7 +3,7 @@ from atlas.web.multidict import ManyValues, MultiDict
 PAIRS = [("a", "1"), ("b", "2"), ("a", "3")]
 
 
-def test_the_last_value_of_a_name_counts() -> None:
+def test_the_last_value_of_a_name_is_returned() -> None:
     assert MultiDict(PAIRS)["a"] == "3"
 
 

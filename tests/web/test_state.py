@@ -15,7 +15,7 @@ def test_values_by_attribute_and_by_key() -> None:
     assert len(state) == 0
 
 
-def test_what_is_missing_says_its_name() -> None:
+def test_a_missing_value_is_named() -> None:
     with pytest.raises(AttributeError, match="'pool'"):
         _ = State().pool
     with pytest.raises(AttributeError, match="'pool'"):
@@ -24,7 +24,7 @@ def test_what_is_missing_says_its_name() -> None:
         State()["pool"]
 
 
-def test_it_shares_the_dict_that_it_was_made_of() -> None:
+def test_the_dict_is_shared() -> None:
     values = {"a": 1}
     State(values).b = 2
     assert values == {"a": 1, "b": 2}

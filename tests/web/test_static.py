@@ -11,8 +11,8 @@ import pytest
 
 from atlas import Application, NotFound, StartupError, Static
 from atlas.web import static
-from atlas.web.files import PIECE
-from atlas.web.request import AsyncRequest
+from atlas.web.requests.request import AsyncRequest
+from atlas.web.responses.files import PIECE
 from atlas.web.static import configured_static, find_file, is_hashed
 
 Ask = Callable[..., httpx.Response]
@@ -52,7 +52,7 @@ def test_files_are_served(ask: Ask, folder: Path) -> None:
     assert ask(app, "GET", "/static/site.css", headers={"if-none-match": etag}).status_code == 304
 
 
-def test_its_address(folder: Path) -> None:
+def test_url_for(folder: Path) -> None:
     app = Application([Static("/static/", folder), Static("/more", folder, name="more")])
     assert app.url_for("static", path="css/deep file.txt") == "/static/css/deep%20file.txt"
     assert app.url_for("more", path="site.css") == "/more/site.css"
@@ -99,7 +99,7 @@ SPELLINGS = [
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
-def test_nothing_else_is_found(drive: Drive, folder: Path, spelling: str) -> None:
+def test_other_paths_are_not_found(drive: Drive, folder: Path, spelling: str) -> None:
     app = Application([Static("/static", folder)])
     raw = f"/static/{spelling}"
     for raw_path in (raw.encode(), None):
@@ -110,7 +110,7 @@ def test_nothing_else_is_found(drive: Drive, folder: Path, spelling: str) -> Non
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
 @pytest.mark.parametrize("times", [0, 1, 2])
-def test_nothing_else_is_found_however_often_it_was_decoded(folder: Path, spelling: str, times: int) -> None:
+def test_encoded_paths_are_not_found(folder: Path, spelling: str, times: int) -> None:
     for _ in range(times):
         spelling = unquote(spelling)
     assert find_file(str(folder), spelling) is None
@@ -135,7 +135,7 @@ def test_a_folder_is_relative_to_the_file_that_names_it() -> None:
 
 
 class Answer:
-    """What a folder answers to one request, asked of its controller."""
+    """The response of a folder's controller to one request."""
 
     def __init__(self, folder: Static, path: str, method: str = "GET", **headers: str) -> None:
         raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
@@ -163,7 +163,7 @@ def test_small_files_stay_in_memory_until_they_change(folder: Path, monkeypatch:
     files = Static("/static", folder)
     first = Answer(files, "site.css")
     looked: list[str] = []
-    monkeypatch.setattr(static, "look", lambda roots, path: looked.append(path) or look(roots, path))
+    monkeypatch.setattr(static, "look_up", lambda roots, path: looked.append(path) or look_up(roots, path))
     again = Answer(files, "site.css")
     assert (again.events, looked) == (first.events, [])
     assert again.headers["content-length"] == "7"
@@ -175,13 +175,13 @@ def test_small_files_stay_in_memory_until_they_change(folder: Path, monkeypatch:
     (folder / "site.css").unlink()
     with pytest.raises(NotFound):
         Answer(files, "site.css")
-    assert files._known == {}
+    assert files._cached == {}
 
 
-look = static.look
+look_up = static.look_up
 
 
-def test_a_link_that_leads_elsewhere_now_is_looked_at_again(folder: Path) -> None:
+def test_a_changed_link_is_followed_again(folder: Path) -> None:
     files = Static("/static", folder)
     assert Answer(files, "inside").body == b"body {}"
     (folder / "inside").unlink()
@@ -196,7 +196,7 @@ def test_the_memory_is_bounded(folder: Path, monkeypatch: pytest.MonkeyPatch) ->
     for number in range(30):
         (folder / f"{number}.txt").write_text("0123456789")
         assert Answer(files, f"{number}.txt").body == b"0123456789"
-    assert (len(files._known), files._size) == (10, 100)
+    assert (len(files._cached), files._size) == (10, 100)
     assert Answer(files, "0.txt").status == 200
 
 
@@ -257,7 +257,7 @@ def compressed(folder: Path) -> Static:
         (",;q=", ""),
     ],
 )
-def test_siblings_that_were_compressed_beforehand(compressed: Static, accept: str, coding: str) -> None:
+def test_precompressed_siblings(compressed: Static, accept: str, coding: str) -> None:
     answer = Answer(compressed, "site.css", accept_encoding=accept)
     said = {"br": b"as br", "zstd": b"as zst", "gzip": b"as gz", "": b"body {}"}
     assert (answer.headers.get("content-encoding", ""), answer.body) == (coding, said[coding])
@@ -267,8 +267,8 @@ def test_siblings_that_were_compressed_beforehand(compressed: Static, accept: st
     assert Answer(compressed, "site.css", accept_encoding=accept, if_none_match=etag).status == 304
 
 
-def test_a_sibling_that_went_away(compressed: Static, folder: Path) -> None:
-    (folder / "site.css.br").write_bytes(b"b" * (PIECE + 1))  # too large to be kept
+def test_a_removed_sibling(compressed: Static, folder: Path) -> None:
+    (folder / "site.css.br").write_bytes(b"b" * (PIECE + 1))  # too large for the cache
     assert Answer(compressed, "site.css", accept_encoding="br").headers["content-encoding"] == "br"
     (folder / "site.css.br").unlink()
     again = Answer(compressed, "site.css", accept_encoding="br")
@@ -280,7 +280,7 @@ def test_each_variant_has_its_own_tag(compressed: Static) -> None:
     assert len(tags) == 3
 
 
-def test_a_sibling_outside_of_the_folder_is_none(folder: Path) -> None:
+def test_a_sibling_outside_the_folder_is_ignored(folder: Path) -> None:
     (folder / "site.css.gz").symlink_to(folder.parent / "secret.txt")
     answer = Answer(Static("/static", folder), "site.css", accept_encoding="gzip")
     assert (answer.body, "vary" in answer.headers) == (b"body {}", False)
@@ -300,7 +300,7 @@ def test_a_sibling_outside_of_the_folder_is_none(folder: Path) -> None:
         ("app.3F2A9C1B.js", False),
     ],
 )
-def test_names_with_a_hash_are_kept_for_good(folder: Path, name: str, hashed: bool) -> None:
+def test_names_with_a_hash_are_immutable(folder: Path, name: str, hashed: bool) -> None:
     assert is_hashed(name) is hashed
     (folder / name).write_text("x")
     cache = Answer(Static("/static", folder), name).headers["cache-control"]
@@ -331,7 +331,7 @@ def test_the_index_of_the_folder_itself(ask: Ask, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("index", ["../index.html", "a/b.html", ".hidden", ""])
-def test_an_index_that_is_no_file_name(folder: Path, index: str) -> None:
+def test_an_invalid_index(folder: Path, index: str) -> None:
     with pytest.raises(StartupError, match=r"test_static.py:\d+: Static: index"):
         Static("/static", folder, index=index)
 
@@ -356,7 +356,7 @@ def test_a_304_costs_no_more_than_a_200(folder: Path) -> None:
 
         sys.setprofile(profile)
         try:
-            with pytest.raises(StopIteration):  # from memory, so that nothing waits
+            with pytest.raises(StopIteration):  # from memory, without waiting
                 go().send(None)
         finally:
             sys.setprofile(None)
@@ -375,7 +375,7 @@ def two(folder: Path, tmp_path: Path) -> tuple[Path, Path]:
     return folder, other
 
 
-def test_of_several_folders_the_first_one_counts(two: tuple[Path, Path]) -> None:
+def test_the_first_folder_takes_precedence(two: tuple[Path, Path]) -> None:
     files = Static("/static", two, index="index.html")
     assert Answer(files, "site.css").body == b"body {}"
     assert Answer(files, "more.css").body == b"more"

@@ -19,7 +19,7 @@ def app() -> Application:
     return Application([WebSocketRoute("/talk", talk), Route("/talk", lambda request: "page")])
 
 
-def test_it_has_its_place_among_the_routes(ask: Ask, app: Application) -> None:
+def test_a_websocket_route_beside_a_route(ask: Ask, app: Application) -> None:
     app.websocket("/other", name="other")(talk)
     assert [(route.path, route.methods) for route in app.iter_routes()] == [
         ("/talk", ("WEBSOCKET",)),
@@ -34,7 +34,7 @@ def test_it_has_its_place_among_the_routes(ask: Ask, app: Application) -> None:
 
 
 @pytest.mark.parametrize(("path", "status", "logged"), [("/talk", 501, True), ("/nothing", 404, False)])
-def test_a_handshake_is_refused_clearly(
+def test_handshakes_are_refused(
     call: Drive, app: Application, caplog: pytest.LogCaptureFixture, path: str, status: int, logged: bool
 ) -> None:
     plain = call(app, type="websocket", path=path)

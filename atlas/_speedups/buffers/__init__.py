@@ -1,1 +1,1 @@
-"""Sockets and bytes: buffers, the socket writer, the connection. Knows no HTTP."""
+"""Sockets and bytes: buffers, the socket writer, the connection; for any protocol."""

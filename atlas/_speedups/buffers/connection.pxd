@@ -37,10 +37,10 @@ cdef class Connection:
     cdef ReadingState reading
     cdef bint counted
 
-    # The addresses of both ends, and whether TLS is spoken.
+    # The addresses of both ends, and whether the connection is encrypted.
     cdef readonly object client         # (host, port), or None
     cdef readonly object server         # (host, port), (path, None), or None
-    cdef readonly str scheme            # "http" or "https"
+    cdef readonly bint tls
 
     # When check_timeout() is to be called; 0: never.
     cdef double deadline

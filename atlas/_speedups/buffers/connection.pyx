@@ -75,7 +75,6 @@ cdef class Connection:
         self.connections = connections
         self.new_protocol = new_protocol
         self.writer = SocketWriter.__new__(SocketWriter, connections)
-        self.scheme = "http"
         self.counted = True
         connections.opened()
 
@@ -91,8 +90,7 @@ cdef class Connection:
         self.transport = transport
         self.client = peer_address(transport)
         self.server = self.connections.shared_address(local_address(transport))
-        if transport.get_extra_info("sslcontext") is not None:
-            self.scheme = "https"
+        self.tls = transport.get_extra_info("sslcontext") is not None
         self.writer.attach(self, transport)
         self.connections.connections.add(self)
         self.set_protocol(<Protocol?>self.new_protocol(self))

@@ -103,7 +103,7 @@ cdef class NativeCaller(Gateway):
                 handler = dispatch.missing
                 view = dispatch.new_view(handler)
                 view.begin(dispatch.app, None, (), exchange)
-                view._read = {"miss": miss[0]}
+                view.get_cache().no_match = miss[0]
             else:
                 handler = dispatch.handler(found[0], head.has_body)
                 view = dispatch.new_view(handler)

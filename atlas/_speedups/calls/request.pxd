@@ -3,25 +3,40 @@
 from atlas._speedups.http.exchange cimport Exchange
 
 
+cdef class RequestCache:
+    # What was parsed; None until it was asked for.
+    cdef public object query        # MultiDict
+    cdef public object cookies      # dict of str
+    cdef public object form         # Form
+    cdef public bytes body
+
+    # What is known of the body and of the client.
+    cdef public bint streamed       # the body was read piece by piece, and is not kept
+    cdef public bint disconnected   # the client has left
+
+    # Why no route matches; None where a route does.
+    cdef public object no_match
+
+
 cdef class RequestData:
-    # To whom it belongs, which route it takes, and the path's converted parameters.
+    # The application, the route, and the converted path parameters.
     cdef readonly object app
     cdef readonly object route
     cdef readonly tuple _values
 
-    # Where it comes from: an exchange of our own server; or else a scope and a receive, from whoever calls.
+    # The source: an exchange of the server of Atlas; or a scope and a receive, under any other server.
     cdef Exchange exchange
     cdef dict given_scope
     cdef object given_receive
 
-    # What was read of it already.
-    cdef public object _body        # bytes; None until the body was asked for
-    cdef public object _read        # a dict of what was parsed; None until something was
+    # What was read and parsed; None until something was. Both forms of a request share it.
+    cdef RequestCache cache
 
-    # Work for after the response, and whether that is out.
+    # Jobs to run after the response, and whether the response has been sent.
     cdef public object _jobs
     cdef public bint _over
 
     # Methods.
     cdef int begin(self, object app, object route, tuple values, Exchange exchange) except -1
     cdef dict looked_at(self)
+    cdef RequestCache get_cache(self)

@@ -1,23 +1,34 @@
-from typing import Any, TypeVar
+from typing import Any, TypeVar, final
 
 from atlas.types import Receive, Scope
 
 _V = TypeVar("_V", bound=RequestData)
 
+@final
+class RequestCache:
+    query: Any
+    cookies: Any
+    form: Any
+    body: bytes | None
+    streamed: bool
+    disconnected: bool
+    no_match: Any
+
 class RequestData:
     app: Any
     route: Any
-    _body: bytes | None
-    _read: dict[str, Any] | None
+    _cache: RequestCache
     _jobs: list[Any] | None
     _over: bool
     def __init__(
         self, app: Any, scope: Scope, receive: Receive, route: Any = None, values: tuple[Any, ...] = ()
     ) -> None: ...
     @property
+    def _body(self) -> bytes | None: ...
+    @property
     def _values(self) -> tuple[Any, ...]: ...
     def seen_as(self, kind: type[_V]) -> _V:
-        """The same request as one of the other kind, for a handler of the other colour. What was read stays read."""
+        """Return the same request as another class; both share what was read."""
 
     @property
     def scope(self) -> Scope:
@@ -39,11 +50,11 @@ class RequestData:
 
     @property
     def raw_path(self) -> bytes:
-        """The path as it came, percent-encoded."""
+        """The path, percent-encoded."""
 
     @property
     def query_string(self) -> bytes:
-        """The query, percent-encoded; empty where there is none."""
+        """The query string, percent-encoded; empty if there is none."""
 
     @property
     def scheme(self) -> str:
@@ -55,11 +66,11 @@ class RequestData:
 
     @property
     def root_path(self) -> str:
-        """The prefix under which a proxy shows the application, decoded; "" for none."""
+        """The prefix under which a proxy publishes the application, decoded; "" for none."""
 
     @property
     def client(self) -> tuple[str, int] | None:
-        """Address and port of the client, where the server knows them."""
+        """IP address and port of the client; None if the server does not know them."""
 
     @property
     def _server(self) -> tuple[str, int | None] | None: ...
@@ -67,6 +78,6 @@ class RequestData:
     def _fields(self) -> list[tuple[bytes, bytes]]: ...
     @property
     def announces_body(self) -> bool:
-        """Whether a body may come. One with GET or HEAD has to say so (RFC 9112 6); else there is no need to look."""
+        """Whether the request may have a body. With GET and HEAD this needs a header field for it (RFC 9112 6)."""
 
     def _whole_body(self, limit: int) -> bytes | None: ...

@@ -1,18 +1,40 @@
 """A request as an application sees it: over an exchange, or over an ASGI scope.
 
-Most requests never ask for their scope. What they do ask for is read off the exchange then, and the scope is made for
-the first one who wants it: everybody gets the same dict, with all that was noted about the request until then. Where
-there is a scope, it is what counts: a middleware may have changed it.
+Most controllers do not use the scope of a request. Its attributes are read from the exchange, and the scope is created
+by the first access. All accesses get the same dict, which contains every note that was made before. Once the scope
+exists, attributes are read from it, because a middleware may have changed it.
 """
 
 from urllib.parse import quote
 
+cimport cython
+
+
+@cython.final
+@cython.freelist(64)
+cdef class RequestCache:
+    """What was read and parsed of one request.
+
+    It is made when a request first reads something, and shared by the sync and the async form of the request.
+
+    :ivar query: the parsed query string; None until it was asked for.
+    :ivar cookies: the parsed cookies; None until they were asked for.
+    :ivar form: the parsed form; None until it was asked for.
+    :ivar body: the whole body; None until it was read, and where it was read piece by piece.
+    :ivar streamed: whether reading piece by piece has begun, so that ``body`` stays None.
+    :ivar disconnected: whether the client is known to have disconnected.
+    :ivar no_match: why no route matches; None where a route does.
+    """
+
 
 cdef class RequestData:
-    """Base of the requests of the web half.
+    """Base of :class:`atlas.web.requests.request.Request` and :class:`~atlas.web.requests.request.AsyncRequest`.
 
-    :param app: the application. :param scope: an ASGI scope of type "http". :param receive: ASGI's ``receive``.
-    :param route: the route; None where none was found. :param values: the path parameters, converted.
+    :param app: the application.
+    :param scope: an ASGI scope of type ``http``.
+    :param receive: ASGI's ``receive``.
+    :param route: the route; None, the default, where no route matches.
+    :param values: the path parameters, converted; none by default.
     """
 
     def __init__(self, app, dict scope not None, receive, route=None, tuple values not None=()):
@@ -23,7 +45,7 @@ cdef class RequestData:
         self._values = values
 
     cdef int begin(self, object app, object route, tuple values, Exchange exchange) except -1:
-        """Be a request of our own server's: takes the place of ``__init__``."""
+        """Initialize a request over an exchange; called instead of ``__init__``."""
         self.app = app
         self.route = route
         self._values = values
@@ -31,19 +53,39 @@ cdef class RequestData:
         return 0
 
     def seen_as(self, kind):
-        """The same request as one of the other kind, for a handler of the other colour. What was read stays read."""
+        """Return the same request as another class; both share what was read.
+
+        :param kind: the class: sync or async.
+        """
         cdef RequestData other
         if type(self) is kind:
             return self
-        if self._read is None:
-            self._read = {}
         other = <RequestData?>kind.__new__(kind)
         other.app, other.route, other._values = self.app, self.route, self._values
         other.exchange, other.given_scope, other.given_receive = self.exchange, self.given_scope, self.given_receive
-        other._body, other._read = self._body, self._read
+        other.cache = self.get_cache()
         return other
 
-    # The scope, and what is in it or would be.
+    cdef RequestCache get_cache(self):
+        if self.cache is None:
+            self.cache = RequestCache.__new__(RequestCache)
+        return self.cache
+
+    @property
+    def _cache(self):
+        """What was read and parsed: a :class:`RequestCache`, made by the first access."""
+        return self.get_cache()
+
+    @_cache.setter
+    def _cache(self, RequestCache cache not None):
+        self.cache = cache
+
+    @property
+    def _body(self):
+        """The whole body, if it was read and kept; else None."""
+        return None if self.cache is None else self.cache.body
+
+    # The scope, and its entries.
 
     @property
     def scope(self):
@@ -52,7 +94,7 @@ cdef class RequestData:
 
     @property
     def _notes(self):
-        """What is in the scope beside what the server has put there; or will be, if it is ever made."""
+        """The entries of the scope that the server has not set; they move into the scope when it is created."""
         return self.given_scope if self.exchange is None else self.exchange.get_notes()
 
     @property
@@ -72,7 +114,7 @@ cdef class RequestData:
         return state
 
     cdef dict looked_at(self):
-        """The scope, where there is one; None where the exchange can be asked."""
+        """The scope, if it exists; None if attributes are read from the exchange."""
         if self.exchange is None:
             return self.given_scope
         return self.exchange.scope_dict
@@ -91,7 +133,7 @@ cdef class RequestData:
 
     @property
     def raw_path(self):
-        """The path as it came, percent-encoded."""
+        """The path, percent-encoded."""
         cdef dict scope = self.looked_at()
         if scope is None:
             return self.exchange.state.full_raw_path(self.exchange.head)
@@ -100,7 +142,7 @@ cdef class RequestData:
 
     @property
     def query_string(self):
-        """The query, percent-encoded, as bytes; empty where there is none."""
+        """The query string, percent-encoded, as bytes; empty if there is none."""
         cdef dict scope = self.looked_at()
         return self.exchange.head.query_string if scope is None else scope.get("query_string", b"")
 
@@ -118,7 +160,7 @@ cdef class RequestData:
 
     @property
     def root_path(self):
-        """The prefix under which a proxy shows the application, decoded; "" for none."""
+        """The prefix under which a proxy publishes the application, decoded; "" for none."""
         cdef dict scope = self.looked_at()
         if scope is None:
             return self.exchange.state.root_path or ""
@@ -126,7 +168,7 @@ cdef class RequestData:
 
     @property
     def client(self):
-        """Address and port of the client, where the server knows them."""
+        """IP address and port of the client; None if the server does not know them."""
         cdef dict scope = self.looked_at()
         cdef object client = self.exchange.client_address() if scope is None else scope.get("client")
         return (client[0], client[1]) if client else None
@@ -146,7 +188,8 @@ cdef class RequestData:
 
     @property
     def announces_body(self):
-        """Whether a body may come. One with GET or HEAD has to say so (RFC 9112 6); else there is no need to look."""
+        """Whether the request may have a body. With GET and HEAD this needs ``content-length`` or
+        ``transfer-encoding`` (RFC 9112 6)."""
         if self.exchange is not None:
             return self.exchange.head.has_body
         if self.given_scope["method"] not in ("GET", "HEAD"):
@@ -157,13 +200,16 @@ cdef class RequestData:
         return False
 
     def _whole_body(self, long long limit):
-        """The body, if it is there already, has at most ``limit`` bytes, and nobody has begun to read it; else None."""
+        """The whole body, if it was read before, or if the server has received all of it; else None.
+
+        :param limit: maximum size in bytes of a body that is taken from the server.
+        """
         cdef bytes body
-        if self._body is None and self.exchange is not None and self.exchange.body_waiting() <= limit:
-            if self._read is None or ("body" not in self._read and "streamed" not in self._read):
-                body = self.exchange.get_body().take_whole()
-                if body is not None:
-                    self._body = body
-                    if self._read is not None:
-                        self._read["body"] = body
-        return self._body
+        if self.cache is not None and (self.cache.body is not None or self.cache.streamed):
+            return self.cache.body
+        if self.exchange is None or self.exchange.body_waiting() > limit:
+            return None
+        body = self.exchange.get_body().take_whole()
+        if body is not None:
+            self.get_cache().body = body
+        return body

@@ -115,7 +115,9 @@ cdef class Exchange:
         return self.past_server if self.stream is None else self.stream.connection.server
 
     cdef str get_scheme(self):
-        return self.past_scheme if self.stream is None else self.stream.connection.scheme
+        if self.stream is None:
+            return self.past_scheme
+        return "https" if self.stream.connection.tls else "http"
 
     @property
     def client(self):
@@ -451,7 +453,7 @@ cdef class Exchange:
         if self.stream is not None:
             self.past_client = self.stream.connection.client
             self.past_server = self.stream.connection.server
-            self.past_scheme = self.stream.connection.scheme
+            self.past_scheme = self.get_scheme()
             self.stream = None
         return 0
 

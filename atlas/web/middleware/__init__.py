@@ -1,1 +1,1 @@
-"""Middleware: what stands between the router and a controller. The chain that composes it, and the ones in the box."""
+"""Middleware: code between the router and a controller. The chain that composes it, and the built-in middleware."""

@@ -26,8 +26,8 @@ from atlas.errors import StartupError
 from atlas.gateway.greenlets import Greenlets, await_
 from atlas.web.controllers import check_callable, is_async, to_response
 from atlas.web.middleware.foreign import Middleware, foreign_step
-from atlas.web.request import AsyncRequest, Request
-from atlas.web.response import Response
+from atlas.web.requests.request import AsyncRequest, Request
+from atlas.web.responses.response import Response
 
 __all__ = ["Colour", "Errors", "Step", "bind", "check_middleware", "compose", "to_async"]
 

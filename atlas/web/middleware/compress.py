@@ -1,25 +1,22 @@
-"""Smaller bodies: zstd, br or gzip, whatever the client likes best."""
+"""Compression of response bodies with zstd, br or gzip."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING
 
 from atlas.gateway.threads import in_thread
-from atlas.web.files import FileResponse
-from atlas.web.middleware.bodies import length_of, passes_through, whole_body
-from atlas.web.middleware.codings import Coding, choose_coding, make_codings
-from atlas.web.middleware.fields import vary_on
-from atlas.web.middleware.options import listed, whole_number
-
-if TYPE_CHECKING:
-    from atlas.web.request import RequestHead
-    from atlas.web.response import Response
+from atlas.web.option_checks import check_number, check_strings
+from atlas.web.requests.request import RequestHead
+from atlas.web.responses.bodies import length_of, passes_through, whole_body
+from atlas.web.responses.content_codings import Coding, choose_coding, make_codings
+from atlas.web.responses.files import FileResponse
+from atlas.web.responses.header_fields import vary_on
+from atlas.web.responses.response import Response
 
 __all__ = ["Compress"]
 
-# Above this it would hold the event loop for about a millisecond.
+# Bytes. Compressing a larger body would block the event loop for about a millisecond.
 _IN_THREAD = 128 * 1024
 _TYPES = frozenset(
     [
@@ -41,25 +38,28 @@ _TYPES = frozenset(
     ]
 )
 _ENDINGS = ("+json", "+xml", "+text", "+yaml")
-# A part is a range of the whole's own bytes, and the others have no body (RFC 9110 15.3.7, 6.4.1).
+# 206 is a range of the body as it is, and the others have no body (RFC 9110 15.3.7, 6.4.1).
 _NEVER = frozenset([204, 205, 206, 304])
 
 
 class Compress:
-    """Compresses what gets smaller by it: text, JSON, SVG and the like, whole or in pieces.
+    """Compresses text, JSON, SVG and other compressible responses.
 
-    A stream is flushed after each piece, so that nothing waits, server-sent events neither. What foreign applications
-    answer is compressed as well, unless they did that themselves. A file is compressed anew each time that it is sent,
-    and no more by ``sendfile`` then; but not where the client asks for a part of it, for that is a part of the file as
-    it is. So a site with many visitors puts compressed siblings beside its files (``site.css.br``), which ``Static``
-    prefers. What is compressed together with a secret must not hold what an attacker can choose (BREACH): tokens of
-    :class:`CSRF` are masked anew for each request for that reason.
+    A stream is flushed after each piece, so that no event or line is delayed. Responses of mounted applications are
+    compressed too, unless they have a ``content-encoding``. A file is compressed each time it is sent, and not sent by
+    ``sendfile`` then, unless the client asks for a range. A site with many visitors puts compressed siblings beside its
+    files (``site.css.br``), which ``Static`` prefers.
 
-    :param minimum: bytes under which a body is left alone, if it is known before how many it has.
-    :param codings: which of ``zstd``, ``br`` and ``gzip``, the best first; None for those whose packages are there.
-    :param levels: how hard to try, by coding.
-    :param types: media types beside ``text/*`` and the usual ones.
-    :raises TypeError: for a value of the wrong type. :raises ValueError: for an unknown coding or level.
+    A secret must not be compressed together with text that an attacker controls (BREACH). The tokens of :class:`CSRF`
+    are masked anew for each request for this reason.
+
+    :param minimum: size in bytes below which a body is not compressed, if the size is known; 500 by default.
+    :param codings: the codings to use among ``zstd``, ``br`` and ``gzip``, the preferred one first; None, the default,
+        for all whose packages are installed.
+    :param levels: compression levels by coding.
+    :param types: media types to compress beside ``text/*`` and the built-in list.
+    :raises TypeError: for a value of the wrong type.
+    :raises ValueError: for an unknown coding, a package that is not installed, or an invalid level.
     """
 
     def __init__(
@@ -70,17 +70,17 @@ class Compress:
         levels: Mapping[str, int] | None = None,
         types: Iterable[str] = (),
     ) -> None:
-        self._minimum = whole_number("Compress: minimum", minimum, 0)
-        names = None if codings is None else listed("Compress: codings", codings, "gzip")
+        self._minimum = check_number("Compress: minimum", minimum, 0)
+        names = None if codings is None else check_strings("Compress: codings", codings, "gzip")
         self._codings = make_codings(names, levels or {})
-        self._types = _TYPES | {kind.lower() for kind in listed("Compress: types", types, "model/obj")}
+        self._types = _TYPES | {kind.lower() for kind in check_strings("Compress: types", types, "model/obj")}
 
     async def after(self, request: RequestHead, response: Response) -> None:
-        """Compress the body, if the client wants that and it is worth it."""
+        """Compress the body, if the client accepts a coding and the body gets smaller."""
         if response.status_code == 304:
             _match_tag(request, response)
         body = None if response.status_code in _NEVER else whole_body(response)
-        if not self._is_for_us(response, body):
+        if not self._is_compressible(response, body):
             return
         vary_on(response, b"accept-encoding")
         accepted = request.headers.get("accept-encoding")
@@ -97,7 +97,7 @@ class Compress:
             response.body = smaller
         _label(response, coding)
 
-    def _is_for_us(self, response: Response, body: bytes | None) -> bool:
+    def _is_compressible(self, response: Response, body: bytes | None) -> bool:
         if response.status_code in _NEVER or response.status_code < 200:
             return False
         length = len(body) if body is not None else length_of(response)
@@ -117,18 +117,18 @@ async def _compressed(coding: Coding, body: bytes) -> bytes:
 
 
 def _label(response: Response, coding: Coding) -> None:
-    """Say what it is now. A strong tag was of other bytes: the same thing, but weakly (RFC 9110 8.8.1 and 8.8.3.3)."""
+    """Set the fields of a compressed response. Its bytes differ, so a strong tag becomes weak (RFC 9110 8.8.3.3)."""
     headers = response.headers
     headers.pop("content-length", None)
     headers["content-encoding"] = coding.name
-    headers.pop("accept-ranges", None)  # of bytes that do not go out
+    headers.pop("accept-ranges", None)  # ranges are of the body as it is
     tag = headers.get("etag")
     if tag is not None and not tag.startswith("W/"):
         headers["etag"] = f"W/{tag}"
 
 
 def _match_tag(request: RequestHead, response: Response) -> None:
-    """A 304 has the fields of the 200 that the client keeps (RFC 9110 15.4.5): the tag that it asked with, and vary."""
+    """Give a 304 the ``etag`` and ``vary`` of the compressed 200 that the client has stored (RFC 9110 15.4.5)."""
     vary_on(response, b"accept-encoding")
     tag = response.headers.get("etag")
     if tag is not None and f"W/{tag}" in request.headers.get("if-none-match", ""):

@@ -1,20 +1,16 @@
-"""304 for a client that has the response already (RFC 9110 13).
+"""304 for a client that has stored the same response (RFC 9110 13).
 
-The controller runs all the same: what is saved is the way over the wire. A controller that knows its own ``etag`` or
-``last-modified`` is compared by that.
+The controller runs in any case; the body is not sent again. An ``etag`` or ``last-modified`` field that the controller
+sets is used.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from atlas.web.caching import Verdict, entity_tag, judge, parse_date
-from atlas.web.middleware.bodies import drop_body, whole_body
-from atlas.web.middleware.options import whole_number
-
-if TYPE_CHECKING:
-    from atlas.web.request import RequestHead
-    from atlas.web.response import Response
+from atlas.web.option_checks import check_number
+from atlas.web.requests.request import RequestHead
+from atlas.web.responses.bodies import drop_body, whole_body
+from atlas.web.responses.caching import Precondition, entity_tag, evaluate, parse_date
+from atlas.web.responses.response import Response
 
 __all__ = ["ConditionalGet"]
 
@@ -22,19 +18,20 @@ _CONDITIONS = frozenset([b"if-none-match", b"if-modified-since"])
 
 
 class ConditionalGet:
-    """Gives GET responses a tag, and answers 304 where the client has what carries that tag.
+    """Sets the ``etag`` of GET responses, and answers 304 if the client has the response.
 
-    Only 200 responses whose body is there at once; streams and files are left alone (files do this for themselves).
+    This applies to 200 responses with a complete body. Streams have no tag, and files set their own.
 
-    :param limit: bytes up to which a tag is made from a body.
-    :raises TypeError: for a limit that is no number. :raises ValueError: for one below zero.
+    :param limit: maximum size in bytes of a body to hash; 1 MiB by default.
+    :raises TypeError: for a limit that is not an int.
+    :raises ValueError: for a negative limit.
     """
 
     def __init__(self, *, limit: int = 1024 * 1024) -> None:
-        self._limit = whole_number("ConditionalGet: limit", limit, 0)
+        self._limit = check_number("ConditionalGet: limit", limit, 0)
 
     def after(self, request: RequestHead, response: Response) -> None:
-        """Tag the response, and compare."""
+        """Set the tag, and evaluate the preconditions of the request."""
         if response.status_code != 200 or request.method not in ("GET", "HEAD"):
             return
         body = whole_body(response)
@@ -48,5 +45,5 @@ class ConditionalGet:
         if not any(name in _CONDITIONS for name, _ in request.headers.raw):
             return
         modified = parse_date(headers.get("last-modified"))
-        if judge(request.method, request.headers, tag, modified) is Verdict.NOT_MODIFIED:
+        if evaluate(request.method, request.headers, tag, modified) is Precondition.NOT_MODIFIED:
             drop_body(response, 304)

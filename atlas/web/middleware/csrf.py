@@ -1,7 +1,8 @@
-"""Requests that another site makes a visitor's browser send: refused.
+"""Protection against cross-site request forgery.
 
-Two locks, each of which would do in most browsers: where the request comes from (``sec-fetch-site``, ``origin``,
-``referer``), and a token that only our own pages can know. Sources: the OWASP sheet on CSRF, Fetch Metadata, RFC 6454.
+A request is checked twice: by the origin that the browser reports (``sec-fetch-site``, ``origin``, ``referer``), and
+by a token that only pages of this site contain. Sources: the OWASP CSRF Prevention Cheat Sheet, Fetch Metadata, RFC
+6454.
 """
 
 from __future__ import annotations
@@ -12,25 +13,22 @@ import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 from urllib.parse import urlsplit
 
+from atlas.web.call_site import caller_place
 from atlas.web.cookies import format_cookie
-from atlas.web.errors import Forbidden
+from atlas.web.exceptions import Forbidden
 from atlas.web.headers import encode_field
-from atlas.web.middleware.bodies import in_pieces
+from atlas.web.interfaces import ApplicationInterface
 from atlas.web.middleware.cors import check_origin
-from atlas.web.middleware.options import listed
-from atlas.web.middleware.privacy import keep_private
-from atlas.web.mounts import Mount
-from atlas.web.routing import caller_place
+from atlas.web.option_checks import check_strings
+from atlas.web.requests.request import RequestHead
+from atlas.web.responses.bodies import in_pieces
+from atlas.web.responses.caching import keep_private
+from atlas.web.responses.response import Response
 from atlas.web.sessions.session import CSRF_SECRET, Session
 from atlas.web.sessions.signing import SignedValues, check_keys, find_keys
-
-if TYPE_CHECKING:
-    from atlas.web.application import Application
-    from atlas.web.request import RequestHead
-    from atlas.web.response import Response
 
 __all__ = ["CSRF", "CSRFToken"]
 
@@ -42,10 +40,15 @@ _OWN_STATE = "_csrf"
 
 
 class CSRFToken:
-    """The token of a request, for forms and for scripts: ``{{ csrf_token }}`` and ``{{ csrf_token() }}`` write it.
+    """The token of a request, for forms and scripts: templates write it with ``{{ csrf_token }}``.
 
-    It is made when it is first asked for, so that a page without a form sets no cookie. Each request writes it another
-    way, because a compressed page would give a constant one away, bit by bit (BREACH).
+    The secret is created when the token is first written, so that a page without a form sets no cookie. The token is
+    masked anew for each request, because an attacker could recover a constant one from compressed pages (BREACH).
+
+    :param find: returns the secret of the visitor; None if there is none.
+    :param make: creates a secret.
+
+    :ivar closed: whether the response has begun, so that no secret can be created any more.
     """
 
     __slots__ = ("_find", "_make", "_text", "closed")
@@ -69,27 +72,35 @@ class CSRFToken:
     __call__ = __html__ = __str__
 
     def matches(self, token: str) -> bool:
-        """Whether a token is one that was written for this visitor."""
+        """Return whether a token was written for this visitor; compared in constant time.
+
+        :param token: the token from the request.
+        """
         secret, given = self._find(), _unmask(token)
         return secret is not None and given is not None and hmac.compare_digest(secret, given)
 
 
 class CSRF:
-    """Refuses, with 403, every request that may change something and was not sent by a page of ours.
+    """Answers 403 to requests that may change something and were not sent by a page of this site.
 
-    ``request.state.csrf_token`` is the token. It comes back in a form field, or in a header field for scripts. Requests
-    with other bodies than forms need the header field. An ``async def`` controller that reads a long form with files
-    byte by byte (``stream()``) needs it too: the form was read by then.
+    ``request.state.csrf_token`` is the token. It is sent back in a form field, or by scripts in a header field.
+    Requests with other bodies than forms need the header field. An ``async def`` controller that streams a long form
+    with files (``request.stream()``) needs it too, because the form has been read by then.
 
-    :param secret_key: for ``store="cookie"``: signs the cookie, see :class:`Sessions`.
-    :param store: ``"cookie"``: the secret behind the tokens is in a signed cookie of its own. ``"session"``: it is in
-        the session, and ends with it; :class:`Sessions` has to stand further out.
-    :param field: the form field. :param header: the header field. :param cookie: the cookie.
-    :param trusted_origins: other origins whose pages may send requests.
-    :param exempt: names of routes, or paths; a path that ends in ``*`` stands for all that begin so.
-    :param secure: send the cookie over TLS only; None: if it was set over TLS.
-    :raises TypeError: for a string where a list belongs. :raises ValueError: for a store, key, origin or field name
-        that cannot be.
+    :param secret_key: the key that signs the cookie of ``store="cookie"``, see :class:`Sessions`; None, the default,
+        for ``secret_key`` of the configuration.
+    :param store: where the secret behind the tokens is kept. ``"cookie"``, the default: in a signed cookie of its own.
+        ``"session"``: in the session, and as long as the session; :class:`Sessions` has to be outside this middleware.
+    :param field: name of the form field, ``csrf_token`` by default.
+    :param header: name of the header field, ``x-csrf-token`` by default.
+    :param cookie: name of the cookie, ``csrf`` by default.
+    :param trusted_origins: other origins whose pages may send requests. Empty by default.
+    :param exempt: routes that are not checked, by name or path; a path that ends in ``*`` includes all paths that begin
+        so. Empty by default.
+    :param secure: whether to send the cookie over TLS only; None, the default, if the request came over TLS.
+    :param clock: returns seconds since the epoch.
+    :raises TypeError: for a string where a list is expected, or an invalid key.
+    :raises ValueError: for an invalid store, key, origin or field name.
     """
 
     def __init__(
@@ -107,8 +118,8 @@ class CSRF:
     ) -> None:
         if store not in ("cookie", "session"):
             raise ValueError(f"CSRF: store: expected 'cookie' or 'session', got {store!r}")
-        trusted = listed("CSRF: trusted_origins", trusted_origins, "https://example.com")
-        names = listed("CSRF: exempt", exempt, "/hooks/*")
+        trusted = check_strings("CSRF: trusted_origins", trusted_origins, "https://example.com")
+        names = check_strings("CSRF: exempt", exempt, "/hooks/*")
         encode_field(header, "")
         format_cookie(cookie, "x")
         self._place = caller_place()
@@ -116,7 +127,7 @@ class CSRF:
         self._field, self._header, self._cookie, self._secure = field, header.lower(), cookie, secure
         self._trusted = frozenset(check_origin("CSRF", origin) for origin in trusted)
         self._exempt = frozenset(names)
-        self._beginnings = tuple(name[:-1] for name in names if name.endswith("*"))
+        self._prefixes = tuple(name[:-1] for name in names if name.endswith("*"))
         self._clock = clock
         self._signed: SignedValues | None = None
         self._given = secret_key is not None
@@ -126,20 +137,21 @@ class CSRF:
     def _sign_with(self, keys: list[str | bytes]) -> None:
         self._signed = SignedValues(keys, f"csrf.{self._cookie}", clock=self._clock)
 
-    def bind(self, application: Application) -> None:
-        """Take the application's secret key, if one is needed and none was given.
+    def bind(self, application: ApplicationInterface) -> None:
+        """Use ``secret_key`` of the configuration, if a key is needed and none was passed.
 
-        :raises StartupError: if it has none.
+        :param application: the application.
+        :raises StartupError: if the configuration has none either.
         """
         if not self._in_session and not self._given:
             self._sign_with(find_keys("CSRF", self._place, application.config))
 
     async def before(self, request: RequestHead) -> None:
-        """Give the request its token, and check the one that came with it.
+        """Create the token of the request, and check the token that the client has sent.
 
-        :raises Forbidden: if it does not come from a page of ours.
+        :raises Forbidden: if the request was not sent by a page of this site.
         """
-        # Neither place knows the request: what the request keeps must not hold it in turn.
+        # No place refers to the request, which refers to it: a reference cycle would need the garbage collector.
         place: _SessionPlace | _CookiePlace
         if self._in_session:
             place = _SessionPlace(request.session)
@@ -170,19 +182,19 @@ class CSRF:
         if route is not None and route.name in self._exempt:
             return True
         if b"%2f" in request.raw_path.lower():
-            return False  # to the router that is no separator, so this may be the path of quite another route
+            return False  # not a separator for the router, so the path may be that of another route
         path = request.path
-        return path in self._exempt or (bool(self._beginnings) and path.startswith(self._beginnings))
+        return path in self._exempt or (bool(self._prefixes) and path.startswith(self._prefixes))
 
     def _check_origin(self, request: RequestHead) -> None:
-        """Refuse what says that it comes from elsewhere. Who says nothing is no browser; the token decides."""
+        """Check the origin that the client reports. A client that reports none is not a browser; the token decides."""
         headers = request.headers
         origin = headers.get("origin")
         if origin in self._trusted:
             return
         site = headers.get("sec-fetch-site")
         if site is not None:
-            # The browser has compared them itself, and knows the scheme on its side of any proxy.
+            # The browser has compared the origins, and knows the scheme on its side of a proxy.
             if site not in ("same-origin", "none"):
                 raise Forbidden("the request comes from another site")
             return
@@ -199,21 +211,21 @@ class CSRF:
         if request.content_type.partition(";")[0].strip().lower() not in _FORMS:
             return None
         route = request.route
-        if route is None or route.run != "await" or isinstance(route, Mount):
-            # They want the bytes as well, and a long form with files is not kept as such.
+        if route is None or route.run != "await" or route.is_mount:
+            # A def controller and a mounted application may read the body again: keep all of it.
             await request.read_body()
         return (await request.read_form()).fields.get(self._field)
 
     def after(self, request: RequestHead, response: Response) -> None:
-        """Set the cookie, if a secret was made."""
+        """Set the cookie, if a secret was created."""
         token, place = request.state.get("csrf_token"), request.state.get(_OWN_STATE)
         if isinstance(token, CSRFToken):
             if in_pieces(response) and response.headers.get("content-type", "").startswith("text/html"):
-                str(token)  # a page that is written while it is sent may ask for it then; its cookie goes now or never
+                str(token)  # the page may write the token while it is sent; the cookie has to be set before
             token.closed = True
         if not isinstance(place, _CookiePlace) or not place.used:
             return
-        keep_private(response, new_cookie=place.made)  # the page holds this visitor's token
+        keep_private(response.headers, new_cookie=place.made)  # the page contains the token of this visitor
         if place.made and place.secret is not None:
             secure = request.is_secure if self._secure is None else self._secure
             value = self._signer.sign(urlsafe_b64encode(place.secret))
@@ -227,7 +239,7 @@ class CSRF:
 
 
 class _CookiePlace:
-    """A secret in a cookie of its own."""
+    """Keeps the secret in a cookie of its own."""
 
     __slots__ = ("_read", "made", "secret", "used")
 
@@ -237,7 +249,7 @@ class _CookiePlace:
         self.made = self.used = False
 
     def find(self) -> bytes | None:
-        if not self.used:  # a signature is checked only for those who ask
+        if not self.used:  # the signature is checked only if the token is used
             self.used, self.secret = True, self._read()
         return self.secret
 
@@ -248,7 +260,7 @@ class _CookiePlace:
 
 
 class _SessionPlace:
-    """A secret in the session, which keeps it and tells caches of it."""
+    """Keeps the secret in the session, which marks the response as private."""
 
     __slots__ = ("_session",)
 
@@ -291,7 +303,7 @@ def _xor(one: bytes, other: bytes) -> bytes:
 
 
 def _origin_of(url: str) -> str | None:
-    """Scheme, host and port of an address, as browsers write an origin; None where it has none."""
+    """Return the origin of a URL, serialized as browsers do it (RFC 6454 6.2); None if the URL has none."""
     try:
         parts = urlsplit(url)
         name, port = parts.hostname, parts.port
@@ -300,5 +312,5 @@ def _origin_of(url: str) -> str | None:
     if not parts.scheme or not name:
         return None
     name = f"[{name}]" if ":" in name else name
-    usual = {"http": 80, "https": 443}.get(parts.scheme)
-    return f"{parts.scheme}://{name}" if port in (None, usual) else f"{parts.scheme}://{name}:{port}"
+    default = {"http": 80, "https": 443}.get(parts.scheme)
+    return f"{parts.scheme}://{name}" if port in (None, default) else f"{parts.scheme}://{name}:{port}"

@@ -15,9 +15,9 @@ from typing import Any
 
 from atlas.gateway.threads import in_thread
 from atlas.types import ASGIApp, Event, Receive, Scope, Send
-from atlas.web.files import PIECE
-from atlas.web.request import AsyncRequest
-from atlas.web.response import Response
+from atlas.web.requests.request import AsyncRequest
+from atlas.web.responses.files import PIECE
+from atlas.web.responses.response import Response
 
 __all__ = ["ForeignResponse", "Middleware", "foreign_step", "start_foreign"]
 
@@ -67,7 +67,7 @@ def foreign_step(middleware: Middleware, inner: Callable[[Any], Awaitable[Respon
 def _moved(request: AsyncRequest, scope: Scope, receive: Receive) -> AsyncRequest:
     """The request as the middleware handed it on: it may have another scope, and its body another source."""
     moved = AsyncRequest(request.app, scope, receive, request.route, request._values)
-    moved._body, moved._read = request._body, request._kept()
+    moved._cache = request._cache
     return moved
 
 

@@ -1,49 +1,49 @@
-"""Plain HTTP sent on to HTTPS."""
+"""Redirects from HTTP to HTTPS."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
-from atlas.web.errors import BadRequest
-from atlas.web.middleware.options import listed, whole_number
+from atlas.web.exceptions import BadRequest
 from atlas.web.middleware.trusted_hosts import host_name
-from atlas.web.response import RedirectResponse, Response
-
-if TYPE_CHECKING:
-    from atlas.web.request import RequestHead
+from atlas.web.option_checks import check_number, check_strings
+from atlas.web.requests.request import RequestHead
+from atlas.web.responses.response import RedirectResponse, Response
 
 __all__ = ["HTTPSRedirect"]
 
 
 class HTTPSRedirect:
-    """Redirects what did not come by TLS to the same address with ``https``; method and body stay (RFC 9110 15.4.9).
+    """Redirects a request without TLS to the same URL with ``https``; method and body stay (RFC 9110 15.4.9).
 
-    Behind a proxy that ends TLS the server has to believe its ``x-forwarded-proto``; else this goes round in circles.
+    Behind a proxy that terminates TLS the server has to trust the proxy's ``x-forwarded-proto``; otherwise the redirect
+    never ends.
 
-    :param permanent: 308, which browsers remember, or 307.
-    :param port: the port of the HTTPS side; None for the usual one.
-    :param exempt: paths that are answered without TLS too, with all that is below those that end in ``/``: health
-        checks, ``/.well-known/acme-challenge/``.
-    :raises TypeError: for a string where a list belongs. :raises ValueError: for a path without its slash, or no port.
+    :param permanent: whether to answer 308, which browsers cache, or 307; True by default.
+    :param port: the port of the HTTPS server; None, the default, for 443.
+    :param exempt: paths that are answered without TLS, such as health checks; a path that ends in ``/`` includes all
+        paths below it, as for ``/.well-known/acme-challenge/``. Empty by default.
+    :raises TypeError: for a string where a list is expected.
+    :raises ValueError: for a path that does not start with "/", or an invalid port.
     """
 
     def __init__(self, *, permanent: bool = True, port: int | None = None, exempt: Iterable[str] = ()) -> None:
-        paths = listed("HTTPSRedirect: exempt", exempt, "/health")
+        paths = check_strings("HTTPSRedirect: exempt", exempt, "/health")
         for path in paths:
             if not path.startswith("/"):
                 raise ValueError(f"HTTPSRedirect: exempt: expected paths that start with '/', got {path!r}")
         if port is not None:
-            whole_number("HTTPSRedirect: port", port, 1, 65535)
+            check_number("HTTPSRedirect: port", port, 1, 65535)
         self._status = 308 if permanent else 307
         self._port = "" if port in (None, 443) else f":{port}"
         self._paths = frozenset(paths)
         self._folders = tuple(path for path in paths if path.endswith("/"))
 
     def before(self, request: RequestHead) -> Response | None:
-        """Redirect, unless the request is secure or exempt.
+        """Redirect the request, unless it is secure or exempt.
 
-        :raises BadRequest: for a host that could not stand in an address.
+        :returns: the redirect; None for a request that is secure or exempt.
+        :raises BadRequest: for a malformed ``host`` field.
         """
         if request.is_secure or self._is_exempt(request.path):
             return None

@@ -1,4 +1,4 @@
-"""How often a client may ask: a token bucket for each, in memory.
+"""Rate limits: a token bucket for each client, in memory.
 
 Sources: RFC 6585 4 (429), RFC 9110 10.2.3 (Retry-After), draft-ietf-httpapi-ratelimit-headers (RateLimit and
 RateLimit-Policy).
@@ -11,15 +11,13 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from atlas.web.errors import TooManyRequests
-from atlas.web.middleware.fields import put_field
-from atlas.web.middleware.options import whole_number
-
-if TYPE_CHECKING:
-    from atlas.web.request import RequestHead
-    from atlas.web.response import Response
+from atlas.web.exceptions import TooManyRequests
+from atlas.web.option_checks import check_number
+from atlas.web.requests.request import RequestHead
+from atlas.web.responses.header_fields import put_field
+from atlas.web.responses.response import Response
 
 __all__ = ["RateLimit", "client_network"]
 
@@ -29,9 +27,12 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_\-.]*")
 
 
 def client_network(request: RequestHead) -> str:
-    """The client's address; of IPv6 the first 64 bits, for everybody has all the addresses of such a network.
+    """Return the network of the client: an IPv4 address, or the first 64 bits of an IPv6 address.
 
-    Clients whose address the server does not know (a Unix socket without a trusted proxy) are one client together.
+    An IPv6 client usually has all addresses of such a network.
+
+    :param request: the request.
+    :returns: the network; "" if the server does not know the address (a Unix socket without a trusted proxy).
     """
     address = request.ip or ""
     if ":" not in address:
@@ -45,18 +46,20 @@ def client_network(request: RequestHead) -> str:
 
 
 class RateLimit:
-    """Answers 429 to whoever asks more often than that.
+    """Answers 429 to clients that send more requests than a rate allows.
 
-    The buckets are this process's own: with four workers a client may ask four times as often.
+    Each process has its own buckets: with four worker processes a client may send four times as many requests.
 
-    :param rate: ``"100/minute"``, ``"5 per second"``: also how many may come at once, unless ``burst`` says otherwise.
-    :param burst: how many may come at once.
-    :param key: who is asking: requests with the same key share a bucket, and None is never limited.
-    :param size: buckets that are kept. Over it the one that was asked least lately is forgotten.
-    :param name: the policy's name in the header fields; two limits around one route need two names.
-    :param clock: seconds that only grow.
-    :raises TypeError: for a key that cannot be called. :raises ValueError: for a rate, burst, size or name that says
-        nothing.
+    :param rate: requests per ``second``, ``minute``, ``hour`` or ``day``: ``"100/minute"``, ``"5 per second"``.
+    :param burst: maximum number of requests at once; None, the default, for the number in ``rate``.
+    :param key: a function that takes the request and returns the key of its bucket, or None for no limit. By default
+        :func:`client_network`.
+    :param size: maximum number of buckets, 10,000 by default; the least recently used bucket is dropped.
+    :param name: name of the policy in the header fields, ``"default"`` by default. Two limits around one route need two
+        names.
+    :param clock: returns seconds; must be monotonic.
+    :raises TypeError: for a key that is not callable, or a number of the wrong type.
+    :raises ValueError: for an invalid rate, burst, size or name.
     """
 
     def __init__(
@@ -74,22 +77,21 @@ class RateLimit:
             raise ValueError(f"RateLimit: name: expected a word, got {name!r}")
         if not callable(key):
             raise TypeError(f"RateLimit: key: expected a function of the request, got {key!r}")
-        self._capacity = float(count if burst is None else whole_number("RateLimit: burst", burst, 1))
+        self._capacity = float(count if burst is None else check_number("RateLimit: burst", burst, 1))
         self._per_second = count / period
-        self._size = whole_number("RateLimit: size", size, 1)
+        self._size = check_number("RateLimit: size", size, 1)
         self._key, self._clock = key, clock
         self._policy = f'"{name}";q={count};w={period}'
         self._prefix = f'"{name}";r='
-        self._left_as = f"rate_limit.{name}"
-        self._buckets: dict[
-            str, tuple[float, float]
-        ] = {}  # tokens and when they were counted, least lately asked first
+        self._state_key = f"rate_limit.{name}"
+        # Tokens, and when they were counted; the least recently used bucket first.
+        self._buckets: dict[str, tuple[float, float]] = {}
         self._lock = threading.Lock()  # one instance may serve loops of several threads
 
     def before(self, request: RequestHead) -> None:
-        """Take a token out of the client's bucket.
+        """Take a token from the bucket of the client.
 
-        :raises TooManyRequests: if there is none.
+        :raises TooManyRequests: if the bucket is empty; ``retry-after`` says when it will have a token.
         """
         key = self._key(request)
         if key is None:
@@ -98,10 +100,10 @@ class RateLimit:
         if tokens < 0:
             wait = max(1, math.ceil(-tokens / self._per_second))
             raise TooManyRequests(headers={"retry-after": str(wait), **self._fields(0.0)})
-        request.state[self._left_as] = tokens
+        request.state[self._state_key] = tokens
 
     def _take(self, key: str) -> float:
-        """What is left after this request; below zero what is missing for it."""
+        """Take a token, and return how many are left; a negative number is the fraction that is missing."""
         with self._lock:
             now = self._clock()
             tokens, then = self._buckets.pop(key, (self._capacity, now))
@@ -112,14 +114,14 @@ class RateLimit:
         return tokens - 1
 
     def after(self, request: RequestHead, response: Response) -> None:
-        """Tell what is left: ``r`` requests at once, and in ``t`` seconds the bucket is full again."""
-        tokens = request.state.get(self._left_as)
+        """Set ``ratelimit``: ``r`` requests are left, and the bucket is full in ``t`` seconds."""
+        tokens = request.state.get(self._state_key)
         if tokens is None:
             return
         raw = response.raw_headers
-        spoken = any(name == b"ratelimit" for name, _ in raw)
+        has_limit = any(name == b"ratelimit" for name, _ in raw)
         for field, value in self._fields(tokens).items():
-            if spoken:  # a limit further in; both fields are lists
+            if has_limit:  # of a limit inside this one; both fields are lists
                 value = f"{response.headers.get(field)}, {value}"
             put_field(response, field.encode("ascii"), value.encode("ascii"))
 

@@ -1,23 +1,20 @@
-"""A name for each request, so that logs of several programs tell of the same one."""
+"""Request IDs: a name for each request, for the logs of all programs that handle it."""
 
 from __future__ import annotations
 
 import re
 import secrets
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from atlas.web.headers import encode_field
-from atlas.web.middleware.fields import put_field
-
-if TYPE_CHECKING:
-    from atlas.web.request import RequestHead
-    from atlas.web.response import Response
+from atlas.web.requests.request import RequestHead
+from atlas.web.responses.header_fields import put_field
+from atlas.web.responses.response import Response
 
 __all__ = ["RequestID"]
 
-# What goes to logs and to other servers' headers: no quotes, spaces or control characters, and an end.
-_SANE = re.compile(r"[0-9A-Za-z][0-9A-Za-z._\-+/=:@]{0,127}")
+# The ID goes to logs and to header fields of other servers: no quotes, spaces or control characters; limited in length.
+_VALID = re.compile(r"[0-9A-Za-z][0-9A-Za-z._\-+/=:@]{0,127}")
 
 
 def _new_id() -> str:
@@ -25,12 +22,13 @@ def _new_id() -> str:
 
 
 class RequestID:
-    """Sets ``request.id`` and sends it with the response.
+    """Sets ``request.id``, and sends the request ID with the response.
 
-    :param header: the field that carries it, in both directions.
-    :param trust: whether an id that the client brings is taken over, if it is a sane one. Else it is passed over.
-    :param make: makes a new one.
-    :raises ValueError: if ``header`` is no field name. :raises TypeError: if ``make`` cannot be called.
+    :param header: the header field of request and response, ``x-request-id`` by default.
+    :param trust: whether to use a valid request ID from the client; True by default.
+    :param make: creates a request ID; 32 random hexadecimal digits by default.
+    :raises ValueError: for an invalid field name.
+    :raises TypeError: for a ``make`` that is not callable.
     """
 
     def __init__(self, header: str = "x-request-id", *, trust: bool = True, make: Callable[[], str] = _new_id) -> None:
@@ -42,10 +40,10 @@ class RequestID:
         self._make = make
 
     def before(self, request: RequestHead) -> None:
-        """Take the id that came, or make one."""
-        brought = request.headers.get(self._header) if self._trust else None
-        request.id = brought if brought is not None and _SANE.fullmatch(brought) else self._make()
+        """Set the request ID: from the client, or a new one."""
+        received = request.headers.get(self._header) if self._trust else None
+        request.id = received if received is not None and _VALID.fullmatch(received) else self._make()
 
     def after(self, request: RequestHead, response: Response) -> None:
-        """Tell the client."""
+        """Send the request ID with the response."""
         put_field(response, *encode_field(self._header, request.id or ""))

@@ -1,4 +1,4 @@
-"""Header fields that make browsers careful with a site's pages.
+"""Header fields that restrict what browsers do with the pages of a site.
 
 Sources: Content Security Policy Level 3, RFC 6797 (Strict-Transport-Security), Referrer Policy, Permissions Policy, the
 HTML standard (Cross-Origin-Opener-Policy, X-Frame-Options), the Fetch standard (X-Content-Type-Options).
@@ -9,14 +9,12 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from atlas.web.headers import encode_field
-from atlas.web.middleware.options import whole_number
-
-if TYPE_CHECKING:
-    from atlas.web.request import RequestHead
-    from atlas.web.response import Response
+from atlas.web.option_checks import check_number
+from atlas.web.requests.request import RequestHead
+from atlas.web.responses.response import Response
 
 __all__ = ["DEFAULT_POLICY", "SecurityHeaders"]
 
@@ -48,23 +46,29 @@ DEFAULT_POLICY: Directives = {
     "form-action": ("'self'",),
     "frame-ancestors": ("'none'",),
 }
+"""The default content security policy: scripts, styles and images of the site itself only."""
 
 
 class SecurityHeaders:
-    """Adds the fields below to every response that has none of its own of that name.
+    """Adds security fields to responses; a field that the controller has set stays.
 
-    :param csp: the content security policy: directives and their sources. ``{nonce}`` in it stands for a word that is
-        new for each request: ``request.state.csp_nonce``, for ``<script nonce="{{ request.state.csp_nonce }}">``.
-        None for no policy.
-    :param csp_report_only: only report what the policy would forbid.
-    :param hsts: seconds for which browsers shall ask by TLS only; sent over TLS only (RFC 6797 7.2). None for none.
-    :param hsts_subdomains: the names below this one too. :param hsts_preload: may be built into browsers.
-    :param frame_options: who may show the pages in a frame, for browsers that do not know ``frame-ancestors``.
-    :param referrer_policy: what other sites learn of the address that a visitor comes from.
-    :param permissions_policy: features and who may use them: ``{"camera": (), "fullscreen": ("self",)}``.
-    :param opener_policy: which windows may keep a handle on a page of ours.
-    :param nosniff: responses are what their content type says.
-    :raises TypeError: for a value of the wrong type. :raises ValueError: for one that the field does not know.
+    :param csp: directives and sources of the content security policy, :data:`DEFAULT_POLICY` by default. ``{nonce}`` in
+        a source stands for a nonce that is new for each request: ``request.state.csp_nonce``, for
+        ``<script nonce="{{ request.state.csp_nonce }}">``. None for no policy.
+    :param csp_report_only: whether violations are only reported; False by default.
+    :param hsts: seconds for which browsers use TLS only; sent over TLS only (RFC 6797 7.2). A year by default; None for
+        no field.
+    :param hsts_subdomains: whether this includes subdomains; True by default.
+    :param hsts_preload: whether browsers may ship with this setting; False by default.
+    :param frame_options: which sites may embed the pages, for browsers without ``frame-ancestors``: ``"DENY"``, the
+        default, ``"SAMEORIGIN"``, or None for no field.
+    :param referrer_policy: what other sites learn of the URL that a visitor comes from; None for no field.
+    :param permissions_policy: features and the origins that may use them: ``{"camera": (), "fullscreen": ("self",)}``;
+        None, the default, for no field.
+    :param opener_policy: which windows keep a reference to a page of this site; None for no field.
+    :param nosniff: whether browsers have to use the ``content-type`` as it is; True by default.
+    :raises TypeError: for a value of the wrong type.
+    :raises ValueError: for an unknown value, or a malformed directive or source.
     """
 
     def __init__(
@@ -99,22 +103,22 @@ class SecurityHeaders:
             self._pieces = [piece.encode("ascii") for piece in policy.split(_NONCE)]
         elif policy:
             fields[self._csp_name.decode()] = policy
-        self._plain = tuple(encode_field(name, value) for name, value in fields.items())
+        self._insecure = tuple(encode_field(name, value) for name, value in fields.items())
         hsts_field = _hsts(hsts, hsts_subdomains, hsts_preload)
-        self._secure = self._plain if hsts_field is None else (*self._plain, hsts_field)
+        self._secure = self._insecure if hsts_field is None else (*self._insecure, hsts_field)
 
     def before(self, request: RequestHead) -> None:
-        """Make this request's nonce, if the policy has a place for one."""
+        """Create the nonce of the request, if the policy has one."""
         if self._pieces:
             request.state.csp_nonce = secrets.token_urlsafe(16)
 
     def after(self, request: RequestHead, response: Response) -> None:
-        """Add the fields that are not there yet."""
+        """Add the fields that the response does not have."""
         raw = response.raw_headers
-        there = {name for name, _ in raw}
-        raw += [field for field in (self._secure if request.is_secure else self._plain) if field[0] not in there]
-        # A 304 takes the policy along to the page that the browser has kept, which has another nonce in it.
-        if self._pieces and self._csp_name not in there and response.status_code != 304:
+        present = {name for name, _ in raw}
+        raw += [field for field in (self._secure if request.is_secure else self._insecure) if field[0] not in present]
+        # The policy of a 304 would replace that of the stored page, which contains another nonce.
+        if self._pieces and self._csp_name not in present and response.status_code != 304:
             nonce = b"'nonce-" + request.state.csp_nonce.encode("ascii") + b"'"
             raw.append((self._csp_name, nonce.join(self._pieces)))
 
@@ -126,7 +130,7 @@ def _one_of(setting: str, value: str, known: Iterable[str]) -> str:
 
 
 def _policy(directives: Directives) -> str:
-    """A policy as one line (CSP3 2.2.1): nothing in a directive may begin another one."""
+    """Serialize a policy (CSP3 2.2.1); no source may start another directive."""
     if not isinstance(directives, Mapping):
         raise TypeError("SecurityHeaders: csp: expected directives, such as {'default-src': (\"'self'\",)}")
     parts = []
@@ -142,7 +146,7 @@ def _policy(directives: Directives) -> str:
 
 
 def _permissions(features: Mapping[str, Iterable[str]]) -> str:
-    """Features and allow-lists as a dictionary of structured fields (Permissions Policy 5.1)."""
+    """Serialize features and allow-lists as a structured field (Permissions Policy 5.1)."""
     parts = []
     for feature, allowed in features.items():
         if isinstance(allowed, str):
@@ -157,7 +161,7 @@ def _permissions(features: Mapping[str, Iterable[str]]) -> str:
 def _hsts(seconds: int | None, subdomains: bool, preload: bool) -> tuple[bytes, bytes] | None:
     if seconds is None:
         return None
-    whole_number("SecurityHeaders: hsts", seconds, 0)
+    check_number("SecurityHeaders: hsts", seconds, 0)
     if preload and (not subdomains or seconds < 31536000):
         raise ValueError("SecurityHeaders: hsts_preload: the lists want hsts_subdomains and a year at least")
     value = f"max-age={seconds}" + "; includeSubDomains" * subdomains + "; preload" * preload

@@ -1,4 +1,4 @@
-"""``request.session``: in a signed cookie, or in a store on this side that a signed cookie names."""
+"""Sessions: kept in a signed cookie, or in a store on the server under a name from a signed cookie."""
 
 from __future__ import annotations
 
@@ -8,53 +8,55 @@ import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Awaitable, Callable, Iterable
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
+from atlas.web.call_site import caller_place
 from atlas.web.cookies import format_cookie
-from atlas.web.middleware.options import whole_number
-from atlas.web.middleware.privacy import keep_private
-from atlas.web.routing import caller_place
+from atlas.web.interfaces import ApplicationInterface
+from atlas.web.option_checks import check_number
+from atlas.web.requests.request import RequestHead
+from atlas.web.responses.caching import keep_private
+from atlas.web.responses.response import Response
 from atlas.web.sessions.memory import MemoryStore
-from atlas.web.sessions.session import Fate, Kept, Session
+from atlas.web.sessions.session import Kept, Session, SessionAction
 from atlas.web.sessions.signing import SignedValues, check_keys, find_keys
 from atlas.web.sessions.stores import Store
-
-if TYPE_CHECKING:
-    from atlas.web.application import Application
-    from atlas.web.request import RequestHead
-    from atlas.web.response import Response
 
 __all__ = ["SessionTooLarge", "Sessions"]
 
 T = TypeVar("T")
 _TWO_WEEKS = 14 * 24 * 3600
-# What every browser keeps, name and attributes included (RFC 6265 6.1 asks for 4096).
-_LARGEST_COOKIE = 4093
-# A session that is used is prolonged, but not at every request: when an eighth of its time is over.
-_PROLONG_AFTER = 8
+# Bytes that every browser accepts, name and attributes included (RFC 6265 6.1 asks for 4096).
+_MAX_COOKIE = 4093
+# A session is renewed when an eighth of its time has passed, and not with every request.
+_RENEW_AFTER = 8
 
 
 class SessionTooLarge(ValueError):
-    """A session does not fit in a cookie."""
+    """The session does not fit into a cookie."""
 
 
 class Sessions:
-    """Gives every request its session, and keeps what has changed in it.
+    """Sets ``request.session``, and saves a session that was changed.
 
-    A cookie that is forged, or older than ``max_age``, is as if it was not there. A session in a cookie is signed, not
-    encrypted: the visitor can read it, and can bring back an older one until ``max_age`` is over. What must not be read
-    or must end at once belongs into a store.
+    A cookie with an invalid signature, or one older than ``max_age``, is ignored. A session in a cookie is signed, not
+    encrypted: the visitor can read it, and can send an older one until ``max_age`` has passed. Use a store for values
+    that must stay secret or must be revocable.
 
-    :param secret_key: signs the cookie: 16 characters or more, or a list of them: the first one signs, the others are
-        still believed. None means the application's ``secret_key``.
-    :param store: ``"cookie"``, ``"memory"``, or a :class:`~atlas.web.sessions.stores.Store`.
-    :param cookie: its name. :param path: and :param domain: where browsers send it.
-    :param max_age: seconds that a session lives after it was used last.
-    :param permanent: whether the browser keeps the cookie when it is closed.
-    :param secure: send it over TLS only; None: if it was set over TLS.
-    :param httponly: keep it from scripts. :param samesite: which requests from other sites carry it.
-    :raises TypeError: for a key or store that is none. :raises ValueError: for a short key, a time that is not above
-        zero, or a cookie that browsers would drop.
+    :param secret_key: the key that signs the cookie, at least 16 characters. Of a list the first key signs, and
+        signatures of all keys are accepted. None, the default, for ``secret_key`` of the configuration.
+    :param store: ``"cookie"``, the default, ``"memory"``, or a :class:`~atlas.web.sessions.stores.Store`.
+    :param cookie: name of the cookie, ``session`` by default.
+    :param max_age: seconds for which a session lives after its last use; two weeks by default.
+    :param permanent: whether the cookie outlives the browser; True by default.
+    :param path: the path below which browsers send the cookie, ``/`` by default.
+    :param domain: the domain whose subdomains get the cookie too; None, the default, for this host only.
+    :param secure: whether to send the cookie over TLS only; None, the default, if the request came over TLS.
+    :param httponly: whether to keep the cookie from scripts; True by default.
+    :param samesite: which requests from other sites carry the cookie, ``"lax"`` by default.
+    :param clock: returns seconds since the epoch.
+    :raises TypeError: for an invalid key or store.
+    :raises ValueError: for a short key, a time that is not above zero, or a cookie that browsers would drop.
     """
 
     def __init__(
@@ -74,7 +76,7 @@ class Sessions:
     ) -> None:
         self._place = caller_place()
         self._store = _check_store(store)
-        self._max_age = whole_number("Sessions: max_age", max_age, 1)
+        self._max_age = check_number("Sessions: max_age", max_age, 1)
         self._cookie, self._permanent = cookie, permanent
         self._path, self._domain, self._secure = path, domain, secure
         self._httponly, self._samesite = httponly, samesite
@@ -87,7 +89,7 @@ class Sessions:
 
     def _check_cookie(self) -> None:
         self._field("", 0, bool(self._secure))
-        self._room = _LARGEST_COOKIE - len(self._field("", self._max_age, True))
+        self._room = _MAX_COOKIE - len(self._field("", self._max_age, True))
         if self._cookie.startswith(("__Host-", "__Secure-")) and not self._secure:
             raise ValueError(f"Sessions: browsers drop a cookie named {self._cookie!r} without secure=True")
         if self._cookie.startswith("__Host-") and (self._path != "/" or self._domain is not None):
@@ -97,16 +99,17 @@ class Sessions:
         kind = "data" if self._store is None else "name"
         self._signed = SignedValues(keys, f"session.{kind}.{self._cookie}", clock=self._clock)
 
-    def bind(self, application: Application) -> None:
-        """Take the application's secret key, if none was given.
+    def bind(self, application: ApplicationInterface) -> None:
+        """Use ``secret_key`` of the configuration, if no key was passed.
 
-        :raises StartupError: if it has none.
+        :param application: the application.
+        :raises StartupError: if the configuration has none either.
         """
         if not self._given:
             self._sign_with(find_keys("Sessions", self._place, application.config))
 
     async def before(self, request: RequestHead) -> None:
-        """Find the session that the cookie stands for. One in a cookie is only read if somebody looks."""
+        """Set the session of the request. A session in a cookie is decoded when it is first accessed."""
         cookie = request.cookies.get(self._cookie)
         if cookie is None:
             request.session = Session()
@@ -129,48 +132,49 @@ class Sessions:
             return Session()
         name = found[0].decode("ascii")
         data = await _result(store.get(name))
-        if data is None:  # a name that we do not know is never taken over
+        if data is None:  # an unknown name from a client is never used for a new session
             return Session()
         kept = Kept(data, found[1])
         return Session(lambda: kept, name)
 
     async def after(self, request: RequestHead, response: Response) -> None:
-        """Keep the session, if it has changed, and tell caches about it, if it was looked at.
+        """Save the session if it was changed, and mark the response as private if it was accessed.
 
-        :raises SessionTooLarge: if it does not fit in its cookie. :raises TypeError: for a value without a JSON form.
+        :raises SessionTooLarge: if the session does not fit into its cookie.
+        :raises TypeError: for a value that has no JSON form.
         """
         session = request.session
         if not session.accessed:
             return
-        fate, data = session.fate()
+        action, data = session.action()
         session.seal()
-        if fate is Fate.LEAVE and not self._is_due(session):
-            keep_private(response, new_cookie=False)
+        if action is SessionAction.LEAVE and not self._needs_renewal(session):
+            keep_private(response.headers, new_cookie=False)
             return
         secure = request.is_secure if self._secure is None else self._secure
-        if fate is Fate.DELETE:
+        if action is SessionAction.DELETE:
             field = self._field("", 0, secure)
             if self._store is not None and session.name is not None:
                 await _result(self._store.delete(session.name))
         else:
-            value = _pack(data) if self._store is None else await self._keep(self._store, session, fate, data)
+            value = _pack(data) if self._store is None else await self._keep(self._store, session, action, data)
             signed = self._signer.sign(value)
             if len(signed) > self._room:
                 raise SessionTooLarge(f"the session takes {len(signed)} bytes, a cookie has {self._room}; use a store")
             field = self._field(signed, self._max_age if self._permanent else None, secure)
         response.headers.add("set-cookie", field)
-        keep_private(response, new_cookie=True)
+        keep_private(response.headers, new_cookie=True)
 
-    def _is_due(self, session: Session) -> bool:
-        return session.age is not None and session.age * _PROLONG_AFTER >= self._max_age
+    def _needs_renewal(self, session: Session) -> bool:
+        return session.age is not None and session.age * _RENEW_AFTER >= self._max_age
 
-    async def _keep(self, store: Store, session: Session, fate: Fate, data: bytes) -> bytes:
-        """Keep it in the store. What comes back is its name, for the cookie."""
+    async def _keep(self, store: Store, session: Session, action: SessionAction, data: bytes) -> bytes:
+        """Save the session in the store, and return its name for the cookie."""
         old = session.name
-        if fate is Fate.LEAVE and old is not None:
+        if action is SessionAction.LEAVE and old is not None:
             await _result(store.touch(old, self._max_age))
             return old.encode("ascii")
-        name = secrets.token_urlsafe(32) if old is None or fate is Fate.RENEW else old
+        name = secrets.token_urlsafe(32) if old is None or action is SessionAction.RENEW else old
         await _result(store.set(name, data, self._max_age))
         if old is not None and old != name:
             await _result(store.delete(old))
@@ -213,7 +217,7 @@ async def _result(value: T | Awaitable[T]) -> T:
 
 
 def _pack(data: bytes) -> bytes:
-    """Bytes as characters that a cookie can carry, compressed if that makes them fewer."""
+    """Encode bytes for a cookie, compressed if that is shorter."""
     smaller = zlib.compress(data)
     return b"." + _base64(smaller) if len(smaller) < len(data) else _base64(data)
 
@@ -223,7 +227,7 @@ def _base64(data: bytes) -> bytes:
 
 
 def _unpack(value: bytes) -> bytes | None:
-    """The bytes again. What is signed was packed by us, so there is no bomb in it."""
+    """Decode bytes from a cookie. They were signed, so decompression cannot exceed what was packed."""
     text = value.removeprefix(b".")
     try:
         data = urlsafe_b64decode(text + b"=" * (-len(text) % 4))

@@ -1,17 +1,14 @@
-"""How long a controller may take until its response begins."""
+"""Timeouts: how long a controller may take to return a response."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
 
 from atlas.gateway.timeouts import TimeoutExpired, wait_for
-from atlas.web.errors import HTTPException
-
-if TYPE_CHECKING:
-    from atlas.web.request import RequestHead
-    from atlas.web.response import Response
+from atlas.web.exceptions import HTTPException
+from atlas.web.requests.request import RequestHead
+from atlas.web.responses.response import Response
 
 __all__ = ["Timeout"]
 
@@ -19,13 +16,13 @@ _log = logging.getLogger("atlas.web")
 
 
 class Timeout:
-    """Cancels a controller, and the middleware inside, that waits for too long.
+    """Cancels a controller, and the middleware inside, when the timeout has passed.
 
-    Only what waits can be interrupted: a loop that computes holds the event loop, and a thread goes on to its end. The
-    time counts until the response is there; how long its body may take is the server's business.
+    Only code that waits can be cancelled: a computation blocks the event loop, and a thread runs to its end. The time
+    ends with the return of the response; sending a body is limited by the timeouts of the server.
 
-    :param seconds: for every route that has no ``timeout`` of its own. None for those that have one only.
-    :param status_code: 503 says that this server was too slow, 504 that one behind it was (RFC 9110 15.6).
+    :param seconds: timeout in seconds of routes without a ``timeout`` of their own; None, the default, for no timeout.
+    :param status_code: 503 if this server is too slow, the default, or 504 if an upstream server is (RFC 9110 15.6).
     :raises ValueError: for a time that is not above zero, or another status.
     """
 
@@ -38,11 +35,11 @@ class Timeout:
         self._status = status_code
 
     async def __call__(self, request: RequestHead, call_next: Callable[[RequestHead], Awaitable[Response]]) -> Response:
-        """Wait for the response.
+        """Call the rest of the chain.
 
-        :raises HTTPException: if it takes too long.
+        :raises HTTPException: with ``status_code``, when the timeout has passed.
         """
-        own: float | None = getattr(request.route, "timeout", None)
+        own = request.route.timeout if request.route is not None else None
         seconds = self._seconds if own is None else own
         if seconds is None:
             return await call_next(request)

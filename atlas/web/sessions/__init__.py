@@ -1,1 +1,1 @@
-"""Sessions: what is remembered of a visitor from one request to the next, and where it is kept."""
+"""Sessions: their values, how they are signed, and the stores that keep them."""

@@ -1,7 +1,8 @@
 """Sessions as files in a folder, which the processes of one machine share.
 
-A file's name is a digest of the session's, so nothing that a client sends is ever part of a path. Its time of change is
-the time at which it ends. It is written under another name and moved into place: nobody reads half of it.
+The name of a file is a digest of the session's name, so no input from a client is part of a path. The modification time
+of a file is the time at which the session expires. A file is written under a temporary name and renamed, so it is never
+read incomplete.
 """
 
 from __future__ import annotations
@@ -20,18 +21,19 @@ from atlas.gateway.threads import in_thread
 __all__ = ["FileStore"]
 
 _SUFFIX = ".session"
-_UNFINISHED = ".unfinished"
-_CHECK = 16  # bytes of the digest in front of the data: a file that a crash left behind in part is no session
+_TEMPORARY = ".unfinished"
+_CHECKSUM_SIZE = 16  # bytes of the checksum before the data; a file that a crash left incomplete does not match
 _HOUR = 3600.0
 
 
 class FileStore:
-    """A store in a folder of its own, which is made if it is not there, for nobody but this user.
+    """A session store in a folder.
 
-    :param directory: the folder.
-    :param sweep_every: files written until those that are over are looked for and removed.
-    :param clock: seconds since the epoch.
-    :raises ValueError: if there is something else than a folder. :raises OSError: if it cannot be made.
+    :param directory: the folder; created, readable for this user only, if it does not exist.
+    :param sweep_every: number of writes after which expired sessions are removed, 1000 by default.
+    :param clock: returns seconds since the epoch.
+    :raises ValueError: for a path that is not a folder, or ``sweep_every`` below 1.
+    :raises OSError: if the folder cannot be created.
     """
 
     def __init__(
@@ -48,30 +50,46 @@ class FileStore:
         self._written = 0
 
     async def get(self, name: str) -> bytes | None:
-        """What was kept under this name, None if that is over."""
+        """Return the data of a session.
+
+        :param name: the name.
+        :returns: the data; None for an unknown or expired session.
+        """
         return await in_thread(self._read, self._path(name))
 
     async def set(self, name: str, data: bytes, seconds: float) -> None:
-        """Keep it. Of two that write at once the later one wins, whole."""
+        """Save a session. Of two concurrent writes the later one replaces the other as a whole.
+
+        :param name: the name.
+        :param data: the data.
+        :param seconds: time until the session expires.
+        """
         await in_thread(self._write, self._path(name), data, self._clock() + seconds)
         self._written += 1
         if self._written % self._sweep_every == 0:
             await in_thread(self.sweep)
 
     async def delete(self, name: str) -> None:
-        """Forget it."""
+        """Delete a session; an unknown name is ignored.
+
+        :param name: the name.
+        """
         await in_thread(self._path(name).unlink, missing_ok=True)
 
     async def touch(self, name: str, seconds: float) -> None:
-        """Let it end later."""
-        await in_thread(self._prolong, self._path(name), self._clock() + seconds)
+        """Extend the time of a session; an unknown or expired session is ignored.
+
+        :param name: the name.
+        :param seconds: time from now until the session expires.
+        """
+        await in_thread(self._extend, self._path(name), self._clock() + seconds)
 
     def _path(self, name: str) -> Path:
         return self._folder / (hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest() + _SUFFIX)
 
     def _read(self, path: Path) -> bytes | None:
         try:
-            # A link would lead out of the folder, and opening a pipe would wait for somebody to write to it.
+            # O_NOFOLLOW: a symbolic link could lead out of the folder. O_NONBLOCK: opening a pipe would block.
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
         except OSError:
             return None
@@ -80,14 +98,14 @@ class FileStore:
             if not stat.S_ISREG(status.st_mode) or status.st_mtime <= self._clock():
                 return None
             whole = file.read()
-        check, data = whole[:_CHECK], whole[_CHECK:]
-        return data if check == _check(data) else None
+        check, data = whole[:_CHECKSUM_SIZE], whole[_CHECKSUM_SIZE:]
+        return data if check == _checksum(data) else None
 
     def _write(self, path: Path, data: bytes, end: float) -> None:
-        descriptor, name = tempfile.mkstemp(_UNFINISHED, dir=self._folder)  # 0600
+        descriptor, name = tempfile.mkstemp(_TEMPORARY, dir=self._folder)  # 0600
         try:
             with os.fdopen(descriptor, "wb") as file:
-                file.write(_check(data) + data)
+                file.write(_checksum(data) + data)
                 file.flush()
                 os.utime(descriptor, (end, end))
             Path(name).replace(path)
@@ -95,27 +113,27 @@ class FileStore:
             Path(name).unlink(missing_ok=True)
             raise
 
-    def _prolong(self, path: Path, end: float) -> None:
+    def _extend(self, path: Path, end: float) -> None:
         with suppress(OSError):
             status = path.lstat()
             if stat.S_ISREG(status.st_mode) and status.st_mtime > self._clock():
                 os.utime(path, (end, end), follow_symlinks=False)
 
     def sweep(self) -> int:
-        """Remove the sessions that are over, and what unfinished writes have left behind. It blocks.
+        """Remove expired sessions and temporary files of interrupted writes. Blocks.
 
-        :returns: how many files that were.
+        :returns: the number of files that were removed.
         """
         now, removed = self._clock(), 0
         for entry in os.scandir(self._folder):
             with suppress(OSError):
                 end = entry.stat(follow_symlinks=False).st_mtime
                 over = entry.name.endswith(_SUFFIX) and end <= now
-                if over or (entry.name.endswith(_UNFINISHED) and end <= now - _HOUR):
+                if over or (entry.name.endswith(_TEMPORARY) and end <= now - _HOUR):
                     Path(entry).unlink()
                     removed += 1
         return removed
 
 
-def _check(data: bytes) -> bytes:
-    return hashlib.sha256(data).digest()[:_CHECK]
+def _checksum(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()[:_CHECKSUM_SIZE]

@@ -1,4 +1,4 @@
-"""Sessions in the memory of this process: for tests, for development, and for a site of one process."""
+"""Sessions in the memory of the process: for tests, development, and a site with one process."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ __all__ = ["MemoryStore"]
 
 
 class MemoryStore:
-    """A store that is gone when the process ends, and that other processes do not see.
+    """A session store in memory. It ends with the process, and other processes do not share it.
 
-    :param size: sessions that are kept. Over it the one that was used least lately is forgotten.
-    :param clock: seconds that only grow.
-    :raises ValueError: for a size under 1.
+    :param size: maximum number of sessions, 100,000 by default; the least recently used session is dropped.
+    :param clock: returns seconds; must be monotonic.
+    :raises ValueError: for a size below 1.
     """
 
     def __init__(self, size: int = 100_000, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -22,11 +22,15 @@ class MemoryStore:
             raise ValueError(f"MemoryStore: size: expected 1 or more, got {size!r}")
         self._size = size
         self._clock = clock
-        self._kept: dict[str, tuple[bytes, float]] = {}  # data and when it ends, least lately used first
+        self._kept: dict[str, tuple[bytes, float]] = {}  # data and expiry, least recently used first
         self._lock = threading.Lock()  # one instance may serve loops of several threads
 
     def get(self, name: str) -> bytes | None:
-        """What was kept under this name, None if that is over."""
+        """Return the data of a session.
+
+        :param name: the name.
+        :returns: the data; None for an unknown or expired session.
+        """
         with self._lock:
             return self._live(name)
 
@@ -38,7 +42,12 @@ class MemoryStore:
         return data
 
     def set(self, name: str, data: bytes, seconds: float) -> None:
-        """Keep it, as the one that was used last."""
+        """Save a session as the most recently used one.
+
+        :param name: the name.
+        :param data: the data.
+        :param seconds: time until the session expires.
+        """
         with self._lock:
             self._kept.pop(name, None)
             self._kept[name] = (data, self._clock() + seconds)
@@ -46,12 +55,19 @@ class MemoryStore:
                 del self._kept[next(iter(self._kept))]
 
     def delete(self, name: str) -> None:
-        """Forget it."""
+        """Delete a session; an unknown name is ignored.
+
+        :param name: the name.
+        """
         with self._lock:
             self._kept.pop(name, None)
 
     def touch(self, name: str, seconds: float) -> None:
-        """Let it end later."""
+        """Extend the time of a session; an unknown or expired session is ignored.
+
+        :param name: the name.
+        :param seconds: time from now until the session expires.
+        """
         with self._lock:
             data = self._live(name)
             if data is not None:

@@ -1,4 +1,4 @@
-"""The session of a request: a dict that knows whether it was looked at and changed."""
+"""The session of a request: a dict that records whether it was accessed and changed."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-__all__ = ["CSRF_SECRET", "Fate", "Flash", "Kept", "Session"]
+__all__ = ["CSRF_SECRET", "Flash", "Kept", "Session", "SessionAction"]
 
-# Keys of Atlas's own. A program's keys begin with anything else than an underscore.
+# Keys that Atlas uses. Keys of a program should not begin with an underscore.
 CSRF_SECRET = "_csrf"
 _FLASHES = "_flashes"
 _encode = msgspec.json.Encoder().encode
@@ -18,37 +18,45 @@ _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class Flash(NamedTuple):
-    """A message for the next page that a visitor sees."""
+    """A message for the next page that the visitor sees.
+
+    :ivar message: the text.
+    :ivar category: the kind of the message, such as ``info`` or ``error``.
+    """
 
     message: str
     category: str
 
 
 class Kept(NamedTuple):
-    """What was kept of a session, and the seconds since its cookie was set."""
+    """A saved session.
+
+    :ivar data: the values as JSON.
+    :ivar age: seconds since its cookie was set.
+    """
 
     data: bytes
     age: float = 0.0
 
 
-class Fate(Enum):
-    """What becomes of a session at the end of its request."""
+class SessionAction(Enum):
+    """What to do with a session at the end of its request."""
 
-    LEAVE = "nothing to do"
-    SAVE = "it has changed"
-    RENEW = "it has changed, and goes by another name from now on"
-    DELETE = "it is empty now"
+    LEAVE = "not changed"
+    SAVE = "changed"
+    RENEW = "changed, and to be saved under a new name"
+    DELETE = "emptied"
 
 
 class Session(MutableMapping[str, Any]):
-    """Values that a visitor's requests share. They are kept as JSON: text, numbers, booleans, None, lists and dicts.
+    """Values that the requests of a visitor share: text, numbers, booleans, None, lists and dicts, saved as JSON.
 
-    A change inside of a value (``session["cart"].append(...)``) is noticed too.
+    A change inside a value (``session["cart"].append(...)``) is noticed too.
 
-    :param load: gives what was kept, or None for nothing; called when the session is first looked at.
-    :param name: the name under which a store has it.
+    :param load: returns the saved session, or None; called when the session is first accessed. None for a new session.
+    :param name: the name of the session in its store; None for none.
 
-    :ivar age: seconds since its cookie was set; None where there was none, and before anybody has looked.
+    :ivar age: seconds since the cookie was set; None if there was none, and before the first access.
     """
 
     __slots__ = ("_before", "_load", "_rotated", "_sealed", "_values", "age", "name")
@@ -64,17 +72,17 @@ class Session(MutableMapping[str, Any]):
 
     @property
     def accessed(self) -> bool:
-        """Whether anybody looked, so that the response depends on who asks."""
+        """Whether the session was accessed, so that the response depends on the visitor."""
         return self._values is not None
 
     @property
     def modified(self) -> bool:
-        """Whether it is to be kept anew."""
-        return self.fate()[0] is not Fate.LEAVE
+        """Whether the session has to be saved."""
+        return self.action()[0] is not SessionAction.LEAVE
 
     @property
     def is_new(self) -> bool:
-        """Whether nothing was kept of this visitor before."""
+        """Whether the visitor had no saved session."""
         self._known()
         return self._before is None
 
@@ -113,55 +121,60 @@ class Session(MutableMapping[str, Any]):
         return key in self._known()
 
     def __repr__(self) -> str:
-        return f"Session({self._values!r})" if self._values is not None else "Session(<not looked at>)"
+        return f"Session({self._values!r})" if self._values is not None else "Session(<not accessed>)"
 
     def clear(self) -> None:
-        """Forget everything, as at logout. What is put in afterwards goes by another name."""
+        """Remove all values, as at logout. Values that are set afterwards are saved under a new name."""
         self._changing().clear()
         self._rotated = True
 
     def rotate(self) -> None:
-        """Give it another name and keep what is in it: call it at login, and whenever a visitor's rights change.
+        """Save the session under a new name: call it at login, and when the rights of the visitor change.
 
-        A name that an attacker knew, or planted, is worth nothing then. CSRF tokens from before end with it.
+        This prevents session fixation: a name that an attacker knows becomes invalid, and CSRF tokens too.
         """
         self._changing().pop(CSRF_SECRET, None)
         self._rotated = True
 
     def flash(self, message: str, category: str = "info") -> None:
-        """Keep a message for the next page."""
+        """Add a message for the next page.
+
+        :param message: the text.
+        :param category: the kind of the message, ``info`` by default.
+        """
         self._changing().setdefault(_FLASHES, []).append([str(message), category])
 
     def flashes(self) -> list[Flash]:
-        """The messages that were kept, the first one first. They are gone then."""
+        """Return the messages in their order, and remove them from the session."""
         if _FLASHES not in self:
             return []
         return [Flash(message, category) for message, category in self._changing().pop(_FLASHES)]
 
-    def fate(self) -> tuple[Fate, bytes]:
-        """What is to be done at the end of the request, and the bytes to keep.
+    def action(self) -> tuple[SessionAction, bytes]:
+        """Return what to do at the end of the request.
 
-        :raises TypeError: if a value has no JSON form.
+        :returns: the action, and the values as JSON for :attr:`SessionAction.SAVE` and :attr:`SessionAction.RENEW`.
+        :raises TypeError: for a value that has no JSON form.
         """
         if self._values is None:
-            return Fate.LEAVE, b""
+            return SessionAction.LEAVE, b""
         if not self._values:
-            return (Fate.LEAVE, b"") if self._before is None else (Fate.DELETE, b"")
+            return (SessionAction.LEAVE, b"") if self._before is None else (SessionAction.DELETE, b"")
         try:
             now = _encode(self._values)
         except TypeError as error:
             raise TypeError(f"session: a value cannot be kept as JSON: {error}") from None
         if self._rotated:
-            return Fate.RENEW, now
-        return (Fate.LEAVE if now == self._before else Fate.SAVE), now
+            return SessionAction.RENEW, now
+        return (SessionAction.LEAVE if now == self._before else SessionAction.SAVE), now
 
     def seal(self) -> None:
-        """It is saved: whoever changes it from now on is told so."""
+        """Mark the session as saved: changing it from now on raises RuntimeError."""
         self._sealed = True
 
 
 def _values_of(kept: bytes | None) -> dict[str, Any]:
     try:
         return _decode(kept) if kept is not None else {}
-    except msgspec.DecodeError:  # another version's, or another program's: it means nothing to us
+    except msgspec.DecodeError:  # of another version or another program
         return {}

@@ -1,4 +1,4 @@
-"""Values that a client keeps for us and cannot change: signed, with the time when that was."""
+"""Signed values: a client can read and return them, but not change them. A signature includes the time."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ from atlas.errors import StartupError
 
 __all__ = ["SignedValues", "check_keys", "find_keys"]
 
-_SHORTEST_KEY = 16
+_MIN_KEY = 16  # characters
 
 
 def check_keys(who: str, keys: str | bytes | Iterable[str | bytes]) -> list[str | bytes]:
-    """Secret keys as a list, the current one first.
+    """Check secret keys.
 
-    :param who: whose setting it is, for the message.
-    :raises TypeError: for what is no key. :raises ValueError: for a short one, or none at all.
+    :param who: the middleware, for messages.
+    :param keys: one key, or several with the current one first.
+    :returns: the keys as a list.
+    :raises TypeError: for a key that is neither ``str`` nor ``bytes``.
+    :raises ValueError: for a key of less than 16 characters, or no key.
     """
     found = [keys] if isinstance(keys, (str, bytes)) else list(keys)
     if not found:
@@ -27,19 +30,22 @@ def check_keys(who: str, keys: str | bytes | Iterable[str | bytes]) -> list[str 
     for key in found:
         if not isinstance(key, (str, bytes)):
             raise TypeError(f"{who}: secret_key: expected str or bytes, got {type(key).__name__}")
-        if len(key) < _SHORTEST_KEY:
+        if len(key) < _MIN_KEY:
             raise ValueError(
-                f"{who}: secret_key: expected {_SHORTEST_KEY} characters or more; "
+                f"{who}: secret_key: expected {_MIN_KEY} characters or more; "
                 "python -c 'import secrets; print(secrets.token_urlsafe(32))' makes one"
             )
     return found
 
 
 def find_keys(who: str, place: str, config: object) -> list[str | bytes]:
-    """The keys of an application's configuration.
+    """Return the secret keys of a configuration.
 
-    :param place: file and line where ``who`` was written.
-    :raises StartupError: if there are none, or none that will do.
+    :param who: the middleware that needs them, for messages.
+    :param place: file and line where the middleware was written.
+    :param config: the configuration.
+    :returns: the keys as a list, the current one first.
+    :raises StartupError: for a missing or invalid key.
     """
     keys = getattr(config, "secret_key", None)
     if not keys:
@@ -51,7 +57,7 @@ def find_keys(who: str, place: str, config: object) -> list[str | bytes]:
 
 
 class _Signer(TimestampSigner):
-    """A signer whose clock can be set. HMAC with SHA-256: the library's own choice is SHA-1."""
+    """A signer with a replaceable clock, and HMAC-SHA-256; the default of itsdangerous is SHA-1."""
 
     default_digest_method = staticmethod(hashlib.sha256)
     default_key_derivation = "hmac"
@@ -62,34 +68,43 @@ class _Signer(TimestampSigner):
 
 
 class SignedValues:
-    """Signs values, and reads those that were signed.
+    """Signs values, and verifies signed values.
 
-    :param keys: the current key first; those after it are still believed, so that keys can be changed.
-    :param purpose: what the values are for: one signed for another purpose is refused.
-    :param clock: seconds since the epoch.
+    :param keys: the keys; the first one signs, signatures of all are accepted, so that keys can be changed.
+    :param purpose: part of the signature, so that a value signed for another purpose is refused.
+    :param clock: returns seconds since the epoch.
     """
 
     __slots__ = ("_clock", "_signer")
 
     def __init__(self, keys: Iterable[str | bytes], purpose: str, *, clock: Callable[[], float] = time.time) -> None:
-        self._signer = _Signer(
-            [_as_bytes(key) for key in keys][::-1], salt=f"atlas.{purpose}"
-        )  # there the current one is the last
+        # itsdangerous signs with the last key.
+        self._signer = _Signer([_as_bytes(key) for key in keys][::-1], salt=f"atlas.{purpose}")
         self._signer.clock = clock
         self._clock = clock
 
     def sign(self, value: bytes) -> str:
-        """The value, the time and the signature, all of them characters that a cookie can carry."""
+        """Sign a value.
+
+        :param value: characters that a cookie can contain.
+        :returns: value, time and signature, fit for a cookie.
+        """
         return self._signer.sign(value).decode("ascii")
 
     def read(self, signed: str, max_age: float | None) -> tuple[bytes, float] | None:
-        """The value and its age in seconds, or None for one that is forged, malformed, too old, or of the future."""
+        """Verify a signed value.
+
+        :param signed: value, time and signature.
+        :param max_age: maximum age in seconds; None for no limit.
+        :returns: the value, and its age in seconds; None for a value with an invalid signature, one that is malformed
+            or older than ``max_age``, or one with a time in the future.
+        """
         try:
             value, then = self._signer.unsign(signed.encode("ascii"), return_timestamp=True)
         except (BadSignature, UnicodeEncodeError):
             return None
         age = self._clock() - then.timestamp()
-        if age < -1 or (max_age is not None and age > max_age):  # it counts whole seconds
+        if age < -1 or (max_age is not None and age > max_age):  # the signature has whole seconds
             return None
         return value, max(0.0, age)
 

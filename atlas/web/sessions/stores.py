@@ -1,4 +1,4 @@
-"""What a store of sessions can do. Each of these may be ``def`` or ``async def``."""
+"""The interface of session stores. Each method may be ``def`` or ``async def``."""
 
 from __future__ import annotations
 
@@ -9,16 +9,32 @@ __all__ = ["Store"]
 
 
 class Store(Protocol):
-    """Keeps bytes under a name for some time. A name is whatever the caller says: a store trusts none of it."""
+    """Keeps bytes under a name for a time. A name may contain any characters; a store must not use it as a path."""
 
     def get(self, name: str) -> bytes | Awaitable[bytes | None] | None:
-        """What was kept; None if there is nothing, or nothing any more."""
+        """Return the data of a session.
+
+        :param name: the name.
+        :returns: the data; None for an unknown or expired session.
+        """
 
     def set(self, name: str, data: bytes, seconds: float) -> Awaitable[None] | None:
-        """Keep ``data`` for so long, in the place of what was there."""
+        """Save a session, and replace one of the same name.
+
+        :param name: the name.
+        :param data: the data.
+        :param seconds: time until the session expires.
+        """
 
     def delete(self, name: str) -> Awaitable[None] | None:
-        """Forget it; nothing happens if there is nothing."""
+        """Delete a session; an unknown name is ignored.
+
+        :param name: the name.
+        """
 
     def touch(self, name: str, seconds: float) -> Awaitable[None] | None:
-        """Keep what is there for so long from now on; nothing happens if there is nothing."""
+        """Extend the time of a session; an unknown name is ignored.
+
+        :param name: the name.
+        :param seconds: time from now until the session expires.
+        """

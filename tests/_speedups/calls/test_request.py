@@ -4,7 +4,7 @@ import pytest
 
 from atlas import Application
 from atlas._speedups.calls.request import RequestData
-from atlas.web.request import AsyncRequest, Request
+from atlas.web.requests.request import AsyncRequest, Request
 
 
 async def receive() -> Any:
@@ -64,12 +64,38 @@ def test_whether_a_body_may_come(method: str, fields: Any, announced: bool) -> N
 
 def test_the_other_kind_is_the_same_request() -> None:
     seen = view()
-    seen._body = b"read"
+    seen._cache.body = b"read"
     other = seen.seen_as(AsyncRequest)
     assert type(other) is AsyncRequest
     assert (other.scope, other.app, other._body, other._values) == (seen.scope, seen.app, b"read", (1, 2))
-    assert other._read is seen._read
+    assert other._cache is seen._cache
     assert seen.seen_as(Request) is seen
+
+
+def test_what_one_kind_reads_the_other_knows() -> None:
+    seen = view()
+    other = seen.seen_as(AsyncRequest)
+    assert (seen._body, other._body) == (None, None)
+    other._cache.body = b"read"
+    assert (seen._body, seen._whole_body(0)) == (b"read", b"read")
+
+
+def test_a_body_that_was_streamed_is_not_kept() -> None:
+    seen = view()
+    seen._cache.streamed = True
+    assert (seen._body, seen._whole_body(10)) == (None, None)
+
+
+def test_the_cache_is_typed() -> None:
+    cache = view()._cache
+    assert (cache.query, cache.cookies, cache.form, cache.body, cache.no_match) == (None,) * 5
+    assert (cache.streamed, cache.disconnected) == (False, False)
+    with pytest.raises(TypeError):
+        cache.body = "text"  # type: ignore[assignment]
+    with pytest.raises(AttributeError):
+        cache.unknown = 1  # type: ignore[attr-defined]
+    with pytest.raises(TypeError):
+        view()._cache = None  # type: ignore[assignment]
 
 
 def test_it_needs_a_scope() -> None:

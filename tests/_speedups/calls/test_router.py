@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from atlas._speedups.calls.router import RouteTree
-from atlas.web.converters import Converter, find_converter
+from atlas.web.routing.converters import Converter, find_converter
 
 KINDS: dict[str, Any] = {
     name: find_converter(name) for name in ("string", "int", "float", "uuid", "slug", "date", "path")

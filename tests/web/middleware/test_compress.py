@@ -6,16 +6,16 @@ from typing import Any
 import pytest
 
 from atlas import Application, FileResponse, Middleware, Mount, Request, Response, Route, StreamingResponse
-from atlas.web.events import EventSourceResponse
-from atlas.web.middleware import compress as room
+from atlas.web.middleware import compress
 from atlas.web.middleware.compress import Compress
+from atlas.web.responses.events import EventSourceResponse
 
 Drive = Callable[..., list[dict[str, Any]]]
 TEXT = b"All work and no play makes Jack a dull boy. " * 50
 
 
 class Answer:
-    """What came over the wire."""
+    """A response as the client receives it."""
 
     def __init__(self, sent: list[dict[str, Any]]) -> None:
         self.status = sent[0]["status"]
@@ -59,14 +59,14 @@ def test_a_body_gets_smaller(get: Get) -> None:
     assert answer.headers[b"content-length"] == str(len(answer.body)).encode()
 
 
-def test_a_length_of_the_controller_s_is_replaced(get: Get) -> None:
+def test_the_content_length_is_replaced(get: Get) -> None:
     answer = get(lambda: Response(TEXT, headers={"content-length": str(len(TEXT))}))
     lengths = [value for name, value in answer.fields if name == b"content-length"]
     assert lengths == [str(len(answer.body)).encode()]
 
 
 @pytest.mark.parametrize("accept", [None, b"", b"br", b"gzip;q=0"])
-def test_who_does_not_want_it_gets_the_body_as_it_is(get: Get, accept: bytes | None) -> None:
+def test_a_client_that_accepts_no_coding_gets_the_body_as_it_is(get: Get, accept: bytes | None) -> None:
     answer = get(lambda: Response(TEXT), accept)
     assert answer.body == TEXT
     assert b"content-encoding" not in answer.headers
@@ -85,7 +85,7 @@ def test_who_does_not_want_it_gets_the_body_as_it_is(get: Get, accept: bytes | N
         lambda: Response(TEXT, 200, {"content-range": "bytes 0-9/100"}),
     ],
 )
-def test_what_is_left_alone(get: Get, response: Callable[[], Response]) -> None:
+def test_responses_that_are_not_compressed(get: Get, response: Callable[[], Response]) -> None:
     answer, before = get(response), response()
     assert answer.body == before.body
     assert answer.headers.get(b"content-encoding") == dict(before.raw_headers).get(b"content-encoding")
@@ -95,7 +95,7 @@ def test_what_is_left_alone(get: Get, response: Callable[[], Response]) -> None:
 @pytest.mark.parametrize(
     "kind", ["text/plain", "application/json", "image/svg+xml; charset=utf-8", "Application/LD+json"]
 )
-def test_types_that_get_smaller(get: Get, kind: str) -> None:
+def test_compressible_types(get: Get, kind: str) -> None:
     assert get(lambda: Response(TEXT, content_type=kind)).text == TEXT
 
 
@@ -104,7 +104,7 @@ def test_more_types_and_another_size(get: Get) -> None:
     assert get(lambda: Response(TEXT), minimum=10_000).body == TEXT
 
 
-def test_what_does_not_get_smaller_stays(get: Get) -> None:
+def test_a_body_that_does_not_get_smaller_stays(get: Get) -> None:
     noise = zlib.compress(TEXT)
     answer = get(lambda: Response(noise), minimum=0)
     assert answer.body == noise
@@ -118,13 +118,13 @@ def test_a_large_body_is_compressed_in_a_thread(get: Get, monkeypatch: pytest.Mo
         threaded.append(function)
         return function()
 
-    monkeypatch.setattr(room, "in_thread", in_thread)
+    monkeypatch.setattr(compress, "in_thread", in_thread)
     assert get(lambda: Response(TEXT * 100)).text == TEXT * 100
     assert len(threaded) == 1
 
 
 @pytest.mark.parametrize(("tag", "weak"), [('"a"', b'W/"a"'), ('W/"a"', b'W/"a"')])
-def test_its_tag_is_a_weak_one(get: Get, tag: str, weak: bytes) -> None:
+def test_a_strong_tag_becomes_weak(get: Get, tag: str, weak: bytes) -> None:
     fields = {"etag": tag, "accept-ranges": "bytes"}
     answer = get(lambda: Response(TEXT, headers=fields))
     assert answer.headers[b"etag"] == weak
@@ -133,7 +133,7 @@ def test_its_tag_is_a_weak_one(get: Get, tag: str, weak: bytes) -> None:
 
 
 @pytest.mark.parametrize(("asked", "tag"), [(b'W/"a"', b'W/"a"'), (b'"a"', b'"a"')])
-def test_not_modified_has_the_tag_that_was_asked_with(get: Get, asked: bytes, tag: bytes) -> None:
+def test_not_modified_has_the_tag_of_the_request(get: Get, asked: bytes, tag: bytes) -> None:
     answer = get(lambda: Response(b"", 304, {"etag": '"a"'}, content_type=""), fields=((b"if-none-match", asked),))
     assert (answer.headers[b"etag"], answer.headers[b"vary"]) == (tag, b"accept-encoding")
 
@@ -150,7 +150,7 @@ def test_a_stream_is_flushed_after_each_piece(get: Get) -> None:
     assert reader.eof
 
 
-def test_server_sent_events_come_one_by_one(get: Get) -> None:
+def test_each_server_sent_event_is_flushed(get: Get) -> None:
     answer = get(lambda: EventSourceResponse(["one", "two"]))
     reader = zlib.decompressobj(31)
     read = [reader.decompress(piece) for piece in answer.pieces]
@@ -158,11 +158,11 @@ def test_server_sent_events_come_one_by_one(get: Get) -> None:
     assert answer.headers[b"cache-control"] == b"no-store"
 
 
-def test_a_stream_of_another_type_is_left_alone(get: Get) -> None:
+def test_a_stream_of_another_type_is_not_compressed(get: Get) -> None:
     assert get(lambda: StreamingResponse([TEXT], content_type="video/mp4")).body == TEXT
 
 
-def test_head_tells_what_get_would(get: Get) -> None:
+def test_head_has_the_fields_of_get(get: Get) -> None:
     whole, head = get(lambda: Response(TEXT)), get(lambda: Response(TEXT), method="HEAD")
     assert (head.fields, head.body) == (whole.fields, b"")
     stream = get(lambda: StreamingResponse([TEXT], content_type="text/plain"), method="HEAD")
@@ -176,7 +176,7 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_file_gets_smaller(get: Get, file: Path) -> None:
+def test_a_file_is_compressed(get: Get, file: Path) -> None:
     answer, plain = get(lambda: FileResponse(file)), get(lambda: FileResponse(file), accept=None)
     assert answer.text == plain.body == TEXT * 50
     assert len(answer.body) < len(TEXT)
@@ -188,13 +188,13 @@ def test_a_file_gets_smaller(get: Get, file: Path) -> None:
     assert (again.status, again.headers[b"etag"], again.body) == (304, answer.headers[b"etag"], b"")
 
 
-def test_a_part_of_a_file_is_one_of_the_file_as_it_is(get: Get, file: Path) -> None:
+def test_a_range_is_of_the_file_as_it_is(get: Get, file: Path) -> None:
     answer = get(lambda: FileResponse(file), fields=((b"range", b"bytes=5-9"),))
     assert (answer.status, answer.body, answer.headers[b"vary"]) == (206, TEXT[5:10], b"accept-encoding")
     assert b"content-encoding" not in answer.headers
 
 
-def test_a_file_that_would_not_get_smaller_goes_out_as_it_is(get: Get, tmp_path: Path) -> None:
+def test_a_small_file_is_not_compressed(get: Get, tmp_path: Path) -> None:
     for name, size in (("small.txt", 499), ("photo.jpg", 5000)):
         path = tmp_path / name
         path.write_bytes(b"a" * size)
@@ -202,7 +202,7 @@ def test_a_file_that_would_not_get_smaller_goes_out_as_it_is(get: Get, tmp_path:
         assert (answer.body, b"content-encoding" in answer.headers) == (b"a" * size, False)
 
 
-def foreign(length: int | None, *pieces: bytes, **fields: str) -> Any:
+def asgi_application(length: int | None, *pieces: bytes, **fields: str) -> Any:
     head = [(b"Content-Type", b"text/plain")]
     head += [(b"Content-Length", b"%d" % length)] if length is not None else []
     head += [(name.encode(), value.encode()) for name, value in fields.items()]
@@ -216,11 +216,11 @@ def foreign(length: int | None, *pieces: bytes, **fields: str) -> Any:
     return app
 
 
-def ask_foreign(drive: Drive, app: Any, *, mounted: bool) -> Answer:
+def ask_application(drive: Drive, app: Any, *, mounted: bool) -> Answer:
     compress = Compress(codings=["gzip"])
     if mounted:
         site = Application([Mount("/m", app)], middleware=[compress])
-    else:  # an ASGI middleware stands between
+    else:  # through an ASGI middleware
         site = Application(
             [Route("/m/", lambda request: "never")], middleware=[compress, Middleware(lambda inner: app)]
         )
@@ -228,35 +228,35 @@ def ask_foreign(drive: Drive, app: Any, *, mounted: bool) -> Answer:
 
 
 @pytest.mark.parametrize("mounted", [True, False])
-def test_what_a_foreign_application_answers_gets_smaller(drive: Drive, mounted: bool) -> None:
-    answer = ask_foreign(drive, foreign(2 * len(TEXT), TEXT, TEXT), mounted=mounted)
+def test_responses_of_asgi_applications_are_compressed(drive: Drive, mounted: bool) -> None:
+    answer = ask_application(drive, asgi_application(2 * len(TEXT), TEXT, TEXT), mounted=mounted)
     assert answer.text == TEXT * 2
     assert answer.headers[b"content-encoding"] == b"gzip"
     assert len(answer.body) < len(TEXT)
-    assert answer.headers.get(b"content-length") in (None, b"%d" % len(answer.body))  # a server may know it by now
+    assert answer.headers.get(b"content-length") in (None, b"%d" % len(answer.body))  # a server may set it
 
 
 @pytest.mark.parametrize("mounted", [True, False])
-def test_what_a_foreign_application_answers_is_left_alone(drive: Drive, mounted: bool) -> None:
-    answer = ask_foreign(drive, foreign(3, b"abc"), mounted=mounted)
+def test_responses_of_asgi_applications_that_are_not_compressed(drive: Drive, mounted: bool) -> None:
+    answer = ask_application(drive, asgi_application(3, b"abc"), mounted=mounted)
     assert (answer.body, b"content-encoding" in answer.headers) == (b"abc", False)
     coded = zlib.compress(TEXT, wbits=31)
-    answer = ask_foreign(drive, foreign(None, coded, **{"Content-Encoding": "gzip"}), mounted=mounted)
+    answer = ask_application(drive, asgi_application(None, coded, **{"Content-Encoding": "gzip"}), mounted=mounted)
     assert (answer.text, [value for name, value in answer.fields if name == b"content-encoding"]) == (TEXT, [b"gzip"])
 
 
-def test_nothing_is_still_nothing(get: Get) -> None:
+def test_an_empty_body_stays_empty(get: Get) -> None:
     answer = get(lambda: None)
     assert (answer.status, answer.fields, answer.body) == (204, [], b"")
 
 
 @pytest.mark.parametrize("options", [{"codings": "gzip"}, {"types": "text/x"}, {"minimum": "1"}])
-def test_what_is_of_the_wrong_type(options: dict[str, Any]) -> None:
+def test_options_of_the_wrong_type(options: dict[str, Any]) -> None:
     with pytest.raises(TypeError, match="Compress"):
         Compress(**options)
 
 
 @pytest.mark.parametrize("options", [{"codings": ["lzma"]}, {"levels": {"gzip": 0}}, {"minimum": -1}])
-def test_what_cannot_be(options: dict[str, Any]) -> None:
+def test_invalid_options(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="Compress"):
         Compress(**options)

@@ -31,7 +31,7 @@ def test_a_response_gets_a_tag(ask: Ask) -> None:
 
 @pytest.mark.parametrize("form", ["{}", "W/{}", '"x,y", {} ,"z"', "*", "W/{},"])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_who_has_it_is_told_so(ask: Ask, form: str, method: str) -> None:
+def test_a_client_with_the_response_gets_304(ask: Ask, form: str, method: str) -> None:
     tag = ask(site(page), "GET", "/").headers["etag"]
     response = ask(site(page), method, "/", headers={"if-none-match": form.format(tag)})
     assert (response.status_code, response.content, response.headers["etag"]) == (304, b"", tag)
@@ -41,12 +41,12 @@ def test_who_has_it_is_told_so(ask: Ask, form: str, method: str) -> None:
 
 
 @pytest.mark.parametrize("wanted", ['"x"', "", "{}", 'W/"'])
-def test_who_has_something_else_gets_it(ask: Ask, wanted: str) -> None:
+def test_a_client_with_another_response_gets_it(ask: Ask, wanted: str) -> None:
     tag = ask(site(page), "GET", "/").headers["etag"].strip('"')
     assert ask(site(page), "GET", "/", headers={"if-none-match": wanted.format(tag)}).status_code == 200
 
 
-def test_a_tag_of_the_controller_s_own(ask: Ask) -> None:
+def test_a_tag_of_the_controller_is_used(ask: Ask) -> None:
     app = site(lambda: Response("page", headers={"etag": 'W/"v1"'}))
     assert ask(app, "GET", "/").headers["etag"] == 'W/"v1"'
     assert ask(app, "GET", "/", headers={"if-none-match": '"v1"'}).status_code == 304
@@ -60,7 +60,7 @@ def test_by_date(ask: Ask, since: str, status: int) -> None:
     assert ask(app, "GET", "/", headers={"if-modified-since": since}).status_code == status
 
 
-def test_a_tag_counts_more_than_a_date(ask: Ask) -> None:
+def test_a_tag_takes_precedence_over_a_date(ask: Ask) -> None:
     app = site(lambda: Response("page", headers={"last-modified": EARLY}))
     headers = {"if-none-match": '"other"', "if-modified-since": LATE}
     assert ask(app, "GET", "/", headers=headers).status_code == 200
@@ -76,16 +76,16 @@ def test_a_tag_counts_more_than_a_date(ask: Ask) -> None:
         lambda: Response("page" * 1000),
     ],
 )
-def test_what_gets_no_tag(ask: Ask, make: Callable[[], Any]) -> None:
+def test_responses_without_a_tag(ask: Ask, make: Callable[[], Any]) -> None:
     assert "etag" not in ask(site(make, limit=100), "GET", "/").headers
 
 
-def test_a_post_is_no_question(ask: Ask) -> None:
+def test_a_post_is_not_conditional(ask: Ask) -> None:
     response = ask(site(page), "POST", "/", headers={"if-none-match": "*"})
     assert (response.status_code, "etag" in response.headers) == (200, False)
 
 
-def test_what_cannot_be() -> None:
+def test_invalid_options() -> None:
     with pytest.raises(ValueError, match="ConditionalGet: limit: expected 0 or more"):
         ConditionalGet(limit=-1)
     with pytest.raises(TypeError, match="ConditionalGet: limit"):

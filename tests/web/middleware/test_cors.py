@@ -38,13 +38,13 @@ def test_another_origin_may_not(ask: Ask, origin: str) -> None:
     assert "origin" in response.headers["vary"]
 
 
-def test_the_answer_without_an_origin_varies_too(ask: Ask) -> None:
+def test_a_response_without_an_origin_varies_too(ask: Ask) -> None:
     response = ask(site(allow_origins=[SITE]), "GET", "/")
     assert response.headers["vary"] == "accept, origin"
     assert "access-control-allow-origin" not in response.headers
 
 
-def test_everybody_may_read(ask: Ask) -> None:
+def test_every_origin_may_read(ask: Ask) -> None:
     response = ask(site(allow_origins=["*"]), "GET", "/", headers={"origin": SITE})
     assert response.headers["access-control-allow-origin"] == "*"
     assert response.headers["vary"] == "accept"
@@ -94,7 +94,7 @@ def test_any_header_means_those_that_are_asked_for(ask: Ask) -> None:
     assert response.headers["access-control-allow-headers"] == "x-a, x-b"
 
 
-def test_any_method_means_the_usual_ones(ask: Ask) -> None:
+def test_any_method_means_the_common_ones(ask: Ask) -> None:
     response = preflight(ask, site(allow_origins=["*"], allow_methods=["*"]))
     assert "DELETE" in response.headers["access-control-allow-methods"]
     assert "*" not in response.headers["access-control-allow-methods"]
@@ -107,7 +107,7 @@ def test_private_networks(ask: Ask, allowed: bool) -> None:
     assert (response.headers.get("access-control-allow-private-network") == "true") is allowed
 
 
-def test_options_that_is_no_preflight_goes_on(ask: Ask) -> None:
+def test_options_without_preflight_fields_reaches_the_controller(ask: Ask) -> None:
     response = ask(site(allow_origins=[SITE]), "OPTIONS", "/", headers={"origin": SITE})
     assert response.headers["allow"]
 
@@ -127,18 +127,18 @@ def test_options_that_is_no_preflight_goes_on(ask: Ask) -> None:
         {"allow_origin_regex": "("},
     ],
 )
-def test_what_cannot_be(options: dict[str, Any]) -> None:
+def test_invalid_options(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="CORS"):
         CORS(**options)
 
 
 @pytest.mark.parametrize("options", [{"allow_origins": SITE}, {"allow_headers": "x-a"}, {"max_age": "1"}])
-def test_what_is_of_the_wrong_type(options: dict[str, Any]) -> None:
+def test_options_of_the_wrong_type(options: dict[str, Any]) -> None:
     with pytest.raises(TypeError, match="CORS"):
         CORS(**options)
 
 
-def test_the_usual_port_is_left_out() -> None:
+def test_the_default_port_is_refused() -> None:
     assert check_origin("X", "http://[::1]:8000") == "http://[::1]:8000"
     with pytest.raises(ValueError, match="write 'https://example.com'"):
         check_origin("X", "https://example.com:443")

@@ -72,7 +72,7 @@ ROUTES = [
 
 
 class Browser:
-    """Remembers cookies, and sends a form as a browser does."""
+    """Keeps cookies, and sends forms as a browser does."""
 
     def __init__(self, ask: Ask, app: Application) -> None:
         self.ask, self.app = ask, app
@@ -110,7 +110,7 @@ def app() -> Application:
     return Application(ROUTES, middleware=[CSRF(KEY)])
 
 
-def test_a_form_of_ours_is_taken(browser: Browser) -> None:
+def test_a_form_with_a_token_is_accepted(browser: Browser) -> None:
     token = browser("GET", "/form").text
     response = browser("POST", "/post", data={"csrf_token": token, "name": "ada"})
     assert (response.status_code, response.text) == (200, "posted ada")
@@ -168,30 +168,30 @@ def test_a_token_without_its_cookie(browser: Browser) -> None:
     assert browser.post(token) == 403
 
 
-def test_a_token_of_somebody_else(browser: Browser) -> None:
+def test_a_token_of_another_visitor(browser: Browser) -> None:
     theirs = Browser(browser.ask, browser.app)("GET", "/form").text
     mine = browser("GET", "/form").text
     assert (browser.post(theirs), browser.post(mine)) == (403, 200)
 
 
 @pytest.mark.parametrize("token", ["", "x", "A" * 86, "ü" * 86, "A" * 88, "A" * 87, "-" * 10000, "%00"])
-def test_what_is_no_token(browser: Browser, token: str) -> None:
+def test_malformed_tokens(browser: Browser, token: str) -> None:
     browser("GET", "/form")
     assert browser.post(token) == 403
 
 
 @given(st.text())
-def test_whatever_comes_is_no_token(text: str) -> None:
+def test_arbitrary_text_is_no_token(text: str) -> None:
     assert not CSRFToken(lambda: b"s" * 32, lambda: b"").matches(text)
 
 
 @given(st.binary(min_size=32, max_size=32))
-def test_whatever_the_secret_is_its_token_matches(secret: bytes) -> None:
+def test_the_token_of_any_secret_matches(secret: bytes) -> None:
     token = CSRFToken(lambda: secret, lambda: b"")
     assert token.matches(str(token))
 
 
-def test_each_page_writes_it_another_way(browser: Browser) -> None:
+def test_each_page_has_another_masked_token(browser: Browser) -> None:
     tokens = {browser("GET", "/form").text for _ in range(3)}
     assert len(tokens) == 3
     assert [browser.post(token) for token in tokens] == [200, 200, 200]
@@ -202,7 +202,7 @@ def test_a_page_without_a_form_sets_no_cookie(browser: Browser) -> None:
     assert set(headers) == {"content-type", "content-length"}
 
 
-def test_a_page_with_one_is_for_one_visitor(browser: Browser) -> None:
+def test_a_page_with_a_form_is_private(browser: Browser) -> None:
     first, second = browser("GET", "/form").headers, browser("GET", "/form").headers
     assert (first["vary"], first["cache-control"], len(first.get_list("set-cookie"))) == ("cookie", "no-store", 1)
     assert (second["vary"], second["cache-control"], "set-cookie" in second) == ("cookie", "private", False)
@@ -213,7 +213,7 @@ def test_a_page_with_one_is_for_one_visitor(browser: Browser) -> None:
     [
         ({}, 200),
         ({"origin": SITE}, 200),
-        ({"origin": "http://site.test:80"}, 403),  # no browser writes it so
+        ({"origin": "http://site.test:80"}, 403),  # browsers leave the default port out
         ({"origin": "https://site.test"}, 403),
         ({"origin": "http://evil.test"}, 403),
         ({"origin": "http://site.test.evil.test"}, 403),
@@ -231,16 +231,16 @@ def test_a_page_with_one_is_for_one_visitor(browser: Browser) -> None:
         ({"sec_fetch_site": "same-site"}, 403),
         ({"sec_fetch_site": "cross-site"}, 403),
         ({"sec_fetch_site": "x"}, 403),
-        # A proxy ends TLS here and does not say so: the browser knows better.
+        # A proxy terminates TLS, and the server does not know: the browser reports the origin.
         ({"sec_fetch_site": "same-origin", "origin": "https://site.test"}, 200),
     ],
 )
-def test_where_it_comes_from(browser: Browser, headers: dict[str, str], status: int) -> None:
+def test_the_origin_of_a_request(browser: Browser, headers: dict[str, str], status: int) -> None:
     token = browser("GET", "/form").text
     assert browser.post(token, **headers) == status
 
 
-def test_questions_may_come_from_anywhere(browser: Browser) -> None:
+def test_safe_methods_may_come_from_any_origin(browser: Browser) -> None:
     assert browser("GET", "/plain", {"origin": "http://evil.test", "sec-fetch-site": "cross-site"}).status_code == 200
     assert browser("HEAD", "/plain", {"origin": "http://evil.test"}).status_code == 200
     assert browser("OPTIONS", "/post", {"origin": "http://evil.test"}).status_code != 403
@@ -252,18 +252,18 @@ def test_exempt_routes(browser: Browser) -> None:
     assert browser("POST", "/post").status_code == 403
 
 
-def test_paths_that_begin_so(ask: Ask) -> None:
+def test_exempt_prefixes(ask: Ask) -> None:
     app = Application(ROUTES, middleware=[CSRF(KEY, exempt=["/hook*"])])
     assert [ask(app, "POST", path).status_code for path in ("/hook", "/hooks/a", "/data")] == [200, 200, 403]
 
 
-def test_an_encoded_slash_leads_to_no_exempt_path(ask: Ask) -> None:
+def test_an_encoded_slash_is_not_exempt(ask: Ask) -> None:
     app = Application(ROUTES, middleware=[CSRF(KEY, exempt=["/hooks/*"])])
     answers = [ask(app, "POST", path) for path in ("/hooks/a", "/hooks%2Fa", "/hooks%2fa")]
     assert [answer.status_code for answer in answers] == [200, 403, 403]
 
 
-def test_a_login_ends_the_tokens_from_before(ask: Ask) -> None:
+def test_a_login_invalidates_earlier_tokens(ask: Ask) -> None:
     app = Application(ROUTES, middleware=[Sessions(KEY), CSRF(store="session")])
     browser = Browser(ask, app)
     before = browser("GET", "/form").text
@@ -271,7 +271,7 @@ def test_a_login_ends_the_tokens_from_before(ask: Ask) -> None:
     assert (browser.post(before), browser.post(after)) == (403, 200)
 
 
-def test_a_cookie_that_we_did_not_sign_is_none(ask: Ask, app: Application) -> None:
+def test_a_cookie_with_an_invalid_signature_is_ignored(ask: Ask, app: Application) -> None:
     other = Browser(ask, Application(ROUTES, middleware=[CSRF(OTHER)]))
     token = other("GET", "/form").text
     browser = Browser(ask, app)
@@ -288,7 +288,7 @@ def test_keys_can_be_changed(ask: Ask, app: Application) -> None:
     assert new.post(token) == 200
 
 
-def test_the_cookie_is_a_careful_one(ask: Ask, app: Application) -> None:
+def test_the_attributes_of_the_cookie(ask: Ask, app: Application) -> None:
     field = ask(app, "GET", "https://site.test/form").headers["set-cookie"]
     assert field.startswith("csrf=")
     assert field.endswith("; Path=/; Max-Age=31536000; Secure; HttpOnly; SameSite=Lax")
@@ -309,18 +309,18 @@ def test_the_body_is_still_there_for_the_controller(browser: Browser) -> None:
     assert response.text == f"{len('csrf_token=') + len(token)} bytes"
 
 
-def test_a_broken_form_is_the_client_s_mistake(browser: Browser) -> None:
+def test_a_malformed_form_is_a_client_error(browser: Browser) -> None:
     browser("GET", "/form")
     broken = {"content-type": "multipart/form-data; boundary=x"}
     assert browser("POST", "/post", broken, content=b"nonsense").status_code in (400, 403)
 
 
-def test_a_page_that_is_written_while_it_is_sent(browser: Browser) -> None:
+def test_a_streamed_page_may_write_the_token(browser: Browser) -> None:
     assert browser.post(browser("GET", "/late?kind=text/html").text) == 200
 
 
 @pytest.mark.parametrize("begun", [False, True])
-def test_too_late_for_a_cookie(ask: Ask, app: Application, begun: bool) -> None:
+def test_a_token_after_the_response_has_begun(ask: Ask, app: Application, begun: bool) -> None:
     browser = Browser(ask, app)
     if begun:
         token = browser("GET", "/form").text
@@ -344,7 +344,7 @@ def test_a_template_may_write_it_either_way(browser: Browser, tmp_path: Path) ->
     assert [browser.post(token) for token in tokens] == [200, 200, 200]
 
 
-def test_the_key_may_be_the_application_s() -> None:
+def test_the_key_of_the_configuration() -> None:
     middleware = CSRF()
     middleware.bind(Application(config={"secret_key": KEY}))
     assert middleware._signer.read(middleware._signer.sign(b"a"), 60) is not None
@@ -365,7 +365,7 @@ def test_the_key_may_be_the_application_s() -> None:
         {"trusted_origins": ["friend.test"]},
     ],
 )
-def test_what_cannot_be(options: dict[str, Any]) -> None:
+def test_invalid_options(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"CSRF|header|cookie"):
         CSRF(**options)
 
@@ -373,6 +373,6 @@ def test_what_cannot_be(options: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "options", [{"exempt": "/hook"}, {"trusted_origins": "https://friend.test"}, {"secret_key": 1}]
 )
-def test_what_is_of_the_wrong_type(options: dict[str, Any]) -> None:
+def test_options_of_the_wrong_type(options: dict[str, Any]) -> None:
     with pytest.raises(TypeError):
         CSRF(**options)

@@ -22,7 +22,7 @@ def answer(drive: Drive, path: str = "/a", **options: Any) -> tuple[int, str | N
     return start["status"], dict(start["headers"]).get(b"location", b"").decode() or None
 
 
-def test_plain_http_goes_to_https(drive: Drive) -> None:
+def test_http_is_redirected_to_https(drive: Drive) -> None:
     assert answer(drive) == (308, "https://example.com/a")
     assert answer(drive, method="POST") == (308, "https://example.com/a")
 
@@ -40,12 +40,12 @@ def test_a_path_never_becomes_a_host(drive: Drive) -> None:
     assert answer(drive, "//evil.test/", raw_path=b"//evil.test/")[1] == "https://example.com//evil.test/"
 
 
-def test_another_port_and_not_for_ever(drive: Drive) -> None:
+def test_another_port_and_a_temporary_redirect(drive: Drive) -> None:
     assert answer(drive, port=8443, permanent=False) == (307, "https://example.com:8443/a")
     assert answer(drive, port=443)[1] == "https://example.com/a"
 
 
-def test_a_host_that_is_none(drive: Drive) -> None:
+def test_a_malformed_host(drive: Drive) -> None:
     assert answer(drive, host=b"evil.test/@x")[0] == 400
 
 
@@ -54,7 +54,7 @@ def test_exempt_paths(drive: Drive, path: str, status: int) -> None:
     assert answer(drive, path, exempt=["/health", "/w/"])[0] == status
 
 
-def test_what_cannot_be() -> None:
+def test_invalid_options() -> None:
     with pytest.raises(TypeError, match="expected a list"):
         HTTPSRedirect(exempt="/health")
     with pytest.raises(ValueError, match="start with '/'"):

@@ -38,23 +38,23 @@ def statuses(ask: Ask, app: Application, *who: str) -> list[int]:
     return [ask(app, "GET", "/", headers={"x-who": name}).status_code for name in who]
 
 
-def test_so_many_and_no_more(ask: Ask, clock: Clock) -> None:
+def test_requests_over_the_rate_are_refused(ask: Ask, clock: Clock) -> None:
     app = site(RateLimit("2/minute", key=by_header, clock=clock))
     assert statuses(ask, app, "a", "a", "a", "b") == [200, 200, 429, 200]
 
 
-def test_it_comes_back_little_by_little(ask: Ask, clock: Clock) -> None:
+def test_tokens_come_back_over_time(ask: Ask, clock: Clock) -> None:
     app = site(RateLimit("2/minute", key=by_header, clock=clock))
     assert statuses(ask, app, "a", "a") == [200, 200]
     clock.now += 29
     assert statuses(ask, app, "a") == [429]
     clock.now += 1
     assert statuses(ask, app, "a", "a") == [200, 429]
-    clock.now += 600  # more than the bucket holds is lost
+    clock.now += 600  # the bucket is full before that
     assert statuses(ask, app, "a", "a", "a") == [200, 200, 429]
 
 
-def test_what_the_client_is_told(ask: Ask, clock: Clock) -> None:
+def test_the_fields_for_the_client(ask: Ask, clock: Clock) -> None:
     app = site(RateLimit("2/minute", key=by_header, clock=clock))
     headers = ask(app, "GET", "/", headers={"x-who": "a"}).headers
     assert headers["ratelimit-policy"] == '"default";q=2;w=60'
@@ -66,7 +66,7 @@ def test_what_the_client_is_told(ask: Ask, clock: Clock) -> None:
     assert refused.get_list("ratelimit") == ['"default";r=0;t=60']
 
 
-def test_who_waits_as_told_is_let_in(ask: Ask, clock: Clock) -> None:
+def test_a_client_that_waits_for_retry_after_is_answered(ask: Ask, clock: Clock) -> None:
     app = site(RateLimit("7/minute", burst=1, key=by_header, clock=clock))
     assert statuses(ask, app, "a") == [200]
     clock.now += 0.25
@@ -79,14 +79,14 @@ def test_a_burst_of_its_own(ask: Ask, clock: Clock) -> None:
     assert statuses(ask, app, *"aaaa") == [200, 200, 200, 429]
 
 
-def test_nobody_is_never_limited(ask: Ask, clock: Clock) -> None:
+def test_requests_without_a_key_are_not_limited(ask: Ask, clock: Clock) -> None:
     app = site(RateLimit("1/day", key=by_header, clock=clock))
     answers = [ask(app, "GET", "/") for _ in range(3)]
     assert [answer.status_code for answer in answers] == [200, 200, 200]
     assert "ratelimit" not in answers[0].headers
 
 
-def test_the_one_that_came_least_lately_is_forgotten(ask: Ask, clock: Clock) -> None:
+def test_the_least_recently_used_bucket_is_dropped(ask: Ask, clock: Clock) -> None:
     limit = RateLimit("1/day", key=by_header, size=2, clock=clock)
     assert statuses(ask, site(limit), "a", "b", "a", "c") == [200, 200, 429, 200]
     assert list(limit._buckets) == ["a", "c"]
@@ -132,7 +132,7 @@ def test_what_is_no_rate(rate: Any) -> None:
 
 
 @pytest.mark.parametrize("options", [{"burst": 0}, {"size": 0}, {"name": "a b"}, {"name": ""}])
-def test_what_cannot_be(options: dict[str, Any]) -> None:
+def test_invalid_options(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="RateLimit"):
         RateLimit("1/second", **options)
 

@@ -25,7 +25,7 @@ def site(**options: Any) -> Application:
     return Application(routes, middleware=[SecurityHeaders(**options)])
 
 
-def test_the_fields_that_come_by_themselves(ask: Ask) -> None:
+def test_the_default_fields(ask: Ask) -> None:
     headers = ask(site(), "GET", "/").headers
     assert headers["x-frame-options"] == "DENY"
     assert headers["x-content-type-options"] == "nosniff"
@@ -59,19 +59,19 @@ def test_a_policy_that_only_reports(ask: Ask) -> None:
         assert "content-security-policy" not in headers
 
 
-def test_a_page_that_the_browser_has_kept_keeps_its_nonce(ask: Ask) -> None:
+def test_a_304_has_no_policy_with_a_nonce(ask: Ask) -> None:
     assert "content-security-policy" not in ask(site(), "GET", "/kept").headers
     headers = ask(site(csp={"default-src": ["'self'"]}), "GET", "/kept").headers
     assert headers["content-security-policy"] == "default-src 'self'"
 
 
-def test_a_response_s_own_fields_stay(ask: Ask) -> None:
+def test_fields_of_the_controller_stay(ask: Ask) -> None:
     response = ask(site(), "GET", "/own")
     assert response.headers.get_list("x-frame-options") == ["SAMEORIGIN"]
     assert response.headers.get_list("content-security-policy") == ["default-src *"]
 
 
-def test_strict_transport_is_said_over_tls_only(ask: Ask) -> None:
+def test_strict_transport_is_sent_over_tls_only(ask: Ask) -> None:
     app = site(hsts=60)
     assert "strict-transport-security" not in ask(app, "GET", "/").headers
     headers = ask(app, "GET", "https://site.test/").headers
@@ -117,7 +117,7 @@ def test_an_error_page_has_them_too(ask: Ask) -> None:
         {"permissions_policy": {"ca mera": []}},
     ],
 )
-def test_what_cannot_be(options: dict[str, Any]) -> None:
+def test_invalid_options(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="SecurityHeaders"):
         SecurityHeaders(**options)
 
@@ -125,6 +125,6 @@ def test_what_cannot_be(options: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "options", [{"csp": "default-src *"}, {"hsts": "1"}, {"permissions_policy": {"camera": "self"}}]
 )
-def test_what_is_of_the_wrong_type(options: dict[str, Any]) -> None:
+def test_options_of_the_wrong_type(options: dict[str, Any]) -> None:
     with pytest.raises(TypeError, match="SecurityHeaders"):
         SecurityHeaders(**options)

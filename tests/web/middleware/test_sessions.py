@@ -26,7 +26,7 @@ class Clock:
 
 
 class Browser:
-    """Remembers the session's cookie, as a browser does that never looks at the time."""
+    """Keeps the session cookie like a browser, and ignores its expiry."""
 
     def __init__(self, ask: Ask, app: Application) -> None:
         self._ask, self._app = ask, app
@@ -104,7 +104,7 @@ def browse(ask: Ask, clock: Clock) -> Callable[..., Browser]:
 Browse = Callable[..., Browser]
 
 
-def test_it_is_remembered(browse: Browse, store: Any) -> None:
+def test_values_are_kept_between_requests(browse: Browse, store: Any) -> None:
     browser = browse(store)
     browser.get("/put", a="1", b="ü")
     browser.get("/put", c="2")
@@ -118,14 +118,14 @@ def test_two_visitors_share_nothing(browse: Browse, store: Any) -> None:
     assert [browser.get("/show").json() for browser in (one, two)] == [{"a": "1"}, {"a": "2"}]
 
 
-def test_who_does_not_look_gets_no_cookie(browse: Browse, store: Any) -> None:
+def test_a_session_that_is_not_accessed_sets_no_cookie(browse: Browse, store: Any) -> None:
     browser = browse(store)
     assert set(browser.get("/nothing").headers) == {"content-type", "content-length"}
     browser.get("/put", a="1")
     assert set(browser.get("/nothing").headers) == {"content-type", "content-length"}
 
 
-def test_who_only_looks_gets_no_cookie_either(browse: Browse, store: Any) -> None:
+def test_a_session_that_is_not_changed_sets_no_cookie(browse: Browse, store: Any) -> None:
     headers = browse(store).get("/show").headers
     assert (headers["vary"], headers["cache-control"], "set-cookie" in headers) == ("cookie", "private", False)
 
@@ -138,25 +138,25 @@ def test_a_cookie_is_for_one_visitor(browse: Browse, store: Any) -> None:
     assert (headers["vary"], headers["cache-control"]) == ("cookie", "public, max-age=60")
 
 
-def test_the_cookie_is_a_careful_one(browse: Browse, store: Any) -> None:
+def test_the_attributes_of_the_cookie(browse: Browse, store: Any) -> None:
     field = browse(store).get("/put", a="1").headers["set-cookie"]
     assert re.fullmatch(r"session=[\w.\-]+; Path=/; Max-Age=1209600; HttpOnly; SameSite=Lax", field)
 
 
-def test_over_tls_it_stays_there(ask: Ask) -> None:
+def test_over_tls_the_cookie_is_secure(ask: Ask) -> None:
     app = Application(ROUTES, middleware=[Sessions(KEY)])
     assert "; Secure;" in ask(app, "GET", "https://site.test/put?a=1").headers["set-cookie"]
     app = Application(ROUTES, middleware=[Sessions(KEY, secure=False)])
     assert "Secure" not in ask(app, "GET", "https://site.test/put?a=1").headers["set-cookie"]
 
 
-def test_a_cookie_of_one_s_own_kind(browse: Browse) -> None:
+def test_other_attributes_of_the_cookie(browse: Browse) -> None:
     options = {"cookie": "__Secure-s", "secure": True, "path": "/x", "domain": "site.test", "samesite": "none"}
     field = browse(**options, permanent=False, httponly=False).get("/put", a="1").headers["set-cookie"]
     assert re.fullmatch(r"__Secure-s=[\w.\-]+; Path=/x; Domain=site.test; Secure; SameSite=None", field)
 
 
-def test_a_forged_one_is_as_if_it_was_not_there(browse: Browse, store: Any) -> None:
+def test_a_cookie_with_an_invalid_signature_is_ignored(browse: Browse, store: Any) -> None:
     browser = browse(store)
     browser.get("/put", a="1")
     assert browser.cookie is not None
@@ -168,7 +168,7 @@ def test_a_forged_one_is_as_if_it_was_not_there(browse: Browse, store: Any) -> N
     assert browser.get("/show").json() == {"a": "1"}
 
 
-def test_it_ends_and_cannot_be_brought_back(browse: Browse, store: Any, clock: Clock) -> None:
+def test_an_expired_session_is_ignored(browse: Browse, store: Any, clock: Clock) -> None:
     browser = browse(store, max_age=800)
     browser.get("/put", a="1")
     old = browser.cookie
@@ -179,7 +179,7 @@ def test_it_ends_and_cannot_be_brought_back(browse: Browse, store: Any, clock: C
     assert browser.get("/show").json() == {"b": "2"}
 
 
-def test_it_is_prolonged_while_it_is_used(browse: Browse, store: Any, clock: Clock) -> None:
+def test_a_session_in_use_is_renewed(browse: Browse, store: Any, clock: Clock) -> None:
     browser = browse(store, max_age=800)
     browser.get("/put", a="1")
     clock.now += 99
@@ -190,7 +190,7 @@ def test_it_is_prolonged_while_it_is_used(browse: Browse, store: Any, clock: Clo
         assert (response.json(), "set-cookie" in response.headers) == ({"a": "1"}, True)
 
 
-def test_at_login_it_gets_another_name(browse: Browse, store: Any) -> None:
+def test_rotation_gives_a_new_name(browse: Browse, store: Any) -> None:
     browser = browse(store)
     browser.get("/put", cart="full")
     before = browser.cookie
@@ -209,11 +209,11 @@ def test_logout_takes_the_cookie_away(browse: Browse, store: Any) -> None:
     assert field == "session=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"
     assert (browser.cookie, browser.get("/show").json()) == (None, {})
     browser.cookie = before
-    # A signed cookie has no list of those that are over; its docstring says so.
+    # A session in a cookie cannot be revoked, see the docstring of Sessions.
     assert browser.get("/show").json() == ({"user": "ada"} if store == "cookie" else {})
 
 
-def test_a_name_that_a_store_does_not_know_is_not_taken_over(browse: Browse) -> None:
+def test_an_unknown_name_is_never_used(browse: Browse) -> None:
     browser, elsewhere = browse(MemoryStore()), browse(MemoryStore())
     elsewhere.get("/put", a="1")
     browser.cookie = elsewhere.cookie
@@ -221,7 +221,7 @@ def test_a_name_that_a_store_does_not_know_is_not_taken_over(browse: Browse) -> 
     assert browser.cookie != elsewhere.cookie
 
 
-def test_one_kind_of_cookie_is_no_good_for_the_other(browse: Browse) -> None:
+def test_cookies_of_one_store_are_refused_by_another(browse: Browse) -> None:
     data, named = browse("cookie"), browse("memory")
     data.get("/put", a="1")
     named.cookie = data.cookie
@@ -245,11 +245,11 @@ def test_keys_can_be_changed(browse: Browse, store: Any) -> None:
 
 
 @given(st.binary())
-def test_bytes_become_characters_and_bytes_again(data: bytes) -> None:
+def test_packing_and_unpacking(data: bytes) -> None:
     packed = _pack(data)
     assert _unpack(packed) == data
     assert not set(packed) & set(b' ",;\\')
-    _unpack(data)  # whatever it is
+    _unpack(data)  # must not raise
 
 
 def test_a_large_session_is_compressed(browse: Browse) -> None:
@@ -260,7 +260,7 @@ def test_a_large_session_is_compressed(browse: Browse) -> None:
     assert browser.get("/show").json() == {"text": "a" * 10_000}
 
 
-def test_one_that_no_cookie_holds_is_an_error(browse: Browse, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_session_too_large_for_a_cookie(browse: Browse, caplog: pytest.LogCaptureFixture) -> None:
     noise = "".join(chr(0x4E00 + number * 7919 % 20000) for number in range(2000))
     browser = browse()
     response = browser.get("/put", text=noise)
@@ -271,7 +271,7 @@ def test_one_that_no_cookie_holds_is_an_error(browse: Browse, caplog: pytest.Log
     assert browse("memory").get("/put", text=noise).status_code == 200
 
 
-def test_a_store_may_wait_or_not() -> None:
+def test_stores_may_be_sync_or_async() -> None:
     class Slow(MemoryStore):
         async def get(self, name: str) -> bytes | None:  # type: ignore[override]
             await asyncio.sleep(0)
@@ -285,7 +285,7 @@ def test_without_the_middleware(ask: Ask, caplog: pytest.LogCaptureFixture) -> N
     assert "there is no Sessions middleware" in caplog.text
 
 
-def test_the_key_may_be_the_application_s() -> None:
+def test_the_key_of_the_configuration() -> None:
     middleware = Sessions()
     middleware.bind(Application(config={"secret_key": KEY}))
     assert middleware._signer.read(middleware._signer.sign(b"a"), 60) is not None
@@ -295,14 +295,14 @@ def test_the_key_may_be_the_application_s() -> None:
         _ = Sessions()._signer
 
 
-def test_sessions_by_the_application_s_key(ask: Ask) -> None:
+def test_sessions_signed_by_the_key_of_the_configuration(ask: Ask) -> None:
     app = Application(ROUTES, middleware=[Sessions()], config={"secret_key": [KEY, OLDER]})
     browser = Browser(ask, app)
     browser.get("/put", a="1")
     assert browser.get("/show").json() == {"a": "1"}
 
 
-def test_a_key_of_its_own_counts_more() -> None:
+def test_an_explicit_key_takes_precedence() -> None:
     middleware = Sessions(KEY)
     signed = middleware._signer.sign(b"a")
     middleware.bind(Application(config={"secret_key": OLDER}))
@@ -323,7 +323,7 @@ def test_a_key_of_its_own_counts_more() -> None:
         {"path": "/;x"},
     ],
 )
-def test_what_cannot_be(options: dict[str, Any]) -> None:
+def test_invalid_options(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"Sessions|cookie"):
         Sessions(**{"secret_key": KEY, **options})
 
@@ -331,6 +331,6 @@ def test_what_cannot_be(options: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "options", [{"store": "redis"}, {"store": MemoryStore}, {"store": {}}, {"secret_key": 1}, {"max_age": "1"}]
 )
-def test_what_is_of_the_wrong_type(options: dict[str, Any]) -> None:
+def test_options_of_the_wrong_type(options: dict[str, Any]) -> None:
     with pytest.raises(TypeError):
         Sessions(**{"secret_key": KEY, **options})

@@ -44,20 +44,20 @@ def test_a_controller_that_waits_too_long_is_cancelled(ask: Ask, caplog: pytest.
     assert "GET '/slow' took longer than 0.005 s" in caplog.text
 
 
-def test_the_server_behind_was_too_slow(ask: Ask) -> None:
+def test_an_upstream_server_that_is_too_slow(ask: Ask) -> None:
     assert ask(site(Timeout(SOON, status_code=504))[0], "GET", "/slow").status_code == 504
 
 
-def test_quick_ones_are_not_disturbed(ask: Ask) -> None:
+def test_fast_controllers_are_not_cancelled(ask: Ask) -> None:
     app, _ = site(Timeout(30))
     assert [ask(app, "GET", path).text for path in ("/quick", "/plain")] == ["quick", "plain"]
 
 
-def test_a_time_out_of_the_controller_s_own_is_an_error_like_others(ask: Ask) -> None:
+def test_a_timeout_inside_the_controller_is_an_unhandled_exception(ask: Ask) -> None:
     assert ask(site(Timeout(30))[0], "GET", "/own").status_code == 500
 
 
-def test_without_a_time_nothing_is_timed(ask: Ask) -> None:
+def test_no_timeout_by_default(ask: Ask) -> None:
     assert ask(site(Timeout())[0], "GET", "/quick").text == "quick"
 
 
@@ -65,7 +65,7 @@ class _Route:
     timeout = SOON
 
 
-def test_a_route_s_own_time_counts() -> None:
+def test_the_timeout_of_a_route_takes_precedence() -> None:
     async def forever(request: Any) -> Any:
         await asyncio.Event().wait()
 
@@ -77,7 +77,7 @@ def test_a_route_s_own_time_counts() -> None:
             asyncio.run(middleware(_Request(), forever))  # type: ignore[arg-type]
 
 
-def test_what_cannot_be() -> None:
+def test_invalid_options() -> None:
     with pytest.raises(ValueError, match="above zero"):
         Timeout(0)
     with pytest.raises(ValueError, match="503 or 504"):

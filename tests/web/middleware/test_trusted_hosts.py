@@ -61,12 +61,12 @@ def test_all_others_are_refused(drive: Drive, host: bytes | None) -> None:
     assert status_for(drive, TrustedHosts(["example.com", "*.example.org", "[::1]"]), host) == 400
 
 
-def test_any_host_is_still_a_host(drive: Drive) -> None:
+def test_any_host_has_to_be_well_formed(drive: Drive) -> None:
     assert status_for(drive, TrustedHosts(["*"]), b"whatever.test") == 200
     assert status_for(drive, TrustedHosts(["*"]), b"what ever") == 400
 
 
-def test_the_answer_does_not_repeat_the_host(ask: Ask) -> None:
+def test_the_response_does_not_contain_the_host(ask: Ask) -> None:
     app = Application([Route("/", page)], middleware=[TrustedHosts(["example.com"])])
     response = ask(app, "GET", "/", headers={"host": "evil.test"})
     assert response.status_code == 400
@@ -74,17 +74,17 @@ def test_the_answer_does_not_repeat_the_host(ask: Ask) -> None:
 
 
 @pytest.mark.parametrize("host", ["example.com:80", "https://example.com", "*.*.com", "a*.example.com", "", "."])
-def test_what_is_no_host(host: str) -> None:
+def test_malformed_hosts(host: str) -> None:
     with pytest.raises(ValueError, match="TrustedHosts: expected a name"):
         TrustedHosts([host])
 
 
-def test_a_string_is_no_list() -> None:
+def test_a_string_is_refused() -> None:
     with pytest.raises(TypeError, match=r"TrustedHosts: hosts: expected a list, such as \['example.com'\]"):
         TrustedHosts("example.com")
 
 
-def test_the_list_may_be_the_application_s(drive: Drive) -> None:
+def test_the_hosts_of_the_configuration(drive: Drive) -> None:
     config = {"allowed_hosts": ["example.com"]}
     app = Application([Route("/", page)], middleware=[TrustedHosts()], config=config)
     for host, status in ((b"example.com", 200), (b"evil.test", 400)):
@@ -99,7 +99,7 @@ def test_an_application_without_a_list_does_not_start(hosts: Any) -> None:
 
 
 @given(st.text(st.characters(max_codepoint=255)))
-def test_whatever_comes_is_a_host_or_none(host: str) -> None:
+def test_arbitrary_text_is_a_host_or_none(host: str) -> None:
     name = host_name(host)
     assert name is None or not set(name) & set('/@?#\\ \r\n\t"<>')
 

@@ -39,13 +39,13 @@ def get(store: FileStore, name: str) -> Any:
     return asyncio.run(store.get(name))
 
 
-def test_nobody_else_may_read_it(folder: Path) -> None:
+def test_files_are_private(folder: Path) -> None:
     keep(FileStore(folder), "a")
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert stat.S_IMODE(path_of(folder, "a").stat().st_mode) == 0o600
 
 
-def test_no_name_is_in_the_folder(folder: Path) -> None:
+def test_names_are_not_in_the_folder(folder: Path) -> None:
     keep(FileStore(folder), "../secret")
     assert [path.name for path in folder.iterdir()] == [path_of(folder, "../secret").name]
     assert list(folder.parent.iterdir()) == [folder]
@@ -57,7 +57,7 @@ def test_another_process_sees_it(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("left", [0, 3, 15, 16, 19])
-def test_half_a_file_is_no_session(folder: Path, left: int, clock: Clock) -> None:
+def test_an_incomplete_file_is_ignored(folder: Path, left: int, clock: Clock) -> None:
     store = FileStore(folder, clock=clock)
     keep(store, "a")
     path = path_of(folder, "a")
@@ -69,7 +69,7 @@ def test_half_a_file_is_no_session(folder: Path, left: int, clock: Clock) -> Non
     assert get(store, "a") == b"new"
 
 
-def test_a_write_that_fails_leaves_what_was_there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_write_keeps_the_old_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = FileStore(folder)
     keep(store, "a", b"old")
 
@@ -97,7 +97,7 @@ def test_a_link_is_not_followed(folder: Path, tmp_path: Path, clock: Clock) -> N
     assert elsewhere.read_bytes().endswith(b"data")
 
 
-def test_a_pipe_holds_nobody_up(folder: Path) -> None:
+def test_a_pipe_does_not_block(folder: Path) -> None:
     store = FileStore(folder)
     os.mkfifo(path_of(folder, "a"))
     assert get(store, "a") is None
@@ -116,7 +116,7 @@ def test_sweeping(folder: Path, clock: Clock) -> None:
     assert {path.name for path in folder.iterdir()} == {path_of(folder, "b").name, "readme.txt"}
 
 
-def test_it_sweeps_now_and_then(folder: Path, clock: Clock) -> None:
+def test_sweeping_after_a_number_of_writes(folder: Path, clock: Clock) -> None:
     store = FileStore(folder, sweep_every=3, clock=clock)
     for name in "ab":
         keep(store, name, seconds=0)
@@ -125,7 +125,7 @@ def test_it_sweeps_now_and_then(folder: Path, clock: Clock) -> None:
     assert len(list(folder.iterdir())) == 1
 
 
-def test_a_folder_is_a_folder(tmp_path: Path) -> None:
+def test_invalid_arguments(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ValueError, match="FileStore: .* is not a folder"):
         FileStore(tmp_path / "file")

@@ -3,7 +3,7 @@ import pytest
 from atlas.web.sessions.memory import MemoryStore
 
 
-def test_the_one_that_was_used_least_lately_is_forgotten() -> None:
+def test_the_least_recently_used_session_is_dropped() -> None:
     store = MemoryStore(2)
     store.set("a", b"a", 60)
     store.set("b", b"b", 60)
@@ -22,13 +22,13 @@ def test_the_same_name_again_takes_no_room() -> None:
     assert [store.get(name) for name in "ab"] == [b"a", b"b"]
 
 
-def test_what_is_over_takes_no_room() -> None:
+def test_expired_sessions_take_no_room() -> None:
     store = MemoryStore()
     store.set("a", b"a", 0)
     assert store.get("a") is None
     assert len(store) == 0
 
 
-def test_a_store_has_room() -> None:
+def test_the_size_is_positive() -> None:
     with pytest.raises(ValueError, match="MemoryStore: size: expected 1 or more, got 0"):
         MemoryStore(0)

@@ -20,14 +20,14 @@ def clock() -> Clock:
     return Clock()
 
 
-def test_what_was_signed_is_read(clock: Clock) -> None:
+def test_signed_values_are_read(clock: Clock) -> None:
     values = SignedValues([NEW], "test", clock=clock)
     signed = values.sign(b"value.with.dots")
     clock.now += 5
     assert values.read(signed, 60) == (b"value.with.dots", 5.0)
 
 
-def test_it_ends(clock: Clock) -> None:
+def test_values_expire(clock: Clock) -> None:
     values = SignedValues([NEW], "test", clock=clock)
     signed = values.sign(b"value")
     clock.now += 60
@@ -37,7 +37,7 @@ def test_it_ends(clock: Clock) -> None:
     assert values.read(signed, None) == (b"value", 61.0)
 
 
-def test_it_is_not_of_the_future(clock: Clock) -> None:
+def test_values_of_the_future_are_refused(clock: Clock) -> None:
     values = SignedValues([NEW], "test", clock=clock)
     clock.now += 100
     signed = values.sign(b"value")
@@ -48,13 +48,13 @@ def test_it_is_not_of_the_future(clock: Clock) -> None:
 def test_every_changed_character_is_noticed(clock: Clock) -> None:
     values = SignedValues([NEW], "test", clock=clock)
     signed = values.sign(b"value")
-    for place in range(len(signed) - 1):  # the last one has bits that base64 does not use
+    for place in range(len(signed) - 1):  # the last character has bits that base64 does not use
         other = "A" if signed[place] != "A" else "B"
         assert values.read(signed[:place] + other + signed[place + 1 :], 60) is None
 
 
 @pytest.mark.parametrize("signed", ["", ".", "..", "value", "value.x", "value.x.y", "ü.x.y", "\udc80", "a" * 5000])
-def test_nonsense(signed: str, clock: Clock) -> None:
+def test_malformed_values(signed: str, clock: Clock) -> None:
     assert SignedValues([NEW], "test", clock=clock).read(signed, 60) is None
 
 
@@ -73,7 +73,7 @@ def test_a_value_for_one_purpose_is_none_for_another(clock: Clock) -> None:
     assert SignedValues([NEW], "other", clock=clock).read(signed, 60) is None
 
 
-def test_a_cookie_can_carry_it(clock: Clock) -> None:
+def test_signed_values_fit_into_a_cookie(clock: Clock) -> None:
     signed = SignedValues([NEW], "test", clock=clock).sign(b"value")
     assert not set(signed) & set(' ",;\\')
 
@@ -94,7 +94,7 @@ class _Config:
         self.__dict__.update(values)
 
 
-def test_the_application_s_keys() -> None:
+def test_keys_of_the_configuration() -> None:
     assert find_keys("X", "main.py:1", _Config(secret_key=OLD)) == [OLD]
     for config in (_Config(), _Config(secret_key=None), _Config(secret_key="")):
         with pytest.raises(StartupError, match="main.py:1: X: no secret key"):

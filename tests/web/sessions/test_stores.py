@@ -1,4 +1,4 @@
-"""What every store does, tried with each of them."""
+"""The interface of session stores, tested with each store."""
 
 import asyncio
 from collections.abc import Callable
@@ -38,7 +38,7 @@ def do(function: Callable[..., Any], *arguments: Any) -> Any:
     return asyncio.run(go())
 
 
-def test_what_is_kept_comes_back(store: Store) -> None:
+def test_saved_data_comes_back(store: Store) -> None:
     assert do(store.get, "a") is None
     do(store.set, "a", b"one", 60)
     do(store.set, "b", b"\0\xff", 60)
@@ -47,7 +47,7 @@ def test_what_is_kept_comes_back(store: Store) -> None:
     assert do(store.get, "a") == b""
 
 
-def test_it_ends(store: Store, clock: Clock) -> None:
+def test_sessions_expire(store: Store, clock: Clock) -> None:
     do(store.set, "a", b"one", 60)
     clock.now += 59
     assert do(store.get, "a") == b"one"
@@ -55,7 +55,7 @@ def test_it_ends(store: Store, clock: Clock) -> None:
     assert do(store.get, "a") is None
 
 
-def test_it_can_be_prolonged(store: Store, clock: Clock) -> None:
+def test_touch_extends_the_time(store: Store, clock: Clock) -> None:
     do(store.set, "a", b"one", 60)
     clock.now += 59
     do(store.touch, "a", 60)
@@ -63,19 +63,19 @@ def test_it_can_be_prolonged(store: Store, clock: Clock) -> None:
     assert do(store.get, "a") == b"one"
 
 
-def test_what_is_over_cannot_be_prolonged(store: Store, clock: Clock) -> None:
+def test_touch_ignores_expired_sessions(store: Store, clock: Clock) -> None:
     do(store.set, "a", b"one", 60)
     clock.now += 61
     do(store.touch, "a", 60)
     assert do(store.get, "a") is None
 
 
-def test_what_is_not_there_cannot_be_prolonged(store: Store) -> None:
+def test_touch_ignores_unknown_sessions(store: Store) -> None:
     do(store.touch, "a", 60)
     assert do(store.get, "a") is None
 
 
-def test_it_can_be_forgotten(store: Store) -> None:
+def test_delete(store: Store) -> None:
     do(store.set, "a", b"one", 60)
     for _ in range(2):
         do(store.delete, "a")
@@ -85,7 +85,7 @@ def test_it_can_be_forgotten(store: Store) -> None:
 @pytest.mark.parametrize(
     "name", ["../a", "/etc/passwd", "a\0b", "", ".", "..", "a/b", "a" * 5000, "ü\udc80", "con", "A"]
 )
-def test_any_name_is_just_a_name(store: Store, name: str) -> None:
+def test_names_with_any_characters(store: Store, name: str) -> None:
     do(store.set, "a", b"other", 60)
     do(store.set, name, b"one", 60)
     assert (do(store.get, name), do(store.get, "a")) == (b"one", b"other")

@@ -1,0 +1,1 @@
+"""Error responses: problem documents, error pages, and the debug page."""

@@ -1,0 +1,161 @@
+"""HTTP errors as exceptions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, NoReturn
+
+__all__ = [
+    "BadRequest",
+    "Conflict",
+    "ContentTooLarge",
+    "Forbidden",
+    "Gone",
+    "HTTPException",
+    "MethodNotAllowed",
+    "NotFound",
+    "TooManyRequests",
+    "Unauthorized",
+    "UnprocessableContent",
+    "UnsupportedMediaType",
+    "abort",
+    "status_phrase",
+]
+
+# HTTPStatus has the phrases of RFC 9110 for these only since Python 3.13.
+_PHRASES = {413: "Content Too Large", 414: "URI Too Long", 416: "Range Not Satisfiable", 422: "Unprocessable Content"}
+
+
+def status_phrase(status_code: int) -> str:
+    """Return the reason phrase of a status code (RFC 9110 15).
+
+    :param status_code: the status code.
+    :returns: the phrase; "Error" for an unknown code.
+    """
+    if status_code in _PHRASES:
+        return _PHRASES[status_code]
+    try:
+        return HTTPStatus(status_code).phrase
+    except ValueError:
+        return "Error"
+
+
+class HTTPException(Exception):
+    """An error with a status code: raising it answers the request with an error response.
+
+    :param status_code: 400 to 599; None, the default, for the status of the class, 500 in this one.
+    :param detail: one sentence for the client; None, the default, for the meaning of the status.
+    :param headers: more header fields of the response.
+    :raises ValueError: for a status that is not an error.
+
+    :ivar members: extension members of the problem document (RFC 9457 3.2); the values must have a JSON form.
+    """
+
+    status_code: int = 500
+
+    def __init__(
+        self, status_code: int | None = None, detail: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
+        if status_code is not None:
+            self.status_code = status_code
+        if not 400 <= self.status_code <= 599:
+            raise ValueError(f"HTTPException: expected a status from 400 to 599, got {self.status_code}")
+        super().__init__(self.status_code, detail)
+        self.detail = detail
+        self.headers = dict(headers or {})
+        self.members: dict[str, Any] = {}
+
+    def __str__(self) -> str:
+        return f"{self.status_code} {self.detail or status_phrase(self.status_code)}"
+
+
+class _FixedStatus(HTTPException):
+    """An HTTPException whose class has the status."""
+
+    def __init__(self, detail: str | None = None, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(None, detail, headers)
+
+
+class BadRequest(_FixedStatus):
+    """400: the request is malformed (RFC 9110 15.5.1)."""
+
+    status_code = 400
+
+
+class Unauthorized(_FixedStatus):
+    """401: the client has to authenticate. RFC 9110 15.5.2 requires a ``www-authenticate`` field."""
+
+    status_code = 401
+
+
+class Forbidden(_FixedStatus):
+    """403: the server refuses the request (RFC 9110 15.5.4)."""
+
+    status_code = 403
+
+
+class NotFound(_FixedStatus):
+    """404: the path has no resource (RFC 9110 15.5.5)."""
+
+    status_code = 404
+
+
+class MethodNotAllowed(_FixedStatus):
+    """405: the resource does not support the method. RFC 9110 15.5.6 requires an ``allow`` field."""
+
+    status_code = 405
+
+
+class Conflict(_FixedStatus):
+    """409: the request conflicts with the state of the resource (RFC 9110 15.5.10)."""
+
+    status_code = 409
+
+
+class Gone(_FixedStatus):
+    """410: the resource existed, and was removed (RFC 9110 15.5.11)."""
+
+    status_code = 410
+
+
+class ContentTooLarge(_FixedStatus):
+    """413: the body is over a limit (RFC 9110 15.5.14)."""
+
+    status_code = 413
+
+
+class UnsupportedMediaType(_FixedStatus):
+    """415: the controller does not read bodies of this media type (RFC 9110 15.5.16)."""
+
+    status_code = 415
+
+
+class UnprocessableContent(_FixedStatus):
+    """422: the body is well-formed, but its content is invalid (RFC 9110 15.5.21)."""
+
+    status_code = 422
+
+
+class TooManyRequests(_FixedStatus):
+    """429: the client has sent too many requests (RFC 6585 4)."""
+
+    status_code = 429
+
+
+_BY_STATUS = {kind.status_code: kind for kind in _FixedStatus.__subclasses__()}
+
+
+def abort(status_code: int, detail: str | None = None, headers: Mapping[str, str] | None = None) -> NoReturn:
+    """Raise the HTTPException of a status: ``abort(404)`` is ``raise NotFound()``.
+
+    :param status_code: 400 to 599.
+    :param detail: one sentence for the client; None for the meaning of the status.
+    :param headers: more header fields of the response.
+    :raises HTTPException: always.
+    :raises ValueError: for a status that is not an error.
+    """
+    kind = _BY_STATUS.get(status_code)
+    if kind is not None:
+        raise kind(detail, headers)
+    raise HTTPException(status_code, detail, headers)

@@ -1,0 +1,47 @@
+"""Checks of options, made where the options are written; the messages name the option."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["check_number", "check_strings"]
+
+
+def check_strings(setting: str, values: Any, example: str) -> tuple[str, ...]:
+    """Check an option that is a list of strings.
+
+    :param setting: the option, for messages: ``"CORS: allow_origins"``.
+    :param values: the value of the option.
+    :param example: a valid string, for messages.
+    :returns: the strings.
+    :raises TypeError: for a single string, and for an element that is not a string.
+    """
+    if isinstance(values, (str, bytes)):
+        raise TypeError(f"{setting}: expected a list, such as [{values!r}]")
+    try:
+        found = tuple(values)
+    except TypeError:
+        raise TypeError(f"{setting}: expected a list, such as [{example!r}], got {values!r}") from None
+    for value in found:
+        if not isinstance(value, str):
+            raise TypeError(f"{setting}: expected strings, such as {example!r}, got {value!r}")
+    return found
+
+
+def check_number(setting: str, value: Any, least: int, most: int | None = None) -> int:
+    """Check an option that is a whole number.
+
+    :param setting: the option, for messages: ``"CORS: max_age"``.
+    :param value: the value of the option.
+    :param least: the lowest valid value.
+    :param most: the highest valid value; None, the default, for no bound.
+    :returns: the number.
+    :raises TypeError: for a value that is not an int.
+    :raises ValueError: for a number out of bounds.
+    """
+    if type(value) is not int:
+        raise TypeError(f"{setting}: expected a whole number, got {value!r}")
+    if value < least or (most is not None and value > most):
+        bounds = f"{least} or more" if most is None else f"{least} to {most}"
+        raise ValueError(f"{setting}: expected {bounds}, got {value!r}")
+    return value

@@ -1,0 +1,1 @@
+"""Requests: what the client has sent, parsed and validated."""

@@ -1,0 +1,450 @@
+"""Requests: :class:`Request` for ``def`` controllers, :class:`AsyncRequest` for ``async def`` controllers.
+
+Both have the same attributes and methods. Methods that may wait for the client are awaited in :class:`AsyncRequest` and
+return directly in :class:`Request`. Header fields, query and cookies are parsed when they are first asked for; the body
+is read once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any, TypeVar, cast, overload
+from urllib.parse import quote
+
+from atlas._speedups.calls.request import RequestData
+from atlas.errors import ClientDisconnected
+from atlas.gateway.disconnects import is_gone
+from atlas.gateway.greenlets import await_, can_wait
+from atlas.web.cookies import parse_cookies
+from atlas.web.exceptions import BadRequest, ContentTooLarge
+from atlas.web.headers import Headers, preferred_type
+from atlas.web.interfaces import ApplicationInterface, RouteInterface
+from atlas.web.multidict import ManyValues, MultiDict
+from atlas.web.requests.body import check_size, receive_body
+from atlas.web.requests.forms import LIMITS, FormLimits, check_form_type, is_multipart, parse_urlencoded
+from atlas.web.requests.uploads import AsyncUpload, Form, Upload, parse_multipart, receive_multipart
+from atlas.web.requests.validation import parse_json
+from atlas.web.scope_keys import BODY, REQUEST_ID, SESSION, USER, BodyState
+from atlas.web.state import State
+
+__all__ = ["AsyncRequest", "Request", "RequestHead"]
+
+T = TypeVar("T")
+
+
+class RequestHead(RequestData):
+    """What :class:`Request` and :class:`AsyncRequest` have in common: everything that does not wait for the body.
+
+    :ivar app: the application.
+    :ivar route: the route; None where no route matches.
+    """
+
+    __slots__ = ()
+
+    app: ApplicationInterface
+    route: RouteInterface | None
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether the scheme is ``https`` or ``wss``. Behind a proxy: as far as the server trusts the proxy."""
+        return self.scheme in ("https", "wss")
+
+    @property
+    def host(self) -> str:
+        """The ``host`` field with its port; the address of the server if the field is missing (HTTP/1.0)."""
+        host = self.headers.get("host")
+        if host is None:
+            name, port = self._server or ("localhost", None)
+            host = f"{name}:{port}" if port else str(name)
+        return host
+
+    @property
+    def url(self) -> str:
+        """The whole URL: scheme, host, path and query, percent-encoded."""
+        query = self.query_string.decode("latin-1")
+        return f"{self.scheme}://{self.host}{self.raw_path.decode('latin-1')}" + (f"?{query}" if query else "")
+
+    @property
+    def ip(self) -> str | None:
+        """The IP address of the client; None if the server does not know it."""
+        client = self.client
+        return client[0] if client else None
+
+    @property
+    def headers(self) -> Headers:
+        """The header fields."""
+        return Headers(self._fields)
+
+    @property
+    def query(self) -> MultiDict:
+        """The parameters of the query string, in their order.
+
+        :raises BadRequest: if it is not UTF-8, has an invalid percent-encoding, or too many parameters.
+        :raises ContentTooLarge: if it is longer than :class:`~atlas.web.requests.forms.FormLimits` allows.
+        """
+        cache = self._cache
+        if cache.query is None:
+            cache.query = parse_urlencoded(self.query_string, what="query")
+        return cast(MultiDict, cache.query)
+
+    query_params = query
+
+    @property
+    def cookies(self) -> Mapping[str, str]:
+        """The cookies by name (RFC 6265 5.4).
+
+        :raises BadRequest: for too many cookies, or one with a control character.
+        """
+        cache = self._cache
+        if cache.cookies is None:
+            try:
+                cache.cookies = parse_cookies(self.headers.get_all("cookie"))
+            except ValueError as error:
+                raise BadRequest(str(error)) from None
+        return cast(dict[str, str], cache.cookies)
+
+    @property
+    def path_params(self) -> dict[str, Any]:
+        """The path parameters by name, converted as for the controller."""
+        names = self.route.parameter_names if self.route is not None else ()
+        return dict(zip(names, self._values, strict=True))
+
+    @property
+    def content_type(self) -> str:
+        """The ``content-type`` field; "" if there is none."""
+        return self.headers.get("content-type", "")
+
+    @property
+    def content_length(self) -> int | None:
+        """The size of the body in bytes, as the client announced it; None if it did not."""
+        value = self.headers.get("content-length", "")
+        return int(value) if value.isascii() and value.isdigit() and len(value) < 20 else None
+
+    @property
+    def state(self) -> State:
+        """Values from the lifespan, and values that the program keeps with this request."""
+        return State(self._state)
+
+    @property
+    def session(self) -> Any:
+        """The session: a dict with ``flash() flashes() rotate() clear()``.
+
+        :raises RuntimeError: without the ``Sessions`` middleware.
+        """
+        try:
+            return self._notes[SESSION]
+        except KeyError:
+            raise RuntimeError("request.session: there is no Sessions middleware around this route") from None
+
+    @session.setter
+    def session(self, session: Any) -> None:
+        self._notes[SESSION] = session
+
+    @property
+    def user(self) -> Any:
+        """The authenticated user: whatever a middleware or a controller has set; else None."""
+        return self._notes.get(USER)
+
+    @user.setter
+    def user(self, user: Any) -> None:
+        self._notes[USER] = user
+
+    @property
+    def id(self) -> str | None:
+        """The request ID, for logs; None without the ``RequestID`` middleware."""
+        return cast("str | None", self._notes.get(REQUEST_ID))
+
+    @id.setter  # noqa: A003  # the API's name
+    def id(self, value: str) -> None:
+        self._notes[REQUEST_ID] = value
+
+    def accepts(self, *types: str) -> str | None:
+        """Choose a media type by the ``accept`` field (RFC 9110 12.5.1).
+
+        :param types: media types that the controller can send, such as ``"text/html"``.
+        :returns: the type with the highest weight, the first one of equals; None if the client accepts none.
+        """
+        return preferred_type(self.headers.get("accept"), types)
+
+    def url_for(self, name: str, /, absolute: bool = False, **params: Any) -> str:
+        """Build the URL of a route, with the root path of the server.
+
+        :param name: the name of the route.
+        :param absolute: whether to include scheme and host; False by default.
+        :param params: values of the path parameters; the others become the query string.
+        :returns: the URL, percent-encoded.
+        :raises LookupError: for an unknown name.
+        :raises ValueError: for a missing path parameter, or a value that its converter refuses.
+        """
+        root_path = self.root_path
+        path = self.app.url_for(name, **params)
+        if root_path:
+            path = quote(root_path) + path
+        return f"{self.scheme}://{self.host}{path}" if absolute else path
+
+    @property
+    def limit_body(self) -> int:
+        """Maximum size of the body in bytes: the limit of the route, or else of the application."""
+        own = self.route.limit_body if self.route is not None else None
+        return self.app.config.limit_body if own is None else own
+
+    async def read_body(self) -> bytes:
+        """Read the whole body and keep it; later calls return the same bytes.
+
+        :returns: the body.
+        :raises ContentTooLarge: over :attr:`limit_body`, before more is read.
+        :raises ClientDisconnected: if the client disconnects before the end of the body.
+        :raises RuntimeError: if the body was read piece by piece before.
+        """
+        body = self._whole_body(self.limit_body)
+        if body is None:
+            body = self._cache.body = b"".join([piece async for piece in self._pieces()])
+        return body
+
+    async def read_form(self, limits: FormLimits = LIMITS) -> Form:
+        """Read the form and keep it. A long form with files is not kept as a body too: its parts are read in pieces.
+
+        :param limits: what the form may contain.
+        :returns: the form.
+        :raises UnsupportedMediaType: if the body is not a form.
+        :raises BadRequest: if the form is malformed.
+        :raises ContentTooLarge: over a limit.
+        :raises ClientDisconnected: if the client disconnects before the end of the body.
+        """
+        cache = self._cache
+        if cache.form is None:
+            check_form_type(self.content_type)  # refuse before reading
+            length = self.content_length
+            if not is_multipart(self.content_type):
+                if length is not None and length > limits.text:
+                    raise ContentTooLarge(f"a form has at most {limits.text} bytes of text")
+                self._parse_form(await self.read_body(), limits)
+            elif cache.body is not None or (length is not None and length <= limits.memory):
+                self._parse_form(await self.read_body(), limits)
+            else:
+                cache.form = await receive_multipart(self._pieces(), self.content_type, limits)
+        return cast(Form, cache.form)
+
+    async def is_disconnected(self) -> bool:
+        """Return whether the client has disconnected, or has closed its side of the connection.
+
+        The body is read first, because the server reports a disconnect behind the last piece of the body.
+        """
+        cache = self._cache
+        if not cache.disconnected:
+            try:
+                if not cache.streamed and self.announces_body:
+                    await self.read_body()
+                cache.disconnected = self._notes.get(BODY) != BodyState.READING and await is_gone(self._receive)
+            except ClientDisconnected:
+                cache.disconnected = True
+        return cache.disconnected
+
+    async def _pieces(self) -> AsyncIterator[bytes]:
+        cache = self._cache
+        if cache.body is not None:
+            if cache.body:
+                yield cache.body
+            return
+        if cache.streamed:
+            raise RuntimeError("the body was read by stream() or form() already; it is not kept")
+        limit = self.limit_body
+        check_size(self.content_length or 0, limit)
+        cache.streamed = True
+        self._notes[BODY] = BodyState.READING  # no other code may call receive meanwhile
+        try:
+            async for piece in receive_body(self._receive, limit):
+                yield piece
+            self._notes[BODY] = BodyState.READ
+        finally:
+            if self._notes[BODY] == BodyState.READING:
+                del self._notes[BODY]
+
+    def _parse_form(self, body: bytes, limits: FormLimits) -> Form:
+        cache = self._cache
+        if cache.form is None:
+            content_type = self.content_type
+            check_form_type(content_type)
+            if is_multipart(content_type):
+                cache.form = parse_multipart(body, content_type, limits)
+            else:
+                cache.form = Form(parse_urlencoded(body, limits=limits))
+        return cast(Form, cache.form)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.method} {self.path}>"
+
+
+class Request(RequestHead):
+    """A request in a ``def`` controller.
+
+    Where the controller runs in a greenlet, its methods wait for the client without blocking the event loop.
+    """
+
+    __slots__ = ()
+
+    def body(self) -> bytes:
+        """Read the whole body.
+
+        :returns: the body; empty if there is none.
+        :raises ContentTooLarge: over the limit of the route.
+        :raises ClientDisconnected: if the client disconnects before the end of the body.
+        :raises RuntimeError: where the controller cannot wait and the body was not read before.
+        """
+        if self._body is not None:
+            return self._body
+        if not self.announces_body:
+            return b""
+        if (body := self._whole_body(self.limit_body)) is not None:
+            return body
+        if can_wait():
+            return await_(self.read_body())
+        raise RuntimeError("the body was not read before this handler was called; make it 'async def' to wait for it")
+
+    def stream(self) -> Iterator[bytes]:
+        """Iterate over the body as it arrives; it is not kept.
+
+        Where the controller cannot wait, there is one piece.
+
+        :raises ContentTooLarge: over the limit of the route.
+        :raises ClientDisconnected: if the client disconnects before the end of the body.
+        """
+        if self._body is not None or not can_wait():
+            yield self.body()
+            return
+        pieces = self._pieces()
+        while (piece := await_(_next(pieces))) is not None:
+            yield piece
+
+    def text(self) -> str:
+        """Read the body as text.
+
+        :returns: the body, decoded from UTF-8.
+        :raises BadRequest: if it is not UTF-8. Also raises what :meth:`body` raises.
+        """
+        return _decode(self.body())
+
+    @overload
+    def json(self) -> Any: ...
+    @overload
+    def json(self, type: type[T]) -> T: ...
+    def json(self, type: Any = None) -> Any:  # noqa: A002  # the API's name
+        """Read the body as JSON.
+
+        :param type: a dataclass, a Struct, ``list[int]`` ... to validate and convert to; None for plain JSON values.
+        :returns: the value.
+        :raises BadRequest: if the body is not JSON.
+        :raises UnprocessableContent: if the value does not have the type; its ``errors`` list path and detail.
+        """
+        return parse_json(self.body(), type)
+
+    def form(self, limits: FormLimits = LIMITS) -> MultiDict:
+        """Read the text fields of a form; its files are in :meth:`files`.
+
+        :param limits: what the form may contain.
+        :returns: the fields, in their order.
+        :raises UnsupportedMediaType: if the body is not a form.
+        :raises BadRequest: if the form is malformed.
+        :raises ContentTooLarge: over a limit.
+        """
+        return self._whole_form(limits).fields
+
+    def files(self, limits: FormLimits = LIMITS) -> ManyValues[Upload]:
+        """Read the files of a form, by the names of their fields.
+
+        :param limits: what the form may contain.
+        :returns: the files, in their order. Raises what :meth:`form` raises.
+        """
+        return self._whole_form(limits).files(Upload)
+
+    def _whole_form(self, limits: FormLimits) -> Form:
+        if self._body is None and self.announces_body and can_wait():
+            return await_(self.read_form(limits))
+        form = self._cache.form
+        return cast(Form, form) if form is not None else self._parse_form(self.body(), limits)
+
+    def disconnected(self) -> bool:
+        """Return whether the client has disconnected. The body is read first.
+
+        :raises RuntimeError: where the controller cannot wait.
+        """
+        return await_(self.is_disconnected())
+
+
+class AsyncRequest(RequestHead):
+    """A request in an ``async def`` controller: methods that may wait are awaited."""
+
+    __slots__ = ()
+
+    async def body(self) -> bytes:
+        """Read the whole body.
+
+        :returns: the body; empty if there is none.
+        :raises ContentTooLarge: over the limit of the route.
+        :raises ClientDisconnected: if the client disconnects before the end of the body.
+        """
+        return await self.read_body()
+
+    def stream(self) -> AsyncIterator[bytes]:
+        """Iterate over the body as it arrives; it is not kept.
+
+        :raises ContentTooLarge: over the limit of the route.
+        :raises ClientDisconnected: if the client disconnects before the end of the body.
+        """
+        return self._pieces()
+
+    async def text(self) -> str:
+        """Read the body as text.
+
+        :returns: the body, decoded from UTF-8.
+        :raises BadRequest: if it is not UTF-8. Also raises what :meth:`body` raises.
+        """
+        return _decode(await self.read_body())
+
+    @overload
+    async def json(self) -> Any: ...
+    @overload
+    async def json(self, type: type[T]) -> T: ...
+    async def json(self, type: Any = None) -> Any:  # noqa: A002  # the API's name
+        """Read the body as JSON.
+
+        :param type: a dataclass, a Struct, ``list[int]`` ... to validate and convert to; None for plain JSON values.
+        :returns: the value.
+        :raises BadRequest: if the body is not JSON.
+        :raises UnprocessableContent: if the value does not have the type; its ``errors`` list path and detail.
+        """
+        return parse_json(await self.read_body(), type)
+
+    async def form(self, limits: FormLimits = LIMITS) -> MultiDict:
+        """Read the text fields of a form; its files are in :meth:`files`.
+
+        :param limits: what the form may contain.
+        :returns: the fields, in their order.
+        :raises UnsupportedMediaType: if the body is not a form.
+        :raises BadRequest: if the form is malformed.
+        :raises ContentTooLarge: over a limit.
+        """
+        return (await self.read_form(limits)).fields
+
+    async def files(self, limits: FormLimits = LIMITS) -> ManyValues[AsyncUpload]:
+        """Read the files of a form, by the names of their fields.
+
+        :param limits: what the form may contain.
+        :returns: the files, in their order. Raises what :meth:`form` raises.
+        """
+        return (await self.read_form(limits)).files(AsyncUpload)
+
+    async def disconnected(self) -> bool:
+        """Return whether the client has disconnected. The body is read first."""
+        return await self.is_disconnected()
+
+
+async def _next(pieces: AsyncIterator[bytes]) -> bytes | None:
+    return await anext(pieces, None)
+
+
+def _decode(body: bytes) -> str:
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        raise BadRequest("the body is not UTF-8") from None

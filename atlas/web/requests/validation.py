@@ -1,0 +1,152 @@
+"""JSON bodies: parsed and validated. Every error is reported with its path in the value.
+
+msgspec stops at the first error, which makes it fast. Only after an error the value is checked a second time, part by
+part, for the other errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from types import NoneType, UnionType
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints, is_typeddict
+
+import msgspec
+
+from atlas.web.exceptions import BadRequest, UnprocessableContent
+
+__all__ = ["find_problems", "parse_json"]
+
+# Enough errors to correct a form by, and a bound on the work for an invalid body.
+MAX_PROBLEMS = 20
+MAX_DEPTH = 8
+
+_decode = msgspec.json.Decoder().decode
+
+
+def parse_json(body: bytes, kind: Any = None) -> Any:
+    """Parse a JSON text (RFC 8259), and validate its value.
+
+    :param body: the text, as UTF-8.
+    :param kind: a type that msgspec supports: a dataclass, a Struct, ``list[int]`` ...; None for plain JSON values.
+    :returns: the value, an instance of ``kind``.
+    :raises BadRequest: if the text is not JSON, or nested too deeply.
+    :raises UnprocessableContent: if the value does not have the type; its ``errors`` member lists ``path`` and
+        ``detail`` of each error.
+    """
+    try:
+        return _decode(body) if kind is None else msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError as error:
+        if kind is None:  # a number that Python cannot represent
+            raise BadRequest(f"the body is not JSON: {error}") from None
+        raise _refusal(body, kind, error) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadRequest(f"the body is not JSON: {error}") from None
+    except RecursionError:
+        raise BadRequest("the JSON is nested too deeply") from None
+
+
+def _refusal(body: bytes, kind: Any, error: msgspec.ValidationError) -> BadRequest | UnprocessableContent:
+    try:
+        # The typed decoder stopped at the first error; the text after it may be malformed.
+        problems = find_problems(_decode(body), kind)
+    except msgspec.ValidationError:  # a number that Python cannot represent
+        problems = []
+    except (msgspec.DecodeError, UnicodeDecodeError) as malformed:
+        return BadRequest(f"the body is not JSON: {malformed}")
+    except RecursionError:
+        return BadRequest("the JSON is nested too deeply")
+    refusal = UnprocessableContent(str(error))
+    refusal.members["errors"] = [
+        {"path": path, "detail": detail} for path, detail in problems or [_split(str(error), "$")]
+    ]
+    return refusal
+
+
+def find_problems(value: Any, kind: Any) -> list[tuple[str, str]]:
+    """Find the errors in a decoded value.
+
+    :param value: plain JSON values.
+    :param kind: the type that the value should have.
+    :returns: path and message of each error, at most :data:`MAX_PROBLEMS`; nested at most :data:`MAX_DEPTH` levels.
+    """
+    found: list[tuple[str, str]] = []
+    _collect(value, kind, "$", 0, found)
+    return found
+
+
+def _collect(value: Any, kind: Any, path: str, depth: int, found: list[tuple[str, str]]) -> None:
+    if len(found) >= MAX_PROBLEMS:
+        return
+    try:
+        msgspec.convert(value, kind, str_keys=True)
+        return
+    except msgspec.ValidationError as error:
+        first = _split(str(error), path)
+    before = len(found)
+    if depth < MAX_DEPTH:
+        for part, its_kind, its_path in _parts(value, kind, path):
+            if its_kind is None:
+                found.append((its_path, part))
+            else:
+                _collect(part, its_kind, its_path, depth + 1, found)
+    if len(found) == before:
+        found.append(first)
+    del found[MAX_PROBLEMS:]
+
+
+def _split(message: str, path: str) -> tuple[str, str]:
+    """Split a message of msgspec, ``Expected ... - at `$.name```, into path and message."""
+    sentence, at, place = message.partition(" - at `$")
+    return (path + place.rstrip("`"), sentence) if at else (path, message)
+
+
+Part = tuple[Any, Any, str]
+
+
+def _parts(value: Any, kind: Any, path: str) -> Iterator[Part]:
+    """Iterate over the parts of a value with their types and paths; a missing part is a message without a type."""
+    while get_origin(kind) is Annotated:
+        kind = get_args(kind)[0]
+    if get_origin(kind) in (Union, UnionType):
+        others = [each for each in get_args(kind) if each is not NoneType]
+        if len(others) == 1:
+            yield from _parts(value, others[0], path)
+        return
+    if isinstance(value, dict):
+        yield from _parts_of_object(value, kind, path)
+    elif isinstance(value, list):
+        arguments = get_args(kind)
+        if len(arguments) == 1 or arguments[1:] == (...,):
+            for index, item in enumerate(value):
+                yield item, arguments[0], f"{path}[{index}]"
+
+
+def _parts_of_object(value: dict[str, Any], kind: Any, path: str) -> Iterator[Part]:
+    arguments = get_args(kind)
+    if len(arguments) == 2:
+        for name, item in value.items():
+            yield item, arguments[1], f"{path}.{name}"
+        return
+    for name, (its_kind, required) in _members(kind).items():
+        if name in value:
+            yield value[name], its_kind, f"{path}.{name}"
+        elif required:
+            yield "missing", None, f"{path}.{name}"
+
+
+def _members(kind: Any) -> Mapping[str, tuple[Any, bool]]:
+    """Return the members of a class by their names in JSON: the type, and whether the member is required."""
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        if kind.__struct_config__.array_like:
+            return {}
+        return {field.encode_name: (field.type, field.required) for field in msgspec.structs.fields(kind)}
+    if is_dataclass(kind) and isinstance(kind, type):
+        hints = get_type_hints(kind, include_extras=True)
+        known = msgspec.inspect.type_info(kind)
+        required = {field.name: field.required for field in getattr(known, "fields", ())}
+        return {field.name: (hints[field.name], required.get(field.name, False)) for field in fields(kind)}
+    if is_typeddict(kind):
+        hints = get_type_hints(kind)
+        return {name: (hint, name in kind.__required_keys__) for name, hint in hints.items()}
+    return {}

@@ -1,0 +1,186 @@
+"""Streaming responses: the body is sent piece by piece, while it is produced."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+from typing import Any, ClassVar
+
+from atlas.errors import ClientDisconnected
+from atlas.gateway.companions import Company
+from atlas.gateway.disconnects import until_gone
+from atlas.gateway.greenlets import await_, in_greenlet
+from atlas.gateway.threads import next_turn
+from atlas.types import Receive, Scope, Send
+from atlas.web.responses.response import Response
+from atlas.web.scope_keys import BODY, BodyState
+
+__all__ = ["DisconnectWatcher", "StreamingResponse"]
+
+_Filter = tuple[Callable[[bytes], bytes], Callable[[], bytes] | None]
+# A sync iterator does not yield to the event loop between pieces: without this bound a long one blocks the others.
+_PIECES_PER_TURN = 64
+
+
+class StreamingResponse(Response):
+    """A body that is sent piece by piece.
+
+    The response waits for a client that reads slowly. When the client disconnects or the response fails, a generator is
+    closed at once, so that its ``finally`` blocks run. Under a server that implements the ASGI HTTP text 2.4 or later
+    this happens when the next piece is sent.
+
+    :param content: an async or a sync iterable of ``bytes``, or of ``str`` that is sent as UTF-8. A sync iterable runs
+        in a greenlet on the event loop: it may wait, with ``await_``, but must not block. It yields to the event loop
+        after every 64 pieces.
+    :param status_code: the status code, 200 by default.
+    :param headers: more header fields.
+    :param content_type: the value of ``content-type``; None for ``text/html; charset=utf-8``.
+
+    :cvar always_watched: whether a client that closes its side of the connection ends the response.
+    """
+
+    __slots__ = ("_filters", "pieces")
+
+    streaming = True
+    always_watched: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        content: AsyncIterable[bytes | str] | Iterable[bytes | str],
+        status_code: int = 200,
+        headers: Mapping[str, str] | None = None,
+        *,
+        content_type: str | None = None,
+    ) -> None:
+        super().__init__(b"", status_code, headers, content_type=content_type)
+        self.pieces: AsyncIterable[Any] | Iterable[Any] = content
+        self._filters: list[_Filter] = []
+
+    def wrap(self, function: Callable[[bytes], bytes], finish: Callable[[], bytes] | None = None) -> None:
+        """Pass each piece of the body through a function, see :meth:`Response.wrap`.
+
+        :param function: takes a piece, and returns the bytes that replace it; ``b""`` to hold the piece back.
+        :param finish: returns the bytes after the last piece; None for no more bytes.
+        """
+        self._filters.append((function, finish))
+        self.headers.pop("content-length", None)
+
+    def filtered(self, piece: bytes, start: int = 0) -> bytes:
+        """Pass a piece through the functions of :meth:`wrap`.
+
+        :param piece: the piece.
+        :param start: index of the first function to call, 0 by default.
+        :returns: the piece to send; empty if a function holds it back.
+        """
+        for function, _ in self._filters[start:]:
+            piece = function(piece) if piece else piece
+        return piece
+
+    def rest(self) -> bytes:
+        """Return what the functions of :meth:`wrap` have held back, after the last piece."""
+        held_back = (
+            self.filtered(finish(), number) for number, (_, finish) in enumerate(self._filters, 1) if finish is not None
+        )
+        return b"".join(held_back)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the response, as an ASGI application, and close the iterable.
+
+        :raises ClientDisconnected: if the client disconnects before the end.
+        """
+        try:
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            if scope["method"] == "HEAD":
+                rest = b""
+            else:
+                async with Company() as tasks:
+                    watcher = DisconnectWatcher(tasks, scope, receive, always=self.always_watched)
+                    await self.send_pieces(watcher, tasks, send)
+                rest = self.rest()
+            await send({"type": "http.response.body", "body": rest})
+        except ClientDisconnected:
+            await self.leave(send)
+            raise
+        finally:
+            await _close(self.pieces)
+
+    async def leave(self, send: Send) -> None:
+        """Finish the response of a client that has disconnected; does nothing by default."""
+
+    async def send_pieces(self, watcher: DisconnectWatcher, tasks: Company, send: Send) -> None:
+        """Send all pieces.
+
+        :param watcher: notices a client that disconnects.
+        :param tasks: cancels its tasks when the response ends.
+        :param send: ASGI's ``send``.
+        """
+        if isinstance(self.pieces, AsyncIterable):
+            watcher.begin()
+            async for piece in self.pieces:
+                await self._send_piece(piece, send)
+                watcher.begin(sent=True)
+            return
+        await in_greenlet(self._send_sync, self.pieces, watcher, send)
+
+    def _send_sync(self, pieces: Iterable[Any], watcher: DisconnectWatcher, send: Send) -> None:
+        """Send the pieces of a sync iterable, in a greenlet: the iterable may wait for its next piece."""
+        for count, piece in enumerate(pieces, 1):
+            await_(self._send_piece(piece, send))
+            if count % _PIECES_PER_TURN == 0:
+                watcher.begin(sent=True)
+                await_(next_turn())
+
+    async def _send_piece(self, piece: Any, send: Send) -> None:
+        data = self.filtered(self.encode(piece))
+        if data:
+            await send({"type": "http.response.body", "body": data, "more_body": True})
+
+
+class DisconnectWatcher:
+    """Notices a client that disconnects while a response streams.
+
+    With the ASGI HTTP text 2.4 or later ``send`` raises then. There ``http.disconnect`` may mean only that the client
+    has closed its sending side, and still reads (RFC 9112 9.6). With older texts ``http.disconnect`` is the only sign.
+    The request body arrives by ``receive`` too, so the watcher waits until the body is not being read.
+
+    :param tasks: runs the task that awaits ``receive``, and cancels the response when that task fails.
+    :param scope: the ASGI scope of the request.
+    :param receive: ASGI's ``receive``.
+    :param always: whether a client that closes its sending side counts as disconnected, as with server-sent events.
+    """
+
+    __slots__ = ("_done", "_receive", "_scope", "_tasks")
+
+    def __init__(self, tasks: Company, scope: Scope, receive: Receive, *, always: bool) -> None:
+        self._tasks = tasks
+        self._scope = scope
+        self._receive = receive
+        self._done = not always and _send_raises(scope)
+
+    def begin(self, sent: bool = False) -> None:
+        """Begin to await ``receive``, unless this is not needed, has begun already, or would take a piece of the body.
+
+        :param sent: whether a piece of the response was sent. A controller that has not read the body by then will not.
+        """
+        if not self._done and self._may_receive(sent):
+            self._done = True
+            self._tasks.start(until_gone(self._receive))
+
+    def _may_receive(self, sent: bool) -> bool:
+        state = self._scope.get(BODY)
+        if state is not None:
+            return bool(state == BodyState.READ)
+        return sent or self._scope["method"] in ("GET", "HEAD")
+
+
+def _send_raises(scope: Scope) -> bool:
+    """Return whether ``send`` raises after a disconnect (ASGI HTTP text 2.4, "Disconnected Client")."""
+    version = scope.get("asgi", {}).get("spec_version", "2.0").split(".")
+    return [int(part) for part in version if part.isdigit()] >= [2, 4]
+
+
+async def _close(pieces: Any) -> None:
+    """Close an iterable that can be closed: a generator, or a file."""
+    if hasattr(pieces, "aclose"):
+        await pieces.aclose()
+    elif hasattr(pieces, "close"):
+        await in_greenlet(pieces.close)

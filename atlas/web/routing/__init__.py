@@ -1,0 +1,1 @@
+"""Routes: URL patterns, their converters, and the router that matches a path."""

@@ -1,0 +1,66 @@
+import pytest
+
+from atlas import BadRequest, ContentTooLarge, UnsupportedMediaType
+from atlas.web.requests.forms import LIMITS, FormLimits, check_form_type, is_multipart, parse_urlencoded
+
+
+def test_fields_come_in_order_with_empty_ones() -> None:
+    assert parse_urlencoded(b"a=1&b=&a=2+3&c&%C3%BC=%26").pairs() == [
+        ("a", "1"),
+        ("b", ""),
+        ("a", "2 3"),
+        ("c", ""),
+        ("ü", "&"),
+    ]
+    assert parse_urlencoded(b"").pairs() == []
+
+
+def test_only_the_ampersand_separates() -> None:
+    assert dict(parse_urlencoded(b"a=1;b=2")) == {"a": "1;b=2"}
+
+
+@pytest.mark.parametrize("data", [b"a=%ff", b"a=\xff", b"%ed%a0%80=1"])
+def test_text_that_is_not_utf8_is_refused(data: bytes) -> None:
+    with pytest.raises(BadRequest, match="the query is not UTF-8"):
+        parse_urlencoded(data, what="query")
+
+
+def test_the_number_of_fields_is_bounded() -> None:
+    assert len(parse_urlencoded(b"&".join(b"a%d=1" % n for n in range(1000)))) == 1000
+    with pytest.raises(BadRequest, match="at most 1000 fields"):
+        parse_urlencoded(b"a&" * 1000)
+
+
+def test_the_size_is_bounded() -> None:
+    with pytest.raises(ContentTooLarge):
+        parse_urlencoded(b"a" * (LIMITS.text + 1))
+    with pytest.raises(ContentTooLarge):
+        parse_urlencoded(b"abc", limits=FormLimits(text=2))
+
+
+@pytest.mark.parametrize("data", [b"a=%", b"a=%z1", b"a=%1", b"%%=1", b"a=1&b=%u00e4"])
+def test_an_invalid_escape_is_refused(data: bytes) -> None:
+    with pytest.raises(BadRequest, match="two hexadecimal digits"):
+        parse_urlencoded(data)
+
+
+@pytest.mark.parametrize(
+    ("kind", "multipart"),
+    [
+        ("", False),
+        ("application/x-www-form-urlencoded", False),
+        ("Application/X-WWW-Form-Urlencoded; charset=x", False),
+        ("multipart/form-data; boundary=x", True),
+        ("Multipart/Form-Data", True),
+    ],
+)
+def test_types_that_are_forms(kind: str, multipart: bool) -> None:
+    check_form_type(kind)
+    assert is_multipart(kind) is multipart
+
+
+@pytest.mark.parametrize("kind", ["application/json", "multipart/mixed; boundary=x", "x"])
+def test_types_that_are_not_forms(kind: str) -> None:
+    with pytest.raises(UnsupportedMediaType) as caught:
+        check_form_type(kind)
+    assert caught.value.headers == {"accept-post": "application/x-www-form-urlencoded, multipart/form-data"}
