@@ -35,7 +35,7 @@ async def in_thread(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwar
 
     :param function: called with ``args`` and ``kwargs``.
     :returns: what the function returns.
-    :raises: what the function raises.
+    :raises Exception: what the function raises.
     """
     call = BlockingCall(asyncio.get_running_loop())
     job = call.loop.run_in_executor(None, call.run, function, args, kwargs)
@@ -200,7 +200,7 @@ class BlockingCall:
 
         :param job: the call in the queue of the executor; cancelled if the caller is cancelled before it starts.
         :returns: what the function returns.
-        :raises: what the function raises.
+        :raises Exception: what the function raises.
         """
         try:
             while type(message := await self._message) is not _Outcome:

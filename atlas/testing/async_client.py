@@ -122,7 +122,7 @@ class AsyncTestClient:
     async def aclose(self) -> None:
         """Run the lifespan shutdown of the application.
 
-        :raises: what the shutdown raises.
+        :raises Exception: what the shutdown raises.
         """
         __tracebackhide__ = True
         await _run(self._engine.stop)

@@ -65,7 +65,7 @@ class TestClient:
         :param url: a path or a URL.
         :param options: see :class:`~atlas.testing.client_engine.Options`.
         :raises ClientDisconnected: if :meth:`disconnect` was called before the response was complete.
-        :raises: what the application raises, unless ``raise_server_exceptions`` is off.
+        :raises Exception: what the application raises, unless ``raise_server_exceptions`` is off.
         """
         __tracebackhide__ = True
         return self._run(self._engine.request, method, url, options)
@@ -138,7 +138,7 @@ class TestClient:
     def close(self) -> None:
         """Run the lifespan shutdown of the application, and close the event loop.
 
-        :raises: what the shutdown raises.
+        :raises Exception: what the shutdown raises.
         """
         __tracebackhide__ = True
         if self._closed:

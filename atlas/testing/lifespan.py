@@ -33,7 +33,7 @@ class LifespanTask:
         """Run the startup. An application without lifespan is accepted.
 
         :raises LifespanError: if the application sent ``lifespan.startup.failed``.
-        :raises: what the startup raises.
+        :raises Exception: what the startup raises.
         """
         self._task = asyncio.create_task(self._run(), name="lifespan")
         await self._answered.wait()
@@ -49,7 +49,7 @@ class LifespanTask:
         """Run the shutdown.
 
         :raises LifespanError: if the application sent ``lifespan.shutdown.failed``.
-        :raises: what the shutdown raises.
+        :raises Exception: what the shutdown raises.
         """
         if not self._started or self._task is None:
             return

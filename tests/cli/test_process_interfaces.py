@@ -113,9 +113,9 @@ def test_a_controller_that_holds_the_loop_is_named_for_development(folder: Path)
     assert "threading.Event().wait(0.3)" in err
 
 
-def test_help_says_what_dev_does(folder: Path) -> None:
+def test_the_help_of_dev_and_interface(folder: Path) -> None:
     process = start(folder, "--help")
     out, _ = process.communicate(timeout=PATIENCE)
     words = " ".join(out.split())
     assert "--[no-]dev Development mode: debug pages, and a log line about what blocks the event loop. [off]" in words
-    assert "lasgi is a plain def (auto, asgi, lasgi)" in words
+    assert "Interface of the application: auto, asgi, lasgi (a sync function). [auto]" in words
