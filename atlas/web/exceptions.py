@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Any, NoReturn
+
+from atlas.reasons import REASON_PHRASES
 
 __all__ = [
     "BadRequest",
@@ -23,9 +24,6 @@ __all__ = [
     "status_phrase",
 ]
 
-# HTTPStatus has the phrases of RFC 9110 for these only since Python 3.13.
-_PHRASES = {413: "Content Too Large", 414: "URI Too Long", 416: "Range Not Satisfiable", 422: "Unprocessable Content"}
-
 
 def status_phrase(status_code: int) -> str:
     """Return the reason phrase of a status code (RFC 9110 15).
@@ -33,12 +31,7 @@ def status_phrase(status_code: int) -> str:
     :param status_code: the status code.
     :returns: the phrase; "Error" for an unknown code.
     """
-    if status_code in _PHRASES:
-        return _PHRASES[status_code]
-    try:
-        return HTTPStatus(status_code).phrase
-    except ValueError:
-        return "Error"
+    return REASON_PHRASES.get(status_code, "Error")
 
 
 class HTTPException(Exception):

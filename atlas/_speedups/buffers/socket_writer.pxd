@@ -46,6 +46,7 @@ cdef class SocketWriter:
     cdef bint is_empty(self) noexcept
     cdef bint is_writable(self) noexcept
     cdef object wait_writable(self)
+    cdef int add_waiter(self, object future) except -1
     cdef int cancel_wait(self, object future) except -1
     cdef int wake(self) except -1
     cdef bint is_stalled(self, double now) except -1

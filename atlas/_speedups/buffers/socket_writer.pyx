@@ -149,11 +149,16 @@ cdef class SocketWriter:
     cdef object wait_writable(self):
         """A future that is done when the writer is writable again, or lost."""
         cdef object future = self.connections.loop.create_future()
+        self.add_waiter(future)
+        return future
+
+    cdef int add_waiter(self, object future) except -1:
+        """Have ``future`` done when the writer is writable again, or lost."""
         if self.waiters is None:
             self.waiters = [future]
         else:
             self.waiters.append(future)
-        return future
+        return 0
 
     cdef int cancel_wait(self, object future) except -1:
         """The caller doesn't wait any more."""

@@ -150,7 +150,7 @@ cdef class RequestData:
     def scheme(self):
         """``http`` or ``https``."""
         cdef dict scope = self.looked_at()
-        return self.exchange.get_scheme() if scope is None else scope.get("scheme", "http")
+        return self.exchange.scheme() if scope is None else scope.get("scheme", "http")
 
     @property
     def http_version(self):
@@ -170,13 +170,13 @@ cdef class RequestData:
     def client(self):
         """IP address and port of the client; None if the server does not know them."""
         cdef dict scope = self.looked_at()
-        cdef object client = self.exchange.client_address() if scope is None else scope.get("client")
+        cdef object client = self.exchange.connection.client if scope is None else scope.get("client")
         return (client[0], client[1]) if client else None
 
     @property
     def _server(self):
         cdef dict scope = self.looked_at()
-        return self.exchange.server_address() if scope is None else scope.get("server")
+        return self.exchange.connection.server if scope is None else scope.get("server")
 
     @property
     def _fields(self):

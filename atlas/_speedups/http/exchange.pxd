@@ -1,5 +1,6 @@
 """One request and its response, between a protocol and a gateway."""
 
+from atlas._speedups.buffers.connection cimport Connection
 from atlas._speedups.http.request_body cimport BodyState, RequestBody
 from atlas._speedups.http.request_head cimport RequestHead
 from atlas._speedups.http.response_stream cimport FieldLine, HeadFacts, ResponseStream
@@ -30,6 +31,7 @@ cdef class Exchange:
     cdef readonly ServerState state
     cdef Gateway gateway
     cdef ResponseStream stream
+    cdef Connection connection
 
     # The request's body; None until some of it comes, or is asked for.
     cdef RequestBody body
@@ -53,18 +55,11 @@ cdef class Exchange:
     cdef object handle
     cdef double began
 
-    # The addresses, of an exchange that its connection has let go of.
-    cdef object past_client
-    cdef object past_server
-    cdef str past_scheme
-
     # What was asked.
     cdef dict make_scope(self)
     cdef dict whole_scope(self)
     cdef dict get_notes(self)
-    cdef object client_address(self)
-    cdef object server_address(self)
-    cdef str get_scheme(self)
+    cdef str scheme(self)
 
     # The request's body.
     cdef RequestBody get_body(self)
@@ -82,6 +77,7 @@ cdef class Exchange:
     cdef int check_sendable(self, object what) except -1
     cdef int hold_head(self, int status, FieldLine first, list fields) except -1
     cdef int hold_encoded(self, int status, bytes head, HeadFacts* facts) except -1
+    cdef int head_held(self, int status) except -1
     cdef int drop_head(self) except -1
     cdef int send_head(self, bint whole, Py_ssize_t size) except -1
     cdef int send_whole(self, bytes body) except -1

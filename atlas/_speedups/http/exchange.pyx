@@ -25,6 +25,7 @@ cdef enum:
 cdef str START = "http.response.start"
 cdef str BODY = "http.response.body"
 cdef str TRAILERS = "http.response.trailers"
+cdef list TEXT = [(b"content-type", b"text/plain; charset=utf-8")]
 
 
 cdef class Gateway:
@@ -75,6 +76,7 @@ cdef class Exchange:
         self.state = state
         self.gateway = gateway
         self.stream = stream
+        self.connection = stream.connection
         self.head = head
         self.began = monotonic()
 
@@ -84,8 +86,11 @@ cdef class Exchange:
         """A new ASGI scope of type "http": a dict that belongs to the caller."""
         return self.make_scope()
 
+    cdef str scheme(self):
+        return "https" if self.connection.tls else "http"
+
     cdef dict make_scope(self):
-        return self.state.new_scope(self.head, self.client_address(), self.server_address(), self.get_scheme())
+        return self.state.new_scope(self.head, self.connection.client, self.connection.server, self.scheme())
 
     cdef dict whole_scope(self):
         """The one scope of this request, the same dict for every caller; made when it is first asked for."""
@@ -106,23 +111,10 @@ cdef class Exchange:
             self.notes = {}
         return self.notes
 
-    # The addresses. An application may ask after the connection is gone.
-
-    cdef object client_address(self):
-        return self.past_client if self.stream is None else self.stream.connection.client
-
-    cdef object server_address(self):
-        return self.past_server if self.stream is None else self.stream.connection.server
-
-    cdef str get_scheme(self):
-        if self.stream is None:
-            return self.past_scheme
-        return "https" if self.stream.connection.tls else "http"
-
     @property
     def client(self):
         """The client's (host, port), or None."""
-        return self.client_address()
+        return self.connection.client
 
     # The request's body.
 
@@ -151,21 +143,18 @@ cdef class Exchange:
     @property
     def hung_up(self):
         """Has the client closed its end altogether? Known once something was sent to it afterwards."""
-        return self.stream is None or self.stream.is_lost() or atlas_socket_hung_up(self.stream.connection.writer.fd)
+        return self.stream is None or self.stream.is_lost() or atlas_socket_hung_up(self.connection.writer.fd)
 
     def watch_loss(self, future):
         """Have ``future`` (an asyncio.Future) done when the client is lost."""
         if self.stream is None or self.stream.is_lost():
             future.set_result(None)
-        elif self.stream.connection.writer.waiters is None:
-            self.stream.connection.writer.waiters = [future]
         else:
-            self.stream.connection.writer.waiters.append(future)
+            self.connection.writer.add_waiter(future)
 
     def unwatch_loss(self, future):
         """Undo :meth:`watch_loss`."""
-        if self.stream is not None:
-            self.stream.cancel_wait(future)
+        self.connection.writer.cancel_wait(future)
 
     def abort(self):
         """Give the client up: the connection, or the stream of one, is reset."""
@@ -195,13 +184,12 @@ cdef class Exchange:
             await awaitable
 
     async def wait_writable(self):
-        """Wait until the stream is writable, or lost."""
-        cdef ResponseStream stream = self.stream
-        future = stream.wait_writable()
+        """Wait until the client has read enough, or is lost."""
+        future = self.connection.writer.wait_writable()
         try:
             await future
         finally:
-            stream.cancel_wait(future)
+            self.connection.writer.cancel_wait(future)
 
     cdef object send_now(self, object event):
         """Carry an event out; returns None, or an awaitable where a file is to be sent."""
@@ -294,15 +282,15 @@ cdef class Exchange:
     cdef int hold_head(self, int status, FieldLine first, list fields) except -1:
         """Encode a head and hold it."""
         self.stream.hold_head(status, first, fields, &self.facts)
-        self.status = status
-        self.bodyless = forbids_body(status) or self.head.method == "HEAD"
-        self.response_state = HEAD_HELD
-        return 0
+        return self.head_held(status)
 
     cdef int hold_encoded(self, int status, bytes head, HeadFacts* facts) except -1:
         """Hold a head that a stream of the same kind has encoded before."""
         self.stream.hold_encoded(head)
         self.facts = facts[0]
+        return self.head_held(status)
+
+    cdef int head_held(self, int status) except -1:
         self.status = status
         self.bodyless = forbids_body(status) or self.head.method == "HEAD"
         self.response_state = HEAD_HELD
@@ -337,22 +325,17 @@ cdef class Exchange:
     cdef int check_length(self, long long size, bint more) except -1:
         """Does a piece of ``size`` bytes keep to the content-length? A response that doesn't can't be mended."""
         cdef long long total = self.body_size + size
-        if not self.facts.has_length or self.bodyless:
-            return 0
-        if total > self.facts.length:
-            raise RuntimeError(f"expected a body of {self.facts.length} bytes (content-length), got {total} or more")
-        if not more and total < self.facts.length:
-            raise RuntimeError(f"expected a body of {self.facts.length} bytes (content-length), got {total}")
+        cdef long long length = self.facts.length
+        if self.facts.has_length and not self.bodyless and (total > length or (not more and total < length)):
+            more_or_less = " or more" if more else ""
+            raise RuntimeError(f"expected a body of {length} bytes (content-length), got {total}{more_or_less}")
         return 0
 
     cdef int end_piece(self, long long size, bint more) except -1:
         """A piece of the body was sent."""
-        if more:
-            return 0
-        if self.trailers:
+        if not more and self.trailers:
             self.response_state = TRAILERS_OPEN
-            return 0
-        return self.finish()
+        return self.finish() if not more and not self.trailers else 0
 
     def respond(self, int status, headers, bytes body not None):
         """Send a whole response: ``headers`` as in ``http.response.start``; raises as :meth:`send` does."""
@@ -366,10 +349,8 @@ cdef class Exchange:
     def probe(self):
         """The client sends nothing more: ask by an interim response, which it may ignore, whether it still reads.
 
-        RFC 9110, section 15.2: every client of HTTP/1.1 understands a 1xx that it didn't ask for. One that is gone
-        answers with a reset: :attr:`hung_up` then.
-
-        :returns: False if this is not the time to ask.
+        RFC 9110, section 15.2: a client of HTTP/1.1 understands any 1xx. One that is gone answers with a reset:
+        :attr:`hung_up` then. :returns: False if this is not the time to ask.
         """
         if self.response_state != NO_RESPONSE or self.head.http_10 or self.stream is None or self.stream.is_lost():
             return False
@@ -391,7 +372,6 @@ cdef class Exchange:
         """The application is done with the request. Called once, by the gateway.
 
         What the application left open is ended: 500 if nothing has left yet, else the connection is cut.
-
         :returns: False if the application is to blame for a response that isn't whole.
         """
         return self.end_application()
@@ -418,9 +398,7 @@ cdef class Exchange:
         if self.response_state == HEAD_HELD:
             self.drop_head()
         if self.response_state == NO_RESPONSE:
-            self.respond(
-                500, [(b"content-type", b"text/plain; charset=utf-8")], b"Internal Server Error\n"
-            )
+            self.respond(500, TEXT, b"Internal Server Error\n")
             return 0
         if self.response_state < RESPONSE_DONE:
             self.response_state = RESPONSE_FAILED
@@ -450,11 +428,7 @@ cdef class Exchange:
             self.response_state = RESPONSE_FAILED
             if lost:
                 self.log()
-        if self.stream is not None:
-            self.past_client = self.stream.connection.client
-            self.past_server = self.stream.connection.server
-            self.past_scheme = self.get_scheme()
-            self.stream = None
+        self.stream = None
         return 0
 
     cdef int log(self) except -1:
@@ -462,7 +436,7 @@ cdef class Exchange:
         if self.state.access_records is None:
             return 0
         return self.state.access_records.add_response(
-            self.client_address(), self.head, self.status, 0 if self.bodyless else self.body_size,
+            self.connection.client, self.head, self.status, 0 if self.bodyless else self.body_size,
             monotonic() - self.began, self.response_headers,
         )
 
@@ -484,10 +458,7 @@ cdef class Exchange:
     # What sending a file needs; see atlas/gateway/files.py.
 
     def open_body(self, long long size, bint more):
-        """Send the head of a body whose next ``size`` bytes the caller writes to the socket itself.
-
-        :returns: False if no body is to be sent (HEAD, 304).
-        """
+        """Send the head of a body whose next ``size`` bytes the caller writes itself; False if none is to be sent."""
         self.check_sendable("a file")
         if self.response_state == HEAD_HELD:
             self.send_head(not more, size)
@@ -521,10 +492,7 @@ cdef class Exchange:
 
     @property
     def socket_fd(self):
-        """The plain socket's file descriptor, for sendfile(2); -1 where there is none.
-
-        It is good until ``lost`` is True: a transport closes its socket after it has told of the loss.
-        """
+        """The plain socket's file descriptor, for sendfile(2), good until ``lost``; -1 where there is none."""
         return self.stream.socket_fd() if self.stream is not None else -1
 
     @property
