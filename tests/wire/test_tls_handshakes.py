@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import ssl
 import struct
@@ -103,7 +104,11 @@ async def _check(attempt: Attempt | None) -> None:
 
 
 async def _wait_for_open(state: Any, count: int) -> None:
-    """Wait until so many connections are open. There is no event for the end of a failed handshake."""
+    """Wait until so many connections are open. There is no event for the end of a failed handshake.
+
+    asyncio's own loop keeps the protocol of a failed handshake in a reference cycle, until the garbage collector runs.
+    """
     async with asyncio.timeout(BOUND):
         while state.connections.open != count:
+            gc.collect()
             await asyncio.sleep(0.001)

@@ -497,5 +497,4 @@ cdef class Exchange:
 
     @property
     def write_timeout(self):
-        """Seconds without progress after which a client that reads nothing is given up."""
         return self.state.connections.write_timeout
