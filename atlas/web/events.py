@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from atlas.gateway.companions import Company
-from atlas.gateway.pulses import Pulse
+from atlas.gateway.keep_alive import KeepAlive
+from atlas.gateway.task_scope import TaskScope
 from atlas.types import Event, Send
 from atlas.web.response import StreamingResponse, Watch
 
@@ -113,16 +113,16 @@ class EventSourceResponse(StreamingResponse):
         # comes to its end as any other. If the client is gone altogether, this says so once more.
         await send({"type": "http.response.body", "body": b""})
 
-    async def send_pieces(self, watch: Watch, company: Company, send: Send) -> None:
+    async def send_pieces(self, watch: Watch, tasks: TaskScope, send: Send) -> None:
         # The first event may be long in coming, and a server may keep the head for the first piece: without one a
         # browser would not know for all that time that it is connected.
         await send({"type": "http.response.body", "body": b"", "more_body": True})
         if self.ping is None:
-            await super().send_pieces(watch, company, send)
+            await super().send_pieces(watch, tasks, send)
             return
-        pulse = Pulse(send, self.ping, self._beat)
-        company.start(pulse.run())
-        await super().send_pieces(watch, company, pulse.send)
+        keep_alive = KeepAlive(send, self.ping, self._ping)
+        tasks.start(keep_alive.run())
+        await super().send_pieces(watch, tasks, keep_alive.send)
 
-    def _beat(self) -> Event:
+    def _ping(self) -> Event:
         return {"type": "http.response.body", "body": self.filtered(_PING), "more_body": True}

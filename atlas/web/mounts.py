@@ -9,9 +9,9 @@ from typing import Any
 from urllib.parse import unquote
 
 from atlas.errors import StartupError
-from atlas.types import ASGIApp, Event, Receive, Scope
+from atlas.types import ASGIApp, Scope
 from atlas.web.middleware.chain import check_middleware
-from atlas.web.middleware.foreign import start_foreign
+from atlas.web.asgi import receive_again, start_application
 from atlas.web.patterns import Pattern, parse_pattern
 from atlas.web.request import AsyncRequest
 from atlas.web.response import Response
@@ -101,7 +101,7 @@ class Mount(Route):
     async def serve(self, request: AsyncRequest, *values: Any) -> Response:
         """The controller."""
         assert isinstance(request.route, Mount)  # this one, maybe as it stands under another prefix
-        return await start_foreign(self.app, request.route.scope_below(request.scope), _receive(request))
+        return await start_application(self.app, request.route.scope_below(request.scope), receive_again(request))
 
     def scope_below(self, scope: Scope) -> Scope:
         """The scope as the application sees it."""
@@ -114,15 +114,3 @@ class Mount(Route):
         if root and not whole.startswith(root):
             whole = root + whole  # a server that leaves the root path out of the path
         return {**scope, "root_path": below, "path": whole}
-
-
-def _receive(request: AsyncRequest) -> Receive:
-    """The application's ``receive``; a body that some middleware has read comes once more."""
-    if request._body is None:
-        return request._receive
-    events: list[Event] = [{"type": "http.request", "body": request._body, "more_body": False}]
-
-    async def again() -> Event:
-        return events.pop() if events else await request._receive()
-
-    return again

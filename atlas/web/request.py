@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from atlas._speedups.calls.request import RequestData
 from atlas.errors import ClientDisconnected
-from atlas.gateway.disconnects import is_gone
+from atlas.gateway.disconnects import is_disconnected
 from atlas.gateway.greenlets import await_, can_wait
 from atlas.gateway.threads import in_thread
 from atlas.web.cookies import parse_cookies
@@ -232,7 +232,7 @@ class RequestHead(RequestData):
             try:
                 if "streamed" not in kept and self.announces_body:
                     await self.read_body()
-                kept["gone"] = self._notes.get("atlas.body") != "reading" and await is_gone(self._receive)
+                kept["gone"] = self._notes.get("atlas.body") != "reading" and await is_disconnected(self._receive)
             except ClientDisconnected:
                 kept["gone"] = True
         return bool(kept["gone"])

@@ -15,17 +15,16 @@ import msgspec
 
 from atlas._speedups.calls.response import BaseResponse
 from atlas.errors import ClientDisconnected
-from atlas.gateway.companions import Company
-from atlas.gateway.disconnects import until_gone
+from atlas.gateway.disconnects import wait_for_disconnect
 from atlas.gateway.greenlets import await_, in_greenlet
+from atlas.gateway.task_scope import TaskScope
 from atlas.gateway.threads import next_turn
-from atlas.types import ASGIApp, Event, Receive, Scope, Send
+from atlas.types import Receive, Scope, Send
 from atlas.web.caching import cache_control, entity_tag
 from atlas.web.cookies import format_cookie
 from atlas.web.headers import MutableHeaders
 
 __all__ = [
-    "DelegatedResponse",
     "HTMLResponse",
     "JSONResponse",
     "PlainTextResponse",
@@ -164,6 +163,13 @@ class Response(BaseResponse):
             partitioned=partitioned,
         )
 
+    async def complete(self, request: Any) -> Response:
+        """Finish a response that is ``pending``. A subclass that has something to wait for overrides this.
+
+        :param request: the request that it answers. :returns: the response to send.
+        """
+        return self
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
         start, body = self.events(scope["method"])
@@ -293,9 +299,9 @@ class StreamingResponse(Response):
             if scope["method"] == "HEAD":
                 rest = b""
             else:
-                async with Company() as company:
-                    watch = Watch(company, scope, receive, always=self.always_watched)
-                    await self.send_pieces(watch, company, send)
+                async with TaskScope() as tasks:
+                    watch = Watch(tasks, scope, receive, always=self.always_watched)
+                    await self.send_pieces(watch, tasks, send)
                 rest = self.rest()
             await send({"type": "http.response.body", "body": rest})
         except ClientDisconnected:
@@ -307,8 +313,8 @@ class StreamingResponse(Response):
     async def leave(self, send: Send) -> None:
         """What is left to do for a client that went away."""
 
-    async def send_pieces(self, watch: Watch, company: Company, send: Send) -> None:
-        """Send the pieces, while ``company`` is kept."""
+    async def send_pieces(self, watch: Watch, tasks: TaskScope, send: Send) -> None:
+        """Send the pieces; what runs beside belongs to ``tasks``."""
         if isinstance(self.pieces, AsyncIterable):
             watch.begin()
             async for piece in self.pieces:
@@ -341,10 +347,10 @@ class Watch:
     :param always: for clients that never stop talking while they listen: whoever has nothing more to say has left.
     """
 
-    __slots__ = ("_company", "_done", "_receive", "_scope")
+    __slots__ = ("_done", "_receive", "_scope", "_tasks")
 
-    def __init__(self, company: Company, scope: Scope, receive: Receive, *, always: bool) -> None:
-        self._company = company
+    def __init__(self, tasks: TaskScope, scope: Scope, receive: Receive, *, always: bool) -> None:
+        self._tasks = tasks
         self._scope = scope
         self._receive = receive
         self._done = not always and _tells_by_send(scope)
@@ -356,7 +362,7 @@ class Watch:
         """
         if not self._done and self._may(sent):
             self._done = True
-            self._company.start(until_gone(self._receive))
+            self._tasks.start(wait_for_disconnect(self._receive))
 
     def _may(self, sent: bool) -> bool:
         reading = self._scope.get("atlas.body")
@@ -377,27 +383,6 @@ async def _close(pieces: Any) -> None:
         await pieces.aclose()
     elif hasattr(pieces, "close"):
         await in_greenlet(pieces.close)
-
-
-class DelegatedResponse(Response):
-    """A foreign ASGI application in the place of a response: it answers the request itself.
-
-    Header fields that this object is given are added to those of its answer.
-    """
-
-    __slots__ = ("app",)
-
-    def __init__(self, app: ASGIApp) -> None:
-        super().__init__(content_type="")
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def add(event: Event) -> None:
-            if event["type"] == "http.response.start":
-                event = {**event, "headers": [*event.get("headers", ()), *self.raw_headers]}
-            await send(event)
-
-        await self.app(scope, receive, add if self.raw_headers else send)
 
 
 def json(value: Any, status_code: int = 200, headers: Mapping[str, str] | None = None) -> JSONResponse:

@@ -6,7 +6,8 @@ import pytest
 from msgspec import Struct
 
 from atlas.web.controllers import check_callable, check_controller, controller_name, is_async, to_response
-from atlas.web.response import DelegatedResponse, Response, TextResponse
+from atlas.web.asgi import DelegatedResponse
+from atlas.web.response import Response, TextResponse
 
 
 @dataclass

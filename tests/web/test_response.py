@@ -19,7 +19,7 @@ from atlas import (
     json,
     redirect,
 )
-from atlas.web.response import DelegatedResponse
+from atlas.web.asgi import DelegatedResponse
 
 Drive = Callable[..., list[dict[str, Any]]]
 
@@ -177,7 +177,7 @@ def test_a_head_of_a_stream_asks_for_no_piece(drive: Drive) -> None:
     assert not asked
 
 
-async def _send_until_gone(response: StreamingResponse) -> None:
+async def _send_wait_for_disconnect(response: StreamingResponse) -> None:
     sent = 0
 
     async def send(event: Any) -> None:
@@ -197,7 +197,7 @@ def test_a_generator_is_closed_when_the_client_goes(colour: str) -> None:
     pieces = Pieces(10)
     generator = getattr(pieces, colour)()
     with pytest.raises(OSError, match="gone"):
-        asyncio.run(_send_until_gone(StreamingResponse(generator)))
+        asyncio.run(_send_wait_for_disconnect(StreamingResponse(generator)))
     assert pieces.closed
 
 

@@ -11,6 +11,7 @@ class RequestData:
     _read: dict[str, Any] | None
     _jobs: list[Any] | None
     _over: bool
+    _applications: list[Any] | None
     def __init__(
         self, app: Any, scope: Scope, receive: Receive, route: Any = None, values: tuple[Any, ...] = ()
     ) -> None: ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from atlas.web.files import FileResponse
-from atlas.web.middleware.foreign import ForeignResponse
+from atlas.web.asgi import ASGIResponse
 from atlas.web.response import Response, StreamingResponse
 
 __all__ = ["drop_body", "in_pieces", "length_of", "passes_through", "whole_body"]
@@ -26,7 +26,7 @@ def in_pieces(response: Response) -> bool:
 def passes_through(response: Response) -> bool:
     """Whether ``response.wrap()`` will see every byte of a body that is not there yet: of streams, files and foreign
     applications, but not of what sends itself in a way of its own."""
-    return type(response).__call__ in (StreamingResponse.__call__, FileResponse.__call__, ForeignResponse.__call__)
+    return type(response).__call__ in (StreamingResponse.__call__, FileResponse.__call__, ASGIResponse.__call__)
 
 
 def length_of(response: Response) -> int | None:

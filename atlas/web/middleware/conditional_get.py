@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from atlas.web.adapters import any_mode
 from atlas.web.caching import Verdict, entity_tag, judge, parse_date
 from atlas.web.middleware.bodies import drop_body, whole_body
 from atlas.web.middleware.options import whole_number
@@ -33,6 +34,7 @@ class ConditionalGet:
     def __init__(self, *, limit: int = 1024 * 1024) -> None:
         self._limit = whole_number("ConditionalGet: limit", limit, 0)
 
+    @any_mode(waits=False)
     def after(self, request: RequestHead, response: Response) -> None:
         """Tag the response, and compare."""
         if response.status_code != 200 or request.method not in ("GET", "HEAD"):

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from atlas.web.adapters import any_mode
 from atlas.web.middleware.fields import put_field, vary_on
 from atlas.web.middleware.options import listed, whole_number
 from atlas.web.response import Response, TextResponse
@@ -74,6 +75,7 @@ class CORS:
         if headers and not self._any_header:
             self._preflight["access-control-allow-headers"] = ", ".join(sorted(_tokens("allow_headers", headers)))
 
+    @any_mode(waits=False)
     def before(self, request: RequestHead) -> Response | None:
         """Answer a preflight; nothing behind this middleware sees it."""
         if request.method != "OPTIONS":
@@ -93,6 +95,7 @@ class CORS:
             response.headers["access-control-allow-private-network"] = "true"
         return response
 
+    @any_mode(waits=False)
     def after(self, request: RequestHead, response: Response) -> None:
         """Say that the origin may read the response, and that the answer depends on the origin."""
         if not self._anyone:

@@ -15,6 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
+from atlas.web.adapters import any_mode
 from atlas.web.cookies import format_cookie
 from atlas.web.errors import Forbidden
 from atlas.web.headers import encode_field
@@ -134,9 +135,11 @@ class CSRF:
         if not self._in_session and not self._given:
             self._sign_with(find_keys("CSRF", self._place, application.config))
 
-    async def before(self, request: RequestHead) -> None:
+    @any_mode(waits=True)
+    def before(self, request: RequestHead) -> Awaitable[None] | None:
         """Give the request its token, and check the one that came with it.
 
+        :returns: an awaitable if the token has to be looked for in a form.
         :raises Forbidden: if it does not come from a page of ours.
         """
         # Neither place knows the request: what the request keeps must not hold it in turn.
@@ -149,11 +152,22 @@ class CSRF:
         request.state.csrf_token = token
         request.state[_OWN_STATE] = place
         if request.method in _SAFE or self._is_exempt(request):
-            return
+            return None
         self._check_origin(request)
         given = request.headers.get(self._header)
-        if given is None:
-            given = await self._from_form(request)
+        if given is None and request.content_type.partition(";")[0].strip().lower() in _FORMS:
+            return self._check_form(request, token)
+        self._check(token, given)
+        return None
+
+    async def _check_form(self, request: RequestHead, token: CSRFToken) -> None:
+        route = request.route
+        if route is None or route.run != "await" or isinstance(route, Mount):
+            # They want the bytes as well, and a long form with files is not kept as such.
+            await request.read_body()
+        self._check(token, (await request.read_form()).fields.get(self._field))
+
+    def _check(self, token: CSRFToken, given: str | None) -> None:
         if given is None:
             raise Forbidden(f"the CSRF token is missing: send it as {self._field} or {self._header}")
         if not token.matches(given):
@@ -195,15 +209,7 @@ class CSRF:
         if origin is None or (origin != own and origin not in self._trusted):
             raise Forbidden("the request comes from another site")
 
-    async def _from_form(self, request: RequestHead) -> str | None:
-        if request.content_type.partition(";")[0].strip().lower() not in _FORMS:
-            return None
-        route = request.route
-        if route is None or route.run != "await" or isinstance(route, Mount):
-            # They want the bytes as well, and a long form with files is not kept as such.
-            await request.read_body()
-        return (await request.read_form()).fields.get(self._field)
-
+    @any_mode(waits=False)
     def after(self, request: RequestHead, response: Response) -> None:
         """Set the cookie, if a secret was made."""
         token, place = request.state.get("csrf_token"), request.state.get(_OWN_STATE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from atlas.web.adapters import any_mode
 from atlas.web.errors import BadRequest
 from atlas.web.middleware.options import listed, whole_number
 from atlas.web.middleware.trusted_hosts import host_name
@@ -40,6 +41,7 @@ class HTTPSRedirect:
         self._paths = frozenset(paths)
         self._folders = tuple(path for path in paths if path.endswith("/"))
 
+    @any_mode(waits=False)
     def before(self, request: RequestHead) -> Response | None:
         """Redirect, unless the request is secure or exempt.
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from atlas.web.adapters import any_mode
 from atlas.web.errors import TooManyRequests
 from atlas.web.middleware.fields import put_field
 from atlas.web.middleware.options import whole_number
@@ -86,6 +87,7 @@ class RateLimit:
         ] = {}  # tokens and when they were counted, least lately asked first
         self._lock = threading.Lock()  # one instance may serve loops of several threads
 
+    @any_mode(waits=False)
     def before(self, request: RequestHead) -> None:
         """Take a token out of the client's bucket.
 
@@ -111,6 +113,7 @@ class RateLimit:
                 del self._buckets[next(iter(self._buckets))]
         return tokens - 1
 
+    @any_mode(waits=False)
     def after(self, request: RequestHead, response: Response) -> None:
         """Tell what is left: ``r`` requests at once, and in ``t`` seconds the bucket is full again."""
         tokens = request.state.get(self._left_as)

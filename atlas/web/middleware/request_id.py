@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from atlas.web.adapters import any_mode
 from atlas.web.headers import encode_field
 from atlas.web.middleware.fields import put_field
 
@@ -41,11 +42,13 @@ class RequestID:
         self._trust = trust
         self._make = make
 
+    @any_mode(waits=False)
     def before(self, request: RequestHead) -> None:
         """Take the id that came, or make one."""
         brought = request.headers.get(self._header) if self._trust else None
         request.id = brought if brought is not None and _SANE.fullmatch(brought) else self._make()
 
+    @any_mode(waits=False)
     def after(self, request: RequestHead, response: Response) -> None:
         """Tell the client."""
         put_field(response, *encode_field(self._header, request.id or ""))

@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from atlas.web.adapters import any_mode
 from atlas.web.headers import encode_field
 from atlas.web.middleware.options import whole_number
 
@@ -103,11 +104,13 @@ class SecurityHeaders:
         hsts_field = _hsts(hsts, hsts_subdomains, hsts_preload)
         self._secure = self._plain if hsts_field is None else (*self._plain, hsts_field)
 
+    @any_mode(waits=False)
     def before(self, request: RequestHead) -> None:
         """Make this request's nonce, if the policy has a place for one."""
         if self._pieces:
             request.state.csp_nonce = secrets.token_urlsafe(16)
 
+    @any_mode(waits=False)
     def after(self, request: RequestHead, response: Response) -> None:
         """Add the fields that are not there yet."""
         raw = response.raw_headers

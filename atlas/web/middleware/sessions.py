@@ -8,8 +8,11 @@ import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Awaitable, Callable, Iterable
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, cast
 
+from atlas.gateway.greenlets import in_greenlet
+from atlas.web.adapters import any_mode
+from atlas.web.controllers import is_async
 from atlas.web.cookies import format_cookie
 from atlas.web.middleware.options import whole_number
 from atlas.web.middleware.privacy import keep_private
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SessionTooLarge", "Sessions"]
 
+P = ParamSpec("P")
 T = TypeVar("T")
 _TWO_WEEKS = 14 * 24 * 3600
 # What every browser keeps, name and attributes included (RFC 6265 6.1 asks for 4096).
@@ -105,15 +109,23 @@ class Sessions:
         if not self._given:
             self._sign_with(find_keys("Sessions", self._place, application.config))
 
-    async def before(self, request: RequestHead) -> None:
-        """Find the session that the cookie stands for. One in a cookie is only read if somebody looks."""
+    @any_mode(waits=True)
+    def before(self, request: RequestHead) -> Awaitable[None] | None:
+        """Find the session that the cookie stands for. One in a cookie is read when it is first used.
+
+        :returns: an awaitable if the store has to be asked.
+        """
         cookie = request.cookies.get(self._cookie)
         if cookie is None:
             request.session = Session()
         elif self._store is None:
             request.session = self._from_cookie(cookie)
         else:
-            request.session = await self._from_store(self._store, cookie)
+            return self._find(self._store, request, cookie)
+        return None
+
+    async def _find(self, store: Store, request: RequestHead, cookie: str) -> None:
+        request.session = await self._from_store(store, cookie)
 
     def _from_cookie(self, cookie: str) -> Session:
         def load() -> Kept | None:
@@ -128,32 +140,48 @@ class Sessions:
         if found is None:
             return Session()
         name = found[0].decode("ascii")
-        data = await _result(store.get(name))
+        data = await _called(store.get, name)
         if data is None:  # a name that we do not know is never taken over
             return Session()
         kept = Kept(data, found[1])
         return Session(lambda: kept, name)
 
-    async def after(self, request: RequestHead, response: Response) -> None:
+    @any_mode(waits=True)
+    def after(self, request: RequestHead, response: Response) -> Awaitable[None] | None:
         """Keep the session, if it has changed, and tell caches about it, if it was looked at.
 
+        :returns: an awaitable if the store has to be asked.
         :raises SessionTooLarge: if it does not fit in its cookie. :raises TypeError: for a value without a JSON form.
         """
         session = request.session
         if not session.accessed:
-            return
+            return None
         fate, data = session.fate()
         session.seal()
         if fate is Fate.LEAVE and not self._is_due(session):
             keep_private(response, new_cookie=False)
-            return
+            return None
         secure = request.is_secure if self._secure is None else self._secure
-        if fate is Fate.DELETE:
+        if self._store is not None:
+            return self._store_session(self._store, response, session, fate, data, secure)
+        self._set_cookie(response, None if fate is Fate.DELETE else _pack(data), secure)
+        return None
+
+    async def _store_session(
+        self, store: Store, response: Response, session: Session, fate: Fate, data: bytes, secure: bool
+    ) -> None:
+        if fate is not Fate.DELETE:
+            self._set_cookie(response, await self._keep(store, session, fate, data), secure)
+            return
+        if session.name is not None:
+            await _called(store.delete, session.name)
+        self._set_cookie(response, None, secure)
+
+    def _set_cookie(self, response: Response, value: bytes | None, secure: bool) -> None:
+        """Set the cookie to a value that is signed; None deletes it."""
+        if value is None:
             field = self._field("", 0, secure)
-            if self._store is not None and session.name is not None:
-                await _result(self._store.delete(session.name))
         else:
-            value = _pack(data) if self._store is None else await self._keep(self._store, session, fate, data)
             signed = self._signer.sign(value)
             if len(signed) > self._room:
                 raise SessionTooLarge(f"the session takes {len(signed)} bytes, a cookie has {self._room}; use a store")
@@ -168,12 +196,12 @@ class Sessions:
         """Keep it in the store. What comes back is its name, for the cookie."""
         old = session.name
         if fate is Fate.LEAVE and old is not None:
-            await _result(store.touch(old, self._max_age))
+            await _called(store.touch, old, self._max_age)
             return old.encode("ascii")
         name = secrets.token_urlsafe(32) if old is None or fate is Fate.RENEW else old
-        await _result(store.set(name, data, self._max_age))
+        await _called(store.set, name, data, self._max_age)
         if old is not None and old != name:
-            await _result(store.delete(old))
+            await _called(store.delete, old)
         return name.encode("ascii")
 
     def _field(self, value: str, max_age: int | None, secure: bool) -> str:
@@ -208,8 +236,13 @@ def _check_store(store: Any) -> Store | None:
     return cast(Store, store)
 
 
-async def _result(value: T | Awaitable[T]) -> T:
-    return await value if isawaitable(value) else value
+async def _called(function: Callable[P, T | Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+    """The result of a store's method. One that is ``def`` runs in a greenlet, where it may wait."""
+    if is_async(function):
+        result = function(*args, **kwargs)
+    else:
+        result = await in_greenlet(function, *args, **kwargs)
+    return await result if isawaitable(result) else result
 
 
 def _pack(data: bytes) -> bytes:

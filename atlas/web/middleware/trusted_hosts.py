@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from atlas.errors import StartupError
+from atlas.web.adapters import any_mode
 from atlas.web.errors import BadRequest
 from atlas.web.middleware.options import listed
 from atlas.web.routing import caller_place
@@ -63,6 +64,7 @@ class TrustedHosts:
         self._names = frozenset(name for name in names if not name.startswith("*"))
         self._endings = tuple(name[1:] for name in names if name.startswith("*."))
 
+    @any_mode(waits=False)
     def before(self, request: RequestHead) -> None:
         """Look at the name that the request asks for.
 

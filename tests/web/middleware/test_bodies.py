@@ -8,8 +8,8 @@ import pytest
 from atlas import FileResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
 from atlas.web.events import EventSourceResponse
 from atlas.web.middleware.bodies import drop_body, in_pieces, length_of, passes_through, whole_body
-from atlas.web.middleware.foreign import start_foreign
-from atlas.web.response import DelegatedResponse
+from atlas.web.asgi import start_application
+from atlas.web.asgi import DelegatedResponse
 
 
 class Own(Response):
@@ -31,7 +31,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 
 
 def foreign() -> Response:
-    return asyncio.run(start_foreign(app, {"type": "http", "method": "GET"}, None))  # type: ignore[arg-type]
+    return asyncio.run(start_application(app, {"type": "http", "method": "GET"}, None))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
