@@ -23,7 +23,7 @@ from atlas.web.endpoint import endpoint
 from atlas.web.error_handlers import ErrorHandlers
 from atlas.web.headers import Headers, RawHeaders
 from atlas.web.lifespan import Lifespan, LifespanFunction
-from atlas.web.middleware.chain import bind, check_middleware, compose, stays_inline
+from atlas.web.middleware.chain import Step, bind, check_middleware, compose, stays_inline
 from atlas.web.middleware.timeout import Timeout
 from atlas.web.misses import MISS, answer_miss
 from atlas.web.mounts import Mount
@@ -343,8 +343,8 @@ class Application:
         cancel: bool | None = None,
     ) -> Handler:
         innermost = endpoint(controller, run, self.errors, self._threads, inline=inline)
-        step = compose(middleware, innermost, self.errors, self.greenlets)
-        return Handler(step.call, step.run_mode, cancel)
+        step = compose(middleware, Step(innermost.respond, innermost.run_mode), self.errors, self.greenlets)
+        return Handler(step.call, step.run_mode, cancel, None if middleware else innermost)
 
 
 _OWN_CALL = Application.__call__

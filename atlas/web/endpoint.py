@@ -10,7 +10,7 @@ from atlas._speedups.calls.handlers import Endpoint, RunMode
 from atlas.gateway.greenlets import await_
 from atlas.gateway.threads import Threads
 from atlas.web.controllers import to_response
-from atlas.web.middleware.chain import Errors, Step
+from atlas.web.middleware.chain import Errors
 from atlas.web.request import Request
 
 __all__ = ["endpoint"]
@@ -18,7 +18,7 @@ __all__ = ["endpoint"]
 Controller = Callable[..., Any]
 
 
-def endpoint(controller: Controller, run: str, errors: Errors, threads: Threads, *, inline: bool = False) -> Step:
+def endpoint(controller: Controller, run: str, errors: Errors, threads: Threads, *, inline: bool = False) -> Endpoint:
     """The call of a controller.
 
     :param run: ``await``, ``inline``, ``greenlet`` or ``thread``.
@@ -26,18 +26,18 @@ def endpoint(controller: Controller, run: str, errors: Errors, threads: Threads,
         body. Else the controller finds the body read, for which its greenlet may have to wait.
     """
     if run == "await":
-        return _step(controller, RunMode.ASYNC, errors)
+        return _endpoint(controller, RunMode.ASYNC, errors)
     if run == "thread":
-        return _step(_in_thread(controller, threads), RunMode.ASYNC, errors)
+        return _endpoint(_in_thread(controller, threads), RunMode.ASYNC, errors)
     if run == "greenlet":
-        return _step(controller, RunMode.GREENLET, errors)
+        return _endpoint(controller, RunMode.GREENLET, errors)
     if inline:
-        return _step(controller, RunMode.INLINE, errors)
-    return _step(_after_body(controller), RunMode.GREENLET, errors)
+        return _endpoint(controller, RunMode.INLINE, errors)
+    return _endpoint(_after_body(controller), RunMode.GREENLET, errors)
 
 
-def _step(controller: Controller, run_mode: RunMode, errors: Errors) -> Step:
-    return Step(Endpoint(controller, run_mode, to_response, errors.in_mode(run_mode), await_), run_mode)
+def _endpoint(controller: Controller, run_mode: RunMode, errors: Errors) -> Endpoint:
+    return Endpoint(controller, run_mode, to_response, errors.in_mode(run_mode), await_)
 
 
 def _in_thread(controller: Controller, threads: Threads) -> Controller:

@@ -1,6 +1,7 @@
 """Calls a handler: the one place where a request meets the function that answers it."""
 
 from atlas._speedups.calls.request cimport RequestData
+from atlas._speedups.calls.response cimport BaseResponse
 
 cpdef enum RunMode:
     INLINE          # called; cannot wait
@@ -9,7 +10,7 @@ cpdef enum RunMode:
 
 
 cdef class Endpoint:
-    # The controller, and whether calling it gives an awaitable.
+    # The controller, and how it runs.
     cdef readonly object controller
     cdef readonly RunMode run_mode
 
@@ -18,6 +19,8 @@ cdef class Endpoint:
     cdef object on_error
     cdef object wait
 
+    cdef object call_controller(self, RequestData request)
+    cdef BaseResponse as_response(self, object result)
     cdef object call_sync(self, RequestData request)
 
 
@@ -34,15 +37,18 @@ cdef class Hooks:
 
 
 cdef class Handler:
-    # Takes a request; gives a response, or an awaitable of one if the mode is ASYNC.
+    # Takes a request; gives a response, or an awaitable of one if the mode is ASYNC. ``endpoint`` is the same where no
+    # middleware stands around the controller.
     cdef readonly object call
     cdef readonly RunMode run_mode
-    cdef Endpoint endpoint          # the same as ``call`` where no middleware stands around the controller
+    cdef Endpoint endpoint
 
     # Whether a client that disconnects cancels it; None: with GET and HEAD, and while a response streams.
     cdef readonly object cancel
 
 
-cdef object call_in_greenlet(object function, RequestData request, object pool, object context)
+cdef object respond(Handler handler, RequestData request)
+cdef object call_in_greenlet(Handler handler, RequestData request, object pool, object context)
+cdef int trim(object error) except -1
 cpdef object call_handler(Handler handler, RequestData request, object pool, object context=*)
 cpdef object run_now(object coroutine)

@@ -15,6 +15,8 @@ from atlas._speedups.calls.request cimport RequestData
 from atlas._speedups.calls.response cimport BaseResponse
 
 cdef extern from "Python.h":
+    int PyContext_Enter(object context) except -1
+    int PyContext_Exit(object context) except -1
     int PyIter_Send(object iterator, object value, PyObject** result) except -1
     object Py_BuildValue(const char* format, PyObject* stolen)
 
@@ -39,35 +41,48 @@ cdef class Endpoint:
         self.on_error = on_error
         self.wait = wait
 
-    def __call__(self, RequestData request not None):
-        """The response; an awaitable of it if the mode is ASYNC. Only ClientDisconnected is raised."""
+    def respond(self, RequestData request not None):
+        """The response; an awaitable of it if the mode is ASYNC. No exception is raised but ClientDisconnected."""
         return self.call_async(request) if self.run_mode == ASYNC else self.call_sync(request)
 
+    cdef object call_controller(self, RequestData request):
+        """What the controller returns."""
+        cdef tuple values = request._values
+        return self.controller(request, *values) if values else self.controller(request)
+
+    cdef BaseResponse as_response(self, object result):
+        return <BaseResponse?>(result if isinstance(result, BaseResponse) else self.convert(result, self.controller))
+
     cdef object call_sync(self, RequestData request):
-        cdef object response
+        cdef BaseResponse response
+        cdef tuple values = request._values
         try:
-            response = self.controller(request, *request._values)
-            if not isinstance(response, BaseResponse):
-                response = self.convert(response, self.controller)
-            if (<BaseResponse?>response).pending and self.run_mode == GREENLET:
-                response = self.wait(response.complete(request))
+            # As in call_controller, which would be one more entry in the traceback.
+            response = self.as_response(
+                self.controller(request, *values) if values else self.controller(request)
+            )
+            if response.pending and self.run_mode == GREENLET:
+                return self.wait((<object>response).complete(request))
             return response
         except Exception as error:
             trim(error)
             return self.on_error(request, error)
 
     async def call_async(self, RequestData request not None):
-        """The same for an ``async def`` controller."""
-        cdef object response
+        """The same for an ``async def`` controller. The native gateway does this in steps, see ``NativeCaller``."""
+        cdef BaseResponse response
         try:
-            response = await self.controller(request, *request._values)
-            if not isinstance(response, BaseResponse):
-                response = self.convert(response, self.controller)
-            if (<BaseResponse?>response).pending:
-                response = await response.complete(request)
-            return response
+            response = self.as_response(await self.call_controller(request))
+            return await (<object>response).complete(request) if response.pending else response
         except Exception as error:
             trim(error)
+            return await self.on_error(request, error)
+
+    async def complete(self, RequestData request not None, response):
+        """A response that is pending, completed."""
+        try:
+            return await response.complete(request)
+        except Exception as error:
             return await self.on_error(request, error)
 
 
@@ -106,7 +121,7 @@ cdef class Hooks:
         self.on_error = on_error
         self.waits = waits
 
-    def __call__(self, RequestData request not None):
+    def respond(self, RequestData request not None):
         """The response; an awaitable of it if the step waits."""
         coroutine = self.run(request)
         return coroutine if self.waits else run_now(coroutine)
@@ -162,14 +177,14 @@ cdef class Handler:
         but ClientDisconnected.
     :param run_mode: how it runs.
     :param cancel: whether a client that disconnects cancels it; None for the usual rule.
+    :param endpoint: the endpoint that ``call`` belongs to, where no middleware stands around the controller.
     """
 
-    def __cinit__(self, call not None, RunMode run_mode, cancel=None):
+    def __cinit__(self, call not None, RunMode run_mode, cancel=None, Endpoint endpoint=None):
         self.call = call
         self.run_mode = run_mode
         self.cancel = cancel
-        if isinstance(call, Endpoint):
-            self.endpoint = <Endpoint>call
+        self.endpoint = endpoint
 
 
 cpdef object call_handler(Handler handler, RequestData request, object pool, object context=None):
@@ -177,21 +192,29 @@ cpdef object call_handler(Handler handler, RequestData request, object pool, obj
 
     :param pool: the pool of greenlets of this thread, see :class:`atlas.gateway.greenlets.Pool`; None unless the
         handler's mode is GREENLET.
-    :param context: the current :class:`contextvars.Context`, if the caller has it.
+    :param context: the :class:`contextvars.Context` to call it in, which is not entered; None for the current one.
     :returns: the response, or an awaitable of it where something has to wait.
     :raises ClientDisconnected: if there is no client to answer. No other Exception is raised.
     """
     if handler.run_mode == GREENLET:
-        return call_in_greenlet(handler.call, request, pool, context)
+        return call_in_greenlet(handler, request, pool, context)
+    if handler.run_mode == ASYNC or context is None:
+        return respond(handler, request)
+    PyContext_Enter(context)
+    try:
+        return respond(handler, request)
+    finally:
+        PyContext_Exit(context)
+
+
+cdef object respond(Handler handler, RequestData request):
     if handler.endpoint is None:
         return handler.call(request)
-    if handler.run_mode == INLINE:
-        return handler.endpoint.call_sync(request)
-    return handler.endpoint.call_async(request)
+    return handler.endpoint.call_async(request) if handler.run_mode == ASYNC else handler.endpoint.call_sync(request)
 
 
-cdef object call_in_greenlet(object function, RequestData request, object pool, object context):
-    """Call a function in a greenlet of the pool: its result, or a coroutine of it once it waits."""
+cdef object call_in_greenlet(Handler handler, RequestData request, object pool, object context):
+    """Call a handler in a greenlet of the pool: its response, or a coroutine of it once it waits."""
     cdef object slot = pool.slot
     cdef list idle = <list?>pool.idle
     cdef object worker = idle.pop() if idle else pool.new_worker()
@@ -201,7 +224,7 @@ cdef object call_in_greenlet(object function, RequestData request, object pool, 
         worker.parent = current
         context = current.gr_context
     worker.gr_context = context
-    result = worker.switch(function, (request,))
+    result = worker.switch(handler.call, (request,))
     if result is not slot:
         return pool.go_on(worker, result)
     worker.gr_context = None

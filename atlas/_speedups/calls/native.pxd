@@ -1,6 +1,6 @@
 """Carries requests to an application of our own: from exchange to controller, and the response back."""
 
-from atlas._speedups.calls.handlers cimport Handler
+from atlas._speedups.calls.handlers cimport Endpoint, Handler
 from atlas._speedups.calls.request cimport RequestData
 from atlas._speedups.calls.route_table cimport RouteTable
 from atlas._speedups.calls.tasks cimport EagerTasks
@@ -28,8 +28,16 @@ cdef class NativeCaller:
     # Methods.
     cdef int call(self, Exchange exchange) except -1
     cdef int answer(self, Exchange exchange, Handler handler, RequestData view) except -1
-    cdef int follow(self, Exchange exchange, RequestData view, object coroutine, object context) except -1
-    cdef int after_task(self, Exchange exchange, RequestData view, object task, object context) except -1
+    cdef int follow(
+        self, Exchange exchange, RequestData view, object coroutine, object context, Endpoint endpoint
+    ) except -1
+    cdef int after_task(self, Exchange exchange, RequestData view, object task, object context, Endpoint endpoint) except -1
+    cdef int after_result(
+        self, Exchange exchange, RequestData view, object result, object context, Endpoint endpoint
+    ) except -1
+    cdef int after_error(
+        self, Exchange exchange, RequestData view, object error, object context, Endpoint endpoint
+    ) except -1
     cdef int deliver(self, Exchange exchange, RequestData view, object response, object context) except -1
     cdef bint is_plain(self, object kind) except -1
     cdef int leave(self, Exchange exchange, RequestData view) except -1

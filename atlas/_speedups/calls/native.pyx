@@ -6,7 +6,7 @@ gives is a response, or an awaitable of one, which gets a task. Most responses a
 
 from functools import partial
 
-from atlas._speedups.calls.handlers cimport Handler, call_handler
+from atlas._speedups.calls.handlers cimport ASYNC, Endpoint, Handler, call_handler
 from atlas._speedups.calls.request cimport RequestData
 from atlas._speedups.calls.response cimport BaseResponse
 from atlas._speedups.calls.route_table cimport RouteTable
@@ -121,35 +121,45 @@ cdef class NativeCaller:
         PyContext_Enter(context)
         try:
             PyContextVar_Set(self.current, view)
-            response = call_handler(handler, view, self.pool, context)
         finally:
             PyContext_Exit(context)
+        if handler.run_mode == ASYNC and handler.endpoint is not None:
+            return self.follow(exchange, view, handler.endpoint.call_controller(view), context, handler.endpoint)
+        response = call_handler(handler, view, self.pool, context)
         if isinstance(response, BaseResponse):
             return self.deliver(exchange, view, response, context)
-        return self.follow(exchange, view, response, context)
+        return self.follow(exchange, view, response, context, None)
 
     # Waiting.
 
-    cdef int follow(self, Exchange exchange, RequestData view, object coroutine, object context) except -1:
-        """Run a coroutine in a task. Its result is the response, or None if it has sent the response itself."""
+    cdef int follow(
+        self, Exchange exchange, RequestData view, object coroutine, object context, Endpoint endpoint
+    ) except -1:
+        """Run a coroutine in a task. Its result is the response, or None if it has sent the response itself.
+
+        ``endpoint``: where the coroutine is that of a controller, what makes a response of its result. This is
+        ``endpoint.call_async`` in steps: a coroutine around each controller would cost more than all of it.
+        """
         cdef object task = self.maker.spawn(coroutine, context)
         if task.done():
-            return self.after_task(exchange, view, task, context)
+            return self.after_task(exchange, view, task, context, endpoint)
         exchange.task = task
         self.tasks.add(task)
-        task.add_done_callback(partial(self.ended, exchange, view, context))
+        task.add_done_callback(partial(self.ended, exchange, view, context, endpoint))
         return 0
 
-    def ended(self, Exchange exchange not None, RequestData view not None, context, task):
+    def ended(self, Exchange exchange not None, RequestData view not None, context, Endpoint endpoint, task):
         """A task that didn't end with its first step is done now."""
         exchange.task = None
         self.tasks.discard(task)
         try:
-            self.after_task(exchange, view, task, context)
+            self.after_task(exchange, view, task, context, endpoint)
         except BaseException as error:
             self.give_up(exchange, view, error)
 
-    cdef int after_task(self, Exchange exchange, RequestData view, object task, object context) except -1:
+    cdef int after_task(
+        self, Exchange exchange, RequestData view, object task, object context, Endpoint endpoint
+    ) except -1:
         cdef object error
         if task.cancelled():
             try:
@@ -159,11 +169,39 @@ cdef class NativeCaller:
             return self.end(exchange, view)
         error = task.exception()
         if error is not None:
-            return self.give_up(exchange, view, error)
-        response = task.result()
-        if response is None:
-            return self.end(exchange, view)
+            return self.after_error(exchange, view, error, context, endpoint)
+        return self.after_result(exchange, view, task.result(), context, endpoint)
+
+    cdef int after_result(
+        self, Exchange exchange, RequestData view, object result, object context, Endpoint endpoint
+    ) except -1:
+        cdef BaseResponse response = None
+        if endpoint is None:
+            return self.end(exchange, view) if result is None else self.deliver(exchange, view, result, context)
+        if isinstance(result, BaseResponse):
+            response = <BaseResponse>result
+        else:
+            failure = None
+            PyContext_Enter(context)
+            try:
+                response = endpoint.as_response(result)
+            except Exception as error:
+                failure = error
+            finally:
+                PyContext_Exit(context)
+            if failure is not None:
+                return self.after_error(exchange, view, failure, context, endpoint)
+        if response.pending:
+            return self.follow(exchange, view, endpoint.complete(view, response), context, None)
         return self.deliver(exchange, view, response, context)
+
+    cdef int after_error(
+        self, Exchange exchange, RequestData view, object error, object context, Endpoint endpoint
+    ) except -1:
+        """An exception of a controller becomes a response; any other is logged."""
+        if endpoint is None or not isinstance(error, Exception) or isinstance(error, ClientDisconnected):
+            return self.give_up(exchange, view, error)
+        return self.follow(exchange, view, endpoint.on_error(view, error), context, None)
 
     # The way back.
 
@@ -173,7 +211,7 @@ cdef class NativeCaller:
             if exchange.carrier is not None:
                 exchange.send_reply(<BaseResponse>response)
             return self.end(exchange, view)
-        return self.follow(exchange, view, self.stream(response, exchange, view), context)
+        return self.follow(exchange, view, self.stream(response, exchange, view), context, None)
 
     cdef bint is_plain(self, object kind) except -1:
         """Is a response of this class sent as it is? A class of its own way to be sent is not."""

@@ -200,4 +200,4 @@ def _hooks(group: Sequence[Any], inner: Step, errors: Errors, greenlets: Greenle
 
     before, after = tuple(adapted("before")), tuple(reversed(adapted("after")))
     on_error = errors.in_mode(inner.run_mode)
-    return Step(Hooks(before, after, len(group), inner.call, on_error, waits), inner.run_mode)
+    return Step(Hooks(before, after, len(group), inner.call, on_error, waits).respond, inner.run_mode)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from atlas.gateway.threads import in_thread
@@ -117,7 +118,7 @@ class Compress:
 
 
 async def _compress_in_thread(response: Response, coding: Coding, body: bytes) -> None:
-    _replace_body(response, coding, body, await in_thread(coding.compress, body))
+    _replace_body(response, coding, body, await in_thread(partial(coding.compress, body)))
 
 
 def _replace_body(response: Response, coding: Coding, body: bytes, smaller: bytes) -> None:
