@@ -1,17 +1,20 @@
-"""What stands for several routes: a prefix, a host, a foreign application."""
+"""What stands for several routes: a prefix, a host, a mounted ASGI application."""
 
 from __future__ import annotations
 
 import copy
+import inspect
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import unquote
 
 from atlas.errors import StartupError
+from atlas.gateway.lasgi import PlainToASGI
 from atlas.types import ASGIApp, Scope
 from atlas.web.middleware.chain import check_middleware
 from atlas.web.asgi import receive_again, start_application
+from atlas.web.controllers import is_async
 from atlas.web.patterns import Pattern, parse_pattern
 from atlas.web.request import AsyncRequest
 from atlas.web.response import Response
@@ -78,10 +81,11 @@ class Host:
 
 
 class Mount(Route):
-    """A foreign ASGI application under a prefix. What comes after the prefix is its business, in any method.
+    """An ASGI application under a prefix. It answers whatever comes after the prefix, in any method.
 
     It is told the prefix as ``root_path`` (ASGI 3, HTTP connection scope), and its lifespan runs inside the
-    application's own.
+    application's own. A ``def`` function is served as the server does: it runs in a greenlet, and its ``receive`` and
+    ``send`` wait (LASGI).
 
     :param name: ``url_for(name, path="...")`` is the address of something in it.
     :raises StartupError: for a prefix or an application that cannot work; it names file and line.
@@ -92,7 +96,7 @@ class Mount(Route):
     def __init__(self, prefix: str, app: ASGIApp, *, name: str | None = None) -> None:
         if not callable(app):
             raise StartupError(f"{caller_place()}: mount {prefix!r}: expected an ASGI application, got {app!r}")
-        self.app = app
+        self.app = app if is_async(app) or not inspect.isroutine(app) else PlainToASGI(app)
         super().__init__(prefix or "/", self.serve, [ANY], name=name)
 
     def _parse(self, path: str) -> Pattern:
