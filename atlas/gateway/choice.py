@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias, cast
 from atlas.errors import StartupError
 from atlas.gateway.asgi import ASGIGateway
 from atlas.gateway.lasgi import PlainToASGI
-from atlas.gateway.native import NativeGateway, Ways, is_native
+from atlas.gateway.native import NativeApplication, NativeGateway, is_native
 from atlas.types import ASGIApp, Receive, Scope, Send
 
 __all__ = ["Choice", "Interface", "choose"]
@@ -30,7 +30,9 @@ class Choice:
     def gateway(self, loop: asyncio.AbstractEventLoop) -> ASGIGateway | NativeGateway:
         """A gateway for this application on ``loop``."""
         return (
-            NativeGateway(cast(Ways, self.asgi), loop) if self.interface == "native" else ASGIGateway(self.asgi, loop)
+            NativeGateway(cast(NativeApplication, self.asgi), loop)
+            if self.interface == "native"
+            else ASGIGateway(self.asgi, loop)
         )
 
 

@@ -145,6 +145,11 @@ class Greenlets:
         """A pool for somebody who is always called from the same greenlet, as an event loop's callbacks are."""
         return Pool(self._most_idle, getcurrent())
 
+    @property
+    def pool(self) -> Pool:
+        """The pool of this thread."""
+        return self._here.pool
+
     async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Call ``function`` in a greenlet and await for it whatever it hands to :func:`await_`."""
         pool = self._here.pool
