@@ -25,12 +25,18 @@ class TemplatesInterface(Protocol):
     def render(
         self, request: Any, name: str, context: Mapping[str, Any] | None = None, block: str | None = None
     ) -> str:
-        """Render a template, or one block of it, to text."""
+        """Render a template to text.
+
+        :param request: the request.
+        :param name: name of the template, relative to the template folders.
+        :param context: the variables of the template; None, the default, for none.
+        :param block: name of the only block to render; None, the default, for the whole template.
+        """
 
     def pieces(
         self, request: Any, name: str, context: Mapping[str, Any] | None = None, block: str | None = None
     ) -> Iterator[str]:
-        """Render a template piece by piece."""
+        """Render a template piece by piece; the parameters are those of :meth:`render`."""
 
 
 class RouteDescription(Protocol):

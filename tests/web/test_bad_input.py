@@ -94,7 +94,7 @@ def status_of(sent: list[dict[str, Any]], caplog: pytest.LogCaptureFixture) -> i
         assert (start["status"], body) == (
             416,
             b"",
-        )  # a media player that asks for a range does not expect a problem document
+        )  # RFC 9110 15.5.17
     return int(start["status"])
 
 

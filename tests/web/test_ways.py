@@ -18,8 +18,8 @@ Drive = Callable[..., list[dict[str, Any]]]
 HERE = Path(__file__).parent
 
 LEFT_OUT = {
-    "in_process": {"test_heads_of_no_http"},
-    "server_differs": {"test_a_client_that_leaves_is_not_answered"},
+    "in_process": {"test_malformed_heads"},
+    "server_differs": {"test_a_client_that_disconnects_is_not_answered"},
     "known_mistake": set(),
 }
 """The tests that do not run in every way; why, each says in its marker."""

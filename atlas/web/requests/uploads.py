@@ -52,7 +52,16 @@ def plain_name(filename: str) -> str:
 
 
 class StoredFile:
-    """The bytes of one file, in memory or on disk."""
+    """The bytes of one file, in memory or on disk.
+
+    :param filename: the name, as the client sent it.
+    :param content_type: the media type, as the client sent it.
+    :param headers: the header fields of the part.
+
+    :ivar file: the open binary file.
+    :ivar on_disk: whether the bytes are on disk.
+    :ivar size: size in bytes.
+    """
 
     __slots__ = ("content_type", "file", "filename", "headers", "on_disk", "size")
 
@@ -65,6 +74,7 @@ class StoredFile:
         self.size = 0
 
     def write(self, piece: bytes) -> None:
+        """Append bytes."""
         self.file.write(piece)
         self.size += len(piece)
 
@@ -75,6 +85,7 @@ class StoredFile:
         self.file.write(memory.getbuffer())
 
     def close(self) -> None:
+        """Close the file."""
         self.file.close()
 
     # A form that was not closed is collected with its request; closing the file here avoids a ResourceWarning.
@@ -83,6 +94,8 @@ class StoredFile:
 
 class UploadHead:
     """A file of a form: what :class:`Upload` and :class:`AsyncUpload` have in common.
+
+    :param stored: the bytes of the file.
 
     :ivar filename: the name from the client, without folders. It is not fit to be a path: see :func:`plain_name`.
     :ivar raw_filename: the name, as the client sent it.

@@ -124,11 +124,13 @@ class EventSourceResponse(StreamingResponse):
         raise TypeError(f"server-sent event: expected a str, a mapping or an event, got {type(content).__name__}")
 
     async def leave(self, send: Send) -> None:
+        """Complete the response of a client that has disconnected."""
         # The client may have closed only its sending side, so the response is completed. If the client has closed the
         # whole connection, this raises ClientDisconnected again.
         await send({"type": "http.response.body", "body": b""})
 
     async def send_pieces(self, watcher: DisconnectWatcher, tasks: TaskScope, send: Send) -> None:
+        """Send all events, and comments while no event is due; see :meth:`StreamingResponse.send_pieces`."""
         # A server may hold the response head until the first piece of the body. Without an empty piece the browser
         # would not open the stream before the first event.
         await send({"type": "http.response.body", "body": b"", "more_body": True})

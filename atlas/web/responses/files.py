@@ -122,7 +122,11 @@ class FileResponse(StreamingResponse):
             self.headers["content-disposition"] = content_disposition(disposition, filename)
 
     def wrap(self, function: Callable[[bytes], bytes], finish: Callable[[], bytes] | None = None) -> None:
-        """Pass each piece of the file through a function, see :meth:`Response.wrap`. Ranges are not answered then."""
+        """Pass each piece of the file through a function, see :meth:`Response.wrap`. Ranges are not answered then.
+
+        :param function: takes a piece, and returns the bytes that replace it.
+        :param finish: returns the bytes after the last piece; None for no more bytes.
+        """
         super().wrap(function, finish)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -166,8 +166,13 @@ class Response(BaseResponse):
     ) -> None:
         """Delete a cookie. Path, domain and partition have to be those that it was set with.
 
-        The parameters are those of :meth:`set_cookie`.
-
+        :param name: the name.
+        :param path: the path that it was set with, ``/`` by default.
+        :param domain: the domain that it was set with; None, the default, for this host only.
+        :param secure: as of :meth:`set_cookie`; required for names that begin with ``__Secure-`` or ``__Host-``.
+        :param httponly: as of :meth:`set_cookie`.
+        :param samesite: as of :meth:`set_cookie`.
+        :param partitioned: whether it was set with ``partitioned``.
         :raises ValueError: as :meth:`set_cookie` does.
         """
         self.set_cookie(
@@ -232,6 +237,11 @@ class JSONResponse(Response):
     content_type = "application/json"
 
     def encode(self, content: Any) -> bytes:
+        """Encode a value as JSON.
+
+        :param content: the value.
+        :raises TypeError: for a value that has no JSON form.
+        """
         return _to_json(content)
 
 

@@ -56,7 +56,11 @@ class StreamingResponse(Response):
         self._filters: list[_Filter] = []
 
     def wrap(self, function: Callable[[bytes], bytes], finish: Callable[[], bytes] | None = None) -> None:
-        """Pass each piece of the body through a function, see :meth:`Response.wrap`."""
+        """Pass each piece of the body through a function, see :meth:`Response.wrap`.
+
+        :param function: takes a piece, and returns the bytes that replace it; ``b""`` to hold the piece back.
+        :param finish: returns the bytes after the last piece; None for no more bytes.
+        """
         self._filters.append((function, finish))
         self.headers.pop("content-length", None)
 

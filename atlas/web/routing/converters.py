@@ -76,7 +76,11 @@ _CONVERTERS: dict[str, Converter] = {
 
 
 def find_converter(name: str) -> Converter | None:
-    """Return the converter of a name; None for an unknown name."""
+    """Return the converter of a name.
+
+    :param name: the name in patterns.
+    :returns: the converter; None for an unknown name.
+    """
     return _CONVERTERS.get(name)
 
 

@@ -217,7 +217,12 @@ def _located_errors(route: Route) -> Iterator[None]:
 
 
 def controller_methods(controller: Any) -> tuple[str, ...]:
-    """Return the methods that a controller class answers; an empty tuple for anything else."""
+    """Return the methods that a controller class answers.
+
+    :param controller: a controller.
+    :returns: the methods; an empty tuple for a function.
+    :raises ValueError: for a controller class without methods.
+    """
     if inspect.isclass(controller) and issubclass(controller, Controller):
         return controller.methods()
     return ()

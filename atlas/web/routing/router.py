@@ -207,7 +207,11 @@ def _listed(tree: RouteTree[Route], path: bytes, decoded: bool) -> set[str]:
 
 
 def host_name(host: str) -> str:
-    """Return the name in a ``host`` field: without port and final dot, in lower case."""
+    """Return the name in a ``host`` field.
+
+    :param host: the value of the field.
+    :returns: the name in lower case, without port and final dot.
+    """
     name = host.lower().rpartition("]")[0] + "]" if host.startswith("[") else host.lower().partition(":")[0]
     return name.removesuffix(".")
 

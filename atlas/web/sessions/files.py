@@ -50,22 +50,38 @@ class FileStore:
         self._written = 0
 
     async def get(self, name: str) -> bytes | None:
-        """Return the data of a session; None if it is unknown or has expired."""
+        """Return the data of a session.
+
+        :param name: the name.
+        :returns: the data; None for an unknown or expired session.
+        """
         return await in_thread(self._read, self._path(name))
 
     async def set(self, name: str, data: bytes, seconds: float) -> None:
-        """Save a session. Of two concurrent writes the later one replaces the other as a whole."""
+        """Save a session. Of two concurrent writes the later one replaces the other as a whole.
+
+        :param name: the name.
+        :param data: the data.
+        :param seconds: time until the session expires.
+        """
         await in_thread(self._write, self._path(name), data, self._clock() + seconds)
         self._written += 1
         if self._written % self._sweep_every == 0:
             await in_thread(self.sweep)
 
     async def delete(self, name: str) -> None:
-        """Delete a session."""
+        """Delete a session; an unknown name is ignored.
+
+        :param name: the name.
+        """
         await in_thread(self._path(name).unlink, missing_ok=True)
 
     async def touch(self, name: str, seconds: float) -> None:
-        """Extend the time of a session."""
+        """Extend the time of a session; an unknown or expired session is ignored.
+
+        :param name: the name.
+        :param seconds: time from now until the session expires.
+        """
         await in_thread(self._extend, self._path(name), self._clock() + seconds)
 
     def _path(self, name: str) -> Path:

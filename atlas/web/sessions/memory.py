@@ -26,7 +26,11 @@ class MemoryStore:
         self._lock = threading.Lock()  # one instance may serve loops of several threads
 
     def get(self, name: str) -> bytes | None:
-        """Return the data of a session; None if it is unknown or has expired."""
+        """Return the data of a session.
+
+        :param name: the name.
+        :returns: the data; None for an unknown or expired session.
+        """
         with self._lock:
             return self._live(name)
 
@@ -38,7 +42,12 @@ class MemoryStore:
         return data
 
     def set(self, name: str, data: bytes, seconds: float) -> None:
-        """Save a session as the most recently used one."""
+        """Save a session as the most recently used one.
+
+        :param name: the name.
+        :param data: the data.
+        :param seconds: time until the session expires.
+        """
         with self._lock:
             self._kept.pop(name, None)
             self._kept[name] = (data, self._clock() + seconds)
@@ -46,12 +55,19 @@ class MemoryStore:
                 del self._kept[next(iter(self._kept))]
 
     def delete(self, name: str) -> None:
-        """Delete a session."""
+        """Delete a session; an unknown name is ignored.
+
+        :param name: the name.
+        """
         with self._lock:
             self._kept.pop(name, None)
 
     def touch(self, name: str, seconds: float) -> None:
-        """Extend the time of a session."""
+        """Extend the time of a session; an unknown or expired session is ignored.
+
+        :param name: the name.
+        :param seconds: time from now until the session expires.
+        """
         with self._lock:
             data = self._live(name)
             if data is not None:
