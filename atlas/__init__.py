@@ -121,6 +121,7 @@ if TYPE_CHECKING:
     from atlas.server.settings import Settings
     from atlas.testing import AsyncTestClient, TestClient
     from atlas.web.application import Application
+    from atlas.web.asgi import Middleware
     from atlas.web.config import Config
     from atlas.web.controllers import Controller
     from atlas.web.converters import Converter, register_converter
@@ -147,7 +148,6 @@ if TYPE_CHECKING:
     from atlas.web.middleware.conditional_get import ConditionalGet
     from atlas.web.middleware.cors import CORS
     from atlas.web.middleware.csrf import CSRF
-    from atlas.web.asgi import Middleware
     from atlas.web.middleware.https_redirect import HTTPSRedirect
     from atlas.web.middleware.rate_limit import RateLimit
     from atlas.web.middleware.request_id import RequestID

@@ -30,7 +30,9 @@ class Choice:
     def gateway(self, loop: asyncio.AbstractEventLoop) -> ASGIGateway | NativeGateway:
         """A gateway for this application on ``loop``."""
         return (
-            NativeGateway(cast(NativeApplication, self.asgi), loop) if self.interface == "native" else ASGIGateway(self.asgi, loop)
+            NativeGateway(cast(NativeApplication, self.asgi), loop)
+            if self.interface == "native"
+            else ASGIGateway(self.asgi, loop)
         )
 
 

@@ -12,9 +12,9 @@ from urllib.parse import unquote
 from atlas.errors import StartupError
 from atlas.gateway.lasgi import PlainToASGI
 from atlas.types import ASGIApp, Scope
-from atlas.web.middleware.chain import check_middleware
 from atlas.web.asgi import receive_again, start_application
 from atlas.web.controllers import is_async
+from atlas.web.middleware.chain import check_middleware
 from atlas.web.patterns import Pattern, parse_pattern
 from atlas.web.request import AsyncRequest
 from atlas.web.response import Response

@@ -1,7 +1,7 @@
 """Responses: what a controller hands back, and how each of them is sent.
 
-A response whose body is there at once is kept in compiled form (:mod:`atlas._speedups.calls.response`), which our own server
-writes as it is. Every response is an ASGI application as well, which is the way under any other.
+A response whose body is there at once is kept in compiled form (:mod:`atlas._speedups.calls.response`), which our own
+server writes as it is. Every response is an ASGI application as well, which is the way under any other.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from msgspec import Struct
 
-from atlas.web.controllers import check_callable, check_controller, controller_name, is_async, to_response
 from atlas.web.asgi import DelegatedResponse
+from atlas.web.controllers import check_callable, check_controller, controller_name, is_async, to_response
 from atlas.web.response import Response, TextResponse
 
 

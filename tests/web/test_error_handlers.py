@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from atlas._speedups.calls.handlers import RunMode
 from atlas import Application, ClientDisconnected, NotFound, Request, StartupError
+from atlas._speedups.calls.handlers import RunMode
 from atlas.gateway.greenlets import Greenlets, in_greenlet
 from atlas.web.error_handlers import ErrorHandlers
 

@@ -1,8 +1,8 @@
 """Every place that takes a function: its own kind decides how it is called, never its neighbours or the controller.
 
-A ``def`` function gets a ``Request`` and waits by ``await_``; an ``async def`` gets an ``AsyncRequest`` and awaits. Both
-read the form, set a context variable that is seen by what runs later, and stand before and behind each middleware, around
-controllers of both kinds in all run modes, behind five servers. A server is started once for all cases.
+A ``def`` function gets a ``Request`` and waits by ``await_``; an ``async def`` gets an ``AsyncRequest`` and awaits.
+Both read the form, set a context variable that is seen by what runs later, and stand before and behind each middleware,
+around controllers of both kinds in all run modes, behind five servers. A server is started once for all cases.
 """
 
 from __future__ import annotations
@@ -345,11 +345,18 @@ class Site:
         for run in RUNS:
             yield route(f"/status/{run}", run, *both(status), name=f"status {run}")
             yield route(f"/error/{run}", run, *both(error), name=f"error {run}")
-            yield route(f"/render/{run}", run, *both(lambda request: render(request, "page.html")), name=f"render {run}")
             yield route(
-                f"/page/{run}", run, *both(lambda request: render(request, "page.html", stream=True)), name=f"page {run}"
+                f"/render/{run}", run, *both(lambda request: render(request, "page.html")), name=f"render {run}"
             )
-            yield route(f"/stream/{run}", run, *both(lambda request: StreamingResponse(self.pieces())), name=f"st {run}")
+            yield route(
+                f"/page/{run}",
+                run,
+                *both(lambda request: render(request, "page.html", stream=True)),
+                name=f"page {run}",
+            )
+            yield route(
+                f"/stream/{run}", run, *both(lambda request: StreamingResponse(self.pieces())), name=f"st {run}"
+            )
             yield route(f"/background/{run}", run, *both(background), name=f"background {run}")
             yield route(f"/session/{run}", run, *both(count), name=f"session {run}", middleware=sessions)
 
@@ -447,9 +454,11 @@ def ask_neighbours(transport: str, loop_thread: LoopThread) -> Iterator[Ask]:
 
 def expected(place: str, *, inside: bool) -> list[str]:
     """What the controller has seen, or what a hook has seen after it."""
-    return {"before": ["before"], "after": [] if inside else ["after"], "function": ["before"] + ([] if inside else ["after"])}[
-        place
-    ]
+    return {
+        "before": ["before"],
+        "after": [] if inside else ["after"],
+        "function": ["before"] + ([] if inside else ["after"]),
+    }[place]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -459,7 +468,7 @@ def test_middleware(ask_neighbours: Ask, place: str, kind: str) -> None:
     _, head, data = ask_neighbours("GET", token_path)
     cookie, token = head["set-cookie"].partition(";")[0], json.loads(data)["token"]
     wrong = []
-    for path, where, name, _, _ in CASES:
+    for path, where, *_ in CASES:
         if where != (place, kind):
             continue
         for method, body in (("GET", b""), ("POST", f"a=1&csrf_token={token}".encode())):
@@ -496,7 +505,9 @@ def test_everything_else(transport: str, loop_thread: LoopThread, kind: str, tmp
     assert site.log == ["open", "startup", *["job"] * len(RUNS), "shutdown", "close"]
 
 
-@pytest.mark.parametrize("inner", [[], [CSRF(SECRET)], [Middleware(Pass)], [Timeout(30)]], ids=["", "CSRF", "ASGI", "Timeout"])
+@pytest.mark.parametrize(
+    "inner", [[], [CSRF(SECRET)], [Middleware(Pass)], [Timeout(30)]], ids=["", "CSRF", "ASGI", "Timeout"]
+)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_hook_has_the_session_of_the_database(
     transport: str, loop_thread: LoopThread, kind: str, inner: list[Any]

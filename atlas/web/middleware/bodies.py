@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from atlas.web.files import FileResponse
 from atlas.web.asgi import ASGIResponse
+from atlas.web.files import FileResponse
 from atlas.web.response import Response, StreamingResponse
 
 __all__ = ["drop_body", "in_pieces", "length_of", "passes_through", "whole_body"]

@@ -6,10 +6,9 @@ from typing import Any
 import pytest
 
 from atlas import FileResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
+from atlas.web.asgi import DelegatedResponse, start_application
 from atlas.web.events import EventSourceResponse
 from atlas.web.middleware.bodies import drop_body, in_pieces, length_of, passes_through, whole_body
-from atlas.web.asgi import start_application
-from atlas.web.asgi import DelegatedResponse
 
 
 class Own(Response):
