@@ -1,7 +1,7 @@
 """An ASGI application in a task of its own, whose response is held back until it is sent or replaced.
 
-The application runs until it sends ``http.response.start``; that ``send`` waits. :meth:`ApplicationTask.respond` lets it
-go on, and from then on each ``send`` of the application waits until the server has taken the event: nothing is queued.
+The application runs until it sends ``http.response.start``; that ``send`` waits. :meth:`ApplicationTask.respond` lets
+it go on; from then on each ``send`` of the application waits until the server has taken the event: nothing is queued.
 :meth:`ApplicationTask.close` ends an application whose response is not sent.
 """
 

@@ -1,4 +1,4 @@
-"""Messages on a stream that has nothing to send: proxies and browsers close a connection that is silent for too long."""
+"""Messages on a stream that has nothing to send: proxies and browsers close a connection that is silent for long."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from atlas.gateway.endings import Endings
 from atlas.gateway.greenlets import Greenlets
 from atlas.types import Receive, Scope, Send
 
-__all__ = ["NativeGateway", "NativeApplication", "is_native"]
+__all__ = ["NativeApplication", "NativeGateway", "is_native"]
 
 _SELDOM = 1.0  # seconds between two looks at a client that may be gone
 

@@ -214,7 +214,7 @@ class Application:
             request, handler = self.dispatch.take(scope, receive, found)
         CURRENT.set(request)
         try:
-            response = call_handler(handler, request, self.greenlets.pool)
+            response = call_handler(handler, request, self.greenlets)
             if not isinstance(response, Response):
                 response = await response
             await response(scope, receive, send)

@@ -1,4 +1,4 @@
-"""Third-party ASGI applications inside of an application: ASGI middleware, mounted applications, applications as results.
+"""Third-party ASGI applications inside of an application: ASGI middleware, mounted applications, results.
 
 Each runs in a task of its own, and stops at the start of its response. Status and header fields are an
 :class:`ASGIResponse` then, which the middleware around may change as any other; sending that response lets the

@@ -22,8 +22,8 @@ def endpoint(controller: Controller, run: str, errors: Errors, threads: Threads,
     """The call of a controller.
 
     :param run: ``await``, ``inline``, ``greenlet`` or ``thread``.
-    :param inline: for a controller that runs ``inline``: whether the chain around it never waits, and the request has no
-        body. Else the controller finds the body read, for which its greenlet may have to wait.
+    :param inline: for a controller that runs ``inline``: whether the chain around it never waits, and the request has
+        no body. Else the controller finds the body read, for which its greenlet may have to wait.
     """
     if run == "await":
         return _endpoint(controller, RunMode.ASYNC, errors)

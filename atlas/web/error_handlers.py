@@ -24,8 +24,8 @@ _log = logging.getLogger("atlas.web")
 class ErrorHandlers:
     """``handler(request, error)`` by status code or by exception class.
 
-    A ``def`` handler gets a Request and may wait, an ``async def`` handler gets an AsyncRequest and is awaited, whatever
-    raised the exception.
+    A ``def`` handler gets a Request and may wait, an ``async def`` handler gets an AsyncRequest and is awaited,
+    whatever raised the exception.
 
     :param debug: whether the page of an unhandled exception shows its traceback.
     :param greenlets: run ``def`` handlers for async code.
@@ -96,7 +96,10 @@ class ErrorHandlers:
             del error
 
     def _find(self, error: Exception) -> int | type[Exception] | None:
-        """The key of the handler: the status, or else of the nearest class. Those for unhandled exceptions are for these only."""
+        """The key of the handler: the status, or else the nearest class.
+
+        Handlers of unhandled exceptions (``Exception``, 500) are not called for an HTTPException of another status.
+        """
         if not self._sync_forms:
             return None
         expected = isinstance(error, HTTPException)

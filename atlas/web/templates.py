@@ -62,8 +62,8 @@ class Templates:
     :param folders: where they are looked for, in this order.
     :param reload: look for changed files at each rendering.
 
-    ``globals`` and ``filters`` are dicts to put things in. A context processor gives variables to every template. All of
-    these functions may be ``def``, and wait, or ``async def``, also where an ``async def`` controller renders.
+    ``globals`` and ``filters`` are dicts to put things in. A context processor gives variables to every template. All
+    of these functions may be ``def``, and wait, or ``async def``, also where an ``async def`` controller renders.
     """
 
     def __init__(self, folders: Sequence[Path], *, reload: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Third-party ASGI applications inside of an application, behind real servers: their tasks, their ends, their failures."""
+"""Third-party ASGI applications inside of an application, behind real servers: tasks, ends and failures."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import logging
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path

@@ -1,8 +1,8 @@
 """Every place that takes a function: its own kind decides how it is called, never its neighbours or the controller.
 
-A ``def`` function gets a ``Request`` and waits by ``await_``; an ``async def`` gets an ``AsyncRequest`` and awaits. Both
-read the form, set a context variable that is seen by what runs later, and stand before and behind each middleware, around
-controllers of both kinds in all run modes, behind five servers. A server is started once for all cases.
+A ``def`` function gets a ``Request`` and waits by ``await_``; an ``async def`` gets an ``AsyncRequest`` and awaits.
+Both read the form, set a context variable that is seen by what runs later, and stand before and behind each middleware,
+around controllers of both kinds in all run modes, behind five servers. A server is started once for all cases.
 """
 
 from __future__ import annotations
@@ -468,7 +468,7 @@ def test_middleware(ask_neighbours: Ask, place: str, kind: str) -> None:
     _, head, data = ask_neighbours("GET", token_path)
     cookie, token = head["set-cookie"].partition(";")[0], json.loads(data)["token"]
     wrong = []
-    for path, where, name, _, _ in CASES:
+    for path, where, *_ in CASES:
         if where != (place, kind):
             continue
         for method, body in (("GET", b""), ("POST", f"a=1&csrf_token={token}".encode())):

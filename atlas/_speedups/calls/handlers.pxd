@@ -22,6 +22,7 @@ cdef class Endpoint:
     cdef object call_controller(self, RequestData request)
     cdef BaseResponse as_response(self, object result)
     cdef object call_sync(self, RequestData request)
+    cdef object call_in_task(self, RequestData request)
 
 
 cdef class Hooks:
@@ -50,5 +51,5 @@ cdef class Handler:
 cdef object respond(Handler handler, RequestData request)
 cdef object call_in_greenlet(Handler handler, RequestData request, object pool, object context)
 cdef int trim(object error) except -1
-cpdef object call_handler(Handler handler, RequestData request, object pool, object context=*)
+cpdef object call_handler(Handler handler, RequestData request, object greenlets, object pool=*, object context=*)
 cpdef object run_now(object coroutine)

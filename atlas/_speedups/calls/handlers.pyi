@@ -54,7 +54,9 @@ class Handler:
     @property
     def cancel(self) -> bool | None: ...
 
-def call_handler(handler: Handler, request: RequestData, pool: Any, context: Context | None = None) -> Any:
+def call_handler(
+    handler: Handler, request: RequestData, greenlets: Any, pool: Any = None, context: Context | None = None
+) -> Any:
     """Call a handler: the response, or an awaitable of it where something has to wait."""
 
 def run_now(coroutine: Coroutine[Any, Any, _T]) -> _T:

@@ -19,6 +19,7 @@ cdef extern from "Python.h":
     int PyContext_Exit(object context) except -1
     int PyIter_Send(object iterator, object value, PyObject** result) except -1
     object Py_BuildValue(const char* format, PyObject* stolen)
+    bint PyCoro_CheckExact(object object)
 
 cdef int RETURNED = 0       # PYGEN_RETURN
 
@@ -70,9 +71,36 @@ cdef class Endpoint:
 
     async def call_async(self, RequestData request not None):
         """The same for an ``async def`` controller. The native gateway does this in steps, see ``NativeCaller``."""
+        cdef object response = self.call_in_task(request)
+        return response if isinstance(response, BaseResponse) else await response
+
+    cdef object call_in_task(self, RequestData request):
+        """The same in a task, the controller's first step at once: the response, if the controller does not suspend."""
+        cdef object coroutine
+        cdef object value
+        cdef BaseResponse response
+        cdef PyObject* result = NULL
+        cdef int status
+        cdef tuple values = request._values
+        try:
+            coroutine = self.controller(request, *values) if values else self.controller(request)
+            if not PyCoro_CheckExact(coroutine):
+                return self.after_await(request, coroutine)
+            status = PyIter_Send(coroutine, None, &result)
+            value = Py_BuildValue(b"N", result)
+            if status != RETURNED:
+                return self.after_await(request, Suspended(coroutine, value))
+            response = self.as_response(value)
+            return self.complete(request, response) if response.pending else response
+        except Exception as error:
+            trim(error)
+            return self.on_error(request, error)
+
+    async def after_await(self, RequestData request not None, awaitable):
+        """The response, once the controller has returned."""
         cdef BaseResponse response
         try:
-            response = self.as_response(await self.call_controller(request))
+            response = self.as_response(await awaitable)
             return await (<object>response).complete(request) if response.pending else response
         except Exception as error:
             trim(error)
@@ -86,11 +114,45 @@ cdef class Endpoint:
             return await self.on_error(request, error)
 
 
+@cython.final
+cdef class Suspended:
+    """Awaits the rest of a coroutine that was driven to the point where it first suspends.
+
+    :param coroutine: the coroutine. :param yielded: what it yielded there.
+    """
+
+    cdef object coroutine
+    cdef object yielded
+
+    def __cinit__(self, coroutine, yielded):
+        self.coroutine = coroutine
+        self.yielded = yielded
+
+    def __await__(self):
+        cdef object coroutine = self.coroutine
+        cdef object yielded = self.yielded
+        self.coroutine = self.yielded = None
+        while True:
+            try:
+                yield yielded
+            except GeneratorExit:
+                coroutine.close()
+                raise
+            except BaseException as error:
+                try:
+                    yielded = coroutine.throw(error)
+                except StopIteration as stop:
+                    return stop.value
+            else:
+                return (yield from coroutine.__await__())
+
+
 cdef int trim(object error) except -1:
-    """Drop the first entry of a traceback: it is the call in this module."""
+    """Drop the entries at the beginning of a traceback that are calls in this module."""
     trace = error.__traceback__
-    if trace is not None and trace.tb_next is not None:
-        error.__traceback__ = trace.tb_next
+    while trace is not None and trace.tb_next is not None and trace.tb_frame.f_code.co_filename.endswith("handlers.pyx"):
+        trace = trace.tb_next
+    error.__traceback__ = trace
     return 0
 
 
@@ -187,17 +249,18 @@ cdef class Handler:
         self.endpoint = endpoint
 
 
-cpdef object call_handler(Handler handler, RequestData request, object pool, object context=None):
+cpdef object call_handler(Handler handler, RequestData request, object greenlets, object pool=None, object context=None):
     """Call a handler.
 
-    :param pool: the pool of greenlets of this thread, see :class:`atlas.gateway.greenlets.Pool`; None unless the
-        handler's mode is GREENLET.
+    :param greenlets: the application's :class:`atlas.gateway.greenlets.Greenlets`.
+    :param pool: the pool of greenlets to use; None for the one of ``greenlets`` in this thread.
     :param context: the :class:`contextvars.Context` to call it in, which is not entered; None for the current one.
-    :returns: the response, or an awaitable of it where something has to wait.
+    :returns: the response, or an awaitable of it where something has to wait. A handler whose mode is ASYNC has to be
+        called in the task of its request: its first step may run at once.
     :raises ClientDisconnected: if there is no client to answer. No other Exception is raised.
     """
     if handler.run_mode == GREENLET:
-        return call_in_greenlet(handler, request, pool, context)
+        return call_in_greenlet(handler, request, greenlets.pool if pool is None else pool, context)
     if handler.run_mode == ASYNC or context is None:
         return respond(handler, request)
     PyContext_Enter(context)
@@ -210,7 +273,7 @@ cpdef object call_handler(Handler handler, RequestData request, object pool, obj
 cdef object respond(Handler handler, RequestData request):
     if handler.endpoint is None:
         return handler.call(request)
-    return handler.endpoint.call_async(request) if handler.run_mode == ASYNC else handler.endpoint.call_sync(request)
+    return handler.endpoint.call_in_task(request) if handler.run_mode == ASYNC else handler.endpoint.call_sync(request)
 
 
 cdef object call_in_greenlet(Handler handler, RequestData request, object pool, object context):

@@ -125,7 +125,7 @@ cdef class NativeCaller:
             PyContext_Exit(context)
         if handler.run_mode == ASYNC and handler.endpoint is not None:
             return self.follow(exchange, view, handler.endpoint.call_controller(view), context, handler.endpoint)
-        response = call_handler(handler, view, self.pool, context)
+        response = call_handler(handler, view, None, self.pool, context)
         if isinstance(response, BaseResponse):
             return self.deliver(exchange, view, response, context)
         return self.follow(exchange, view, response, context, None)

@@ -147,11 +147,11 @@ def _async_function(function: Callable[..., Any], call_next: Call, errors: Error
     async def step(request: Any) -> Response:
         try:
             result = await function(request, call_next)
-            response = result if isinstance(result, Response) else to_response(result, function)
+            response: Response = result if isinstance(result, Response) else to_response(result, function)
             return await response.complete(request) if response.pending else response
         except Exception as error:
-            response = await on_error(request, error)
-            return response
+            answer: Response = await on_error(request, error)
+            return answer
 
     return Step(step, RunMode.ASYNC)
 
@@ -163,11 +163,11 @@ def _sync_function(function: Callable[..., Any], call_next: Call, errors: Errors
     def step(request: Any) -> Response:
         try:
             result = function(request, call_next)
-            response = result if isinstance(result, Response) else to_response(result, function)
+            response: Response = result if isinstance(result, Response) else to_response(result, function)
             return await_(response.complete(request)) if response.pending else response
         except Exception as error:
-            response = on_error(request, error)
-            return response
+            answer: Response = on_error(request, error)
+            return answer
 
     return Step(step, RunMode.GREENLET)
 

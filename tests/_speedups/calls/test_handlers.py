@@ -39,7 +39,7 @@ def controller(kind: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 async def outcome(handler: Handler, request: Any) -> Response:
-    answer = call_handler(handler, request, Greenlets().pool)
+    answer = call_handler(handler, request, Greenlets())
     response = answer if isinstance(answer, Response) else await answer
     assert isinstance(response, Response)
     return response
@@ -141,9 +141,9 @@ def test_a_greenlet_is_used_again() -> None:
     async def go() -> None:
         pool = Greenlets().pool
         handler = Handler(endpoint(lambda request: "x", RunMode.GREENLET).respond, RunMode.GREENLET)
-        assert call_handler(handler, request(), pool).body == b"x"
+        assert call_handler(handler, request(), None, pool).body == b"x"
         (worker,) = pool.idle
-        assert call_handler(handler, request(), pool).body == b"x"
+        assert call_handler(handler, request(), None, pool).body == b"x"
         assert pool.idle == [worker]
         assert worker.gr_context is None
         assert (pool.slot.value, pool.slot.error) == (None, None)
@@ -242,3 +242,98 @@ def test_a_coroutine_that_suspends_cannot_be_run_at_once() -> None:
     with pytest.raises(RuntimeError, match="has suspended"):
         run_now(wait())
     assert ended == [True]
+
+
+def test_a_controller_in_a_task_may_suspend_be_cancelled_and_go_on() -> None:
+    seen: list[str] = []
+
+    async def stubborn(request: Any) -> str:
+        for _ in range(2):
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                seen.append("cancelled")
+        await asyncio.sleep(0)
+        return "returned"
+
+    async def returning(request: Any) -> str:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return "at once"
+        raise AssertionError
+
+    async def go(controller: Any, times: int) -> Response:
+        call = endpoint(controller, RunMode.ASYNC)
+        task = asyncio.ensure_future(outcome(Handler(call.respond, RunMode.ASYNC, None, call), request(AsyncRequest)))
+        for _ in range(times):
+            await asyncio.sleep(0)
+            task.cancel()
+        return await task
+
+    assert asyncio.run(go(stubborn, 2)).body == b"returned"
+    assert seen == ["cancelled"] * 2
+    assert asyncio.run(go(returning, 1)).body == b"at once"
+
+
+def test_the_task_of_a_controller_is_that_of_the_caller() -> None:
+    async def controller(request: Any) -> str:
+        task = asyncio.current_task()
+        async with asyncio.timeout(10):
+            await asyncio.sleep(0)
+        assert asyncio.current_task() is task
+        return str(task is caller)
+
+    async def go() -> Response:
+        nonlocal caller
+        caller = asyncio.current_task()
+        call = endpoint(controller, RunMode.ASYNC)
+        return await outcome(Handler(call.respond, RunMode.ASYNC, None, call), request(AsyncRequest))
+
+    caller: Any = None
+    assert asyncio.run(go()).body == b"True"
+
+
+def test_closing_what_waits_closes_the_controller() -> None:
+    seen: list[str] = []
+
+    async def controller(request: Any) -> str:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            seen.append("closed")
+        return ""
+
+    async def go() -> None:
+        call = endpoint(controller, RunMode.ASYNC)
+        waiting = call_handler(Handler(call.respond, RunMode.ASYNC, None, call), request(AsyncRequest), None)
+        waiting.send(None)
+        waiting.close()
+
+    asyncio.run(go())
+    assert seen == ["closed"]
+
+
+def test_an_object_whose_call_gives_an_awaitable() -> None:
+    class Awaitable:
+        def __await__(self) -> Any:
+            yield from asyncio.sleep(0).__await__()
+            return "awaited"
+
+    async def go() -> Response:
+        call = endpoint(lambda request: Awaitable(), RunMode.ASYNC)
+        return await outcome(Handler(call.respond, RunMode.ASYNC, None, call), request(AsyncRequest))
+
+    assert asyncio.run(go()).body == b"awaited"
+
+
+def test_the_response_of_an_async_controller_that_fails_after_a_wait() -> None:
+    async def fail(request: Any) -> None:
+        await asyncio.sleep(0)
+        raise KeyError("late")
+
+    async def go() -> Response:
+        call = endpoint(fail, RunMode.ASYNC)
+        return await outcome(Handler(call.respond, RunMode.ASYNC, None, call), request(AsyncRequest))
+
+    assert asyncio.run(go()).body == b"KeyError: 'late'"
