@@ -61,7 +61,7 @@ _MODULES: dict[str, tuple[str, ...]] = {
     "atlas.web.middleware.conditional_get": ("ConditionalGet",),
     "atlas.web.middleware.cors": ("CORS",),
     "atlas.web.middleware.csrf": ("CSRF",),
-    "atlas.web.middleware.foreign": ("Middleware",),
+    "atlas.web.asgi": ("Middleware",),
     "atlas.web.middleware.https_redirect": ("HTTPSRedirect",),
     "atlas.web.middleware.rate_limit": ("RateLimit",),
     "atlas.web.middleware.request_id": ("RequestID",),
@@ -118,6 +118,7 @@ if TYPE_CHECKING:
     from atlas.server.settings import Settings
     from atlas.testing import AsyncTestClient, TestClient
     from atlas.web.application import Application
+    from atlas.web.asgi import Middleware
     from atlas.web.config import Config
     from atlas.web.controllers import Controller
     from atlas.web.exceptions import (
@@ -140,7 +141,6 @@ if TYPE_CHECKING:
     from atlas.web.middleware.conditional_get import ConditionalGet
     from atlas.web.middleware.cors import CORS
     from atlas.web.middleware.csrf import CSRF
-    from atlas.web.middleware.foreign import Middleware
     from atlas.web.middleware.https_redirect import HTTPSRedirect
     from atlas.web.middleware.rate_limit import RateLimit
     from atlas.web.middleware.request_id import RequestID

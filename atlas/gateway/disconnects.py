@@ -1,4 +1,4 @@
-"""How the end of a client is learnt where ``send`` does not tell of it: by ``receive`` (ASGI 3, "Disconnect")."""
+"""How a disconnect is learnt of where ``send`` does not tell: by ``receive`` (ASGI 3, "Disconnect")."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ import asyncio
 from atlas.errors import ClientDisconnected
 from atlas.types import Receive
 
-__all__ = ["is_disconnect", "is_gone", "until_gone"]
+__all__ = ["is_disconnect", "is_disconnected", "wait_for_disconnect"]
 
 
-async def until_gone(receive: Receive) -> None:
-    """Wait for the client to leave. What is left of the request body is read on the way, and dropped.
+async def wait_for_disconnect(receive: Receive) -> None:
+    """Wait until the client disconnects. What is left of the request body is read and dropped.
 
-    Returns if the server has nothing more to tell: it raises, or repeats itself.
+    Returns if the server has nothing more to tell: ``receive`` raises, or repeats itself.
 
-    :raises ClientDisconnected: when the client has left.
+    :param receive: ASGI's ``receive``.
+    :raises ClientDisconnected: when the client has disconnected.
     """
     ended = False
     while True:
@@ -31,10 +32,12 @@ async def until_gone(receive: Receive) -> None:
         ended = ended or last
 
 
-async def is_gone(receive: Receive) -> bool:
-    """Whether the client has left, as far as can be known without waiting. The body has to be read by then.
+async def is_disconnected(receive: Receive) -> bool:
+    """Whether the client has disconnected, as far as is known without waiting.
 
-    One that nobody has read because there is none is told of first, by an empty last piece.
+    The body has to be read before. Where there is none, ``receive`` gives an empty last piece first.
+
+    :param receive: ASGI's ``receive``.
     """
     try:
         async with asyncio.timeout(0):
@@ -47,7 +50,10 @@ async def is_gone(receive: Receive) -> bool:
 
 
 def is_disconnect(error: BaseException | None, depth: int = 8) -> bool:
-    """Is it our :class:`ClientDisconnected`, or what a framework made of it (Starlette raises one of its own)?"""
+    """Whether an exception is :class:`ClientDisconnected`, or was raised by a framework because of one.
+
+    :param error: the exception. :param depth: how many causes are followed.
+    """
     if error is None or depth == 0:
         return False
     if isinstance(error, BaseExceptionGroup):

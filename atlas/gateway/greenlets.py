@@ -75,6 +75,11 @@ class Greenlets:
         """A pool for one event loop, to be used in the thread of that loop."""
         return Pool(self._most_idle)
 
+    @property
+    def pool(self) -> Pool:
+        """The pool of this thread."""
+        return self._here.pool
+
     async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Call ``function`` in a greenlet and await for it whatever it hands to :func:`await_`."""
         pool = self._here.pool

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias, cast
 from atlas.errors import StartupError
 from atlas.gateway.asgi import ASGIGateway
 from atlas.gateway.lasgi import SyncToASGI
-from atlas.gateway.native import NativeGateway, Ways, is_native
+from atlas.gateway.native import NativeApplication, NativeGateway, is_native
 from atlas.types import ASGIApp, Receive, Scope, Send
 
 __all__ = ["DetectedInterface", "Interface", "detect_interface"]
@@ -30,7 +30,7 @@ class DetectedInterface:
     def new_gateway(self, loop: asyncio.AbstractEventLoop) -> ASGIGateway | NativeGateway:
         """Return a gateway that calls the application on ``loop``."""
         if self.interface == "native":
-            return NativeGateway(cast(Ways, self.asgi_app), loop)
+            return NativeGateway(cast(NativeApplication, self.asgi_app), loop)
         return ASGIGateway(self.asgi_app, loop)
 
 

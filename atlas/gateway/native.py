@@ -15,12 +15,12 @@ from atlas.gateway.greenlets import Greenlets
 from atlas.gateway.request_failures import RequestFailures
 from atlas.types import Receive, Scope, Send
 
-__all__ = ["NativeGateway", "Ways", "is_native"]
+__all__ = ["NativeApplication", "NativeGateway", "is_native"]
 
 _SELDOM = 1.0  # seconds between two looks at a client that may be gone
 
 
-class Ways(Protocol):
+class NativeApplication(Protocol):
     """What an application of our own brings, so that it can be called natively."""
 
     @property
@@ -32,36 +32,39 @@ class Ways(Protocol):
         """Names the current request."""
 
     @property
-    def convert(self) -> Callable[[Any, Callable[..., Any]], Any]:
-        """Makes a response of what a controller returned."""
-
-    @property
-    def errors(self) -> Any:
-        """Makes responses of exceptions: ``answer``, ``answer_now``, ``waits``."""
-
-    @property
     def plain_call(self) -> Callable[..., Any]:
         """The ``__call__`` of responses that are sent as they are, in one piece."""
 
     @property
     def greenlets(self) -> Greenlets:
-        """What runs plain code that may wait."""
+        """What runs sync code that may wait."""
+
+    async def close_applications(self, request: Any) -> None:
+        """End the ASGI applications of a request whose responses were not sent."""
+
+    def start_jobs(self, request: Any) -> None:
+        """Start the background work of a request that is over."""
 
 
 class NativeGateway(RequestFailures, NativeCaller):
     """Calls the handlers of an application of our own.
 
-    :param ways: what the application brings.
+    :param application: the application.
     :param loop: the event loop; must be the running one whenever a request starts.
     """
 
-    def __new__(cls, ways: Ways, loop: asyncio.AbstractEventLoop) -> NativeGateway:
-        return super().__new__(cls, ways, ways.greenlets.new_pool(), loop, copy_context(), asyncio.Task)
+    def __new__(cls, application: NativeApplication, loop: asyncio.AbstractEventLoop) -> NativeGateway:
+        return super().__new__(cls, application, application.greenlets.new_pool(), loop, copy_context(), asyncio.Task)
 
     def stream(self, response: Any, exchange: Exchange, view: RequestData) -> Coroutine[Any, Any, None]:
         """Send a response that is more than a status, fields and a body: as the ASGI application that it is."""
         send: Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]] = response
         return send(view.scope, exchange.receive, exchange.send)
+
+    def close_applications(self, view: RequestData) -> Coroutine[Any, Any, None]:
+        """End the ASGI applications of a request whose responses were not sent."""
+        close: Callable[[RequestData], Coroutine[Any, Any, None]] = self.dispatch.app.close_applications
+        return close(view)
 
     def watch(self, exchange: Exchange, seconds: float = 0.01) -> None:
         """Look after ``seconds``, and again and again, whether a client that was probed has answered with a reset.

@@ -7,31 +7,31 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import copy_context
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar
 
-from atlas._speedups.calls.route_table import Handler, RouteTable
+from atlas._speedups.calls.handlers import Handler, RunMode, call_handler
+from atlas._speedups.calls.route_table import RouteTable
 from atlas.errors import ClientDisconnected, StartupError
 from atlas.gateway.greenlets import Greenlets
 from atlas.gateway.jobs import Job
 from atlas.gateway.threads import ThreadPool
 from atlas.types import Receive, Scope, Send
+from atlas.web.asgi import close_applications
 from atlas.web.background import CURRENT, Background
 from atlas.web.call_site import caller_place
 from atlas.web.config import Config
-from atlas.web.controllers import is_coroutine_function, to_response
-from atlas.web.endpoint import endpoint, endpoint_with_body
+from atlas.web.endpoint import endpoint
 from atlas.web.error_handlers import ErrorHandlers
 from atlas.web.headers import Headers, RawHeaders
 from atlas.web.lifespan import Lifespan, LifespanFunction
-from atlas.web.middleware.chain import Step, bind, check_middleware, compose
+from atlas.web.middleware.chain import Step, bind, check_middleware, compose, stays_inline
 from atlas.web.middleware.timeout import Timeout
 from atlas.web.mounts import Mount
 from atlas.web.requests.request import AsyncRequest, Request, RequestHead
 from atlas.web.responses.response import Response
-from atlas.web.routing.no_match import answer_no_match as answer_miss
+from atlas.web.routing.no_match import answer_no_match
 from atlas.web.routing.route import WEBSOCKET, Entry, Route
-from atlas.web.routing.router import Match, RouteInfo, Router, matchable_path
-from atlas.web.routing.router import NoMatch as Miss
+from atlas.web.routing.router import Match, NoMatch, RouteInfo, Router, matchable_path
 from atlas.web.state import State
 from atlas.web.static import configured_static
 from atlas.web.websocket import WebSocketRoute, refuse
@@ -58,9 +58,8 @@ class Application:
     :raises StartupError: for what cannot work: it names file and line, or the setting.
     """
 
-    # What the native gateway asks for, beside dispatch, errors and greenlets.
+    # What the native gateway asks for, beside dispatch and greenlets.
     current: ClassVar = CURRENT
-    convert: ClassVar = staticmethod(to_response)
     plain_call: ClassVar = staticmethod(Response.__call__)
 
     def __init__(
@@ -80,8 +79,8 @@ class Application:
         if (static := configured_static(self.config.static_dirs, self.router.routes)) is not None:
             self.router.add(static)
         self._lifespan = Lifespan(self, lifespan)
-        self.errors = ErrorHandlers(debug=self.config.debug)
         self.greenlets = Greenlets()
+        self.errors = ErrorHandlers(debug=self.config.debug, greenlets=self.greenlets)
         self._threads = ThreadPool()
         self._background = Background()
         self._lifespan.prepare, self._lifespan.drain = self._start, self._background.drain
@@ -200,63 +199,38 @@ class Application:
         self._background.add(Job(function, args, kwargs, copy_context()))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI 3.
-
-        Every request under another server comes through here, so the way of most of them stands in full: no root path,
-        no hosts, and an ``async def``. Each step more would be a coroutine more, a tenth of all that there is to do.
-        """
+        """ASGI 3."""
         if scope["type"] != "http":
             await self._serve_other(scope, receive, send)
             return
-        found: Match | Miss | None = None
+        found: Match | NoMatch | None = None
         if self.dispatch.is_ready and not scope.get("root_path"):
             found = self.dispatch.find(scope["method"], scope.get("raw_path") or b"")
         if found is None:
             found = self._match(scope)
-        if isinstance(found, Miss):
+        if isinstance(found, NoMatch):
             request, handler = self._missed(scope, receive, found)
         else:
             request, handler = self.dispatch.take(scope, receive, found)
         CURRENT.set(request)
         try:
-            if handler.colour != "async":
-                response = await self._answer(request, handler)
-            elif handler.controller is None:
-                response = await handler.call(request)
-            else:
-                try:
-                    response = await handler.controller(request, *request._values)
-                    if not isinstance(response, Response):
-                        response = to_response(response, handler.controller)
-                except Exception as error:
-                    response = await self.errors.answer(request, error)
+            response = call_handler(handler, request, self.greenlets)
+            if not isinstance(response, Response):
+                response = await response
             await response(scope, receive, send)
         except ClientDisconnected:
-            return  # there is nobody to answer, and nothing went wrong here
+            return  # there is no client to answer, and nothing went wrong here
         finally:
             self._background.leave(request)
+            if request._applications is not None:
+                await close_applications(request)
 
-    def _missed(self, scope: Scope, receive: Receive, miss: Miss) -> tuple[AsyncRequest | Request, Handler]:
+    def _missed(self, scope: Scope, receive: Receive, miss: NoMatch) -> tuple[AsyncRequest | Request, Handler]:
         """A request that no route fits, and what answers it."""
         handler = self.dispatch.handler_of(None, False)
-        request = (AsyncRequest if handler.colour == "async" else Request)(self, scope, receive)
+        request = (AsyncRequest if handler.run_mode is RunMode.ASYNC else Request)(self, scope, receive)
         request._cache.no_match = miss
         return request, handler
-
-    async def _answer(self, request: AsyncRequest | Request, handler: Handler) -> Response:
-        """The response of a handler in plain code."""
-        waits = handler.colour == "greenlet"
-        if handler.controller is None:
-            answer = await self.greenlets.run(handler.call, request) if waits else handler.call(request)
-            return cast(Response, answer)
-        try:
-            if waits:
-                response = await self.greenlets.run(handler.controller, request, *request._values)
-            else:
-                response = handler.controller(request, *request._values)
-            return response if isinstance(response, Response) else to_response(response, handler.controller)
-        except Exception as error:
-            return self.errors.answer_now(request, error)
 
     async def _serve_other(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
@@ -288,6 +262,10 @@ class Application:
         """Wait for the background work; done by itself at shutdown."""
         await self._background.drain()
 
+    async def close_applications(self, request: RequestHead) -> None:
+        """End the ASGI applications of a request whose responses were not sent: for the native gateway."""
+        await close_applications(request)
+
     def start_jobs(self, request: RequestHead) -> None:
         """Start the background work of a request that is over: for the native gateway."""
         self._background.start(request)
@@ -295,12 +273,12 @@ class Application:
     async def _shake_hands(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.prepare()
         found = self._match({**scope, "method": WEBSOCKET})
-        if not isinstance(found, Miss) and isinstance(found[0], Mount):
+        if not isinstance(found, NoMatch) and isinstance(found[0], Mount):
             await found[0].app(found[0].scope_below(scope), receive, send)
         else:
-            await refuse(scope, receive, send, known=not isinstance(found, Miss))
+            await refuse(scope, receive, send, known=not isinstance(found, NoMatch))
 
-    def match(self, method: str, path: bytes, fields: RawHeaders) -> Match | Miss:
+    def match(self, method: str, path: bytes, fields: RawHeaders) -> Match | NoMatch:
         """The route of a path without a root path, percent-encoded: for the native gateway.
 
         :param fields: the header fields, for the routes of hosts.
@@ -308,7 +286,7 @@ class Application:
         host = Headers(fields).get("host") if self.router.has_hosts else None
         return self.router.match(method, path, host=host)
 
-    def _match(self, scope: Scope) -> Match | Miss:
+    def _match(self, scope: Scope) -> Match | NoMatch:
         self.prepare()
         path, decoded = matchable_path(scope["path"], scope.get("raw_path"), scope.get("root_path", ""))
         host = Headers(scope["headers"]).get("host") if self.router.has_hosts else None
@@ -325,9 +303,10 @@ class Application:
             self._bound += new
             bind(new, self)
         handlers = {route: self._handlers(route) for route in self.router.routes}
-        missing = self._compose(self._middleware, endpoint, answer_miss, "inline")
+        run = "inline" if self._stays_inline(self._middleware) else "greenlet"
+        missing = self._compose(self._middleware, answer_no_match, run, inline=True)
         tree = None if self.router.has_hosts else self.router.tree
-        self.dispatch.fill(tree, handlers, Handler(missing.call, missing.colour.value))
+        self.dispatch.fill(tree, handlers, missing)
 
     def _handlers(self, route: Route) -> tuple[Handler, Handler]:
         """What answers a route: its controller with all middleware around, for requests with and without a body."""
@@ -335,20 +314,29 @@ class Application:
         if route.timeout is not None and not any(isinstance(each, Timeout) for each in middleware):
             middleware += (Timeout(),)  # it takes the time of the route
         run = route.run_by(self.config.sync_mode)
-        step = self._compose(middleware, endpoint, route.controller, run)
-        bare = not (middleware or self.errors or run == "thread" or isinstance(route, Mount))
-        bare = bare and (run != "await" or is_coroutine_function(route.controller))
-        without_body = Handler(step.call, step.colour.value, route.controller if bare else None, route.cancel)
-        if run != "inline":
-            return without_body, without_body
-        step = self._compose(middleware, endpoint_with_body, route.controller, run)
-        return Handler(step.call, step.colour.value, None, route.cancel), without_body
+        with_body = self._compose(middleware, route.controller, run, cancel=route.cancel)
+        if run != "inline" or not self._stays_inline(middleware):
+            return with_body, with_body
+        return with_body, self._compose(middleware, route.controller, run, inline=True, cancel=route.cancel)
+
+    def _stays_inline(self, middleware: tuple[Any, ...]) -> bool:
+        """Whether a controller that runs inline needs no greenlet for what is around it, or for its templates."""
+        if self.errors or (self._templates is not None and self._templates.may_wait):
+            return False
+        return stays_inline(middleware)
 
     def _compose(
-        self, middleware: tuple[Any, ...], inner: Callable[..., Step], controller: Callable[..., Any], run: str
-    ) -> Step:
-        errors = self.errors
-        return compose(middleware, inner(controller, run, errors, self._threads), errors, self.greenlets)
+        self,
+        middleware: tuple[Any, ...],
+        controller: Callable[..., Any],
+        run: str,
+        *,
+        inline: bool = False,
+        cancel: bool | None = None,
+    ) -> Handler:
+        innermost = endpoint(controller, run, self.errors, self._threads, inline=inline)
+        step = compose(middleware, Step(innermost.respond, innermost.run_mode), self.errors, self.greenlets)
+        return Handler(step.call, step.run_mode, cancel, None if middleware else innermost)
 
 
 _OWN_CALL = Application.__call__

@@ -9,7 +9,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from atlas.web.responses.response import DelegatedResponse, HTMLResponse, JSONResponse, Response
+from atlas.web.asgi import DelegatedResponse
+from atlas.web.responses.response import HTMLResponse, JSONResponse, Response
 
 __all__ = [
     "Controller",

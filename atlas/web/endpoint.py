@@ -3,102 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
+from atlas._speedups.calls.handlers import Endpoint, RunMode
 from atlas.gateway.greenlets import await_
 from atlas.gateway.threads import ThreadPool
 from atlas.web.controllers import to_response
-from atlas.web.middleware.chain import Colour, Errors, Step
-from atlas.web.middleware.foreign import start_foreign
+from atlas.web.middleware.chain import Errors
 from atlas.web.requests.request import Request
-from atlas.web.responses.response import DelegatedResponse, Response
 
-__all__ = ["endpoint", "endpoint_with_body"]
+__all__ = ["endpoint"]
 
 Controller = Callable[..., Any]
 
 
-def endpoint(controller: Controller, run: str, errors: Errors, threads: ThreadPool) -> Step:
-    """The call of a controller for a request without a body.
+def endpoint(controller: Controller, run: str, errors: Errors, threads: ThreadPool, *, inline: bool = False) -> Endpoint:
+    """The call of a controller.
 
     :param run: ``await``, ``inline``, ``greenlet`` or ``thread``.
+    :param inline: for a controller that runs ``inline``: whether the chain around it never waits, and the request has
+        no body. Else the controller finds the body read, for which its greenlet may have to wait.
     """
     if run == "await":
-        return Step(_awaited(controller, errors), Colour.ASYNC)
+        return _endpoint(controller, RunMode.ASYNC, errors)
     if run == "thread":
-        return Step(_elsewhere(threads.run, controller, errors), Colour.ASYNC)
+        return _endpoint(_in_thread(controller, threads), RunMode.ASYNC, errors)
     if run == "greenlet":
-        return Step(_waiting(controller, errors), Colour.GREENLET)
-    if errors.waits:
-        return endpoint_with_body(controller, run, errors, threads)
-    return Step(_inline(controller, errors), Colour.PLAIN)
+        return _endpoint(controller, RunMode.GREENLET, errors)
+    if inline:
+        return _endpoint(controller, RunMode.INLINE, errors)
+    return _endpoint(_after_body(controller), RunMode.GREENLET, errors)
 
 
-def endpoint_with_body(controller: Controller, run: str, errors: Errors, threads: ThreadPool) -> Step:
-    """The same for a request with a body, which a ``def`` controller finds read: only ``async def`` can wait for it."""
-    if run != "inline":
-        return endpoint(controller, run, errors, threads)
-    return Step(_elsewhere(_call, controller, errors), Colour.ASYNC)
+def _endpoint(controller: Controller, run_mode: RunMode, errors: Errors) -> Endpoint:
+    return Endpoint(controller, run_mode, to_response, errors.in_mode(run_mode), await_)
 
 
-def _awaited(controller: Controller, errors: Errors) -> Callable[[Any], Any]:
-    async def call(request: Any) -> Response:
-        try:
-            result = await controller(request, *request._values)
-            return result if isinstance(result, Response) else await _started(to_response(result, controller), request)
-        except Exception as error:
-            return await errors.answer(request, error)
+def _in_thread(controller: Controller, threads: ThreadPool) -> Controller:
+    @wraps(controller)
+    async def call(request: Any, *values: Any) -> Any:
+        if request.announces_body:
+            await request.read_body()
+        return await threads.run(controller, request.seen_as(Request), *values)
 
     return call
 
 
-def _inline(controller: Controller, errors: Errors) -> Callable[[Any], Any]:
-    def call(request: Any) -> Response:
-        try:
-            result = controller(request, *request._values)
-            return result if isinstance(result, Response) else to_response(result, controller)
-        except Exception as error:
-            return errors.answer_now(request, error)
+def _after_body(controller: Controller) -> Controller:
+    @wraps(controller)
+    def call(request: Request, *values: Any) -> Any:
+        request.body()
+        return controller(request, *values)
 
     return call
-
-
-def _waiting(controller: Controller, errors: Errors) -> Callable[[Any], Any]:
-    """The call of a ``def`` controller in a greenlet: whatever has to wait there, waits."""
-    answer = errors.answer_now if not errors.waits else lambda request, error: await_(errors.answer(request, error))
-
-    def call(request: Any) -> Response:
-        try:
-            result = controller(request, *request._values)
-            if isinstance(result, Response):
-                return result
-            response = to_response(result, controller)
-            return await_(_started(response, request)) if isinstance(response, DelegatedResponse) else response
-        except Exception as error:
-            return answer(request, error)
-
-    return call
-
-
-def _elsewhere(run: Callable[..., Any], controller: Controller, errors: Errors) -> Callable[[Any], Any]:
-    async def call(request: Any) -> Response:
-        try:
-            if request.announces_body:
-                await request.read_body()
-            result = await run(controller, request.seen_as(Request), *request._values)
-            return result if isinstance(result, Response) else await _started(to_response(result, controller), request)
-        except Exception as error:
-            return await errors.answer(request, error)
-
-    return call
-
-
-async def _call(controller: Controller, request: Request, *values: Any) -> Any:
-    return controller(request, *values)
-
-
-async def _started(response: Response, request: Any) -> Response:
-    """An ASGI application as a result is started, so that the middleware around sees its status and its fields."""
-    if isinstance(response, DelegatedResponse):
-        return await start_foreign(response.app, request.scope, request._receive)
-    return response

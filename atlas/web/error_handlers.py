@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from atlas._speedups.calls.handlers import RunMode, run_now
 from atlas.errors import ClientDisconnected, StartupError
-from atlas.web.controllers import check_callable, is_async, to_response
-from atlas.web.errors.pages import default_error_response as answer_plainly
+from atlas.gateway.greenlets import Greenlets
+from atlas.web.adapters import Adapted, async_form, sync_form
+from atlas.web.controllers import check_callable
+from atlas.web.errors.pages import default_error_response
 from atlas.web.exceptions import HTTPException
-from atlas.web.requests.request import AsyncRequest, Request, RequestHead
+from atlas.web.requests.request import RequestHead
 from atlas.web.responses.response import Response
 
 __all__ = ["ErrorHandlers"]
@@ -21,14 +24,18 @@ _log = logging.getLogger("atlas.web")
 class ErrorHandlers:
     """``handler(request, error)`` by status code or by exception class.
 
-    :param debug: whether the page of a surprise shows its traceback.
-    :ivar waits: whether one of them is ``async def``.
+    A ``def`` handler gets a Request and may wait, an ``async def`` handler gets an AsyncRequest and is awaited,
+    whatever raised the exception.
+
+    :param debug: whether the page of an unhandled exception shows its traceback.
+    :param greenlets: run ``def`` handlers for async code.
     """
 
-    def __init__(self, *, debug: bool) -> None:
+    def __init__(self, *, debug: bool, greenlets: Greenlets) -> None:
         self._debug = debug
-        self._handlers: dict[int | type[Exception], Callable[..., Any]] = {}
-        self.waits = False
+        self._greenlets = greenlets
+        self._async_forms: dict[int | type[Exception], Adapted] = {}
+        self._sync_forms: dict[int | type[Exception], Adapted] = {}
 
     def add(self, key: int | type[Exception], handler: Callable[..., Any], place: str) -> None:
         """Add one.
@@ -42,62 +49,69 @@ class ErrorHandlers:
             check_callable(handler, 2, "exception handler", "the request and the error")
         except ValueError as error:
             raise StartupError(f"{place}: {error}") from None
-        self._handlers[key] = handler
-        self.waits = any(is_async(each) for each in self._handlers.values())
+        self._async_forms[key] = async_form(handler, self._greenlets, optional=False)
+        self._sync_forms[key] = Adapted(sync_form(handler, optional=False), waits=False)
 
     def __bool__(self) -> bool:
         """Whether there are any."""
-        return bool(self._handlers)
+        return bool(self._sync_forms)
 
-    async def answer(self, request: RequestHead, error: Exception) -> Response:
-        """The response to an exception. :raises ClientDisconnected: for that one, which nobody is left to hear of."""
+    def in_mode(self, run_mode: RunMode) -> Callable[[Any, Exception], Any]:
+        """``on_error(request, error)``, which gives the response; it is awaited if the mode is ASYNC.
+
+        A mode that is not ASYNC has to be GREENLET where there are handlers.
+
+        :raises ClientDisconnected: when called with that exception, for there is no client to answer.
+        """
+        return self._answer_async if run_mode is RunMode.ASYNC else self._answer_now
+
+    async def _answer_async(self, request: RequestHead, error: Exception) -> Response:
+        return await self._answer(request, error, self._async_forms)
+
+    def _answer_now(self, request: RequestHead, error: Exception) -> Response:
+        return run_now(self._answer(request, error, self._sync_forms))
+
+    async def _answer(
+        self, request: RequestHead, error: Exception, forms: Mapping[int | type[Exception], Adapted]
+    ) -> Response:
+        """The response to an exception."""
         if isinstance(error, ClientDisconnected):
             try:
                 raise error
             finally:
-                del error  # else it and this frame, which its traceback knows, would keep each other alive
-        handler = self._find(error)
-        if handler is None or not is_async(handler):
-            return self.answer_now(request, error)
-        try:
-            return self._finish(await handler(request.seen_as(AsyncRequest), error), handler, request, error)
-        except ClientDisconnected:
-            raise
-        except Exception as another:  # an error page that fails is answered plainly
-            return _answer_plainly(request, another, self._debug)
-
-    def answer_now(self, request: RequestHead, error: Exception) -> Response:
-        """The same in plain code, where no handler waits."""
-        if isinstance(error, ClientDisconnected):
+                del error  # its traceback refers to this frame
+        key = self._find(error)
+        if key is not None:
+            call, waits = forms[key]
             try:
-                raise error
-            finally:
-                del error
-        handler = self._find(error)
-        if handler is not None:
-            try:
-                return self._finish(handler(request.seen_as(Request), error), handler, request, error)
+                response = call(request, error)
+                return self._finish(await response if waits else response, request, error)
             except ClientDisconnected:
                 raise
-            except Exception as another:
+            except Exception as another:  # an error page that fails is answered plainly
                 error = another
-        return _answer_plainly(request, error, self._debug)
+        try:
+            return _answer_plainly(request, error, self._debug)
+        finally:
+            del error
 
-    def _find(self, error: Exception) -> Callable[..., Any] | None:
-        """The handler of the status, or else of the nearest class. Those for surprises are for surprises only."""
-        if not self._handlers:
+    def _find(self, error: Exception) -> int | type[Exception] | None:
+        """The key of the handler: the status, or else the nearest class.
+
+        Handlers of unhandled exceptions (``Exception``, 500) are not called for an HTTPException of another status.
+        """
+        if not self._sync_forms:
             return None
         expected = isinstance(error, HTTPException)
-        if isinstance(error, HTTPException) and error.status_code in self._handlers:
-            return self._handlers[error.status_code]
+        if isinstance(error, HTTPException) and error.status_code in self._sync_forms:
+            return error.status_code
         nearest: type[Exception] = HTTPException if expected else Exception
         for kind in type(error).__mro__:
-            if issubclass(kind, nearest) and kind in self._handlers:
-                return self._handlers[kind]
-        return None if expected else self._handlers.get(500)
+            if issubclass(kind, nearest) and kind in self._sync_forms:
+                return kind
+        return 500 if not expected and 500 in self._sync_forms else None
 
-    def _finish(self, result: Any, handler: Callable[..., Any], request: RequestHead, error: Exception) -> Response:
-        response = to_response(result, handler)
+    def _finish(self, response: Response, request: RequestHead, error: Exception) -> Response:
         if isinstance(error, HTTPException):
             for name, value in error.headers.items():
                 response.headers.setdefault(name, value)
@@ -109,11 +123,11 @@ class ErrorHandlers:
 def _answer_plainly(request: RequestHead, error: Exception, debug: bool) -> Response:
     if not isinstance(error, HTTPException):
         _report(request, error)
-    return answer_plainly(request, error, debug=debug)
+    return default_error_response(request, error, debug=debug)
 
 
 def _report(request: RequestHead, error: Exception) -> None:
-    """Tell of a surprise: the log, and whoever asked to hear of it (a test client, which raises it again)."""
+    """Log an unhandled exception, and tell a test client, which raises it again."""
     _log.error("%s %s failed", request.method, ascii(request.path), exc_info=error)
     listener = request._notes.get("atlas.on_error")
     if listener is not None:

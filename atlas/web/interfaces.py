@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
+from atlas.gateway.greenlets import Greenlets
 from atlas.web.config import Config
 from atlas.web.state import State
 
@@ -16,6 +17,10 @@ __all__ = ["ApplicationInterface", "RouteDescription", "RouteInterface", "Templa
 
 class TemplatesInterface(Protocol):
     """The templates of an application, see :class:`atlas.web.templates.Templates`."""
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether a context processor or a function of a template may wait."""
 
     def render(
         self, request: Any, name: str, context: Mapping[str, Any] | None = None, block: str | None = None
@@ -100,6 +105,10 @@ class ApplicationInterface(Protocol):
     @property
     def state(self) -> State:
         """Values that the program keeps with the application."""
+
+    @property
+    def greenlets(self) -> Greenlets:
+        """The greenlets in which sync code waits."""
 
     @property
     def templates(self) -> TemplatesInterface:

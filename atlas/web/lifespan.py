@@ -6,26 +6,33 @@ import inspect
 import logging
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from types import TracebackType
 from typing import Any, TypeAlias
 
 from atlas.errors import StartupError
+from atlas.gateway.greenlets import in_greenlet
 from atlas.gateway.mounted import MountedLifespan
 from atlas.types import ASGIApp, Receive, Scope, Send
+from atlas.web.controllers import is_async
 
 __all__ = ["Lifespan", "LifespanFunction"]
 
-LifespanFunction: TypeAlias = Callable[[Any], AbstractAsyncContextManager[Mapping[str, Any] | None]]
+_Values: TypeAlias = Mapping[str, Any] | None
+_Manager: TypeAlias = AbstractAsyncContextManager[_Values]
+LifespanFunction: TypeAlias = Callable[[Any], _Manager | AbstractContextManager[_Values]]
 _log = logging.getLogger("atlas.web")
 
 
 class Lifespan:
-    """Runs the start-up and shutdown functions of an application when the server says so (ASGI lifespan 2.0).
+    """Runs the startup and shutdown functions of an application when the server says so (ASGI lifespan 2.0).
+
+    A ``def`` function runs in a greenlet, where it may wait.
 
     :param app: what functions that take an argument are given.
-    :param context: an async context manager function, entered first and left last; what it yields becomes the state
-        that each request sees.
-    :ivar mounted: foreign applications, whose lifespans run inside this one.
+    :param context: a function that gives a context manager, async or sync, which is entered first and left last; what
+        it yields becomes the state that each request sees.
+    :ivar mounted: ASGI applications, whose lifespans run inside this one.
     :ivar prepare: called first when it starts.
     :ivar drain: awaited first when it ends, before the shutdown functions.
     """
@@ -36,8 +43,8 @@ class Lifespan:
         self.prepare: Callable[[], None] | None = None
         self.drain: Callable[[], Awaitable[None]] | None = None
         self._started: list[MountedLifespan] = []
-        self._context = context
-        self._entered: AbstractAsyncContextManager[Mapping[str, Any] | None] | None = None
+        self._context = None if context is None else _async_manager(context)
+        self._entered: _Manager | None = None
         self.on_startup: list[Callable[..., Any]] = []
         self.on_shutdown: list[Callable[..., Any]] = []
 
@@ -100,11 +107,37 @@ class Lifespan:
             await entered.__aexit__(None, None, None)
 
     async def _call(self, function: Callable[..., Any]) -> None:
-        result = function(self._app) if inspect.signature(function).parameters else function()
+        arguments = (self._app,) if inspect.signature(function).parameters else ()
+        result = function(*arguments) if is_async(function) else await in_greenlet(function, *arguments)
         if inspect.isawaitable(result):
             await result
 
 
+def _async_manager(function: LifespanFunction) -> Callable[[Any], _Manager]:
+    """A lifespan function whose context manager is async."""
+
+    def make(app: Any) -> _Manager:
+        manager = function(app)
+        return manager if isinstance(manager, AbstractAsyncContextManager) else _InGreenlet(manager)
+
+    return make
+
+
+class _InGreenlet:
+    """A sync context manager whose beginning and end run in greenlets, where they may wait."""
+
+    def __init__(self, manager: AbstractContextManager[_Values]) -> None:
+        self._manager = manager
+
+    async def __aenter__(self) -> _Values:
+        return await in_greenlet(self._manager.__enter__)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        return await in_greenlet(self._manager.__exit__, kind, error, trace)
+
+
 def _message(error: Exception) -> str:
-    """One line for a mistake that has its words already, the whole story for a surprise."""
+    """One line for a startup error, the traceback for an unhandled exception."""
     return str(error) if isinstance(error, StartupError) else "".join(traceback.format_exception(error)).rstrip()

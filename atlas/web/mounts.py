@@ -1,18 +1,21 @@
-"""What stands for several routes: a prefix, a host, a foreign application."""
+"""What stands for several routes: a prefix, a host, a mounted ASGI application."""
 
 from __future__ import annotations
 
 import copy
+import inspect
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import unquote
 
 from atlas.errors import StartupError
-from atlas.types import ASGIApp, Event, Receive, Scope
+from atlas.gateway.lasgi import PlainToASGI
+from atlas.types import ASGIApp, Scope
+from atlas.web.asgi import receive_again, start_application
 from atlas.web.call_site import caller_place
+from atlas.web.controllers import is_async
 from atlas.web.middleware.chain import check_middleware
-from atlas.web.middleware.foreign import start_foreign
 from atlas.web.requests.request import AsyncRequest
 from atlas.web.responses.response import Response
 from atlas.web.routing.patterns import Pattern, parse_pattern
@@ -80,10 +83,11 @@ class Host:
 
 
 class Mount(Route):
-    """A foreign ASGI application under a prefix. What comes after the prefix is its business, in any method.
+    """An ASGI application under a prefix. It answers whatever comes after the prefix, in any method.
 
     It is told the prefix as ``root_path`` (ASGI 3, HTTP connection scope), and its lifespan runs inside the
-    application's own.
+    application's own. A ``def`` function is served as the server does: it runs in a greenlet, and its ``receive`` and
+    ``send`` wait (LASGI).
 
     :param name: ``url_for(name, path="...")`` is the address of something in it.
     :raises StartupError: for a prefix or an application that cannot work; it names file and line.
@@ -94,7 +98,7 @@ class Mount(Route):
     def __init__(self, prefix: str, app: ASGIApp, *, name: str | None = None) -> None:
         if not callable(app):
             raise StartupError(f"{caller_place()}: mount {prefix!r}: expected an ASGI application, got {app!r}")
-        self.app = app
+        self.app = app if is_async(app) or not inspect.isroutine(app) else PlainToASGI(app)
         super().__init__(prefix or "/", self.serve, [ANY], name=name)
 
     def _parse(self, path: str) -> Pattern:
@@ -103,7 +107,7 @@ class Mount(Route):
     async def serve(self, request: AsyncRequest, *values: Any) -> Response:
         """The controller."""
         assert isinstance(request.route, Mount)  # this one, maybe as it stands under another prefix
-        return await start_foreign(self.app, request.route.scope_below(request.scope), _receive(request))
+        return await start_application(self.app, request.route.scope_below(request.scope), receive_again(request))
 
     def scope_below(self, scope: Scope) -> Scope:
         """The scope as the application sees it."""
@@ -116,15 +120,3 @@ class Mount(Route):
         if root and not whole.startswith(root):
             whole = root + whole  # a server that leaves the root path out of the path
         return {**scope, "root_path": below, "path": whole}
-
-
-def _receive(request: AsyncRequest) -> Receive:
-    """The application's ``receive``; a body that some middleware has read comes once more."""
-    if request._body is None:
-        return request._receive
-    events: list[Event] = [{"type": "http.request", "body": request._body, "more_body": False}]
-
-    async def again() -> Event:
-        return events.pop() if events else await request._receive()
-
-    return again

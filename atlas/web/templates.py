@@ -1,17 +1,21 @@
-"""Jinja2 templates: the only room that knows Jinja2, and loads it only when somebody renders."""
+"""Jinja2 templates: the only module that knows Jinja2. It is imported when templates are first used."""
 
 from __future__ import annotations
 
 import linecache
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast, overload
 
 import jinja2
 
-from atlas.web.responses.response import HTMLResponse
+from atlas.gateway.greenlets import Greenlets, await_, can_wait
+from atlas.web.controllers import is_async
+from atlas.web.requests.request import AsyncRequest, Request
+from atlas.web.responses.response import HTMLResponse, Response
 from atlas.web.responses.streaming import StreamingResponse
 
 if TYPE_CHECKING:
@@ -20,7 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["Missing", "StreamingTemplate", "TemplatePlace", "Templates", "render", "template_place"]
 
 F = TypeVar("F", bound=Callable[..., Any])
-Processor = Callable[["RequestHead"], Mapping[str, Any]]
+T = TypeVar("T")
+Processor = Callable[[Any], Mapping[str, Any]]
 
 # A template comes in a piece for each tag and each text between them; sent one by one they would cost more than they
 # are worth.
@@ -57,7 +62,8 @@ class Templates:
     :param folders: where they are looked for, in this order.
     :param reload: look for changed files at each rendering.
 
-    ``globals`` and ``filters`` are dicts to put things in. A context processor gives variables to every template.
+    ``globals`` and ``filters`` are dicts to put things in. A context processor gives variables to every template. All
+    of these functions may be ``def``, and wait, or ``async def``, also where an ``async def`` controller renders.
     """
 
     def __init__(self, folders: Sequence[Path], *, reload: bool = False) -> None:
@@ -67,9 +73,16 @@ class Templates:
             undefined=Missing,
             auto_reload=reload,
         )
-        self.environment.globals.update(url_for=_url_for, flashes=_flashes)
+        self._functions = [_Functions(self.environment.globals), _Functions(self.environment.filters)]
+        self.environment.globals, self.environment.filters = self._functions
+        dict.update(self.environment.globals, url_for=_url_for, flashes=_flashes)
         self._folders = [str(folder) for folder in folders]
         self._processors: list[Processor] = []
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether there are functions that may wait while a template is rendered."""
+        return bool(self._processors) or any(each.may_wait for each in self._functions)
 
     @property
     def globals(self) -> dict[str, Any]:
@@ -91,8 +104,8 @@ class Templates:
         return add
 
     def context_processor(self, function: F) -> F:
-        """Decorator: ``function(request)`` gives variables to every template; those of a page itself come first."""
-        self._processors.append(function)
+        """Decorator: ``function(request)`` gives variables to every template; those of a page take precedence."""
+        self._processors.append(_processor(function))
         return function
 
     def render(
@@ -188,6 +201,89 @@ def _flashes(context: jinja2.runtime.Context) -> Any:
     return context["request"].session.flashes()
 
 
+class _Functions(dict[str, Any]):
+    """Globals or filters by name. An ``async def`` becomes a function that waits for its result."""
+
+    may_wait = False
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self.may_wait = self.may_wait or callable(value)
+        super().__setitem__(name, _waiting(value) if callable(value) and is_async(value) else value)
+
+    def update(self, *given: Any, **named: Any) -> None:
+        for name, value in dict(*given, **named).items():
+            self[name] = value
+
+    def setdefault(self, name: str, default: Any = None) -> Any:
+        if name not in self:
+            self[name] = default
+        return self[name]
+
+
+def _waiting(function: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(function)  # Jinja2 keeps in an attribute what else a function is called with
+    def call(*arguments: Any, **options: Any) -> Any:
+        return await_(function(*arguments, **options))
+
+    return call
+
+
+def _processor(function: Processor) -> Processor:
+    """A context processor with the kind of request that belongs to its own kind."""
+    if is_async(function):
+        return lambda request: await_(cast(Any, function(request.seen_as(AsyncRequest))))
+    return lambda request: function(request.seen_as(Request))
+
+
+class _Rendering(Generic[T]):
+    """A call that renders. In sync code that can wait it is just made; in a coroutine, which cannot, in a greenlet.
+
+    Where a function of the template waits then, the call stands still until :meth:`finish` is awaited.
+    """
+
+    def __init__(self, request: RequestHead, render: Callable[[], T]) -> None:
+        self._rest: Coroutine[Any, Any, T] | None = None
+        self.value: T | None = None
+        greenlets: Greenlets = request.app.greenlets
+        if can_wait() or not request.app.templates.may_wait:
+            self.value = render()
+            return
+        pool = greenlets.pool
+        greenlet = pool.begin(render, ())
+        if greenlet.done:
+            self.value = pool.finish(greenlet)
+        else:
+            self._rest = pool.join(greenlet)
+
+    @property
+    def waits(self) -> bool:
+        return self._rest is not None
+
+    async def finish(self) -> T:
+        assert self._rest is not None
+        rest, self._rest = self._rest, None
+        return await rest
+
+
+class _Page(HTMLResponse):
+    """A page whose template waits for something while an ``async def`` controller renders it.
+
+    It is complete when the controller has returned it.
+    """
+
+    __slots__ = ("_rendering",)
+
+    def __init__(self, rendering: _Rendering[str], status_code: int, headers: Mapping[str, str] | None) -> None:
+        super().__init__("", status_code, headers)
+        self._rendering = rendering
+        self.pending = True
+
+    async def complete(self, request: Any) -> Response:
+        self.body = self.encode(await self._rendering.finish())
+        self.pending = False
+        return self
+
+
 class StreamingTemplate(StreamingResponse):
     """A page that is sent while it is rendered, for one that is long or slow to make.
 
@@ -197,7 +293,7 @@ class StreamingTemplate(StreamingResponse):
     :raises jinja2.TemplateError: if it is missing, or wrong at its beginning.
     """
 
-    __slots__ = ()
+    __slots__ = ("_rendering",)
 
     def __init__(
         self,
@@ -210,7 +306,16 @@ class StreamingTemplate(StreamingResponse):
         block: str | None = None,
     ) -> None:
         pieces = _gathered(request.app.templates.pieces(request, name, context, block))
-        super().__init__(_behind(next(pieces), pieces), status_code, headers)
+        self._rendering = _Rendering(request, lambda: next(pieces))
+        super().__init__(_behind(self._rendering.value or "", pieces), status_code, headers)
+        if self._rendering.waits:
+            self.pieces = pieces
+            self.pending = True
+
+    async def complete(self, request: Any) -> Response:
+        self.pieces = _behind(await self._rendering.finish(), cast("Iterator[str]", self.pieces))
+        self.pending = False
+        return self
 
 
 def _behind(first: str, others: Iterator[str]) -> Iterator[str]:
@@ -270,4 +375,10 @@ def render(
     """
     if stream:
         return StreamingTemplate(request, name, context, status_code=status_code, headers=headers, block=block)
-    return HTMLResponse(request.app.templates.render(request, name, context, block), status_code, headers)
+    templates = request.app.templates
+    if not templates.may_wait:
+        return HTMLResponse(templates.render(request, name, context, block), status_code, headers)
+    rendering = _Rendering(request, lambda: templates.render(request, name, context, block))
+    if rendering.waits:
+        return _Page(rendering, status_code, headers)
+    return HTMLResponse(rendering.value, status_code, headers)

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from atlas.errors import ClientDisconnected
-from atlas.gateway.disconnects import is_gone, until_gone
+from atlas.gateway.disconnects import is_disconnected, wait_for_disconnect
 from atlas.types import Receive
 
 GONE = {"type": "http.disconnect"}
@@ -24,19 +24,19 @@ def telling(*events: Any) -> Receive:
 @pytest.mark.parametrize("events", [[GONE], [LAST, GONE], [PIECE, PIECE, LAST, GONE], [PIECE, GONE]])
 def test_the_client_leaves(events: list[Any]) -> None:
     with pytest.raises(ClientDisconnected):
-        asyncio.run(until_gone(telling(*events)))
+        asyncio.run(wait_for_disconnect(telling(*events)))
 
 
 @pytest.mark.parametrize("events", [[], [LAST], [LAST, LAST, GONE]])
 def test_a_server_that_has_nothing_more_to_tell(events: list[Any]) -> None:
-    asyncio.run(until_gone(telling(*events)))
+    asyncio.run(wait_for_disconnect(telling(*events)))
 
 
 def test_asking_without_waiting() -> None:
     async def never() -> Any:
         await asyncio.Event().wait()
 
-    assert asyncio.run(is_gone(telling(GONE)))
-    assert asyncio.run(is_gone(telling(LAST, GONE)))
-    assert not asyncio.run(is_gone(telling(LAST, LAST)))
-    assert not asyncio.run(is_gone(never))
+    assert asyncio.run(is_disconnected(telling(GONE)))
+    assert asyncio.run(is_disconnected(telling(LAST, GONE)))
+    assert not asyncio.run(is_disconnected(telling(LAST, LAST)))
+    assert not asyncio.run(is_disconnected(never))

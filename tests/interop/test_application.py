@@ -26,7 +26,7 @@ from atlas import (
     StreamingResponse,
     in_thread,
 )
-from tests.web.ways.servers import SERVERS, Asked, LoopThread
+from tests.web.transports.servers import SERVERS, Asked, LoopThread
 
 from .clients import Aiohttp, Client, Httpx
 

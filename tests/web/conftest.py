@@ -14,8 +14,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.web.ways import asking
-from tests.web.ways.servers import LoopThread
+from tests.web.transports import asking
+from tests.web.transports.servers import LoopThread
 
 Ask = Callable[..., httpx.Response]
 Drive = Callable[..., list[dict[str, Any]]]

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from msgspec import Struct
 
+from atlas.web.asgi import DelegatedResponse
 from atlas.web.controllers import check_callable, check_controller, controller_name, is_async, to_response
-from atlas.web.responses.response import DelegatedResponse, Response, TextResponse
+from atlas.web.responses.response import Response, TextResponse
 
 
 @dataclass

@@ -7,11 +7,11 @@ import httpx
 import pytest
 
 from atlas import Application, Route
-from atlas.gateway.greenlets import await_
+from atlas._speedups.calls.handlers import RunMode
+from atlas.gateway.greenlets import Greenlets, await_
 from atlas.gateway.threads import ThreadPool
-from atlas.web.endpoint import endpoint, endpoint_with_body
+from atlas.web.endpoint import endpoint
 from atlas.web.error_handlers import ErrorHandlers
-from atlas.web.middleware.chain import Colour
 
 Ask = Callable[..., httpx.Response]
 
@@ -21,13 +21,18 @@ def controller(request: Any) -> str:
 
 
 @pytest.mark.parametrize(
-    ("run", "colour"),
-    [("await", Colour.ASYNC), ("inline", Colour.PLAIN), ("greenlet", Colour.GREENLET), ("thread", Colour.ASYNC)],
+    ("run", "inline", "run_mode"),
+    [
+        ("await", False, RunMode.ASYNC),
+        ("inline", True, RunMode.INLINE),
+        ("inline", False, RunMode.GREENLET),
+        ("greenlet", False, RunMode.GREENLET),
+        ("thread", False, RunMode.ASYNC),
+    ],
 )
-def test_the_colour_of_a_call(run: str, colour: Colour) -> None:
-    assert endpoint(controller, run, ErrorHandlers(debug=False), ThreadPool()).colour is colour
-    with_body = Colour.ASYNC if run == "inline" else colour
-    assert endpoint_with_body(controller, run, ErrorHandlers(debug=False), ThreadPool()).colour is with_body
+def test_the_run_mode_of_a_controller(run: str, inline: bool, run_mode: RunMode) -> None:
+    errors = ErrorHandlers(debug=False, greenlets=Greenlets())
+    assert endpoint(controller, run, errors, ThreadPool(), inline=inline).run_mode is run_mode
 
 
 def test_a_plain_controller_finds_its_body_read(ask: Ask) -> None:

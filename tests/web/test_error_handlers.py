@@ -4,6 +4,8 @@ from typing import Any
 import pytest
 
 from atlas import Application, ClientDisconnected, NotFound, Request, StartupError
+from atlas._speedups.calls.handlers import RunMode
+from atlas.gateway.greenlets import Greenlets, in_greenlet
 from atlas.web.error_handlers import ErrorHandlers
 
 
@@ -12,11 +14,24 @@ def request(**scope: Any) -> Request:
     return Request(Application(), whole, None)  # type: ignore[arg-type]
 
 
+def handlers() -> ErrorHandlers:
+    return ErrorHandlers(debug=False, greenlets=Greenlets())
+
+
+def answer_now(errors: ErrorHandlers, request: Any, error: Exception) -> Any:
+    return errors.in_mode(RunMode.GREENLET)(request, error)
+
+
+def answer(errors: ErrorHandlers, request: Any, error: Exception) -> Any:
+    return asyncio.run(errors.in_mode(RunMode.ASYNC)(request, error))
+
+
 def test_without_handlers() -> None:
-    errors = ErrorHandlers(debug=False)
-    assert not errors.waits
-    assert errors.answer_now(request(), NotFound()).status_code == 404
-    assert asyncio.run(errors.answer(request(), NotFound())).status_code == 404
+    errors = handlers()
+    assert not errors
+    assert errors.in_mode(RunMode.INLINE)(request(), NotFound()).status_code == 404
+    assert answer_now(errors, request(), NotFound()).status_code == 404
+    assert answer(errors, request(), NotFound()).status_code == 404
 
 
 def test_an_async_handler_waits() -> None:
@@ -24,31 +39,32 @@ def test_an_async_handler_waits() -> None:
         await asyncio.sleep(0)
         return "late"
 
-    errors = ErrorHandlers(debug=False)
+    errors = handlers()
     errors.add(404, handler, "here:1")
-    assert errors.waits
-    assert asyncio.run(errors.answer(request(), NotFound())).body == b"late"
-    assert asyncio.run(errors.answer(request(), KeyError())).status_code == 500
+    assert errors
+    assert answer(errors, request(), NotFound()).body == b"late"
+    assert answer(errors, request(), KeyError()).status_code == 500
+    assert asyncio.run(in_greenlet(answer_now, errors, request(), NotFound())).body == b"late"
 
 
 def test_a_client_that_left_is_not_answered() -> None:
-    errors = ErrorHandlers(debug=False)
+    errors = handlers()
     errors.add(Exception, lambda request, error: "never", "here:1")
     with pytest.raises(ClientDisconnected):
-        errors.answer_now(request(), ClientDisconnected())
+        answer_now(errors, request(), ClientDisconnected())
     with pytest.raises(ClientDisconnected):
-        asyncio.run(errors.answer(request(), ClientDisconnected()))
+        answer(errors, request(), ClientDisconnected())
 
 
 def test_who_asks_hears_of_surprises() -> None:
-    errors = ErrorHandlers(debug=False)
+    errors = handlers()
     heard: list[Exception] = []
     surprise = KeyError("x")
-    errors.answer_now(request(**{"atlas.on_error": heard.append}), surprise)
-    errors.answer_now(request(**{"atlas.on_error": heard.append}), NotFound())
+    answer_now(errors, request(**{"atlas.on_error": heard.append}), surprise)
+    answer_now(errors, request(**{"atlas.on_error": heard.append}), NotFound())
     assert heard == [surprise]
 
 
 def test_the_place_of_a_mistake() -> None:
     with pytest.raises(StartupError, match="^here:1: exception handler: expected a status from 400"):
-        ErrorHandlers(debug=False).add(200, print, "here:1")
+        handlers().add(200, print, "here:1")

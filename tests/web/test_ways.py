@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from atlas import Application, AsyncRequest, ClientDisconnected, Request, Route, StreamingResponse
-from tests.web.ways import asking
-from tests.web.ways.client import Question
+from tests.web.transports import asking
+from tests.web.transports.client import Question
 
 Ask = Callable[..., httpx.Response]
 Drive = Callable[..., list[dict[str, Any]]]

@@ -1,19 +1,19 @@
 """Carries requests to an application of our own: from exchange to controller, and the response back.
 
-There is no scope, no event and no task on the way, unless somebody asks for the one, or has to wait. A plain handler is
-called; one that may wait is called in a greenlet, and given a task once it does; one that is ``async def`` has a task
-from the start. Whatever comes of it is a response, and most responses are sent in one piece.
+There is no scope, no event and no task on the way, unless one is asked for, or something has to wait. What the handler
+gives is a response, or an awaitable of one, which gets a task. Most responses are sent in one piece.
 """
 
 from functools import partial
 
-from atlas._speedups.calls.greenlets cimport GreenletPool, PooledGreenlet
-from atlas._speedups.calls.route_table cimport ASYNC, GREENLET, PLAIN, RouteTable, Handler
+from atlas._speedups.calls.greenlets cimport GreenletPool
+from atlas._speedups.calls.handlers cimport ASYNC, GREENLET, Endpoint, Handler, call_handler, call_in_greenlet
+from atlas._speedups.calls.request cimport RequestData
+from atlas._speedups.calls.response cimport BaseResponse
+from atlas._speedups.calls.route_table cimport RouteTable
 from atlas._speedups.calls.tasks cimport TaskStarter
 from atlas._speedups.http.exchange cimport NO_RESPONSE, Exchange, Gateway
-from atlas._speedups.calls.response cimport BaseResponse
 from atlas._speedups.http.request_head cimport RequestHead
-from atlas._speedups.calls.request cimport RequestData
 
 from atlas.errors import ClientDisconnected
 
@@ -23,29 +23,28 @@ cdef extern from "Python.h":
     int PyContext_Exit(object context) except -1
     object PyContextVar_Set(object variable, object value)
 
+cdef Py_ssize_t MOST_KINDS = 256    # classes of responses that are remembered; a controller may make one per request
+
 
 cdef class NativeCaller(Gateway):
     """Calls the handlers of an application's :class:`RouteTable` for each exchange.
 
-    :param ways: what the application brings: ``dispatch``, ``current`` (a ContextVar of the current request), ``convert``
-        (a result to a response, given the controller), ``errors`` (has ``answer`` and ``answer_now``) and ``plain_call``
-        (the ``__call__`` of responses that are sent as they are).
-    :param pool: of greenlets, used by nobody else.
+    :param application: the application: has ``dispatch``, ``current`` (a ContextVar of the current request),
+        ``plain_call`` (the ``__call__`` of responses that are sent as they are) and ``start_jobs(request)``.
+    :param pool: of greenlets, used by this object only.
     :param loop: the event loop; the running one whenever :meth:`start` is called.
     :param context: the :class:`contextvars.Context` that each request gets a copy of.
     :param task_type: ``asyncio.Task``.
 
     A subclass says what becomes of exceptions, and has the coroutines: ``failed(exchange, error)``,
-    ``unfinished(exchange)``, ``watch(exchange)`` (a client that may be gone), and ``stream(response, exchange, view)``, a
-    coroutine.
+    ``unfinished(exchange)``, ``watch(exchange)`` (a client that may be gone), and the coroutines
+    ``stream(response, exchange, view)`` and ``close_applications(view)``.
     """
 
-    def __cinit__(self, ways, pool, loop, context, task_type):
-        self.dispatch = ways.dispatch
-        self.current = ways.current
-        self.convert = ways.convert
-        self.errors = ways.errors
-        self.plain_call = ways.plain_call
+    def __cinit__(self, application, pool, loop, context, task_type):
+        self.dispatch = application.dispatch
+        self.current = application.current
+        self.plain_call = application.plain_call
         self.plain_kinds = {}
         self.pool = <GreenletPool?>pool
         self.context = context
@@ -55,7 +54,7 @@ cdef class NativeCaller(Gateway):
     # What a connection calls.
 
     cdef int disconnect(self, Exchange exchange) except -1:
-        """The client is gone: its controller is cancelled where it waits, if it is one of those that are."""
+        """The client is gone: cancel the controller where it waits, if the route allows it."""
         if exchange.task is not None and self.cancels(exchange):
             exchange.task.cancel()
         return 0
@@ -67,7 +66,7 @@ cdef class NativeCaller(Gateway):
         return 0
 
     def cancel(self):
-        """Cancel all requests that are still being worked on: the server stops."""
+        """Cancel the requests that are still worked on: the server stops."""
         self.cancelling = True
         for task in list(self.tasks):
             task.cancel()
@@ -75,13 +74,13 @@ cdef class NativeCaller(Gateway):
     def close(self):
         """Cut the ties to the application."""
         self.starter.close()
-        self.dispatch = self.errors = self.pool = self.context = None
+        self.dispatch = self.pool = self.context = None
 
     cdef bint cancels(self, Exchange exchange) except -1:
         cdef Handler handler = <Handler?>exchange.handle
         if handler.cancel is not None:
             return handler.cancel
-        # Looking is nothing that has to be brought to its end, and what streams has lost its listener.
+        # A request that only reads need not come to its end, and a stream has no reader any more.
         return exchange.response_state != NO_RESPONSE or exchange.head.method in ("GET", "HEAD")
 
     # From the exchange to the controller.
@@ -118,87 +117,59 @@ cdef class NativeCaller(Gateway):
     cdef int answer(self, Exchange exchange, Handler handler, RequestData view) except -1:
         cdef object context = PyContext_Copy(self.context)
         cdef object response
-        if handler.kind == GREENLET:
-            return self.run_in_greenlet(exchange, handler, view, context)
+        if handler.run_mode == GREENLET:
+            response = call_in_greenlet(handler, view, self.pool, context, self.current)
+            if isinstance(response, BaseResponse):
+                return self.deliver(exchange, view, response, context)
+            return self.follow(exchange, view, response, context, None)
         PyContext_Enter(context)
         try:
             PyContextVar_Set(self.current, view)
-            response = self.run_here(handler, view) if handler.kind == PLAIN else None
         finally:
             PyContext_Exit(context)
-        if response is not None:
+        if handler.run_mode == ASYNC and handler.endpoint is not None:
+            return self.follow(exchange, view, handler.endpoint.call_controller(view), context, handler.endpoint)
+        response = call_handler(handler, view, None, self.pool, context)
+        if isinstance(response, BaseResponse):
             return self.deliver(exchange, view, response, context)
-        return self.follow(exchange, view, self.coroutine_of(handler, view), context)
-
-    cdef object run_here(self, Handler handler, RequestData view):
-        if handler.controller is None:
-            return handler.call(view)
-        try:
-            return self.as_response(handler, view, handler.controller(view, *view._values))
-        except Exception as error:
-            return self.answer_now(view, error)
-
-    cdef int run_in_greenlet(self, Exchange exchange, Handler handler, RequestData view, object context) except -1:
-        cdef PooledGreenlet greenlet = self.pool.start(call_in_greenlet, self, handler, view, context)
-        cdef object response
-        cdef object error
-        if not greenlet.call.done:
-            return self.follow(exchange, view, (<object>self.pool).join(greenlet), context)
-        response, error = greenlet.call.result, greenlet.call.error
-        self.pool.release(greenlet)
-        if error is None:
-            return self.deliver(exchange, view, response, context)
-        if handler.controller is None or not isinstance(error, Exception):
-            raise error
-        PyContext_Enter(context)
-        try:
-            response = self.answer_now(view, error)
-        finally:
-            PyContext_Exit(context)
-        return self.deliver(exchange, view, response, context)
-
-    cdef object answer_now(self, RequestData view, object error):
-        """The response to an exception of a controller; what its traceback begins with is the way to it, and ours."""
-        if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
-            error.__traceback__ = error.__traceback__.tb_next
-        return self.errors.answer_now(view, error)
-
-    cdef object as_response(self, Handler handler, RequestData view, object result):
-        return result if isinstance(result, BaseResponse) else self.convert(result, handler.controller)
-
-    cdef object coroutine_of(self, Handler handler, RequestData view):
-        if handler.controller is None:
-            return handler.call(view)
-        return handler.controller(view, *view._values)
+        return self.follow(exchange, view, response, context, None)
 
     # Waiting.
 
-    cdef int follow(self, Exchange exchange, RequestData view, object coroutine, object context) except -1:
-        """Let a coroutine, whose result is the response, run in a task."""
+    cdef int follow(
+        self, Exchange exchange, RequestData view, object coroutine, object context, Endpoint endpoint
+    ) except -1:
+        """Run a coroutine in a task. Its result is the response, or None if it has sent the response itself.
+
+        ``endpoint``: where the coroutine is that of a controller, what makes a response of its result. This is
+        ``endpoint.call_async`` in steps: a coroutine around each controller would cost more than all of it.
+        """
         cdef object task = self.starter.start(coroutine, context)
         cdef object error
         if task is None:
             error, value = self.starter.take_error(), self.starter.take_value()
             if error is not None:
-                return self.after_error(exchange, view, error, context)
-            return self.after_result(exchange, view, value, context)
+                return self.after_error(exchange, view, error, context, endpoint)
+            return self.after_result(exchange, view, value, context, endpoint)
         if task.done():
-            return self.after_task(exchange, view, task, context)
+            return self.after_task(exchange, view, task, context, endpoint)
         exchange.task = task
         self.tasks.add(task)
-        task.add_done_callback(partial(self.ended, exchange, view, context))
+        task.add_done_callback(partial(self.ended, exchange, view, context, endpoint))
         return 0
 
-    def ended(self, Exchange exchange not None, RequestData view not None, context, task):
+    def ended(self, Exchange exchange not None, RequestData view not None, context, Endpoint endpoint, task):
         """A task that didn't end with its first step is done now."""
         exchange.task = None
         self.tasks.discard(task)
         try:
-            self.after_task(exchange, view, task, context)
+            self.after_task(exchange, view, task, context, endpoint)
         except BaseException as error:
             self.give_up(exchange, view, error)
 
-    cdef int after_task(self, Exchange exchange, RequestData view, object task, object context) except -1:
+    cdef int after_task(
+        self, Exchange exchange, RequestData view, object task, object context, Endpoint endpoint
+    ) except -1:
         cdef object error
         if task.cancelled():
             try:
@@ -208,47 +179,49 @@ cdef class NativeCaller(Gateway):
             return self.end(exchange, view)
         error = task.exception()
         if error is not None:
-            return self.after_error(exchange, view, error, context)
-        return self.after_result(exchange, view, task.result(), context)
+            return self.after_error(exchange, view, error, context, endpoint)
+        return self.after_result(exchange, view, task.result(), context, endpoint)
 
-    cdef int after_result(self, Exchange exchange, RequestData view, object response, object context) except -1:
-        """What a coroutine returned becomes a response."""
-        cdef Handler handler = <Handler>exchange.handle
-        if response is None and handler.controller is None:
-            return self.end(exchange, view)  # the task was that of sending it
-        if not isinstance(response, BaseResponse):
+    cdef int after_result(
+        self, Exchange exchange, RequestData view, object result, object context, Endpoint endpoint
+    ) except -1:
+        cdef BaseResponse response = None
+        if endpoint is None:
+            return self.end(exchange, view) if result is None else self.deliver(exchange, view, result, context)
+        if isinstance(result, BaseResponse):
+            response = <BaseResponse>result
+        else:
+            failure = None
+            PyContext_Enter(context)
             try:
-                response = context.run(self.convert, response, handler.controller)
-            except Exception as failure:
-                return self.after_error(exchange, view, failure, context)
+                response = endpoint.as_response(result)
+            except Exception as error:
+                failure = error
+            finally:
+                PyContext_Exit(context)
+            if failure is not None:
+                return self.after_error(exchange, view, failure, context, endpoint)
+        if response.pending:
+            return self.follow(exchange, view, endpoint.complete(view, response), context, None)
         return self.deliver(exchange, view, response, context)
 
-    cdef int after_error(self, Exchange exchange, RequestData view, object error, object context) except -1:
-        """What a controller raised that has nothing around it becomes a response; anything else is given up."""
-        cdef Handler handler = <Handler>exchange.handle
-        if (
-            handler.controller is None
-            or exchange.response_state != NO_RESPONSE
-            or not isinstance(error, Exception)
-            or isinstance(error, ClientDisconnected)
-        ):
+    cdef int after_error(
+        self, Exchange exchange, RequestData view, object error, object context, Endpoint endpoint
+    ) except -1:
+        """An exception of a controller becomes a response; any other is logged."""
+        if endpoint is None or not isinstance(error, Exception) or isinstance(error, ClientDisconnected):
             return self.give_up(exchange, view, error)
-        if self.errors.waits:
-            exchange.handle = Handler(None, "async", None, handler.cancel)  # a second failure is the last one
-            return self.follow(exchange, view, self.errors.answer(view, error), context)
-        return self.deliver(exchange, view, context.run(self.errors.answer_now, view, error), context)
+        return self.follow(exchange, view, endpoint.on_error(view, error), context, None)
 
     # The way back.
 
     cdef int deliver(self, Exchange exchange, RequestData view, object response, object context) except -1:
         """Send a response, and end."""
-        cdef object kind = type(response)
-        if self.is_plain(kind):
+        if self.is_plain(type(response)):
             if exchange.stream is not None:
                 (<BaseResponse>response).send_to(exchange)
             return self.end(exchange, view)
-        exchange.handle = Handler(None, "async", None, (<Handler>exchange.handle).cancel)
-        return self.follow(exchange, view, self.stream(response, exchange, view), context)
+        return self.follow(exchange, view, self.stream(response, exchange, view), context, None)
 
     cdef bint is_plain(self, object kind) except -1:
         """Is a response of this class sent as it is? A class of its own way to be sent is not."""
@@ -257,23 +230,35 @@ cdef class NativeCaller(Gateway):
             known = issubclass(kind, BaseResponse) and kind.__call__ is self.plain_call
             for name in ("body", "raw_headers", "status_code"):
                 known = known and getattr(kind, name) is getattr(BaseResponse, name)
+            if len(self.plain_kinds) >= MOST_KINDS:
+                self.plain_kinds.clear()
             self.plain_kinds[kind] = known
         return known
 
     cdef int end(self, Exchange exchange, RequestData view) except -1:
         """The request is over."""
         cdef bint finished = exchange.end_application()
-        self.leave(view)
+        self.leave(exchange, view)
         if not finished and not self.cancelling:
             self.unfinished(exchange)
         return 0
 
-    cdef int leave(self, RequestData view) except -1:
+    cdef int leave(self, Exchange exchange, RequestData view) except -1:
         """The response is out, or there is none: what was to be done afterwards begins."""
+        cdef object task
         if view is not None:
             view._over = True
             if view._jobs is not None:
                 self.dispatch.app.start_jobs(view)
+            if view._applications is not None:
+                task = self.starter.start(self.close_applications(view), PyContext_Copy(self.context))
+                if task is None:
+                    error, _ = self.starter.take_error(), self.starter.take_value()
+                    if error is not None:
+                        raise error
+                else:
+                    self.tasks.add(task)
+                    task.add_done_callback(self.tasks.discard)
         return 0
 
     cdef int give_up(self, Exchange exchange, RequestData view, object error) except -1:
@@ -281,17 +266,7 @@ cdef class NativeCaller(Gateway):
         cdef bint gone = exchange.stream is None or exchange.stream.is_lost() or exchange.is_abandoned()
         if view is None or not view._over:
             exchange.end_application()
-            self.leave(view)
+            self.leave(exchange, view)
         if not (gone and isinstance(error, ClientDisconnected)):
             self.failed(exchange, error)
         return 0
-
-
-cdef object call_in_greenlet(object caller, object handler, object view):
-    """Call a handler in the greenlet and the context of a request; its response."""
-    PyContextVar_Set((<NativeCaller>caller).current, view)
-    if (<Handler>handler).controller is None:
-        return (<Handler>handler).call(view)
-    return (<NativeCaller>caller).as_response(
-        <Handler>handler, <RequestData>view, (<Handler>handler).controller(view, *(<RequestData>view)._values)
-    )

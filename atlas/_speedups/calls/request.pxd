@@ -36,6 +36,9 @@ cdef class RequestData:
     cdef public object _jobs
     cdef public bint _over
 
+    # ASGI applications that were started for this request; None until one was.
+    cdef public object _applications
+
     # Methods.
     cdef int begin(self, object app, object route, tuple values, Exchange exchange) except -1
     cdef dict looked_at(self)

@@ -20,6 +20,7 @@ class RequestData:
     _cache: RequestCache
     _jobs: list[Any] | None
     _over: bool
+    _applications: list[Any] | None
     def __init__(
         self, app: Any, scope: Scope, receive: Receive, route: Any = None, values: tuple[Any, ...] = ()
     ) -> None: ...

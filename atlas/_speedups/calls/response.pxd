@@ -10,6 +10,7 @@ cdef class BaseResponse:
     cdef public object body
     cdef FieldLine kind
     cdef list fields
+    cdef public bint pending        # it is not there yet: a subclass has complete(request), which is awaited
 
     # Status line, fields and length in bytes, of one that is sent again and again; good for that status and body.
     cdef int times                  # sent as it is; -1 once somebody holds the list of fields and may change it

@@ -8,6 +8,7 @@ class BaseResponse:
     status_code: int
     body: bytes
     raw_headers: list[tuple[bytes, bytes]]
+    pending: bool
     def __init__(
         self,
         content: Any = b"",

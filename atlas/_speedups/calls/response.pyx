@@ -43,17 +43,21 @@ cdef class BaseResponse:
     :param content: what ``encode`` makes bytes of.
     :param headers: fields beside the content type; one of the same name takes its place.
     :param content_type: "" for none at all.
+    :ivar pending: whether ``complete(request)`` has to be awaited before status, fields and body are there.
     """
 
     content_type = ""
 
     def __init__(self, content=b"", status_code=200, headers=None, *, content_type=None):
+        cdef int times
         self.status_code = status_code
-        self.body = self.encode(content)
         self.set_kind((<object>self).content_type if content_type is None else content_type)
+        self.times = 0  # only this method has seen the fields
+        self.body = self.encode(content)  # which may set fields, and keep their list
         if headers:
+            times = self.times
             (<object>self).headers.update(headers)
-        self.times = 0  # nobody else has seen the fields yet
+            self.times = times
 
     def encode(self, content):
         """The bytes of the content. :raises TypeError: for what is neither bytes nor str."""

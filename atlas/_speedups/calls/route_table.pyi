@@ -1,30 +1,13 @@
-from collections.abc import Callable, Mapping
-from typing import Any, Literal, final
+from collections.abc import Mapping
+from typing import Any, final
 
+from atlas._speedups.calls.handlers import Handler
 from atlas._speedups.calls.router import RouteTree
 from atlas.types import Receive, Scope
 
 @final
-class Handler:
-    def __new__(
-        cls,
-        call: Callable[[Any], Any] | None,
-        colour: str,
-        controller: Callable[..., Any] | None = None,
-        cancel: bool | None = None,
-    ) -> Handler: ...
-    @property
-    def call(self) -> Callable[[Any], Any]: ...
-    @property
-    def controller(self) -> Callable[..., Any] | None: ...
-    @property
-    def cancel(self) -> bool | None: ...
-    @property
-    def colour(self) -> Literal["plain", "greenlet", "async"]: ...
-
-@final
 class RouteTable:
-    def __new__(cls, app: Any, plain_type: type[Any], async_type: type[Any]) -> RouteTable: ...
+    def __new__(cls, app: Any, sync_type: type[Any], async_type: type[Any]) -> RouteTable: ...
     @property
     def app(self) -> Any: ...
     @property

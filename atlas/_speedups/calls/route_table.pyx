@@ -6,33 +6,8 @@ it.
 
 cimport cython
 
+from atlas._speedups.calls.handlers cimport ASYNC, Handler
 from atlas._speedups.calls.request cimport RequestData
-
-cdef dict COLOURS = {"plain": PLAIN, "greenlet": GREENLET, "async": ASYNC}
-cdef tuple NAMES = ("plain", "greenlet", "async")
-
-
-@cython.final
-cdef class Handler:
-    """What answers a route.
-
-    :param call: takes a request and gives a response; raises nothing but ClientDisconnected.
-    :param colour: ``plain``, ``greenlet`` or ``async``: how it is called.
-    :param controller: the controller itself, where nothing else stands around it.
-    :param cancel: whether a client that leaves cancels it; None for the usual rule.
-    """
-
-    def __cinit__(self, call, str colour not None, controller=None, cancel=None):
-        self.call = call
-        self.kind = COLOURS[colour]
-        self.controller = controller
-        self.cancel = cancel
-
-    @property
-    def colour(self):
-        """``plain``, ``greenlet`` or ``async``."""
-        return NAMES[self.kind]
-
 
 cdef bint has_body(dict scope) except -1:
     """May there be a body? One with GET or HEAD has to say so (RFC 9112 6); else there is no need to look."""
@@ -50,13 +25,13 @@ cdef class RouteTable:
 
     :param app: has ``prepare()``, which calls :meth:`fill`, and ``match(method, path, host)`` for what no single tree
         can answer.
-    :param plain_type: the class of requests for plain and greenlet handlers.
-    :param async_type: the one for the others.
+    :param sync_type: the class of requests for handlers that are called.
+    :param async_type: the class of requests for handlers that are awaited.
     """
 
-    def __cinit__(self, app, plain_type, async_type):
+    def __cinit__(self, app, sync_type, async_type):
         self.app = app
-        self.plain_type = plain_type
+        self.sync_type = sync_type
         self.async_type = async_type
 
     def fill(self, tree, dict handlers not None, Handler missing not None):
@@ -126,5 +101,5 @@ cdef class RouteTable:
 
     cdef RequestData new_view(self, Handler handler):
         """A request for a handler, still empty."""
-        kind = self.async_type if handler.kind == ASYNC else self.plain_type
+        kind = self.async_type if handler.run_mode == ASYNC else self.sync_type
         return <RequestData>kind.__new__(kind)

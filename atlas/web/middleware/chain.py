@@ -1,4 +1,4 @@
-"""The chain of middleware around a controller, composed once, at start-up.
+"""The chain of middleware around a controller, composed once, at startup.
 
 Three styles may be mixed, the first one listed being the outermost:
 
@@ -6,10 +6,13 @@ Three styles may be mixed, the first one listed being the outermost:
   one of ``call_next(request)``;
 * an object with ``before(request)``, ``after(request, response)``, or both, each ``def`` or ``async def``. ``before``
   may return a response, which ends it there; ``after`` may return another response. Neighbours of this style share one
-  step, so that they cost next to nothing, and they are the same for controllers of either colour;
+  step;
 * a pure ASGI class, as ``Middleware(Class, **options)``.
 
-An object may have ``bind(application)``, which is called once, at start-up. An exception becomes a response inside the
+The kind of each function decides how it is called, whatever its neighbours and the controller are: a ``def`` gets a
+``Request`` and may wait, an ``async def`` gets an ``AsyncRequest`` and is awaited.
+
+An object may have ``bind(application)``, which is called once, at startup. An exception becomes a response inside the
 step where it was raised, so every middleware sees responses only: an error page has the headers of any other page.
 ``after`` runs, in reverse order, for those whose ``before`` returned, whatever came of the request then.
 """
@@ -18,45 +21,38 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Sequence
-from enum import Enum
 from itertools import groupby
 from typing import Any, NamedTuple, Protocol
 
+from atlas._speedups.calls.handlers import Hooks, RunMode
 from atlas.errors import StartupError
 from atlas.gateway.greenlets import Greenlets, await_
+from atlas.web.adapters import async_form, is_inline, sync_form
+from atlas.web.asgi import Middleware, asgi_step
 from atlas.web.controllers import check_callable, is_async, to_response
-from atlas.web.middleware.foreign import Middleware, foreign_step
 from atlas.web.requests.request import AsyncRequest, Request
 from atlas.web.responses.response import Response
 
-__all__ = ["Colour", "Errors", "Step", "bind", "check_middleware", "compose", "to_async"]
+__all__ = ["Errors", "Step", "bind", "check_middleware", "compose", "stays_inline"]
 
 Call = Callable[[Any], Any]
 
 
-class Colour(Enum):
-    """How a step is called."""
-
-    PLAIN = "plain"  # called
-    GREENLET = "greenlet"  # called in a greenlet, because it may wait
-    ASYNC = "async"  # awaited
-
-
 class Step(NamedTuple):
-    """A part of the chain: takes a request (``AsyncRequest`` if it is async) and gives a Response. Never raises an
-    Exception, except for ClientDisconnected."""
+    """A part of the chain: takes a request (an AsyncRequest if the mode is ASYNC) and gives a response.
+
+    It raises no exception but ClientDisconnected.
+    """
 
     call: Call
-    colour: Colour
+    run_mode: RunMode
 
 
 class Errors(Protocol):
-    """What makes responses of exceptions."""
+    """Makes responses of exceptions."""
 
-    waits: bool  # whether that may need an await
-
-    def answer_now(self, request: Any, error: Exception) -> Response: ...
-    async def answer(self, request: Any, error: Exception) -> Response: ...
+    def in_mode(self, run_mode: RunMode) -> Callable[[Any, Exception], Any]:
+        """``on_error(request, error)``, which gives the response; it is awaited if the mode is ASYNC."""
 
 
 def check_middleware(middleware: Iterable[Any], place: str) -> tuple[Any, ...]:
@@ -95,12 +91,24 @@ def bind(middleware: Iterable[Any], application: Any) -> None:
             tell(application)
 
 
+def stays_inline(middleware: Iterable[Any]) -> bool:
+    """Whether a chain of this middleware never waits."""
+    return all(_style(each) == "hooks" and all(map(is_inline, _hooks_of(each))) for each in middleware)
+
+
+def _hooks_of(each: Any) -> list[Callable[..., Any]]:
+    return [getattr(each, name) for name in ("before", "after") if hasattr(each, name)]
+
+
 def compose(middleware: Sequence[Any], endpoint: Step, errors: Errors, greenlets: Greenlets) -> Step:
-    """One step of the middleware and what it stands around."""
+    """One step of the middleware and what it stands around.
+
+    :param endpoint: the innermost step. Its mode may be INLINE only if the middleware :func:`stays_inline`.
+    """
     step = endpoint
     for kind, group in groupby(reversed(middleware), key=_style):
         if kind == "hooks":
-            step = _hooks_step(list(group)[::-1], step, errors, greenlets)
+            step = _hooks(list(group)[::-1], step, errors, greenlets)
         else:
             for each in group:
                 step = _around(each, step, errors, greenlets)
@@ -113,192 +121,83 @@ def _style(each: Any) -> str:
 
 def _around(each: Any, inner: Step, errors: Errors, greenlets: Greenlets) -> Step:
     if isinstance(each, Middleware):
-        return Step(_guarded(foreign_step(each, to_async(inner, greenlets)), errors), Colour.ASYNC)
+        return _guarded(asgi_step(each, _to_async(inner, greenlets)), errors)
     if is_async(each):
-        return _async_function(each, to_async(inner, greenlets), errors)
-    return _plain_function(each, inner, errors)
+        return _async_function(each, _to_async(inner, greenlets), errors)
+    return _sync_function(each, _to_sync(inner), errors)
 
 
-def to_async(step: Step, greenlets: Greenlets) -> Call:
-    """A step as an ``async def`` that takes an AsyncRequest."""
-    call, colour = step
-    if colour is Colour.ASYNC:
-        return call
+def _guarded(call: Call, errors: Errors) -> Step:
+    """A coroutine function whose exceptions become responses."""
+    on_error = errors.in_mode(RunMode.ASYNC)
 
-    async def plain(request: Any) -> Any:
-        return call(request.seen_as(Request))
-
-    async def waiting(request: Any) -> Any:
-        return await greenlets.run(call, request.seen_as(Request))
-
-    return plain if colour is Colour.PLAIN else waiting
-
-
-def _guarded(call: Call, errors: Errors) -> Call:
     async def step(request: Any) -> Response:
         try:
             response: Response = await call(request)
-            return response
         except Exception as error:
-            return await errors.answer(request, error)
+            response = await on_error(request, error)
+        return response
 
-    return step
+    return Step(step, RunMode.ASYNC)
 
 
-def _async_function(function: Callable[..., Any], inner: Call, errors: Errors) -> Step:
+def _async_function(function: Callable[..., Any], call_next: Call, errors: Errors) -> Step:
+    on_error = errors.in_mode(RunMode.ASYNC)
+
     async def step(request: Any) -> Response:
         try:
-            response = await function(request, inner)
-            return response if isinstance(response, Response) else to_response(response, function)
+            result = await function(request, call_next)
+            response: Response = result if isinstance(result, Response) else to_response(result, function)
+            return await response.complete(request) if response.pending else response
         except Exception as error:
-            return await errors.answer(request, error)
+            answer: Response = await on_error(request, error)
+            return answer
 
-    return Step(step, Colour.ASYNC)
+    return Step(step, RunMode.ASYNC)
 
 
-def _plain_function(function: Callable[..., Any], inner: Step, errors: Errors) -> Step:
-    """A ``def`` middleware. Around something async it runs in a greenlet, and waits there for what is inside."""
-    call_next = _in_plain_code(inner)
-    answer, waits = _answer_in_plain_code(errors)
+def _sync_function(function: Callable[..., Any], call_next: Call, errors: Errors) -> Step:
+    """A ``def`` middleware: in a greenlet, where it waits for what is inside if that is async."""
+    on_error = errors.in_mode(RunMode.GREENLET)
 
     def step(request: Any) -> Response:
         try:
-            response = function(request, call_next)
-            return response if isinstance(response, Response) else to_response(response, function)
+            result = function(request, call_next)
+            response: Response = result if isinstance(result, Response) else to_response(result, function)
+            return await_(response.complete(request)) if response.pending else response
         except Exception as error:
-            return answer(request, error)
+            answer: Response = on_error(request, error)
+            return answer
 
-    return Step(step, Colour.PLAIN if inner.colour is Colour.PLAIN and not waits else Colour.GREENLET)
+    return Step(step, RunMode.GREENLET)
 
 
-def _in_plain_code(inner: Step) -> Call:
-    call = inner.call
-    if inner.colour is not Colour.ASYNC:
+def _to_async(step: Step, greenlets: Greenlets) -> Call:
+    """A step for async code: takes an AsyncRequest, and is awaited."""
+    call, run_mode = step
+    if run_mode is RunMode.ASYNC:
+        return call
+    return lambda request: greenlets.run(call, request.seen_as(Request))
+
+
+def _to_sync(step: Step) -> Call:
+    """A step for sync code in a greenlet: takes a Request, and gives the response."""
+    call, run_mode = step
+    if run_mode is not RunMode.ASYNC:
         return call
     return lambda request: await_(call(request.seen_as(AsyncRequest)))
 
 
-def _answer_in_plain_code(errors: Errors) -> tuple[Callable[[Any, Exception], Response], bool]:
-    if not errors.waits:
-        return errors.answer_now, False
-    return (lambda request, error: await_(errors.answer(request, error))), True
+def _hooks(group: Sequence[Any], inner: Step, errors: Errors, greenlets: Greenlets) -> Step:
+    """The hooks of neighbours. They run in the mode of the step inside."""
+    waits = inner.run_mode is RunMode.ASYNC
 
+    def adapted(name: str) -> list[tuple[int, Call, bool]]:
+        found = [(place, getattr(each, name)) for place, each in enumerate(group) if hasattr(each, name)]
+        if waits:
+            return [(place, *async_form(hook, greenlets, optional=True)) for place, hook in found]
+        return [(place, sync_form(hook, optional=True), False) for place, hook in found]
 
-def _hooks_step(group: Sequence[Any], inner: Step, errors: Errors, greenlets: Greenlets) -> Step:
-    hooks = _Hooks(group)
-    if hooks.waits:
-        return Step(_waiting_hooks(hooks, to_async(inner, greenlets), errors), Colour.ASYNC)
-    if inner.colour is Colour.ASYNC or errors.waits:
-        return Step(_hooks_around_async(hooks, to_async(inner, greenlets), errors), Colour.ASYNC)
-    return Step(_hooks_around_plain(hooks, inner.call, errors), inner.colour)
-
-
-class _Hooks:
-    """The hooks of neighbours, each with the place of its middleware among them.
-
-    A middleware counts as entered once its ``before`` has returned, or once it is passed if it has none. ``after`` is
-    called for those that were entered: their places are below the number of the entered ones.
-    """
-
-    def __init__(self, group: Sequence[Any]) -> None:
-        self.count = len(group)
-        self.befores = tuple((place, each.before) for place, each in enumerate(group) if hasattr(each, "before"))
-        afters = [(place, each.after) for place, each in enumerate(group) if hasattr(each, "after")]
-        self.afters = tuple(reversed(afters))
-        self.waits = any(is_async(call) for _, call in self.befores + self.afters)
-
-
-# The three below are one thing in three colours. One function for all would make the quick ones slow.
-
-
-def _hooks_around_plain(hooks: _Hooks, inner: Call, errors: Errors) -> Call:
-    befores, afters, count = hooks.befores, hooks.afters, hooks.count
-
-    def step(request: Any) -> Response:
-        entered, response = 0, None
-        try:
-            for entered, before in befores:
-                if (response := before(request)) is not None:
-                    response = _as_response(response, before)
-                    entered += 1
-                    break
-            else:
-                entered, response = count, inner(request)
-        except Exception as error:
-            response = errors.answer_now(request, error)
-        for place, after in afters:
-            if place < entered:
-                try:
-                    if (changed := after(request, response)) is not None:
-                        response = _as_response(changed, after)
-                except Exception as error:
-                    response = errors.answer_now(request, error)
-        return response
-
-    return step
-
-
-def _hooks_around_async(hooks: _Hooks, inner: Call, errors: Errors) -> Call:
-    befores, afters, count = hooks.befores, hooks.afters, hooks.count
-
-    async def step(request: Any) -> Response:
-        entered, response = 0, None
-        try:
-            for entered, before in befores:
-                if (response := before(request)) is not None:
-                    response = _as_response(response, before)
-                    entered += 1
-                    break
-            else:
-                entered, response = count, await inner(request)
-        except Exception as error:
-            response = await errors.answer(request, error)
-        for place, after in afters:
-            if place < entered:
-                try:
-                    if (changed := after(request, response)) is not None:
-                        response = _as_response(changed, after)
-                except Exception as error:
-                    response = await errors.answer(request, error)
-        return response
-
-    return step
-
-
-def _waiting_hooks(hooks: _Hooks, inner: Call, errors: Errors) -> Call:
-    befores = tuple((place, before, is_async(before)) for place, before in hooks.befores)
-    afters = tuple((place, after, is_async(after)) for place, after in hooks.afters)
-    count = hooks.count
-
-    async def step(request: Any) -> Response:
-        entered, response = 0, None
-        try:
-            for entered, before, waits in befores:
-                response = before(request)
-                if waits:
-                    response = await response
-                if response is not None:
-                    response = _as_response(response, before)
-                    entered += 1
-                    break
-            else:
-                entered, response = count, await inner(request)
-        except Exception as error:
-            response = await errors.answer(request, error)
-        for place, after, waits in afters:
-            if place < entered:
-                try:
-                    changed = after(request, response)
-                    if waits:
-                        changed = await changed
-                    if changed is not None:
-                        response = _as_response(changed, after)
-                except Exception as error:
-                    response = await errors.answer(request, error)
-        return response
-
-    return step
-
-
-def _as_response(result: Any, hook: Call) -> Response:
-    return result if isinstance(result, Response) else to_response(result, hook)
+    before, after = tuple(adapted("before")), tuple(reversed(adapted("after")))
+    on_error = errors.in_mode(inner.run_mode)
+    return Step(Hooks(before, after, len(group), inner.call, on_error, waits).respond, inner.run_mode)

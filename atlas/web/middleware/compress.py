@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from functools import partial
 
 from atlas.gateway.threads import in_thread
+from atlas.web.adapters import any_mode
 from atlas.web.option_checks import check_number, check_strings
 from atlas.web.requests.request import RequestHead
 from atlas.web.responses.bodies import length_of, passes_through, whole_body
@@ -75,27 +76,33 @@ class Compress:
         self._codings = make_codings(names, levels or {})
         self._types = _TYPES | {kind.lower() for kind in check_strings("Compress: types", types, "model/obj")}
 
-    async def after(self, request: RequestHead, response: Response) -> None:
-        """Compress the body, if the client accepts a coding and the body gets smaller."""
+    @any_mode(waits=True)
+    def after(self, request: RequestHead, response: Response) -> Awaitable[None] | None:
+        """Compress the body, if the client accepts a coding and the body gets smaller.
+
+        :param request: the request.
+        :param response: the response.
+        :returns: an awaitable for a large body, which is compressed in a thread; else None.
+        """
         if response.status_code == 304:
             _match_tag(request, response)
         body = None if response.status_code in _NEVER else whole_body(response)
         if not self._is_compressible(response, body):
-            return
+            return None
         vary_on(response, b"accept-encoding")
         accepted = request.headers.get("accept-encoding")
         coding = choose_coding(accepted, self._codings) if accepted else None
         if coding is None or (isinstance(response, FileResponse) and "range" in request.headers):
-            return
+            return None
         if body is None:
             encoder = coding.encoder()
             response.wrap(encoder.piece, encoder.end)
+            _label(response, coding)
+        elif len(body) > _IN_THREAD:
+            return _compress_in_thread(response, coding, body)
         else:
-            smaller = await _compressed(coding, body)
-            if len(smaller) >= len(body):
-                return
-            response.body = smaller
-        _label(response, coding)
+            _replace_body(response, coding, body, coding.compress(body))
+        return None
 
     def _is_compressible(self, response: Response, body: bytes | None) -> bool:
         if response.status_code in _NEVER or response.status_code < 200:
@@ -112,8 +119,14 @@ class Compress:
         return "no-transform" not in headers.get("cache-control", "")  # RFC 9111 5.2.2.6
 
 
-async def _compressed(coding: Coding, body: bytes) -> bytes:
-    return coding.compress(body) if len(body) <= _IN_THREAD else await in_thread(partial(coding.compress, body))
+async def _compress_in_thread(response: Response, coding: Coding, body: bytes) -> None:
+    _replace_body(response, coding, body, await in_thread(partial(coding.compress, body)))
+
+
+def _replace_body(response: Response, coding: Coding, body: bytes, smaller: bytes) -> None:
+    if len(smaller) < len(body):
+        response.body = smaller
+        _label(response, coding)
 
 
 def _label(response: Response, coding: Coding) -> None:

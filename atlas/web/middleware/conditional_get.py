@@ -6,6 +6,7 @@ sets is used.
 
 from __future__ import annotations
 
+from atlas.web.adapters import any_mode
 from atlas.web.option_checks import check_number
 from atlas.web.requests.request import RequestHead
 from atlas.web.responses.bodies import drop_body, whole_body
@@ -30,6 +31,7 @@ class ConditionalGet:
     def __init__(self, *, limit: int = 1024 * 1024) -> None:
         self._limit = check_number("ConditionalGet: limit", limit, 0)
 
+    @any_mode(waits=False)
     def after(self, request: RequestHead, response: Response) -> None:
         """Set the tag, and evaluate the preconditions of the request."""
         if response.status_code != 200 or request.method not in ("GET", "HEAD"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from atlas.web.adapters import any_mode
 from atlas.web.option_checks import check_number, check_strings
 from atlas.web.requests.request import RequestHead
 from atlas.web.responses.header_fields import put_field, vary_on
@@ -74,6 +75,7 @@ class CORS:
         if headers and not self._any_header:
             self._preflight["access-control-allow-headers"] = ", ".join(sorted(_tokens("allow_headers", headers)))
 
+    @any_mode(waits=False)
     def before(self, request: RequestHead) -> Response | None:
         """Answer a preflight request; it does not reach the controller.
 
@@ -97,6 +99,7 @@ class CORS:
             response.headers["access-control-allow-private-network"] = "true"
         return response
 
+    @any_mode(waits=False)
     def after(self, request: RequestHead, response: Response) -> None:
         """Allow the origin to read the response, and add the origin to ``vary``."""
         if not self._any_origin:

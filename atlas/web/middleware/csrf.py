@@ -11,11 +11,12 @@ import hmac
 import secrets
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Literal
 from urllib.parse import urlsplit
 
+from atlas.web.adapters import any_mode
 from atlas.web.call_site import caller_place
 from atlas.web.cookies import format_cookie
 from atlas.web.exceptions import Forbidden
@@ -146,9 +147,12 @@ class CSRF:
         if not self._in_session and not self._given:
             self._sign_with(find_keys("CSRF", self._place, application.config))
 
-    async def before(self, request: RequestHead) -> None:
+    @any_mode(waits=True)
+    def before(self, request: RequestHead) -> Awaitable[None] | None:
         """Create the token of the request, and check the token that the client has sent.
 
+        :param request: the request.
+        :returns: an awaitable if the token has to be read from a form; else None.
         :raises Forbidden: if the request was not sent by a page of this site.
         """
         # No place refers to the request, which refers to it: a reference cycle would need the garbage collector.
@@ -161,11 +165,22 @@ class CSRF:
         request.state.csrf_token = token
         request.state[_OWN_STATE] = place
         if request.method in _SAFE or self._is_exempt(request):
-            return
+            return None
         self._check_origin(request)
         given = request.headers.get(self._header)
-        if given is None:
-            given = await self._from_form(request)
+        if given is None and request.content_type.partition(";")[0].strip().lower() in _FORMS:
+            return self._check_form(request, token)
+        self._check(token, given)
+        return None
+
+    async def _check_form(self, request: RequestHead, token: CSRFToken) -> None:
+        route = request.route
+        if route is None or route.run != "await" or route.is_mount:
+            # A def controller and a mounted application may read the body again: keep all of it.
+            await request.read_body()
+        self._check(token, (await request.read_form()).fields.get(self._field))
+
+    def _check(self, token: CSRFToken, given: str | None) -> None:
         if given is None:
             raise Forbidden(f"the CSRF token is missing: send it as {self._field} or {self._header}")
         if not token.matches(given):
@@ -207,15 +222,7 @@ class CSRF:
         if origin is None or (origin != own and origin not in self._trusted):
             raise Forbidden("the request comes from another site")
 
-    async def _from_form(self, request: RequestHead) -> str | None:
-        if request.content_type.partition(";")[0].strip().lower() not in _FORMS:
-            return None
-        route = request.route
-        if route is None or route.run != "await" or route.is_mount:
-            # A def controller and a mounted application may read the body again: keep all of it.
-            await request.read_body()
-        return (await request.read_form()).fields.get(self._field)
-
+    @any_mode(waits=False)
     def after(self, request: RequestHead, response: Response) -> None:
         """Set the cookie, if a secret was created."""
         token, place = request.state.get("csrf_token"), request.state.get(_OWN_STATE)

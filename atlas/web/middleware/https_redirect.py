@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from atlas.web.adapters import any_mode
 from atlas.web.exceptions import BadRequest
 from atlas.web.middleware.trusted_hosts import host_name
 from atlas.web.option_checks import check_number, check_strings
@@ -39,6 +40,7 @@ class HTTPSRedirect:
         self._paths = frozenset(paths)
         self._folders = tuple(path for path in paths if path.endswith("/"))
 
+    @any_mode(waits=False)
     def before(self, request: RequestHead) -> Response | None:
         """Redirect the request, unless it is secure or exempt.
 

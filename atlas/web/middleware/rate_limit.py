@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from atlas.web.adapters import any_mode
 from atlas.web.exceptions import TooManyRequests
 from atlas.web.option_checks import check_number
 from atlas.web.requests.request import RequestHead
@@ -88,6 +89,7 @@ class RateLimit:
         self._buckets: dict[str, tuple[float, float]] = {}
         self._lock = threading.Lock()  # one instance may serve loops of several threads
 
+    @any_mode(waits=False)
     def before(self, request: RequestHead) -> None:
         """Take a token from the bucket of the client.
 
@@ -113,6 +115,7 @@ class RateLimit:
                 del self._buckets[next(iter(self._buckets))]
         return tokens - 1
 
+    @any_mode(waits=False)
     def after(self, request: RequestHead, response: Response) -> None:
         """Set ``ratelimit``: ``r`` requests are left, and the bucket is full in ``t`` seconds."""
         tokens = request.state.get(self._state_key)

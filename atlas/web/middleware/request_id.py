@@ -6,6 +6,7 @@ import re
 import secrets
 from collections.abc import Callable
 
+from atlas.web.adapters import any_mode
 from atlas.web.headers import encode_field
 from atlas.web.requests.request import RequestHead
 from atlas.web.responses.header_fields import put_field
@@ -39,11 +40,13 @@ class RequestID:
         self._trust = trust
         self._make = make
 
+    @any_mode(waits=False)
     def before(self, request: RequestHead) -> None:
         """Set the request ID: from the client, or a new one."""
         received = request.headers.get(self._header) if self._trust else None
         request.id = received if received is not None and _VALID.fullmatch(received) else self._make()
 
+    @any_mode(waits=False)
     def after(self, request: RequestHead, response: Response) -> None:
         """Send the request ID with the response."""
         put_field(response, *encode_field(self._header, request.id or ""))

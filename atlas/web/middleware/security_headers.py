@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Iterable, Mapping
 from typing import Literal, TypeAlias
 
+from atlas.web.adapters import any_mode
 from atlas.web.headers import encode_field
 from atlas.web.option_checks import check_number
 from atlas.web.requests.request import RequestHead
@@ -107,11 +108,13 @@ class SecurityHeaders:
         hsts_field = _hsts(hsts, hsts_subdomains, hsts_preload)
         self._secure = self._insecure if hsts_field is None else (*self._insecure, hsts_field)
 
+    @any_mode(waits=False)
     def before(self, request: RequestHead) -> None:
         """Create the nonce of the request, if the policy has one."""
         if self._pieces:
             request.state.csp_nonce = secrets.token_urlsafe(16)
 
+    @any_mode(waits=False)
     def after(self, request: RequestHead, response: Response) -> None:
         """Add the fields that the response does not have."""
         raw = response.raw_headers

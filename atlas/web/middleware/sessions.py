@@ -8,9 +8,12 @@ import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Awaitable, Callable, Iterable
 from inspect import isawaitable
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Literal, ParamSpec, TypeVar, cast
 
+from atlas.gateway.greenlets import in_greenlet
+from atlas.web.adapters import any_mode
 from atlas.web.call_site import caller_place
+from atlas.web.controllers import is_async
 from atlas.web.cookies import format_cookie
 from atlas.web.interfaces import ApplicationInterface
 from atlas.web.option_checks import check_number
@@ -24,6 +27,7 @@ from atlas.web.sessions.stores import Store
 
 __all__ = ["SessionTooLarge", "Sessions"]
 
+P = ParamSpec("P")
 T = TypeVar("T")
 _TWO_WEEKS = 14 * 24 * 3600
 # Bytes that every browser accepts, name and attributes included (RFC 6265 6.1 asks for 4096).
@@ -108,15 +112,24 @@ class Sessions:
         if not self._given:
             self._sign_with(find_keys("Sessions", self._place, application.config))
 
-    async def before(self, request: RequestHead) -> None:
-        """Set the session of the request. A session in a cookie is decoded when it is first accessed."""
+    @any_mode(waits=True)
+    def before(self, request: RequestHead) -> Awaitable[None] | None:
+        """Set the session of the request. A session in a cookie is decoded when it is first accessed.
+
+        :param request: the request.
+        :returns: an awaitable if the session has to be loaded from a store; else None.
+        """
         cookie = request.cookies.get(self._cookie)
         if cookie is None:
             request.session = Session()
         elif self._store is None:
             request.session = self._from_cookie(cookie)
         else:
-            request.session = await self._from_store(self._store, cookie)
+            return self._load(self._store, request, cookie)
+        return None
+
+    async def _load(self, store: Store, request: RequestHead, cookie: str) -> None:
+        request.session = await self._from_store(store, cookie)
 
     def _from_cookie(self, cookie: str) -> Session:
         def load() -> Kept | None:
@@ -131,33 +144,51 @@ class Sessions:
         if found is None:
             return Session()
         name = found[0].decode("ascii")
-        data = await _result(store.get(name))
+        data = await _call(store.get, name)
         if data is None:  # an unknown name from a client is never used for a new session
             return Session()
         kept = Kept(data, found[1])
         return Session(lambda: kept, name)
 
-    async def after(self, request: RequestHead, response: Response) -> None:
+    @any_mode(waits=True)
+    def after(self, request: RequestHead, response: Response) -> Awaitable[None] | None:
         """Save the session if it was changed, and mark the response as private if it was accessed.
 
+        :param request: the request.
+        :param response: the response.
+        :returns: an awaitable if the session has to be saved in a store; else None.
         :raises SessionTooLarge: if the session does not fit into its cookie.
         :raises TypeError: for a value that has no JSON form.
         """
         session = request.session
         if not session.accessed:
-            return
+            return None
         action, data = session.action()
         session.seal()
         if action is SessionAction.LEAVE and not self._needs_renewal(session):
             keep_private(response.headers, new_cookie=False)
-            return
+            return None
         secure = request.is_secure if self._secure is None else self._secure
-        if action is SessionAction.DELETE:
+        if self._store is not None:
+            return self._save(self._store, response, session, action, data, secure)
+        self._set_cookie(response, None if action is SessionAction.DELETE else _pack(data), secure)
+        return None
+
+    async def _save(
+        self, store: Store, response: Response, session: Session, action: SessionAction, data: bytes, secure: bool
+    ) -> None:
+        if action is not SessionAction.DELETE:
+            self._set_cookie(response, await self._keep(store, session, action, data), secure)
+            return
+        if session.name is not None:
+            await _call(store.delete, session.name)
+        self._set_cookie(response, None, secure)
+
+    def _set_cookie(self, response: Response, value: bytes | None, secure: bool) -> None:
+        """Set the cookie to a signed value; None deletes the cookie."""
+        if value is None:
             field = self._field("", 0, secure)
-            if self._store is not None and session.name is not None:
-                await _result(self._store.delete(session.name))
         else:
-            value = _pack(data) if self._store is None else await self._keep(self._store, session, action, data)
             signed = self._signer.sign(value)
             if len(signed) > self._room:
                 raise SessionTooLarge(f"the session takes {len(signed)} bytes, a cookie has {self._room}; use a store")
@@ -172,12 +203,12 @@ class Sessions:
         """Save the session in the store, and return its name for the cookie."""
         old = session.name
         if action is SessionAction.LEAVE and old is not None:
-            await _result(store.touch(old, self._max_age))
+            await _call(store.touch, old, self._max_age)
             return old.encode("ascii")
         name = secrets.token_urlsafe(32) if old is None or action is SessionAction.RENEW else old
-        await _result(store.set(name, data, self._max_age))
+        await _call(store.set, name, data, self._max_age)
         if old is not None and old != name:
-            await _result(store.delete(old))
+            await _call(store.delete, old)
         return name.encode("ascii")
 
     def _field(self, value: str, max_age: int | None, secure: bool) -> str:
@@ -212,8 +243,13 @@ def _check_store(store: Any) -> Store | None:
     return cast(Store, store)
 
 
-async def _result(value: T | Awaitable[T]) -> T:
-    return await value if isawaitable(value) else value
+async def _call(function: Callable[P, T | Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call a method of a store. A ``def`` method runs in a greenlet, where it may wait."""
+    if is_async(function):
+        result = function(*args, **kwargs)
+    else:
+        result = await in_greenlet(function, *args, **kwargs)
+    return await result if isawaitable(result) else result
 
 
 def _pack(data: bytes) -> bytes:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 
 from atlas.errors import StartupError
+from atlas.web.adapters import any_mode
 from atlas.web.call_site import caller_place
 from atlas.web.exceptions import BadRequest
 from atlas.web.interfaces import ApplicationInterface
@@ -69,6 +70,7 @@ class TrustedHosts:
         self._names = frozenset(name for name in names if not name.startswith("*"))
         self._endings = tuple(name[1:] for name in names if name.startswith("*."))
 
+    @any_mode(waits=False)
     def before(self, request: RequestHead) -> None:
         """Check the ``host`` field of the request.
 

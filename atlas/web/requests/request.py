@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from atlas._speedups.calls.request import RequestData
 from atlas.errors import ClientDisconnected
-from atlas.gateway.disconnects import is_gone
+from atlas.gateway.disconnects import is_disconnected
 from atlas.gateway.greenlets import await_, can_wait
 from atlas.web.cookies import parse_cookies
 from atlas.web.exceptions import BadRequest, ContentTooLarge
@@ -235,7 +235,7 @@ class RequestHead(RequestData):
             try:
                 if not cache.streamed and self.announces_body:
                     await self.read_body()
-                cache.disconnected = self._notes.get(BODY) != BodyState.READING and await is_gone(self._receive)
+                cache.disconnected = self._notes.get(BODY) != BodyState.READING and await is_disconnected(self._receive)
             except ClientDisconnected:
                 cache.disconnected = True
         return cache.disconnected

@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from atlas.gateway.companions import Company
-from atlas.gateway.pulses import Pulse
+from atlas.gateway.keep_alive import KeepAlive
+from atlas.gateway.task_scope import TaskScope
 from atlas.types import Event, Send
 from atlas.web.responses.streaming import DisconnectWatcher, StreamingResponse
 
@@ -129,7 +129,7 @@ class EventSourceResponse(StreamingResponse):
         # whole connection, this raises ClientDisconnected again.
         await send({"type": "http.response.body", "body": b""})
 
-    async def send_pieces(self, watcher: DisconnectWatcher, tasks: Company, send: Send) -> None:
+    async def send_pieces(self, watcher: DisconnectWatcher, tasks: TaskScope, send: Send) -> None:
         """Send all events, and comments while no event is due; see :meth:`StreamingResponse.send_pieces`."""
         # A server may hold the response head until the first piece of the body. Without an empty piece the browser
         # would not open the stream before the first event.
@@ -137,7 +137,7 @@ class EventSourceResponse(StreamingResponse):
         if self.ping is None:
             await super().send_pieces(watcher, tasks, send)
             return
-        keep_alive = Pulse(send, self.ping, self._ping)
+        keep_alive = KeepAlive(send, self.ping, self._ping)
         tasks.start(keep_alive.run())
         await super().send_pieces(watcher, tasks, keep_alive.send)
 

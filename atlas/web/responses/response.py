@@ -14,13 +14,12 @@ from urllib.parse import quote
 import msgspec
 
 from atlas._speedups.calls.response import BaseResponse
-from atlas.types import ASGIApp, Event, Receive, Scope, Send
+from atlas.types import Receive, Scope, Send
 from atlas.web.cookies import format_cookie
 from atlas.web.headers import MutableHeaders
 from atlas.web.responses.caching import cache_control, entity_tag
 
 __all__ = [
-    "DelegatedResponse",
     "HTMLResponse",
     "JSONResponse",
     "PlainTextResponse",
@@ -188,6 +187,14 @@ class Response(BaseResponse):
             partitioned=partitioned,
         )
 
+    async def complete(self, request: Any) -> Response:
+        """Finish a response that is ``pending``. A subclass that has to wait for its content overrides this.
+
+        :param request: the request that it answers.
+        :returns: the response to send.
+        """
+        return self
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response, as an ASGI application.
 
@@ -285,29 +292,6 @@ class RedirectResponse(Response):
         # "%" is safe: percent-encoded octets stay as they are.
         location = quote(url, safe="%/:?#[]@!$&'()*+,;=~-._")
         super().__init__(b"", status_code, {**(headers or {}), "location": location})
-
-
-class DelegatedResponse(Response):
-    """An ASGI application as a result: it answers the request itself.
-
-    Header fields that are set on this object are added to those of the application's response.
-
-    :param app: the ASGI application.
-    """
-
-    __slots__ = ("app",)
-
-    def __init__(self, app: ASGIApp) -> None:
-        super().__init__(content_type="")
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def add(event: Event) -> None:
-            if event["type"] == "http.response.start":
-                event = {**event, "headers": [*event.get("headers", ()), *self.raw_headers]}
-            await send(event)
-
-        await self.app(scope, receive, add if self.raw_headers else send)
 
 
 def json(value: Any, status_code: int = 200, headers: Mapping[str, str] | None = None) -> JSONResponse:

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 from atlas.errors import ClientDisconnected
-from atlas.gateway.companions import Company
-from atlas.gateway.disconnects import until_gone
+from atlas.gateway.disconnects import wait_for_disconnect
 from atlas.gateway.greenlets import await_, in_greenlet
+from atlas.gateway.task_scope import TaskScope
 from atlas.gateway.threads import next_turn
 from atlas.types import Receive, Scope, Send
 from atlas.web.responses.response import Response
@@ -92,7 +92,7 @@ class StreamingResponse(Response):
             if scope["method"] == "HEAD":
                 rest = b""
             else:
-                async with Company() as tasks:
+                async with TaskScope() as tasks:
                     watcher = DisconnectWatcher(tasks, scope, receive, always=self.always_watched)
                     await self.send_pieces(watcher, tasks, send)
                 rest = self.rest()
@@ -106,7 +106,7 @@ class StreamingResponse(Response):
     async def leave(self, send: Send) -> None:
         """Finish the response of a client that has disconnected; does nothing by default."""
 
-    async def send_pieces(self, watcher: DisconnectWatcher, tasks: Company, send: Send) -> None:
+    async def send_pieces(self, watcher: DisconnectWatcher, tasks: TaskScope, send: Send) -> None:
         """Send all pieces.
 
         :param watcher: notices a client that disconnects.
@@ -150,7 +150,7 @@ class DisconnectWatcher:
 
     __slots__ = ("_done", "_receive", "_scope", "_tasks")
 
-    def __init__(self, tasks: Company, scope: Scope, receive: Receive, *, always: bool) -> None:
+    def __init__(self, tasks: TaskScope, scope: Scope, receive: Receive, *, always: bool) -> None:
         self._tasks = tasks
         self._scope = scope
         self._receive = receive
@@ -163,7 +163,7 @@ class DisconnectWatcher:
         """
         if not self._done and self._may_receive(sent):
             self._done = True
-            self._tasks.start(until_gone(self._receive))
+            self._tasks.start(wait_for_disconnect(self._receive))
 
     def _may_receive(self, sent: bool) -> bool:
         state = self._scope.get(BODY)

@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from atlas._speedups.calls.route_table import Handler, RouteTable
+from atlas._speedups.calls.handlers import Handler, RunMode
+from atlas._speedups.calls.route_table import RouteTable
 from atlas._speedups.calls.router import RouteTree
 
 
@@ -11,18 +12,10 @@ class App:
 
 
 def filled() -> tuple[RouteTable, Handler, Handler, Handler]:
-    one, two, missing = Handler(print, "plain"), Handler(None, "async", print, True), Handler(repr, "greenlet")
+    one, two, missing = (Handler(print, run_mode) for run_mode in (RunMode.INLINE, RunMode.ASYNC, RunMode.GREENLET))
     dispatch = RouteTable(App(), int, str)
     dispatch.fill(RouteTree([((b"/a",), {"GET": "route"})]), {"route": (one, two)}, missing)
     return dispatch, one, two, missing
-
-
-def test_a_handler_says_what_it_is() -> None:
-    handler = Handler(print, "greenlet", repr, False)
-    assert (handler.call, handler.colour, handler.controller, handler.cancel) == (print, "greenlet", repr, False)
-    assert Handler(print, "plain").cancel is None
-    with pytest.raises(KeyError):
-        Handler(print, "blue")
 
 
 def test_it_finds_the_route_and_its_handlers() -> None:

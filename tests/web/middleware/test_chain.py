@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from atlas import Application, HTTPException, Response, Route, StartupError, TextResponse, abort
-from atlas.web.middleware.foreign import Middleware
+from atlas.web.asgi import Middleware
 
 Ask = Callable[..., httpx.Response]
 

@@ -22,7 +22,7 @@ from atlas.web.middleware.security_headers import SecurityHeaders
 from atlas.web.middleware.sessions import Sessions
 from atlas.web.middleware.timeout import Timeout
 from atlas.web.middleware.trusted_hosts import TrustedHosts
-from tests.web.ways.asking import Way
+from tests.web.transports.asking import Way
 
 Drive = Callable[..., list[dict[str, Any]]]
 KEY = "a key that is long enough"

@@ -6,10 +6,9 @@ from typing import Any
 import pytest
 
 from atlas import FileResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
-from atlas.web.middleware.foreign import start_foreign
+from atlas.web.asgi import DelegatedResponse, start_application
 from atlas.web.responses.bodies import drop_body, in_pieces, length_of, passes_through, whole_body
 from atlas.web.responses.events import EventSourceResponse
-from atlas.web.responses.response import DelegatedResponse
 
 
 class Own(Response):
@@ -31,7 +30,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 
 
 def asgi_response() -> Response:
-    return asyncio.run(start_foreign(app, {"type": "http", "method": "GET"}, None))  # type: ignore[arg-type]
+    return asyncio.run(start_application(app, {"type": "http", "method": "GET"}, None))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

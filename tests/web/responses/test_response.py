@@ -17,7 +17,7 @@ from atlas import (
     json,
     redirect,
 )
-from atlas.web.responses.response import DelegatedResponse
+from atlas.web.asgi import DelegatedResponse
 
 Drive = Callable[..., list[dict[str, Any]]]
 

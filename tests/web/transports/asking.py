@@ -13,8 +13,8 @@ from urllib.parse import quote
 import httpx
 
 from atlas import Application, ClientDisconnected, Route, TestClient
-from tests.web.ways.client import Answer, Conversation, Cut, Question
-from tests.web.ways.servers import SERVERS, Asked, LoopThread
+from tests.web.transports.client import Answer, Conversation, Cut, Question
+from tests.web.transports.servers import SERVERS, Asked, LoopThread
 
 __all__ = ["WAYS", "InProcess", "OverSocket", "Way", "call"]
 

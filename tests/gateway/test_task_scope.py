@@ -2,25 +2,25 @@ import asyncio
 
 import pytest
 
-from atlas.gateway.companions import Company
+from atlas.gateway.task_scope import TaskScope
 
 
 async def forever() -> None:
     await asyncio.Event().wait()
 
 
-def test_a_companion_ends_with_the_work() -> None:
+def test_a_task_ends_with_the_work() -> None:
     ended = []
 
-    async def companion() -> None:
+    async def beside() -> None:
         try:
             await forever()
         finally:
             ended.append(True)
 
     async def go() -> None:
-        async with Company() as company:
-            company.start(companion())
+        async with TaskScope() as scope:
+            scope.start(beside())
             await asyncio.sleep(0)
         await asyncio.sleep(0)
         assert ended == [True]
@@ -29,12 +29,12 @@ def test_a_companion_ends_with_the_work() -> None:
 
 
 def test_one_that_returns_is_done() -> None:
-    async def companion() -> None:
+    async def beside() -> None:
         return
 
     async def go() -> str:
-        async with Company() as company:
-            company.start(companion())
+        async with TaskScope() as scope:
+            scope.start(beside())
             await asyncio.sleep(0)
             await asyncio.sleep(0)
             return "done"
@@ -51,8 +51,8 @@ def test_one_that_raises_ends_the_work_and_its_error_is_raised() -> None:
 
     async def go() -> None:
         try:
-            async with Company() as company:
-                company.start(fail())
+            async with TaskScope() as scope:
+                scope.start(fail())
                 try:
                     await forever()
                 except asyncio.CancelledError:
@@ -71,8 +71,8 @@ def test_one_that_raises_ends_the_work_and_its_error_is_raised() -> None:
 
 def test_its_error_is_raised_even_if_the_work_would_not_hear() -> None:
     async def go() -> None:
-        async with Company() as company:
-            company.start(fail())
+        async with TaskScope() as scope:
+            scope.start(fail())
             try:
                 await forever()
             except asyncio.CancelledError:
@@ -84,8 +84,8 @@ def test_its_error_is_raised_even_if_the_work_would_not_hear() -> None:
 
 def test_an_error_of_the_work_itself_comes_first() -> None:
     async def go() -> None:
-        async with Company() as company:
-            company.start(fail())
+        async with TaskScope() as scope:
+            scope.start(fail())
             try:
                 await forever()
             finally:
@@ -97,8 +97,8 @@ def test_an_error_of_the_work_itself_comes_first() -> None:
 
 def test_a_cancellation_from_elsewhere_stays_one() -> None:
     async def work() -> None:
-        async with Company() as company:
-            company.start(fail())
+        async with TaskScope() as scope:
+            scope.start(fail())
             await forever()
 
     async def go() -> None:

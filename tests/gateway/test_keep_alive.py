@@ -3,14 +3,14 @@ from typing import Any
 
 import pytest
 
-from atlas.gateway.pulses import Pulse
+from atlas.gateway.keep_alive import KeepAlive
 
 
-def beat() -> dict[str, Any]:
-    return {"type": "beat"}
+def ping() -> dict[str, Any]:
+    return {"type": "ping"}
 
 
-def test_a_quiet_stream_beats_until_it_is_cancelled() -> None:
+def test_a_silent_stream_is_pinged_until_it_is_cancelled() -> None:
     async def go() -> list[str]:
         sent: list[str] = []
         enough = asyncio.Event()
@@ -20,25 +20,25 @@ def test_a_quiet_stream_beats_until_it_is_cancelled() -> None:
             if len(sent) == 3:
                 enough.set()
 
-        task = asyncio.ensure_future(Pulse(send, 0.001, beat).run())
+        task = asyncio.ensure_future(KeepAlive(send, 0.001, ping).run())
         await enough.wait()
         task.cancel()
         return sent
 
-    assert asyncio.run(go()) == ["beat"] * 3
+    assert asyncio.run(go()) == ["ping"] * 3
 
 
-def test_what_is_sent_puts_the_next_beat_off() -> None:
+def test_what_is_sent_puts_the_next_ping_off() -> None:
     async def go() -> list[str]:
         sent: list[str] = []
 
         async def send(event: Any) -> None:
             sent.append(event["type"])
 
-        pulse = Pulse(send, 3600, beat)
-        task = asyncio.ensure_future(pulse.run())
+        keep_alive = KeepAlive(send, 3600, ping)
+        task = asyncio.ensure_future(keep_alive.run())
         for _ in range(3):
-            await pulse.send({"type": "piece"})
+            await keep_alive.send({"type": "piece"})
             await asyncio.sleep(0)
         task.cancel()
         return sent
@@ -57,8 +57,8 @@ def test_two_messages_are_never_sent_at_once() -> None:
             await asyncio.sleep(0)
             inside -= 1
 
-        pulse = Pulse(send, 3600, beat)
-        await asyncio.gather(*(pulse.send({"type": "piece"}) for _ in range(5)))
+        keep_alive = KeepAlive(send, 3600, ping)
+        await asyncio.gather(*(keep_alive.send({"type": "piece"}) for _ in range(5)))
 
     asyncio.run(go())
 
@@ -68,7 +68,7 @@ def test_what_send_raises_comes_out() -> None:
         raise OSError("gone")
 
     async def go() -> None:
-        await Pulse(send, 0, beat).run()
+        await KeepAlive(send, 0, ping).run()
 
     with pytest.raises(OSError, match="gone"):
         asyncio.run(go())

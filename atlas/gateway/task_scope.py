@@ -1,7 +1,7 @@
-"""Tasks that keep a piece of work company: a watch for the client's leaving, a timer for pings.
+"""Tasks that run beside a block of code and end with it: a watch for a client that disconnects, a timer for pings.
 
-The work itself stays in the task that it began in, with its context and its generators; only the companions are tasks
-of their own, and none of them outlives the work.
+The block itself stays in the task that it began in, with its context and its generators; only the others are tasks of
+their own.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ from collections.abc import Coroutine
 from types import TracebackType
 from typing import Any
 
-__all__ = ["Company"]
+__all__ = ["TaskScope"]
 
 
-class Company:
-    """``async with Company() as company: company.start(watch()); await work()``.
+class TaskScope:
+    """``async with TaskScope() as scope: scope.start(watch()); await work()``.
 
-    A companion that raises ends the work: it is cancelled where it waits, and the companion's exception is raised at
-    the end of the block. One that returns is done. When the block is left, whatever is still there is cancelled.
+    A task that raises ends the block: the block is cancelled where it waits, and the task's exception is raised at its
+    end. A task that returns is done. When the block is left, the tasks that still run are cancelled; this is where it
+    differs from ``asyncio.TaskGroup``, which waits for them.
     """
 
     __slots__ = ("_before", "_failure", "_left", "_owner", "_tasks")
@@ -31,15 +32,18 @@ class Company:
         self._left = False
         self._before = 0
 
-    async def __aenter__(self) -> Company:
+    async def __aenter__(self) -> TaskScope:
         owner = asyncio.current_task()
         assert owner is not None  # a coroutine that runs on a loop is in one
         self._owner, self._before = owner, owner.cancelling()
         return self
 
-    def start(self, companion: Coroutine[Any, Any, None]) -> None:
-        """Let ``companion`` run beside the block from now on."""
-        task = asyncio.get_running_loop().create_task(companion)
+    def start(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine beside the block.
+
+        :param coroutine: it gets a task of its own.
+        """
+        task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 
@@ -61,7 +65,7 @@ class Company:
             task.cancel()
         failure, self._failure = self._failure, None
         owner = self._owner
-        del self._owner  # the traceback of what the owner raises knows this: without it the two kept each other alive
+        del self._owner  # the traceback of what the owner raises refers to this object: this cuts the cycle
         # The same count as in asyncio.timeout: a cancellation that came from elsewhere too is passed on as one.
         if failure is None or owner.uncancel() > self._before:
             return

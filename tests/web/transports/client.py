@@ -15,7 +15,7 @@ from functools import cache
 
 import h11
 
-from tests.web.ways.servers import CERTIFICATE, PATIENCE
+from tests.web.transports.servers import CERTIFICATE, PATIENCE
 
 __all__ = ["Answer", "Conversation", "Cut", "Question"]
 

@@ -7,7 +7,8 @@ import httpx
 import pytest
 
 from atlas import Application, AsyncRequest, Compress, ConditionalGet, Mount, Response, Route, SecurityHeaders
-from atlas.web.middleware.foreign import Middleware, start_foreign
+from atlas.web.asgi import Middleware, close_applications, start_application
+from atlas.web.background import CURRENT
 
 Ask = Callable[..., httpx.Response]
 Drive = Callable[..., list[dict[str, Any]]]
@@ -23,7 +24,7 @@ async def foreign(scope: Any, receive: Any, send: Any) -> None:
 
 
 async def start(app: Any) -> Response:
-    return await start_foreign(app, {"type": "http", "method": "GET"}, None)  # type: ignore[arg-type]
+    return await start_application(app, {"type": "http", "method": "GET"}, None)  # type: ignore[arg-type]
 
 
 def test_it_stops_at_its_start_and_goes_on_when_it_is_sent() -> None:
@@ -57,7 +58,7 @@ def test_an_application_that_answers_nothing_is_a_surprise() -> None:
         asyncio.run(start(hasty))
 
 
-def test_a_response_that_nobody_sends_ends_the_application() -> None:
+def test_an_application_whose_response_is_not_sent_is_closed() -> None:
     ended = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -67,8 +68,11 @@ def test_a_response_that_nobody_sends_ends_the_application() -> None:
             ended.append(True)
 
     async def run() -> None:
-        response = await start(app)
-        del response
+        request = AsyncRequest(Application(), {"type": "http"}, None)  # type: ignore[arg-type]
+        CURRENT.set(request)
+        await start(app)
+        assert ended == []
+        await close_applications(request)
         assert ended == [True]
 
     asyncio.run(run())

@@ -1,0 +1,57 @@
+"""Calls a handler: the one place where a request meets the function that answers it."""
+
+from atlas._speedups.calls.greenlets cimport GreenletPool
+from atlas._speedups.calls.request cimport RequestData
+from atlas._speedups.calls.response cimport BaseResponse
+
+cpdef enum RunMode:
+    INLINE          # called; cannot wait
+    GREENLET        # called in a greenlet, where it can wait
+    ASYNC           # awaited
+
+
+cdef class Endpoint:
+    # The controller, and how it runs.
+    cdef readonly object controller
+    cdef readonly RunMode run_mode
+
+    # What makes a response of a result, and of an exception; and what waits for an awaitable in a greenlet.
+    cdef object convert
+    cdef object on_error
+    cdef object wait
+
+    cdef object call_controller(self, RequestData request)
+    cdef BaseResponse as_response(self, object result)
+    cdef object call_sync(self, RequestData request)
+    cdef object call_in_task(self, RequestData request)
+
+
+cdef class Hooks:
+    # The hooks, each as (place, function, whether its result is awaited), and the number of middlewares.
+    cdef tuple before
+    cdef tuple after
+    cdef Py_ssize_t count
+    cdef bint waits                 # whether the step is awaited as a whole
+
+    # The step inside, and what makes a response of an exception.
+    cdef object inner
+    cdef object on_error
+
+
+cdef class Handler:
+    # Takes a request; gives a response, or an awaitable of one if the mode is ASYNC. ``endpoint`` is the same where no
+    # middleware stands around the controller.
+    cdef readonly object call
+    cdef readonly RunMode run_mode
+    cdef Endpoint endpoint
+
+    # Whether a client that disconnects cancels it; None: with GET and HEAD, and while a response streams.
+    cdef readonly object cancel
+
+
+cdef object respond(Handler handler, RequestData request)
+cdef object call_in_greenlet(Handler handler, RequestData request, GreenletPool pool, object context, object current)
+cdef object respond_in_greenlet(object handler, object request, object current)
+cdef int trim(object error) except -1
+cpdef object call_handler(Handler handler, RequestData request, object greenlets, object pool=*, object context=*)
+cpdef object run_now(object coroutine)

@@ -1,0 +1,63 @@
+from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import Context
+from enum import IntEnum
+from typing import Any, TypeVar, final
+
+from atlas._speedups.calls.request import RequestData
+
+_T = TypeVar("_T")
+_Hook = tuple[int, Callable[..., Any], bool]
+
+class RunMode(IntEnum):
+    INLINE = 0
+    GREENLET = 1
+    ASYNC = 2
+
+@final
+class Endpoint:
+    def __new__(
+        cls,
+        controller: Callable[..., Any],
+        run_mode: RunMode,
+        convert: Callable[[Any, Callable[..., Any]], Any],
+        on_error: Callable[[Any, Exception], Any],
+        wait: Callable[[Awaitable[Any]], Any] | None = None,
+    ) -> Endpoint: ...
+    @property
+    def controller(self) -> Callable[..., Any]: ...
+    @property
+    def run_mode(self) -> RunMode: ...
+    def respond(self, request: Any) -> Any: ...
+
+@final
+class Hooks:
+    def __new__(
+        cls,
+        before: tuple[_Hook, ...],
+        after: tuple[_Hook, ...],
+        count: int,
+        inner: Callable[[Any], Any],
+        on_error: Callable[[Any, Exception], Any],
+        waits: bool,
+    ) -> Hooks: ...
+    def respond(self, request: Any) -> Any: ...
+
+@final
+class Handler:
+    def __new__(
+        cls, call: Callable[[Any], Any], run_mode: RunMode, cancel: bool | None = None, endpoint: Endpoint | None = None
+    ) -> Handler: ...
+    @property
+    def call(self) -> Callable[[Any], Any]: ...
+    @property
+    def run_mode(self) -> RunMode: ...
+    @property
+    def cancel(self) -> bool | None: ...
+
+def call_handler(
+    handler: Handler, request: RequestData, greenlets: Any, pool: Any = None, context: Context | None = None
+) -> Any:
+    """Call a handler: the response, or an awaitable of it where something has to wait."""
+
+def run_now(coroutine: Coroutine[Any, Any, _T]) -> _T:
+    """The result of a coroutine that never suspends. :raises RuntimeError: if it does suspend."""
