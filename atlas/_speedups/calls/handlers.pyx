@@ -9,8 +9,6 @@ they do with the response.
 cimport cython
 from cpython.object cimport PyObject
 
-from greenlet import getcurrent
-
 from atlas._speedups.calls.request cimport RequestData
 from atlas._speedups.calls.response cimport BaseResponse
 
@@ -280,12 +278,12 @@ cdef object call_in_greenlet(Handler handler, RequestData request, object pool, 
     """Call a handler in a greenlet of the pool: its response, or a coroutine of it once it waits."""
     cdef object slot = pool.slot
     cdef list idle = <list?>pool.idle
-    cdef object worker = idle.pop() if idle else pool.new_worker()
+    cdef object worker
     cdef object result
     if context is None:
-        current = getcurrent()
-        worker.parent = current
-        context = current.gr_context
+        worker, result = pool.begin(handler.call, (request,))
+        return pool.finish(worker) if result is slot else pool.go_on(worker, result)
+    worker = idle.pop() if idle else pool.new_worker()
     worker.gr_context = context
     result = worker.switch(handler.call, (request,))
     if result is not slot:
