@@ -1,11 +1,12 @@
 import asyncio
+import gc
 import weakref
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from atlas import Application, Route, await_
+from atlas import Application, Route, TextResponse, await_
 from atlas.gateway.native import NativeGateway
 from tests._speedups.line import GET, Line, Office, post
 
@@ -143,3 +144,20 @@ def test_closing_cuts_the_ties(loop: asyncio.AbstractEventLoop) -> None:
     gateway.close()
     assert gateway.dispatch is None
     assert there is None or there() is app.dispatch
+
+
+def test_classes_of_responses_that_controllers_make_do_not_stay(loop: asyncio.AbstractEventLoop) -> None:
+    made: list[Any] = []
+
+    def controller(request: Any) -> TextResponse:
+        class Own(TextResponse):
+            pass
+
+        made.append(weakref.ref(Own))
+        return Own("own")
+
+    line = served(loop, Route("/", controller))
+    for _ in range(600):
+        assert feed(line, GET).endswith(b"own")
+    gc.collect()
+    assert sum(each() is not None for each in made) <= 256
