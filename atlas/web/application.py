@@ -221,7 +221,9 @@ class Application:
         except ClientDisconnected:
             return  # there is no client to answer, and nothing went wrong here
         finally:
-            self._background.leave(request)
+            request._over = True
+            if request._jobs is not None:
+                self._background.start(request)
             if request._applications is not None:
                 await close_applications(request)
 

@@ -21,12 +21,6 @@ class Background:
     def __init__(self) -> None:
         self._jobs = Jobs()
 
-    def leave(self, request: RequestData) -> None:
-        """The response to a request is out, or has failed."""
-        request._over = True
-        if request._jobs is not None:
-            self.start(request)
-
     def start(self, request: RequestData) -> None:
         """Start the jobs of a request that is over."""
         jobs, request._jobs = request._jobs or (), None

@@ -66,10 +66,16 @@ class ErrorHandlers:
         return self._answer_async if run_mode is RunMode.ASYNC else self._answer_now
 
     async def _answer_async(self, request: RequestHead, error: Exception) -> Response:
-        return await self._answer(request, error, self._async_forms)
+        try:
+            return await self._answer(request, error, self._async_forms)
+        finally:
+            del error  # where it is raised again its traceback refers to this frame
 
     def _answer_now(self, request: RequestHead, error: Exception) -> Response:
-        return run_now(self._answer(request, error, self._sync_forms))
+        try:
+            return run_now(self._answer(request, error, self._sync_forms))
+        finally:
+            del error
 
     async def _answer(
         self, request: RequestHead, error: Exception, forms: Mapping[int | type[Exception], Adapted]

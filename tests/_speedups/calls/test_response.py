@@ -41,6 +41,32 @@ def test_a_kind_may_encode_in_its_own_way() -> None:
     assert Loud("x").body == b"X"
 
 
+@pytest.mark.parametrize("content_type", [None, "image/png", "text/html; charset=utf-8", ""])
+def test_fields_that_encode_sets_stay(content_type: str | None) -> None:
+    class Sized(TextResponse):
+        def encode(self, content: Any) -> bytes:
+            self.headers["x-size"] = str(len(content))
+            return super().encode(content)
+
+    response = Sized("abc", headers={"x-a": "1"}, content_type=content_type)
+    kind = Sized.content_type if content_type is None else content_type
+    expected = {"content-type": kind, "x-size": "3", "x-a": "1"}
+    assert dict(response.headers) == {name: value for name, value in expected.items() if value}
+
+
+def test_a_list_of_fields_that_encode_has_kept_may_change() -> None:
+    kept: list[Any] = []
+
+    class Keeping(TextResponse):
+        def encode(self, content: Any) -> bytes:
+            kept.append(self.raw_headers)
+            return super().encode(content)
+
+    response = Keeping("x", headers={"x-a": "1"})
+    kept[0].append((b"x-b", b"2"))
+    assert response.headers["x-b"] == "2"
+
+
 @pytest.mark.parametrize("kind", ["a/b\r\nx: y", "a/\u20ac"])
 def test_a_content_type_cannot_add_a_line(kind: str) -> None:
     with pytest.raises(ValueError, match="content-type"):
