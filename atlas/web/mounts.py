@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from atlas.errors import StartupError
-from atlas.gateway.lasgi import PlainToASGI
+from atlas.gateway.lasgi import SyncToASGI
 from atlas.types import ASGIApp, Scope
 from atlas.web.asgi import receive_again, start_application
 from atlas.web.call_site import caller_place
@@ -98,7 +98,7 @@ class Mount(Route):
     def __init__(self, prefix: str, app: ASGIApp, *, name: str | None = None) -> None:
         if not callable(app):
             raise StartupError(f"{caller_place()}: mount {prefix!r}: expected an ASGI application, got {app!r}")
-        self.app = app if is_async(app) or not inspect.isroutine(app) else PlainToASGI(app)
+        self.app = app if is_async(app) or not inspect.isroutine(app) else SyncToASGI(app)
         super().__init__(prefix or "/", self.serve, [ANY], name=name)
 
     def _parse(self, path: str) -> Pattern:

@@ -9,10 +9,7 @@ they do with the response.
 cimport cython
 from cpython.object cimport PyObject
 
-<<<<<<< HEAD
 from atlas._speedups.calls.greenlets cimport GreenletPool, PooledGreenlet
-=======
->>>>>>> handlers
 from atlas._speedups.calls.request cimport RequestData
 from atlas._speedups.calls.response cimport BaseResponse
 
@@ -279,7 +276,6 @@ cdef object respond(Handler handler, RequestData request):
     return handler.endpoint.call_in_task(request) if handler.run_mode == ASYNC else handler.endpoint.call_sync(request)
 
 
-<<<<<<< HEAD
 cdef object call_in_greenlet(Handler handler, RequestData request, GreenletPool pool, object context, object current):
     """Call a handler in a greenlet of the pool: its response, or a coroutine of it once it waits.
 
@@ -305,32 +301,6 @@ cdef object respond_in_greenlet(object handler, object request, object current):
     if current is not None:
         PyContextVar_Set(current, request)
     return respond(<Handler>handler, <RequestData>request)
-=======
-cdef object call_in_greenlet(Handler handler, RequestData request, object pool, object context):
-    """Call a handler in a greenlet of the pool: its response, or a coroutine of it once it waits."""
-    cdef object slot = pool.slot
-    cdef list idle = <list?>pool.idle
-    cdef object worker
-    cdef object result
-    if context is None:
-        worker, result = pool.begin(handler.call, (request,))
-        return pool.finish(worker) if result is slot else pool.go_on(worker, result)
-    worker = idle.pop() if idle else pool.new_worker()
-    worker.gr_context = context
-    result = worker.switch(handler.call, (request,))
-    if result is not slot:
-        return pool.go_on(worker, result)
-    worker.gr_context = None
-    if len(idle) < pool.most_idle:
-        idle.append(worker)
-    if slot.error is not None:
-        return slot.take()  # which raises it
-    result = slot.value
-    slot.value = None
-    return result
->>>>>>> handlers
-
-
 cpdef object run_now(object coroutine):
     """The result of a coroutine that never suspends.
 

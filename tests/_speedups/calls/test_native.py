@@ -1,9 +1,6 @@
 import asyncio
-<<<<<<< HEAD
-import traceback
-=======
 import gc
->>>>>>> handlers
+import traceback
 import weakref
 from collections.abc import Iterator
 from contextvars import ContextVar, copy_context
@@ -11,11 +8,7 @@ from typing import Any
 
 import pytest
 
-<<<<<<< HEAD
-from atlas import Application, Route, StreamingResponse, await_
-=======
-from atlas import Application, Route, TextResponse, await_
->>>>>>> handlers
+from atlas import Application, Route, StreamingResponse, TextResponse, await_
 from atlas.gateway.native import NativeGateway
 from tests._speedups.line import GET, Line, Office, post
 
@@ -155,7 +148,6 @@ def test_closing_cuts_the_ties(loop: asyncio.AbstractEventLoop) -> None:
     assert there is None or there() is app.dispatch
 
 
-<<<<<<< HEAD
 # ---------------------------------------------------------------------------- the context of what runs in a greenlet
 
 name: ContextVar[str] = ContextVar("name", default="unset")
@@ -289,7 +281,6 @@ def test_the_traceback_of_an_error_begins_with_the_controller(
     assert b"500" in feed(line, GET).split(b"\r\n")[0]
     (found,) = (record.exc_info for record in caplog.records if record.exc_info)
     assert [entry.name for entry in traceback.extract_tb(found[2])] == ["controller"]
-=======
 def test_classes_of_responses_that_controllers_make_do_not_stay(loop: asyncio.AbstractEventLoop) -> None:
     made: list[Any] = []
 
@@ -305,4 +296,3 @@ def test_classes_of_responses_that_controllers_make_do_not_stay(loop: asyncio.Ab
         assert feed(line, GET).endswith(b"own")
     gc.collect()
     assert sum(each() is not None for each in made) <= 256
->>>>>>> handlers
