@@ -122,7 +122,8 @@ def _bind_error(error: OSError, host: str, port: int) -> str:
 
 
 def _unix(name: str, backlog: int) -> socket.socket:
-    path = Path(name).absolute()
+    # absolute() would keep "..", and a socket address has at most 107 bytes.
+    path = Path(os.path.abspath(name))  # noqa: PTH100
     _remove_stale(path)
     sock = _UnixSocket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:

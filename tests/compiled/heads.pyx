@@ -4,8 +4,9 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 
 from atlas._speedups.buffers.byte_buffers cimport WriteBuffer
 from atlas._speedups.http.characters cimport TOKEN, is_field_value, is_token
-from atlas._speedups.http.names cimport field_name, method_name
-from atlas._speedups.http.request_head cimport RequestLine, decode_path, is_host, read_request_line
+from atlas._speedups.http.request_head cimport (
+    RequestLine, decode_path, field_name, is_host, method_name, read_request_line
+)
 from atlas._speedups.http.response_stream cimport HeadFacts, field_pairs
 from atlas._speedups.http.server_state cimport access_line
 from atlas._speedups.http1.stream cimport write_fields, write_status

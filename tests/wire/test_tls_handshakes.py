@@ -25,7 +25,7 @@ from atlas.server.server_events import ServerEvents
 from .wire_server import echo
 
 BOUND = 2.0  # seconds in which the count has to be right; it takes a few turns of the loop
-CERTIFICATE = Path(__file__).parents[1] / "web" / "ways" / "site.test.pem"
+CERTIFICATE = Path(__file__).parents[1] / "web" / "transports" / "site.test.pem"
 
 Address = tuple[str, int]
 Attempt = Callable[[Address], Awaitable[None]]

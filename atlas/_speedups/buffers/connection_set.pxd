@@ -26,6 +26,7 @@ cdef class ConnectionSet:
 
     # Write buffers for the next connection that needs one, and the connections that write when the turn of the loop
     # ends.
+    cdef WriteBuffer buffer         # the first of the pool: a list that gets empty each time would be reallocated
     cdef list buffers
     cdef list unflushed
 

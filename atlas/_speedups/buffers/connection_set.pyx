@@ -97,17 +97,22 @@ cdef class ConnectionSet:
 
     def close(self):
         """Cut the reference cycles; the set is of no use afterwards."""
+        self.buffer = None
         self.buffers.clear()
         self.unflushed.clear()
 
     cdef WriteBuffer borrow_buffer(self):
-        if self.buffers:
-            return <WriteBuffer>self.buffers.pop()
-        return WriteBuffer.__new__(WriteBuffer)
+        cdef WriteBuffer buffer = self.buffer
+        if buffer is not None:
+            self.buffer = None
+            return buffer
+        return <WriteBuffer>self.buffers.pop() if self.buffers else WriteBuffer.__new__(WriteBuffer)
 
     cdef int return_buffer(self, WriteBuffer buffer) except -1:
         buffer.clear()
-        if len(self.buffers) < MAX_POOLED:
+        if self.buffer is None:
+            self.buffer = buffer
+        elif len(self.buffers) < MAX_POOLED:
             self.buffers.append(buffer)
         return 0
 

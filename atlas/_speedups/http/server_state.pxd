@@ -42,6 +42,7 @@ cdef class ServerState:
     cdef readonly long long served      # requests begun
 
     # Parsers for the next message that needs one.
+    cdef object parser              # the first of the pool; see ConnectionSet.buffer
     cdef list parsers
 
     # The header lines that the server adds to each response.

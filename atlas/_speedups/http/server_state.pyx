@@ -112,7 +112,11 @@ cdef class ServerState:
 
     def close(self):
         """Cut the reference cycles; the state is of no use afterwards."""
-        self.parsers.clear()
+        if self.parser is not None:
+            self.parsers.append(self.parser)
+            self.parser = None
+        while self.parsers:
+            self.parsers.pop().close()
         self.connections.close()
         self.events = self.access_records = None
 

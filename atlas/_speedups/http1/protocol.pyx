@@ -446,19 +446,24 @@ cdef class Http1Protocol(Http1Control):
     cdef int return_parser(self) except -1:
         """Back to the pool, if its message was parsed to the end; else llhttp is somewhere in the middle."""
         cdef RequestParser parser = self.parser
-        cdef list pool = self.server_state.parsers
         self.parser = None
         if parser is None:
             return 0
-        if parser.state != MESSAGE_PARSED or len(pool) >= MAX_POOLED:
-            return parser.discard()
+        if parser.state != MESSAGE_PARSED or len(self.server_state.parsers) >= MAX_POOLED:
+            parser.close()
+            return 0
         parser.reset()
-        pool.append(parser)
+        if self.server_state.parser is None:
+            self.server_state.parser = parser
+        else:
+            self.server_state.parsers.append(parser)
         return 0
 
 
 cdef RequestParser borrow_parser(ServerState state):
     """A parser that is ready for a message."""
-    if state.parsers:
-        return <RequestParser?>state.parsers.pop()
-    return RequestParser(state.limits)
+    cdef RequestParser parser = <RequestParser?>state.parser
+    if parser is not None:
+        state.parser = None
+        return parser
+    return <RequestParser?>state.parsers.pop() if state.parsers else RequestParser(state.limits)

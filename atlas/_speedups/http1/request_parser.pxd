@@ -78,7 +78,6 @@ cdef class RequestParser:
 
     # The parser.
     cdef int parse(self, char* data, Py_ssize_t size) except -1
-    cdef int discard(self) except -1
 
     # For the access log.
     cdef tuple request_line(self, char* data)

@@ -13,13 +13,13 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from libc.string cimport memchr
 
 from atlas._speedups.http.characters cimport FIELD_VALUE, TOKEN, same_token
-from atlas._speedups.http.names cimport (
-    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TE, TRANSFER_ENCODING, UPGRADE, field_name
+from atlas._speedups.http.request_head cimport (
+    ABSOLUTE_FORM, CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TE, TRANSFER_ENCODING, UPGRADE, Limits, RequestHead,
+    RequestLine, field_name, is_host, read_request_line
 )
 from atlas._speedups.http1.framing cimport (
     BY_LENGTH, CHUNKED, CHUNKS_DONE, NO_BODY, Framing, request_framing, scan_chunks, start_chunks
 )
-from atlas._speedups.http.request_head cimport ABSOLUTE_FORM, is_host, read_request_line
 
 from httptools import HttpParserError, HttpParserInvalidMethodError, HttpParserUpgrade, HttpRequestParser
 
@@ -402,10 +402,9 @@ cdef class RequestParser:
             raise refusal  # out here, where it has no context: llhttp's errors would keep the parser alive
         return 0
 
-    cdef int discard(self) except -1:
+    def close(self):
         """The parser will not be used again: cut the reference cycle with llhttp's."""
         self.parser = self.feed_parser = None
-        return 0
 
     cdef tuple request_line(self, char* data):
         """(method, target) of a head that was refused before it was whole; ("-", b"-") if there is no such line.

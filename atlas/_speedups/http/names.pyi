@@ -1,1 +1,0 @@
-# No name of this module can be reached from Python.
