@@ -105,11 +105,12 @@ serve: $(STAMPS)/built-$(MODE) $(STAMPS)/run ## serve the example site on http:/
 
 test: lint types tests ## run every check: lint, types, tests
 
-# Not in `quick`: browsers, other frameworks and servers, databases, processes, the documentation, and the wire tests.
+# Not in `quick`: browsers, other frameworks and servers, databases, processes, the documentation, the wire
+# tests, and what is marked as slow.
 SLOW := bench browser cli docs examples fuzz interop leaks sqlalchemy typing wire
 quick: lint types $(STAMPS)/doors-$(MODE) ## lint, types and the fast tests, in less than a minute
 	$(call say,fast tests)
-	@ATLAS_TEST_QUICK=1 $(BIN)/python -m pytest -q $(PARALLEL) $(SLOW:%=--ignore=tests/%) $(ARGS)
+	@ATLAS_TEST_QUICK=1 $(BIN)/python -m pytest -q -m 'not slow' $(PARALLEL) $(SLOW:%=--ignore=tests/%) $(ARGS)
 
 lint: $(STAMPS)/test ## ruff: rules and format
 	$(call say,lint)

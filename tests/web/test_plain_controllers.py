@@ -71,6 +71,7 @@ def ask(asked: Asked, app: Application, *, method: str = "GET", **options: Any) 
 # ---------------------------------------------------------------------------------------------------------- waiting
 
 
+@pytest.mark.slow
 def test_hundreds_wait_at_the_same_time_while_the_loop_ticks(asked: Asked, run: Any) -> None:
     many = 300 if run != "thread" or hasattr(Application(), "_threads") else 5
 

@@ -239,6 +239,7 @@ def test_the_list_of_routes() -> None:
     assert "test_router.py:" in info.place
 
 
+@pytest.mark.slow
 def test_ten_thousand_routes() -> None:
     router = Router([Route(f"/r{number}/{{a}}", two, name=str(number)) for number in range(10_000)])
     found = router.match("GET", b"/r9999/x")
