@@ -18,7 +18,9 @@ __all__ = ["endpoint"]
 Controller = Callable[..., Any]
 
 
-def endpoint(controller: Controller, run: str, errors: Errors, threads: ThreadPool, *, inline: bool = False) -> Endpoint:
+def endpoint(
+    controller: Controller, run: str, errors: Errors, threads: ThreadPool, *, inline: bool = False
+) -> Endpoint:
     """The call of a controller.
 
     :param run: ``await``, ``inline``, ``greenlet`` or ``thread``.
