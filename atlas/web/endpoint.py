@@ -18,12 +18,14 @@ __all__ = ["endpoint"]
 Controller = Callable[..., Any]
 
 
-def endpoint(controller: Controller, run: str, errors: Errors, threads: ThreadPool, *, inline: bool = False) -> Endpoint:
+def endpoint(
+    controller: Controller, run: str, errors: Errors, threads: ThreadPool, *, inline: bool = False
+) -> Endpoint:
     """The call of a controller.
 
     :param run: ``await``, ``inline``, ``greenlet`` or ``thread``.
     :param inline: for a controller that runs ``inline``: whether the chain around it never waits, and the request has
-        no body. Else the controller finds the body read, for which its greenlet may have to wait.
+        no body. Else a coroutine reads the body, and calls the controller then, which cannot wait either way.
     """
     if run == "await":
         return _endpoint(controller, RunMode.ASYNC, errors)
@@ -33,7 +35,7 @@ def endpoint(controller: Controller, run: str, errors: Errors, threads: ThreadPo
         return _endpoint(controller, RunMode.GREENLET, errors)
     if inline:
         return _endpoint(controller, RunMode.INLINE, errors)
-    return _endpoint(_after_body(controller), RunMode.GREENLET, errors)
+    return _endpoint(_after_body(controller), RunMode.ASYNC, errors)
 
 
 def _endpoint(controller: Controller, run_mode: RunMode, errors: Errors) -> Endpoint:
@@ -52,8 +54,9 @@ def _in_thread(controller: Controller, threads: ThreadPool) -> Controller:
 
 def _after_body(controller: Controller) -> Controller:
     @wraps(controller)
-    def call(request: Request, *values: Any) -> Any:
-        request.body()
-        return controller(request, *values)
+    async def call(request: Any, *values: Any) -> Any:
+        if request.announces_body:
+            await request.read_body()
+        return controller(request.seen_as(Request), *values)
 
     return call

@@ -201,10 +201,11 @@ def test_a_time_limit_around_an_application(serve: Any, limit: Any) -> None:
         assert ask(address, "/app/stream")[::2] == (200, STREAM), "the next request is not disturbed"
 
 
-def test_django(serve: Any, tmp_path: Path) -> None:
+def test_django(serve: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("django")
-    from tests.interop import django_site
+    from . import django_site
 
+    monkeypatch.setattr(django_site, "FILE", None)  # one per process, which make() sets: it is put back afterwards
     file = tmp_path / "data.bin"
     file.write_bytes(bytes(range(256)) * 1000)
     with serve(Application([Mount("/", django_site.make(file, None))], middleware=[Mark()])) as address:

@@ -25,7 +25,7 @@ def controller(request: Any) -> str:
     [
         ("await", False, RunMode.ASYNC),
         ("inline", True, RunMode.INLINE),
-        ("inline", False, RunMode.GREENLET),
+        ("inline", False, RunMode.ASYNC),
         ("greenlet", False, RunMode.GREENLET),
         ("thread", False, RunMode.ASYNC),
     ],

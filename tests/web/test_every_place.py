@@ -228,7 +228,7 @@ def test_a_chain_of_hooks_that_never_wait_stays_inline() -> None:
     app.prepare()
     (found,) = app.router.routes
     assert app.dispatch.handler_of(found, False).run_mode is RunMode.INLINE
-    assert app.dispatch.handler_of(found, True).run_mode is RunMode.GREENLET
+    assert app.dispatch.handler_of(found, True).run_mode is RunMode.ASYNC
     app.middleware(around)
     app.prepare()
     assert app.dispatch.handler_of(found, False).run_mode is RunMode.GREENLET

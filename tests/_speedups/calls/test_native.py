@@ -281,6 +281,8 @@ def test_the_traceback_of_an_error_begins_with_the_controller(
     assert b"500" in feed(line, GET).split(b"\r\n")[0]
     (found,) = (record.exc_info for record in caplog.records if record.exc_info)
     assert [entry.name for entry in traceback.extract_tb(found[2])] == ["controller"]
+
+
 def test_classes_of_responses_that_controllers_make_do_not_stay(loop: asyncio.AbstractEventLoop) -> None:
     made: list[Any] = []
 
