@@ -51,6 +51,8 @@ class Step(NamedTuple):
 class Errors(Protocol):
     """Makes responses of exceptions."""
 
+    debug: bool
+
     def in_mode(self, run_mode: RunMode) -> Callable[[Any, Exception], Any]:
         """``on_error(request, error)``, which gives the response; it is awaited if the mode is ASYNC."""
 
@@ -124,7 +126,13 @@ def _around(each: Any, inner: Step, errors: Errors, greenlets: Greenlets) -> Ste
         return _guarded(asgi_step(each, _to_async(inner, greenlets)), errors)
     if is_async(each):
         return _async_function(each, _to_async(inner, greenlets), errors)
-    return _sync_function(each, _to_sync(inner), errors)
+    call_next = _to_sync(inner)
+    return _sync_function(each, _visible(call_next) if errors.debug else call_next, errors)
+
+
+def _visible(call: Call) -> Call:
+    """The same call with a Python frame, by which the loop monitor of ``--dev`` tells a middleware from what is inside."""
+    return lambda request: call(request)
 
 
 def _guarded(call: Call, errors: Errors) -> Step:
