@@ -32,7 +32,7 @@ class ErrorHandlers:
     """
 
     def __init__(self, *, debug: bool, greenlets: Greenlets) -> None:
-        self.debug = debug
+        self._debug = debug
         self._greenlets = greenlets
         self._async_forms: dict[int | type[Exception], Adapted] = {}
         self._sync_forms: dict[int | type[Exception], Adapted] = {}
@@ -97,7 +97,7 @@ class ErrorHandlers:
             except Exception as another:  # an error page that fails is answered plainly
                 error = another
         try:
-            return _answer_plainly(request, error, self.debug)
+            return _answer_plainly(request, error, self._debug)
         finally:
             del error
 

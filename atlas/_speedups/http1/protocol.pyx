@@ -462,8 +462,8 @@ cdef class Http1Protocol(Http1Control):
 
 cdef RequestParser borrow_parser(ServerState state):
     """A parser that is ready for a message."""
-    cdef RequestParser parser = <RequestParser?>state.parser
+    cdef object parser = state.parser
     if parser is not None:
         state.parser = None
-        return parser
+        return <RequestParser?>parser
     return <RequestParser?>state.parsers.pop() if state.parsers else RequestParser(state.limits)

@@ -51,8 +51,6 @@ class Step(NamedTuple):
 class Errors(Protocol):
     """Makes responses of exceptions."""
 
-    debug: bool
-
     def in_mode(self, run_mode: RunMode) -> Callable[[Any, Exception], Any]:
         """``on_error(request, error)``, which gives the response; it is awaited if the mode is ASYNC."""
 
@@ -126,13 +124,7 @@ def _around(each: Any, inner: Step, errors: Errors, greenlets: Greenlets) -> Ste
         return _guarded(asgi_step(each, _to_async(inner, greenlets)), errors)
     if is_async(each):
         return _async_function(each, _to_async(inner, greenlets), errors)
-    call_next = _to_sync(inner)
-    return _sync_function(each, _visible(call_next) if errors.debug else call_next, errors)
-
-
-def _visible(call: Call) -> Call:
-    """The same call with a Python frame, by which the loop monitor of ``--dev`` tells a middleware from what is inside."""
-    return lambda request: call(request)
+    return _sync_function(each, _to_sync(inner), errors)
 
 
 def _guarded(call: Call, errors: Errors) -> Step:
@@ -192,7 +184,8 @@ def _to_sync(step: Step) -> Call:
     """A step for sync code in a greenlet: takes a Request, and gives the response."""
     call, run_mode = step
     if run_mode is not RunMode.ASYNC:
-        return call
+        # A compiled call has no frame: by this one the loop monitor tells a middleware from what is inside.
+        return lambda request: call(request)
     return lambda request: await_(call(request.seen_as(AsyncRequest)))
 
 
