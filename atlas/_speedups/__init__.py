@@ -1,1 +1,1 @@
-"""The compiled rooms of Atlas: bytes in, bytes out. Nothing here knows a framework or imports from a higher floor."""
+"""The compiled core, one package per layer: ``buffers`` (sockets), ``http``, ``http1`` (protocols), ``calls`` (handlers)."""
