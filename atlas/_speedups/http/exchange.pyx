@@ -13,7 +13,7 @@ from atlas._speedups.buffers.socket_io cimport atlas_socket_hung_up
 from atlas._speedups.http.request_body cimport BODY_COMING, BODY_LOST, BODY_THERE, FINISHED, BodyState, RequestBody
 from atlas._speedups.http.request_head cimport RequestHead
 from atlas._speedups.http.response_stream cimport (
-    FieldLine, HeadFacts, ResponseStream, field_pairs, final_status, forbids_body
+    FieldLine, HeadFacts, ResponseStream, event_field, field_pairs, final_status, forbids_body, is_type
 )
 from atlas._speedups.http.server_state cimport ServerState
 
@@ -22,9 +22,6 @@ from atlas.errors import ClientDisconnected
 cdef enum:
     CLIENT_CLOSED = 499     # as nginx logs a client that left before there was a status
 
-cdef str START = "http.response.start"
-cdef str BODY = "http.response.body"
-cdef str TRAILERS = "http.response.trailers"
 cdef list TEXT = [(b"content-type", b"text/plain; charset=utf-8")]
 
 
@@ -198,13 +195,13 @@ cdef class Exchange:
             kind = event["type"]
         except (TypeError, KeyError):
             raise RuntimeError(f"expected an ASGI event (a dict with a type), got {event!r}") from None
-        if kind == TRAILERS:
+        if is_type(kind, b"http.response.trailers", 22):
             self.send_trailers(event)
             return None
         self.check_sendable(kind)
-        if kind == BODY:
+        if is_type(kind, b"http.response.body", 18):
             self.continue_body(event)
-        elif kind == START:
+        elif is_type(kind, b"http.response.start", 19):
             self.start_response(event)
         elif kind == "http.response.early_hint":
             self.send_early_hint(event)
@@ -216,22 +213,22 @@ cdef class Exchange:
 
     cdef int start_response(self, object event) except -1:
         """Check status and headers; the head leaves with the body's first piece."""
-        cdef object headers = event.get("headers")
+        cdef object headers = event_field(event, "headers", None)
         cdef list pairs
         cdef int status
         if self.response_state != NO_RESPONSE:
             raise RuntimeError("expected one http.response.start, got a second one")
-        status = final_status(event.get("status"))
+        status = final_status(event_field(event, "status", None))
         pairs = field_pairs(headers)
         self.hold_head(status, None, pairs)
         self.response_headers = headers
         # RFC 9110, section 6.5.1: trailers are for a client that has said that it takes them.
-        self.trailers = bool(event.get("trailers")) and self.head.accepts_trailers and not self.bodyless
+        self.trailers = bool(event_field(event, "trailers", False)) and self.head.accepts_trailers and not self.bodyless
         return 0
 
     cdef int continue_body(self, object event) except -1:
-        cdef object body = event.get("body", b"")
-        cdef bint more = bool(event.get("more_body", False))
+        cdef object body = event_field(event, "body", b"")
+        cdef bint more = bool(event_field(event, "more_body", False))
         cdef Py_ssize_t size
         if type(body) is not bytes:
             if not isinstance(body, (bytes, bytearray, memoryview)):

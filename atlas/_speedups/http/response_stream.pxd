@@ -14,6 +14,8 @@ cdef struct HeadFacts:
 cdef bint forbids_body(int status) noexcept nogil
 cdef int final_status(object status) except -1
 cdef list field_pairs(object headers)
+cdef object event_field(object event, str key, object default)
+cdef bint is_type(object kind, const char* name, Py_ssize_t size) noexcept
 
 
 cdef class FieldLine:

@@ -4,6 +4,15 @@ An exchange keeps the rules of HTTP that no version differs in; a stream knows t
 """
 
 cimport cython
+from cpython.dict cimport PyDict_GetItemWithError
+from cpython.object cimport PyObject
+from libc.string cimport memcmp
+
+cdef extern from "Python.h":
+    bint PyUnicode_CheckExact(object text)
+    bint PyUnicode_IS_COMPACT_ASCII(object text)
+    Py_ssize_t PyUnicode_GET_LENGTH(object text)
+    void* PyUnicode_DATA(object text)
 
 
 cdef bint forbids_body(int status) noexcept nogil:
@@ -21,6 +30,23 @@ cdef int final_status(object status) except -1:
         # RFC 9110, section 15.2: a 1xx is no final response, and the client would wait for one.
         raise ValueError(f"expected the status of a final response, 200 to 999, got {status}")
     return status
+
+
+cdef object event_field(object event, str key, object default):
+    """A field of an ASGI event; ``default`` if it isn't there."""
+    cdef PyObject* value
+    if type(event) is not dict:
+        return event.get(key, default)
+    value = PyDict_GetItemWithError(event, key)
+    return default if value is NULL else <object>value
+
+
+cdef bint is_type(object kind, const char* name, Py_ssize_t size) noexcept:
+    """Is the type of an ASGI event this one? Such strings are not interned, so most comparisons look at the text."""
+    return (
+        PyUnicode_CheckExact(kind) and PyUnicode_IS_COMPACT_ASCII(kind) and PyUnicode_GET_LENGTH(kind) == size
+        and memcmp(PyUnicode_DATA(kind), name, size) == 0
+    )
 
 
 cdef list field_pairs(object headers):
