@@ -190,7 +190,7 @@ class Server:
             state.in_work,
             self.graceful_timeout,
         )
-        state.connections.end()
+        state.connections.end_now()
         if await self._wait_closed(state, gateway, all_closed, _DISCONNECT_TIMEOUT) or self._force_exit.is_set():
             return
         gateway.cancel()

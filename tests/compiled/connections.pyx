@@ -4,11 +4,12 @@ from atlas._speedups.buffers.connection cimport Connection
 from atlas._speedups.buffers.connection_set cimport monotonic
 from atlas._speedups.http.exchange cimport Exchange, Gateway
 from atlas._speedups.http1.protocol cimport (
-    CLOSED, CLOSING, DRAINING, IDLE, IN_EXCHANGE, IN_HEAD, LINGERING, Http1Protocol
+    CLOSED, CLOSING, IDLE, IN_EXCHANGE, IN_HEAD, LAST_RESPONSE, LINGERING, Http1Protocol
 )
 
 _STATES = {
-    IDLE: "idle", IN_HEAD: "in head", IN_EXCHANGE: "in exchange", LINGERING: "lingering", DRAINING: "draining",
+    IDLE: "idle", IN_HEAD: "in head", IN_EXCHANGE: "in exchange", LAST_RESPONSE: "last response",
+    LINGERING: "lingering",
     CLOSING: "closing", CLOSED: "closed",
 }
 
@@ -26,6 +27,24 @@ cdef class PythonGateway(Gateway):
 
     cdef int half_close(self, Exchange exchange) except -1:
         self.on_half_close(exchange)
+        return 0
+
+
+cdef class UpgradeGateway(Gateway):
+    """Switches each connection to the protocol that a request asks for by ``Upgrade: echo``.
+
+    :param new_protocol: called for each such request.
+    """
+
+    cdef object new_protocol
+
+    def __init__(self, new_protocol):
+        self.new_protocol = new_protocol
+
+    cdef int start(self, Exchange exchange) except -1:
+        exchange.stream.send_interim(101, [(b"connection", b"upgrade"), (b"upgrade", exchange.head.upgrade)])
+        (<Http1Protocol?>exchange.connection.protocol).switch_to(self.new_protocol())
+        exchange.end_application()
         return 0
 
 

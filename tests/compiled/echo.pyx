@@ -42,7 +42,4 @@ cdef class GreetingProtocol(Protocol):
         cdef bytes line = data[:size]
         head, _, rest = line.partition(b"\n")
         connection.writer.buffer().append_bytes(b"hello " + head + b"\n")
-        connection.set_protocol(EchoProtocol())
-        if rest:
-            connection.protocol.feed(rest, len(rest))
-        return 0
+        return connection.set_protocol(EchoProtocol(), rest, len(rest))

@@ -1,4 +1,7 @@
-"""One socket, from accept to close, and the protocol that it carries."""
+"""One socket, from accept to close: the asyncio (buffered) protocol of a transport, and what is spoken on it.
+
+All methods are called on the event loop's thread. A turn is one call of the transport until ``end_turn``.
+"""
 
 from atlas._speedups.buffers.connection_set cimport ConnectionSet
 from atlas._speedups.buffers.socket_writer cimport SocketWriter
@@ -13,16 +16,17 @@ cdef class Protocol:
     # The connection that it is spoken on; None when that is over.
     cdef Connection connection
 
-    # What the connection calls. ``feed`` and ``end_turn`` belong together: every turn ends with the latter.
-    cdef int start(self) except -1
-    cdef int feed(self, char* data, Py_ssize_t size) except -1
-    cdef int feed_eof(self) except -1
-    cdef int end_turn(self) except -1
-    cdef int writable(self) except -1
-    cdef int check_timeout(self, double now) except -1
-    cdef int shut_down(self) except -1
-    cdef int end(self) except -1
-    cdef int lost(self) except -1
+    # What the connection calls, in the order of its life. Each has a default (see the class); a protocol overrides what
+    # it needs. tests/compiled/echo.pyx is the smallest one.
+    cdef int start(self) except -1          # ``connection`` is set, its transport is there
+    cdef int feed(self, char* data, Py_ssize_t size) except -1  # bytes came; ``data`` is borrowed: keep a copy of the rest
+    cdef int feed_eof(self) except -1       # the peer sends nothing more; it may still read
+    cdef int end_turn(self) except -1       # after feed(), and when the loop's iteration ends: send what was gathered
+    cdef int writable(self) except -1       # all that the transport held has left
+    cdef int check_timeout(self, double now) except -1  # the deadline of set_timeout() has passed
+    cdef int shut_down(self) except -1      # the server stops: finish what is begun, begin nothing
+    cdef int end_now(self) except -1        # the graceful time-out has passed: give up what is begun
+    cdef int lost(self) except -1           # the transport is closed; the last call
 
 
 cdef class Connection:
@@ -35,7 +39,7 @@ cdef class Connection:
     cdef object transport
     cdef readonly SocketWriter writer
     cdef ReadingState reading
-    cdef bint counted
+    cdef bint counted                   # in ``connections.open``
 
     # The addresses of both ends, and whether the connection is encrypted.
     cdef readonly object client         # (host, port), or None
@@ -45,8 +49,9 @@ cdef class Connection:
     # When check_timeout() is to be called; 0: never.
     cdef double deadline
 
-    # What a protocol calls.
-    cdef int set_protocol(self, Protocol protocol) except -1
+    # What a protocol calls. set_protocol() starts another protocol and feeds it the rest of what came; it may be called
+    # within feed(), and the new protocol ends the turn. set_timeout() replaces the deadline; server/timeout_timer looks.
+    cdef int set_protocol(self, Protocol protocol, char* rest, Py_ssize_t size) except -1
     cdef int set_timeout(self, double seconds) except -1
     cdef int pause_reading(self) except -1
     cdef int resume_reading(self) except -1

@@ -50,8 +50,8 @@ cdef class Protocol:
         """The server stops: close as soon as there is nothing left to do."""
         return self.connection.close()
 
-    cdef int end(self) except -1:
-        """The time to finish is over."""
+    cdef int end_now(self) except -1:
+        """The graceful time-out has passed."""
         self.connection.abort()
         return 0
 
@@ -93,7 +93,7 @@ cdef class Connection:
         self.tls = transport.get_extra_info("sslcontext") is not None
         self.writer.attach(self, transport)
         self.connections.connections.add(self)
-        self.set_protocol(<Protocol?>self.new_protocol(self))
+        self.set_protocol(<Protocol?>self.new_protocol(self), NULL, 0)
         if self.connections.stopping:
             self.shut_down()
 
@@ -129,10 +129,10 @@ cdef class Connection:
         return True
 
     def pause_writing(self):
-        self.writer.pause()
+        self.writer.pause_writing()
 
     def resume_writing(self):
-        self.writer.resume()
+        self.writer.resume_writing()
         if self.writer.state != WRITER_BLOCKED:
             self.protocol.writable()
         self.writer.flush_later()
@@ -165,10 +165,10 @@ cdef class Connection:
         if not self.is_lost():
             self.protocol.shut_down()
 
-    def end(self):
-        """The time to finish is over: tell the application; a connection without one is closed."""
+    def end_now(self):
+        """The graceful time-out has passed: tell the application; a connection without one is closed."""
         if not self.is_lost():
-            self.protocol.end()
+            self.protocol.end_now()
 
     def check_timeout(self, double now):
         """Carry out the time-out that is due, if one is.
@@ -189,11 +189,12 @@ cdef class Connection:
 
     # What a protocol calls.
 
-    cdef int set_protocol(self, Protocol protocol) except -1:
-        """From now on ``protocol`` is spoken."""
+    cdef int set_protocol(self, Protocol protocol, char* rest, Py_ssize_t size) except -1:
+        """From now on ``protocol`` is spoken; it is fed the ``size`` bytes at ``rest`` that came already."""
         self.protocol = protocol
         protocol.connection = self
-        return protocol.start()
+        protocol.start()
+        return protocol.feed(rest, size) if size else 0
 
     cdef int set_timeout(self, double seconds) except -1:
         """Have ``protocol.check_timeout`` called in so many seconds, if nothing changes the deadline before."""

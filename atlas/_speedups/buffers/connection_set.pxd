@@ -10,7 +10,7 @@ cdef double monotonic() noexcept nogil
 
 
 cdef class ConnectionSet:
-    # The event loop, and the object whose methods are called when something happens; see the class.
+    # The event loop, and an atlas.server.server_events.ServerEvents, whose methods are called when something happens.
     cdef readonly object loop
     cdef readonly object events
 
@@ -36,7 +36,7 @@ cdef class ConnectionSet:
     # Seconds without progress after which a peer that reads nothing is given up.
     cdef readonly double write_timeout
 
-    # Methods.
+    # Write buffers; the end of the loop's iteration; counting.
     cdef WriteBuffer borrow_buffer(self)
     cdef int return_buffer(self, WriteBuffer buffer) except -1
     cdef int flush_later(self, object connection) except -1

@@ -59,9 +59,9 @@ cdef class ConnectionSet:
         self.stopping = True
         self.each(shut_down)
 
-    def end(self):
-        """Tell every protocol that its time to finish is over."""
-        self.each(end)
+    def end_now(self):
+        """Tell every protocol that the graceful time-out has passed."""
+        self.each(end_now)
 
     def abort(self):
         """End every connection at once."""
@@ -152,8 +152,8 @@ def shut_down(connection):
     connection.shut_down()
 
 
-def end(connection):
-    connection.end()
+def end_now(connection):
+    connection.end_now()
 
 
 def abort(connection):

@@ -31,7 +31,7 @@ cdef class SocketWriter:
     cdef double deadline
     cdef Py_ssize_t unsent
 
-    # Writing.
+    # Writing: append to buffer(), then call written(). ``complete``: the message is whole, nothing more is expected soon.
     cdef int attach(self, object connection, object transport) except -1
     cdef WriteBuffer buffer(self)
     cdef int written(self, bint complete) except -1
@@ -40,7 +40,6 @@ cdef class SocketWriter:
     cdef int flush(self) except -1
     cdef int transmit(self, const char* data, Py_ssize_t size, bytes piece) except -1
     cdef int hand_over(self, const char* data, Py_ssize_t size, bytes piece, Py_ssize_t sent) except -1
-    cdef int release(self) except -1
 
     # Backpressure.
     cdef bint is_empty(self) noexcept
@@ -52,6 +51,9 @@ cdef class SocketWriter:
     cdef bint is_stalled(self, double now) except -1
 
     # What the transport reports.
-    cdef int pause(self) except -1
-    cdef int resume(self) except -1
+    cdef int pause_writing(self) except -1
+    cdef int resume_writing(self) except -1
+
+    # The end: release() once the transport is closed, abort() to have it reset.
+    cdef int release(self) except -1
     cdef int abort(self) except -1

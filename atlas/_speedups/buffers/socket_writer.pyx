@@ -190,14 +190,14 @@ cdef class SocketWriter:
 
     # What the transport reports.
 
-    cdef int pause(self) except -1:
+    cdef int pause_writing(self) except -1:
         """The transport holds bytes that the socket didn't take."""
         if self.state == WRITER_READY:
             self.state = WRITER_BLOCKED
         self.unsent = -1
         return 0
 
-    cdef int resume(self) except -1:
+    cdef int resume_writing(self) except -1:
         """The transport holds nothing any more: send what was gathered meanwhile, wake the callers that wait."""
         if self.state == WRITER_BLOCKED:
             self.state = WRITER_READY

@@ -1,4 +1,7 @@
-"""One request and its response, between a protocol and a gateway."""
+"""One request and its response, between a protocol and a gateway: the order of ASGI's events, the length of the body.
+
+``receive``, ``send`` and what else Python sees of it is in the ``.pyi``.
+"""
 
 from atlas._speedups.buffers.connection cimport Connection
 from atlas._speedups.http.request_body cimport BodyState, RequestBody
@@ -8,7 +11,7 @@ from atlas._speedups.http.server_state cimport ServerState
 
 cdef enum ResponseState:
     NO_RESPONSE         # nothing was sent
-    HEAD_HELD           # the start was sent; the head waits for the first piece of the body
+    HEAD_HELD           # http.response.start has come; the head waits for the first piece of the body
     BODY_OPEN           # the head, and perhaps some of the body, is on its way
     TRAILERS_OPEN       # the body is whole, trailers follow
     RESPONSE_DONE       # the response is whole
@@ -19,7 +22,9 @@ cdef class Gateway:
     # The tasks of the requests that are still worked on.
     cdef readonly set tasks
 
-    # What a protocol calls.
+    # What a protocol calls, once for each exchange: start() when its head is parsed; disconnect() when the client is gone
+    # before the response was whole; half_close() when the client will send nothing more. None raises what the
+    # application raises.
     cdef int start(self, Exchange exchange) except -1
     cdef int disconnect(self, Exchange exchange) except -1
     cdef int half_close(self, Exchange exchange) except -1
@@ -55,7 +60,7 @@ cdef class Exchange:
     cdef object handle
     cdef double began
 
-    # What was asked.
+    # What was asked. make_scope() makes a new one at each call, whole_scope() the same one.
     cdef dict make_scope(self)
     cdef dict whole_scope(self)
     cdef dict get_notes(self)
@@ -77,7 +82,7 @@ cdef class Exchange:
     cdef int check_sendable(self, object what) except -1
     cdef int hold_head(self, int status, FieldLine first, list fields) except -1
     cdef int hold_encoded(self, int status, bytes head, HeadFacts* facts) except -1
-    cdef int head_held(self, int status) except -1
+    cdef int after_hold(self, int status) except -1
     cdef int drop_head(self) except -1
     cdef int send_head(self, bint whole, Py_ssize_t size) except -1
     cdef int send_whole(self, bytes body) except -1
@@ -85,6 +90,7 @@ cdef class Exchange:
     cdef int end_piece(self, long long size, bint more) except -1
 
     # How it ends.
+    cdef int switch_protocols(self) except -1
     cdef int finish(self) except -1
     cdef bint is_abandoned(self) noexcept
     cdef bint end_application(self) except -1

@@ -28,8 +28,8 @@ cdef list TEXT = [(b"content-type", b"text/plain; charset=utf-8")]
 cdef class Gateway:
     """Calls an application, once for each request. Base class.
 
-    It is chosen once, when the application is loaded. A protocol makes an :class:`Exchange` for each request and calls
-    :meth:`start`; from then on the exchange is the gateway's, until it calls ``end_application``.
+    A protocol makes an :class:`Exchange` for each request and calls :meth:`start`; from then on the exchange is the
+    gateway's, until it calls ``end_application``.
     """
 
     cdef int start(self, Exchange exchange) except -1:
@@ -61,7 +61,6 @@ cdef class Exchange:
     """One request and its response.
 
     ``scope()``, ``receive`` and ``send`` are what an ASGI application is called with; ``respond`` sends a whole response.
-
     :param state: of the event loop. :param gateway: works on it. :param stream: takes the response.
     :param head: what was asked.
     """
@@ -110,7 +109,6 @@ cdef class Exchange:
 
     @property
     def client(self):
-        """The client's (host, port), or None."""
         return self.connection.client
 
     # The request's body.
@@ -173,7 +171,6 @@ cdef class Exchange:
         return FINISHED if awaitable is None else awaitable
 
     async def send_later(self, event):
-        """Wait until the client has read enough, then send."""
         while self.stream is not None and not self.stream.is_writable():
             await self.wait_writable()
         awaitable = self.send_now(event)
@@ -279,15 +276,15 @@ cdef class Exchange:
     cdef int hold_head(self, int status, FieldLine first, list fields) except -1:
         """Encode a head and hold it."""
         self.stream.hold_head(status, first, fields, &self.facts)
-        return self.head_held(status)
+        return self.after_hold(status)
 
     cdef int hold_encoded(self, int status, bytes head, HeadFacts* facts) except -1:
         """Hold a head that a stream of the same kind has encoded before."""
         self.stream.hold_encoded(head)
         self.facts = facts[0]
-        return self.head_held(status)
+        return self.after_hold(status)
 
-    cdef int head_held(self, int status) except -1:
+    cdef int after_hold(self, int status) except -1:
         self.status = status
         self.bodyless = forbids_body(status) or self.head.method == "HEAD"
         self.response_state = HEAD_HELD
@@ -355,6 +352,12 @@ cdef class Exchange:
         return True
 
     # How it ends.
+
+    cdef int switch_protocols(self) except -1:
+        """The connection is another protocol's from now on."""
+        self.status = 101
+        self.response_state = RESPONSE_DONE
+        return self.log()
 
     cdef int finish(self) except -1:
         """The response is whole."""

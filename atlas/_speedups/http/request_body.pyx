@@ -132,6 +132,7 @@ cdef class RequestBody:
         """What has come of the body, as one event."""
         cdef list pieces = self.pieces
         cdef bint more = self.state == BODY_COMING
+        cdef Py_ssize_t size = self.size
         self.pieces = None
         self.size = 0
         if not more:
@@ -140,7 +141,7 @@ cdef class RequestBody:
             return {"type": "http.request", "body": b"", "more_body": more}
         if more:
             self.partly_received = True
-        self.stream.body_taken()
+        self.stream.body_taken(size)
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         return {"type": "http.request", "body": body, "more_body": more}
 
@@ -149,10 +150,11 @@ cdef class RequestBody:
         cdef list pieces = self.pieces
         if self.state != BODY_THERE or self.stream is None or self.partly_received:
             return None
+        cdef Py_ssize_t size = self.size
         self.pieces = None
         self.size = 0
         self.state = BODY_GIVEN
         if pieces is None:
             return b""
-        self.stream.body_taken()
+        self.stream.body_taken(size)
         return <bytes?>pieces[0] if len(pieces) == 1 else b"".join(pieces)

@@ -29,7 +29,7 @@ cdef class ResponseStream:
     cdef Connection connection
     cdef readonly bint keeps_heads      # a head that was encoded once can be sent again
 
-    # The head: held until the body's first piece tells the framing.
+    # The head: held until the body's first piece tells the framing. ``whole``: that piece, of ``size`` bytes, is the body.
     cdef int hold_head(self, int status, FieldLine first, list fields, HeadFacts* facts) except -1
     cdef int hold_length(self, HeadFacts* facts, long long size) except -1
     cdef int hold_encoded(self, bytes head) except -1
@@ -39,7 +39,8 @@ cdef class ResponseStream:
         self, int status, HeadFacts* facts, bint bodyless, bint trailers, bint whole, long long size
     ) except -1
 
-    # The body, trailers, interim responses.
+    # The body: either send_data(), or begin_data(), write_data() ... and end_data() for a piece that comes in parts; then
+    # trailers. Interim responses come before the head.
     cdef int send_data(self, bytes data, bint last) except -1
     cdef int begin_data(self, long long size) except -1
     cdef int write_data(self, bytes data) except -1
@@ -54,7 +55,7 @@ cdef class ResponseStream:
 
     # The request's body.
     cdef int want_body(self) except -1
-    cdef int body_taken(self) except -1
+    cdef int body_taken(self, Py_ssize_t size) except -1
 
     # Backpressure.
     cdef bint is_lost(self) noexcept

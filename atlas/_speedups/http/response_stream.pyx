@@ -163,8 +163,8 @@ cdef class ResponseStream:
         """The application waits for more of the body."""
         raise NotImplementedError
 
-    cdef int body_taken(self) except -1:
-        """The application has received what had come of the body: there is room for more."""
+    cdef int body_taken(self, Py_ssize_t size) except -1:
+        """The application has received ``size`` bytes of the body: there is room for more."""
         raise NotImplementedError
 
     cdef bint is_lost(self) noexcept:

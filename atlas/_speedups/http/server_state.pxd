@@ -23,7 +23,8 @@ cdef class AccessRecords:
 
 
 cdef class ServerState:
-    # The sockets' side, the settings, and the object whose methods are called when something happens; see the class.
+    # The sockets' side, the settings, and an atlas.server.server_events.ServerEvents, whose methods are called when
+    # something happens.
     cdef readonly ConnectionSet connections
     cdef readonly object loop
     cdef readonly object settings
@@ -45,7 +46,7 @@ cdef class ServerState:
     cdef object parser              # the first of the pool; see ConnectionSet.buffer
     cdef list parsers
 
-    # The header lines that the server adds to each response.
+    # The header lines that the server adds to each response, as lines of HTTP/1.
     cdef bint date_header
     cdef long long date_second
     cdef bytes date_line
@@ -62,7 +63,7 @@ cdef class ServerState:
     # The access log; None where there is none.
     cdef AccessRecords access_records
 
-    # Methods.
+    # Of all requests; of one response; of one request.
     cdef bint is_stopping(self) noexcept
     cdef int refresh_date(self) except -1
     cdef int write_own_lines(self, WriteBuffer out, bint date, bint server) except -1

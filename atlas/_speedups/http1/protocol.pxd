@@ -1,21 +1,22 @@
 """HTTP/1 on one connection: which request is read and which response is written, and whether the connection goes on."""
 
 from atlas._speedups.buffers.byte_buffers cimport ReceiveBuffer
+from atlas._speedups.buffers.connection cimport Protocol
 from atlas._speedups.http.exchange cimport Gateway
 from atlas._speedups.http1.request_parser cimport RequestParser
-from atlas._speedups.http1.stream cimport Http1Control, Http1Stream
+from atlas._speedups.http1.stream cimport Http1ProtocolBase, Http1Stream
 
 cdef enum Http1State:
     IDLE            # between two requests, or before the first: nothing of a request has come
     IN_HEAD         # some of a request's head has come
     IN_EXCHANGE     # a request is worked on, or the rest of its body is discarded
-    LINGERING       # the last response leaves; what still comes is discarded
-    DRAINING        # it has left, and the client was told that nothing follows
+    LAST_RESPONSE   # the last response leaves; what still comes is discarded
+    LINGERING       # it has left, and the client was told that nothing follows (RFC 9112, section 9.6)
     CLOSING         # nothing is read any more; what is gathered leaves, then the transport closes
     CLOSED
 
 
-cdef class Http1Protocol(Http1Control):
+cdef class Http1Protocol(Http1ProtocolBase):
     # What calls the application.
     cdef Gateway gateway
 
@@ -30,7 +31,7 @@ cdef class Http1Protocol(Http1Control):
     cdef bint advancing             # advance() is at work
     cdef bint resuming              # the loop will call resume()
 
-    # Reading.
+    # Reading. parse(), parse_head() and parse_body() return the bytes used; 0: nothing can be parsed now.
     cdef int advance(self, char* data, Py_ssize_t size) except -1
     cdef Py_ssize_t parse(self, char* data, Py_ssize_t size) except -1
     cdef Py_ssize_t parse_head(self, char* data, Py_ssize_t size) except -1
@@ -49,10 +50,13 @@ cdef class Http1Protocol(Http1Control):
     cdef bint discards_rest(self) noexcept
     cdef bint has_unread(self) noexcept
 
+    # An upgrade: another protocol takes the connection over. No gateway asks for it yet; ``head.upgrade`` has the wish.
+    cdef int switch_to(self, Protocol protocol) except -1
+
     # The end of the connection.
     cdef int refuse(self, object error, char* data) except -1
+    cdef int send_last(self) except -1
     cdef int linger(self) except -1
-    cdef int drain(self) except -1
     cdef int close(self) except -1
     cdef int drop_exchange(self) except -1
     cdef int return_parser(self) except -1

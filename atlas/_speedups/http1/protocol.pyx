@@ -2,13 +2,13 @@
 
 The states and their transitions::
 
-    IDLE         some of a head came -> IN_HEAD; a head is whole -> IN_EXCHANGE; the client or the server ends -> CLOSING
-    IN_HEAD      the head is whole -> IN_EXCHANGE; it is refused, or overdue -> LINGERING
-    IN_EXCHANGE  request and response are whole -> IDLE; the response was the last one -> LINGERING, or CLOSING
-                 where nothing unread could turn the close into a reset; the response failed -> CLOSING
-    LINGERING    the response has left -> DRAINING
-    DRAINING     the client closes, or has had LINGER_SECONDS -> CLOSING
-    CLOSING      the transport has closed -> CLOSED
+    IDLE           some of a head came -> IN_HEAD; a head is whole -> IN_EXCHANGE; the client or the server ends -> CLOSING
+    IN_HEAD        the head is whole -> IN_EXCHANGE; it is refused, or overdue -> LAST_RESPONSE
+    IN_EXCHANGE    request and response are whole -> IDLE; the response was the last one -> LAST_RESPONSE, or CLOSING where
+                   nothing unread could turn the close into a reset; the response failed -> CLOSING; switched -> CLOSED
+    LAST_RESPONSE  the response has left -> LINGERING
+    LINGERING      the client closes, or has had LINGER_SECONDS -> CLOSING
+    CLOSING        the transport has closed -> CLOSED
 
 Requests are served one after the other: what came behind the current one waits as bytes. Every response to a client's
 mistake leaves through :meth:`Http1Protocol.refuse`.
@@ -16,14 +16,14 @@ mistake leaves through :meth:`Http1Protocol.refuse`.
 
 cimport cython
 
-from atlas._speedups.buffers.byte_buffers cimport receive_append, receive_clear, receive_consume
-from atlas._speedups.buffers.connection cimport READING_ENDED, READING_PAUSED
+from atlas._speedups.buffers.byte_buffers cimport ReceiveBuffer, receive_append, receive_clear, receive_consume
+from atlas._speedups.buffers.connection cimport READING_ENDED, READING_PAUSED, Connection, Protocol
 from atlas._speedups.http.exchange cimport HEAD_HELD, NO_RESPONSE, RESPONSE_DONE, Exchange, Gateway
 from atlas._speedups.http.request_body cimport BODY_COMING, BODY_LOST
 from atlas._speedups.http.server_state cimport ServerState
 from atlas._speedups.http1.framing cimport UNTIL_CLOSE
 from atlas._speedups.http1.request_parser cimport MESSAGE_PARSED, READING_CHUNKS, READING_HEAD, RequestParser
-from atlas._speedups.http1.stream cimport Http1Control, Http1Stream, write_refusal
+from atlas._speedups.http1.stream cimport Http1ProtocolBase, Http1Stream, write_refusal
 
 from atlas.errors import ProtocolError
 
@@ -37,7 +37,7 @@ cdef enum:
 
 
 @cython.final
-cdef class Http1Protocol(Http1Control):
+cdef class Http1Protocol(Http1ProtocolBase):
     """The requests and responses of one connection.
 
     :param server_state: of the event loop.
@@ -58,7 +58,7 @@ cdef class Http1Protocol(Http1Control):
         return self.connection.set_timeout(self.server_state.timeout_head)
 
     cdef int feed(self, char* data, Py_ssize_t size) except -1:
-        if self.state >= LINGERING:
+        if self.state >= LAST_RESPONSE:
             return 0
         if self.received.data is NULL and not self.advancing:
             return self.advance(data, size)
@@ -82,12 +82,12 @@ cdef class Http1Protocol(Http1Control):
             self.connection.writer.flush()
         if self.connection.is_lost():
             return 0
-        if self.state < LINGERING:
+        if self.state < LAST_RESPONSE:
             if self.connection.reading == READING_ENDED and self.exchange is None and not self.has_waiting():
                 return self.close()
             return self.update_reading()
-        if self.state == LINGERING:
-            return self.drain()
+        if self.state == LAST_RESPONSE:
+            return self.linger()
         return self.connection.close() if self.state == CLOSING else 0
 
     cdef int writable(self) except -1:
@@ -111,11 +111,11 @@ cdef class Http1Protocol(Http1Control):
         return 0
 
     cdef int shut_down(self) except -1:
-        if (self.state == IDLE and not self.has_waiting()) or self.state == LINGERING or self.state == DRAINING:
+        if (self.state == IDLE and not self.has_waiting()) or self.state == LAST_RESPONSE or self.state == LINGERING:
             return self.close()
         return 0
 
-    cdef int end(self) except -1:
+    cdef int end_now(self) except -1:
         if self.exchange is None:
             return self.connection.writer.abort()
         return self.exchange.end_for_shutdown()
@@ -141,7 +141,7 @@ cdef class Http1Protocol(Http1Control):
         cdef int begun = 0
         self.advancing = True
         try:
-            while self.state < LINGERING:
+            while self.state < LAST_RESPONSE:
                 if data is NULL:
                     at, waiting = self.received.data + self.received.start, self.received.end - self.received.start
                 else:
@@ -168,7 +168,7 @@ cdef class Http1Protocol(Http1Control):
             self.refuse(error, at)
         finally:
             self.advancing = False
-        if data is not NULL and size and self.state < LINGERING:
+        if data is not NULL and size and self.state < LAST_RESPONSE:
             receive_append(&self.received, data, size)
         return 0
 
@@ -233,7 +233,7 @@ cdef class Http1Protocol(Http1Control):
     def resume(self):
         """Go on with what was received."""
         self.resuming = False
-        if self.state >= LINGERING or self.connection.is_lost():
+        if self.state >= LAST_RESPONSE or self.connection.is_lost():
             return
         self.connection.writer.in_turn = True
         try:
@@ -290,7 +290,7 @@ cdef class Http1Protocol(Http1Control):
     cdef int end_request(self) except -1:
         """The response is whole. Discard the rest of the request, close, or go on."""
         if self.close_after or self.discarded > DISCARD:
-            return self.linger() if self.has_unread() else self.close()
+            return self.send_last() if self.has_unread() else self.close()
         if self.parser is not None and self.parser.state != MESSAGE_PARSED:
             return self.connection.set_timeout(self.server_state.timeout_body)
         return self.end_exchange()
@@ -363,12 +363,31 @@ cdef class Http1Protocol(Http1Control):
             self.stream.send_interim(100, [])
         if self.exchange.body_state() == BODY_COMING:
             self.connection.set_timeout(self.server_state.timeout_body)
-        return self.body_taken()
+        return self.body_taken(0)
 
-    cdef int body_taken(self) except -1:
+    cdef int body_taken(self, Py_ssize_t size) except -1:
         if self.connection.reading == READING_PAUSED and not self.connection.writer.in_turn:
             return self.update_reading()
         return 0
+
+    # An upgrade.
+
+    cdef int switch_to(self, Protocol protocol) except -1:
+        """Let another protocol take the connection over, with what came behind the request (RFC 9110, section 7.8).
+
+        The 101 has been sent by the stream's ``send_interim``. The exchange is over, this protocol too.
+        """
+        cdef Connection connection = self.connection
+        cdef ReceiveBuffer rest = self.received
+        self.received.data = NULL
+        self.received.start = self.received.end = self.received.capacity = 0
+        if self.exchange is not None:
+            self.exchange.switch_protocols()
+        self.lost()
+        try:
+            return connection.set_protocol(protocol, rest.data + rest.start, rest.end - rest.start)
+        finally:
+            receive_clear(&rest)
 
     # The end of the connection.
 
@@ -396,9 +415,9 @@ cdef class Http1Protocol(Http1Control):
         size = write_refusal(self.connection.writer.buffer(), self.server_state, error.status, error.reason)
         if self.server_state.access_records is not None:
             self.server_state.access_records.add_refusal(self.connection.client, line[0], line[1], error.status, size)
-        return self.linger()
+        return self.send_last()
 
-    cdef int linger(self) except -1:
+    cdef int send_last(self) except -1:
         """Close so that the client can read the response: a socket that is closed with unread bytes in it is reset.
 
         RFC 9112, section 9.6.
@@ -406,18 +425,18 @@ cdef class Http1Protocol(Http1Control):
         self.drop_exchange()
         self.return_parser()
         receive_clear(&self.received)
-        self.state = LINGERING
+        self.state = LAST_RESPONSE
         self.connection.set_timeout(LINGER_SECONDS)
         if self.connection.is_lost() or self.connection.reading == READING_ENDED or not self.connection.can_write_eof():
             return self.close()
         self.connection.resume_reading()
         self.connection.writer.flush()
-        return self.drain()
+        return self.linger()
 
-    cdef int drain(self) except -1:
+    cdef int linger(self) except -1:
         """The response has left: tell the client that nothing follows."""
         if self.connection.writer.is_empty() and not self.connection.is_lost():
-            self.state = DRAINING
+            self.state = LINGERING
             self.connection.write_eof()
         return 0
 

@@ -16,7 +16,8 @@ cdef int write_trailers(WriteBuffer out, list pairs) except -1
 cdef Py_ssize_t write_refusal(WriteBuffer out, ServerState state, int status, str reason) except -1
 
 
-cdef class Http1Control(Protocol):
+# The part of Http1Protocol that a stream calls; it is declared here because the modules would import each other.
+cdef class Http1ProtocolBase(Protocol):
     # What is shared with the other connections, and the request that is worked on.
     cdef ServerState server_state
     cdef Exchange exchange
@@ -28,13 +29,13 @@ cdef class Http1Control(Protocol):
     cdef int response_done(self) except -1
     cdef int response_failed(self) except -1
     cdef int want_body(self) except -1
-    cdef int body_taken(self) except -1
+    cdef int body_taken(self, Py_ssize_t size) except -1
 
 
 cdef class Http1Stream(ResponseStream):
     # Where the bytes go, and the protocol that decides about the connection.
     cdef SocketWriter writer
-    cdef Http1Control protocol
+    cdef Http1ProtocolBase protocol
 
     # Of the current response: its framing, whether trailers follow.
     cdef Framing framing

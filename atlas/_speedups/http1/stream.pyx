@@ -180,7 +180,7 @@ cdef Py_ssize_t write_refusal(WriteBuffer out, ServerState state, int status, st
     return len(body)
 
 
-cdef class Http1Control(Protocol):
+cdef class Http1ProtocolBase(Protocol):
     """What a stream asks of the protocol whose connection it writes to. Interface; :class:`Http1Protocol` is one."""
 
     cdef bint is_reusable(self) noexcept:
@@ -199,8 +199,8 @@ cdef class Http1Control(Protocol):
         """The application waits for more of the request's body."""
         raise NotImplementedError
 
-    cdef int body_taken(self) except -1:
-        """The application has received what had come of the body."""
+    cdef int body_taken(self, Py_ssize_t size) except -1:
+        """The application has received ``size`` bytes of the body."""
         raise NotImplementedError
 
 
@@ -211,7 +211,7 @@ cdef class Http1Stream(ResponseStream):
     :param protocol: decides about the connection.
     """
 
-    def __cinit__(self, Http1Control protocol not None):
+    def __cinit__(self, Http1ProtocolBase protocol not None):
         self.protocol = protocol
         self.connection = protocol.connection
         self.writer = protocol.connection.writer
@@ -362,8 +362,8 @@ cdef class Http1Stream(ResponseStream):
     cdef int want_body(self) except -1:
         return self.protocol.want_body()
 
-    cdef int body_taken(self) except -1:
-        return self.protocol.body_taken()
+    cdef int body_taken(self, Py_ssize_t size) except -1:
+        return self.protocol.body_taken(size)
 
     cdef bint is_flushed(self) noexcept:
         return self.writer.state != WRITER_BLOCKED

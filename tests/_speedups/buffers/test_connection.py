@@ -247,7 +247,7 @@ def test_when_the_grace_is_over_applications_are_told(office: Office) -> None:
     idle.feed(GET[:4])
     office.turn(2)
     office.state.connections.stop()
-    office.state.connections.end()
+    office.state.connections.end_now()
     office.turn(2)
     assert task.result() == {"type": "http.disconnect"}
     assert (busy.calls, idle.calls) == ([], ["abort"])

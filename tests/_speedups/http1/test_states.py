@@ -59,7 +59,7 @@ def test_an_idle_connection_is_overdue(open_office: Open) -> None:
 
 
 @pytest.mark.parametrize("overdue", [True, False])
-def test_a_head_that_is_refused_lingers_and_drains(open_office: Open, overdue: bool) -> None:
+def test_a_head_that_is_refused_leaves_and_lingers(open_office: Open, overdue: bool) -> None:
     line = open_office(timeout_request_head=TINY if overdue else 30.0).connect()
     line.transport.full = True
     line.feed(GET[:5])
@@ -67,18 +67,18 @@ def test_a_head_that_is_refused_lingers_and_drains(open_office: Open, overdue: b
         line.office.sweep()
     else:
         line.feed(b"\0")
-    assert state(line) == "lingering"
+    assert state(line) == "last response"
     line.feed(b"more that is discarded")
     line.transport.drain()
     line.office.turn()
-    assert (state(line), line.calls) == ("draining", ["write_eof"])
+    assert (state(line), line.calls) == ("lingering", ["write_eof"])
     line.connection.check_timeout(1e12)
     assert (state(line), line.calls) == ("closing", ["write_eof", "close"])
 
 
-def test_a_client_that_closes_ends_the_draining(line: Line) -> None:
+def test_a_client_that_closes_ends_the_lingering(line: Line) -> None:
     line.feed(b"\0")
-    assert state(line) == "draining"
+    assert state(line) == "lingering"
     line.connection.eof_received()
     assert (state(line), line.calls) == ("closing", ["write_eof", "close"])
 
@@ -95,10 +95,10 @@ def test_the_last_response_closes_where_nothing_is_unread(line: Line) -> None:
     assert (state(line), line.calls) == ("closing", ["close"])
 
 
-def test_the_last_response_drains_where_something_is_unread(line: Line) -> None:
+def test_the_last_response_lingers_where_something_is_unread(line: Line) -> None:
     line.feed(LAST + GET)
     hello(line.exchange)
-    assert (state(line), line.calls) == ("draining", ["write_eof"])
+    assert (state(line), line.calls) == ("lingering", ["write_eof"])
 
 
 def test_a_response_that_fails_closes(line: Line) -> None:
@@ -124,3 +124,39 @@ def test_the_loss_closes_from_every_state(line: Line, sent: bytes) -> None:
     line.lose()
     assert state(line) == "closed"
     assert line.office.state.connections.open == 0
+
+
+# ------------------------------------------------------------------------------------------------------------ an upgrade
+
+UPGRADE = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n"
+SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n"
+
+
+@pytest.mark.parametrize("size", [None, 1, 7])
+def test_another_protocol_takes_the_connection_over(open_office: Open, size: int | None) -> None:
+    log = AccessLog()
+    made: list[EchoProtocol] = []
+
+    def new_protocol() -> EchoProtocol:
+        made.append(EchoProtocol())
+        return made[-1]
+
+    office = open_office(gateway=UpgradeGateway(new_protocol), access_log=log)
+    line = office.connect()
+    line.feed(UPGRADE + b"frames in the same packet", size)
+    line.feed(b", and more", size)
+    assert line.sent == SWITCHED + b"frames in the same packet, and more"
+    assert [record[4] for record in log.records] == [101]
+    assert (office.state.in_work, line.calls) == (0, [])
+    line.lose()
+    assert made[0].is_lost
+    assert office.state.connections.open == 0
+
+
+def test_a_request_that_is_switched_ends_its_turn_in_the_new_protocol(open_office: Open) -> None:
+    office = open_office(gateway=UpgradeGateway(EchoProtocol))
+    line = office.connect()
+    line.transport.full = True
+    line.feed(UPGRADE + b"x" * 70_000)
+    line.feed(b"y")
+    assert line.calls == ["pause_reading"], "the new protocol applies its own backpressure"
