@@ -3,9 +3,10 @@
 from collections.abc import Callable
 
 import pytest
-from tests.compiled.connections import state_of
+from tests.compiled.connections import UpgradeGateway, state_of
+from tests.compiled.echo import EchoProtocol
 
-from tests._speedups.line import GET, TINY, Line, Office, body, hello, post, start
+from tests._speedups.line import GET, TINY, AccessLog, Line, Office, body, hello, post, start
 
 Open = Callable[..., Office]
 LAST = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
