@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests._speedups.line import Office
+from tests._speedups.fake_connection import FakeServer
 
 
 @pytest.mark.parametrize(
@@ -20,8 +20,8 @@ from tests._speedups.line import Office
         (("alone",), None),
     ],
 )
-def test_the_client(office: Office, told: object, client: object) -> None:
-    assert office.connect(peername=told, sockname=("server", 1)).connection.client == client
+def test_the_client(server: FakeServer, told: object, client: object) -> None:
+    assert server.connect(peername=told, sockname=("server", 1)).connection.client == client
 
 
 @pytest.mark.parametrize(
@@ -35,5 +35,5 @@ def test_the_client(office: Office, told: object, client: object) -> None:
         (b"\0abstract", None),
     ],
 )
-def test_our_own_end(office: Office, told: object, server: object) -> None:
-    assert office.connect(sockname=told, peername=("client", 1)).connection.server == server
+def test_our_own_end(server: FakeServer, told: object, server: object) -> None:
+    assert server.connect(sockname=told, peername=("client", 1)).connection.server == server

@@ -11,7 +11,7 @@ from tests.compiled.echo import EchoProtocol, GreetingProtocol
 
 from atlas._speedups.buffers.connection import Connection
 from atlas._speedups.buffers.connection_set import ConnectionSet
-from tests._speedups.line import Events, Transport
+from tests._speedups.fake_connection import Events, Transport
 
 
 class Peer:

@@ -13,8 +13,8 @@ import pytest
 import uvloop
 
 from atlas._speedups.http.exchange import Exchange
-from tests._speedups.calling import Call, Caller, Serve, answer, answers, hello
-from tests._speedups.line import GET, Office, post
+from tests._speedups.asgi_server import Call, Caller, Serve, answer, answers, hello
+from tests._speedups.fake_connection import GET, FakeServer, post
 
 
 @pytest.fixture(params=["asyncio", "uvloop"])
@@ -40,7 +40,7 @@ def test_an_application_that_does_not_wait_is_done_when_start_returns(serve: Ser
     caller = serve(hello)
     assert caller.request() == [(200, b"/")]
     assert caller.call.tasks == set()
-    assert caller.office.state.in_work == 0
+    assert caller.server.state.in_work == 0
 
 
 def test_it_is_in_a_real_task_from_its_first_step_on(serve: Serve) -> None:
@@ -64,8 +64,8 @@ def test_the_task_stays_the_same_when_it_waits(serve: Serve) -> None:
     assert caller.request() == []
     (task,) = caller.call.tasks
     assert isinstance(task, asyncio.Task)
-    caller.office.turn(3)
-    assert caller.line.sent.endswith(b"True")
+    caller.server.turn(3)
+    assert caller.connection.sent.endswith(b"True")
     assert caller.call.tasks == set()
     assert caller.call.failures == []
 
@@ -81,7 +81,7 @@ def test_the_exchange_knows_its_task_while_it_runs(serve: Serve) -> None:
     tasks: list[Any] = []
     caller = serve(app)
     caller.request()
-    caller.office.turn(3)
+    caller.server.turn(3)
     assert isinstance(tasks[0], asyncio.Task)
     assert exchanges[0].task is None
 
@@ -97,7 +97,7 @@ def test_what_is_scheduled_while_a_task_is_made_is_not_lost(serve: Serve) -> Non
     seen: list[str] = []
     caller = serve(hello, Chatty)
     assert caller.request() == [(200, b"/")]
-    caller.office.turn()
+    caller.server.turn()
     assert seen == ["before", "in a context", "after"]
 
 
@@ -117,7 +117,7 @@ def test_the_loop_is_as_before_when_a_task_could_not_be_made(serve: Serve) -> No
     caller = serve(hello, broken)
     told: list[type[BaseException]] = []
     caller.loop.set_exception_handler(lambda _, context: told.append(type(context["exception"])))
-    caller.office.run(caller.line.feed, GET)
+    caller.server.run(caller.connection.feed, GET)
     assert told == [MemoryError]
     assert "call_soon" not in vars(caller.loop)
 
@@ -127,14 +127,14 @@ def test_within_another_task_it_is_the_current_one_too(serve: Serve) -> None:
         await answer(send, asyncio.current_task() is not outer)
 
     async def drive() -> None:
-        caller.line.feed(GET)
+        caller.connection.feed(GET)
         assert asyncio.current_task() is outer
 
     caller = serve(app)
     outer = caller.loop.create_task(drive())
-    caller.office.turn(3)
+    caller.server.turn(3)
     assert outer.exception() is None
-    assert caller.line.sent.endswith(b"True")
+    assert caller.connection.sent.endswith(b"True")
 
 
 # ----------------------------------------------------------------------------------------------- kinds of applications
@@ -221,13 +221,13 @@ async def cannot_be_called() -> None:
 def test_an_exception_is_a_500_and_is_told_once(serve: Serve, app: Any, error: type[Exception]) -> None:
     caller = serve(app)
     caller.request()
-    caller.office.turn(3)
-    assert answers(caller.line.sent)[0][0] == 500
+    caller.server.turn(3)
+    assert answers(caller.connection.sent)[0][0] == 500
     assert [type(failure) for failure in caller.call.failures] == [error]
     assert caller.call.unfinished_ones == []
-    assert caller.office.state.in_work == 0
+    assert caller.server.state.in_work == 0
     assert caller.call.tasks == set()
-    assert caller.line.calls == [], "the connection goes on"
+    assert caller.connection.calls == [], "the connection goes on"
 
 
 async def doing_nothing(scope: Any, receive: Any, send: Any) -> None:
@@ -249,10 +249,10 @@ def test_requests_that_the_server_cancels_are_nobodys_fault(serve: Serve) -> Non
     caller.request()
     (task,) = caller.call.tasks
     caller.call.cancel()
-    caller.office.turn(3)
+    caller.server.turn(3)
     assert task.cancelled()
     assert (caller.call.failures, caller.call.unfinished_ones, caller.call.tasks) == ([], [], set())
-    assert answers(caller.line.sent)[0][0] == 500
+    assert answers(caller.connection.sent)[0][0] == 500
 
 
 def test_an_application_that_cancels_itself_has_not_finished(serve: Serve) -> None:
@@ -260,9 +260,9 @@ def test_an_application_that_cancels_itself_has_not_finished(serve: Serve) -> No
     caller.request()
     (task,) = caller.call.tasks
     task.cancel()
-    caller.office.turn(3)
+    caller.server.turn(3)
     assert (caller.call.failures, len(caller.call.unfinished_ones), caller.call.tasks) == ([], 1, set())
-    assert answers(caller.line.sent)[0][0] == 500
+    assert answers(caller.connection.sent)[0][0] == 500
 
 
 def test_an_application_that_wants_to_exit_has_failed_and_the_server_goes_on(serve: Serve) -> None:
@@ -271,7 +271,7 @@ def test_an_application_that_wants_to_exit_has_failed_and_the_server_goes_on(ser
 
     caller = serve(app)
     assert caller.request()[0][0] == 500
-    caller.office.turn(2)
+    caller.server.turn(2)
     assert ["SystemExit" in repr(failure) for failure in caller.call.failures] == [True]
 
 
@@ -287,14 +287,14 @@ def test_what_ends_the_process_reaches_the_loop(serve: Serve, step: str) -> None
     caller = serve(app)
     with pytest.raises(KeyboardInterrupt):
         caller.request(b"GET /end HTTP/1.1\r\nHost: a\r\n\r\n")
-        caller.office.turn(4)
-    caller.office.turn(2)
-    assert answers(caller.line.sent)[0][0] == 500
+        caller.server.turn(4)
+    caller.server.turn(2)
+    assert answers(caller.connection.sent)[0][0] == 500
     assert caller.call.tasks == set()
-    before = len(caller.line.sent)
+    before = len(caller.connection.sent)
     caller.request()
-    caller.office.turn(3)
-    assert answers(caller.line.sent[before:]) == [(200, b"/")]
+    caller.server.turn(3)
+    assert answers(caller.connection.sent[before:]) == [(200, b"/")]
 
 
 def test_the_application_reads_its_body(serve: Serve) -> None:
@@ -304,9 +304,9 @@ def test_the_application_reads_its_body(serve: Serve) -> None:
 
     caller = serve(app)
     caller.request(post(4) + b"ab")
-    caller.office.run(caller.line.feed, b"cd")
-    caller.office.turn(3)
-    assert caller.line.sent.endswith(b"b'abcd'")
+    caller.server.run(caller.connection.feed, b"cd")
+    caller.server.turn(3)
+    assert caller.connection.sent.endswith(b"b'abcd'")
 
 
 def test_pipelined_requests_are_tasks_one_after_another(serve: Serve) -> None:
@@ -320,7 +320,7 @@ def test_pipelined_requests_are_tasks_one_after_another(serve: Serve) -> None:
     order: list[str] = []
     caller = serve(app)
     caller.request(b"GET /0 HTTP/1.1\r\nHost: a\r\n\r\nGET /1 HTTP/1.1\r\nHost: a\r\n\r\n")
-    caller.office.turn(5)
+    caller.server.turn(5)
     assert order == ["/0", "/0", "/1", "/1"]
 
 
@@ -337,11 +337,11 @@ def test_a_loop_without_attributes_of_its_own_takes_tasks_as_they_are(serve: Ser
 
     caller = serve(hello)
     gateway = Call(hello, Bare(caller.loop), contextvars.copy_context(), make_task)
-    office = Office(caller.loop, gateway=gateway)
-    line = office.connect()
-    office.run(line.feed, GET)
-    office.turn(3)
-    assert answers(line.sent) == [(200, b"/")]
+    server = FakeServer(caller.loop, gateway=gateway)
+    connection = server.connect()
+    server.run(connection.feed, GET)
+    server.turn(3)
+    assert answers(connection.sent) == [(200, b"/")]
 
 
 def make_task(coroutine: Any, *, loop: Any, **options: Any) -> Any:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atlas._speedups.http.request_head import RequestHead
-from tests._speedups.reading import read_both, request
+from tests._speedups.parsing import read_both, request
 
 OFTEN = [b"accept", b"cookie", b"user-agent", b"x-forwarded-for", b"x-request-id", b"if-none-match", b"sec-fetch-mode"]
 SELDOM = [b"x-thing", b"etag", b"x-forwarded_for", b"zz"]

@@ -1,7 +1,7 @@
 import pytest
 
 from atlas._speedups.http.request_head import RequestHead
-from tests._speedups.reading import read, request
+from tests._speedups.parsing import read, request
 
 GET = b"GET /a%20b?c=%20d HTTP/1.1\r\nHost: a\r\nX-A: 1\r\nx-a: 2\r\n\r\n"
 

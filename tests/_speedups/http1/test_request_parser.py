@@ -11,7 +11,7 @@ from tests.compiled.parsing import Parser
 
 from atlas._speedups.http.request_head import Limits
 from atlas.errors import ProtocolError
-from tests._speedups.reading import each_byte, read, read_both, refused, request
+from tests._speedups.parsing import each_byte, read, read_both, refused, request
 
 HEAD = b"GET / HTTP/1.1\r\nHost: a\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: a\r\n"

@@ -5,122 +5,122 @@ from collections.abc import Callable
 import pytest
 from tests.compiled.connections import state_of
 
-from tests._speedups.line import GET, TINY, Line, Office, body, hello, post, start
+from tests._speedups.fake_connection import GET, TINY, FakeConnection, FakeServer, body, hello, post, start
 
-Open = Callable[..., Office]
+Open = Callable[..., FakeServer]
 LAST = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 
 
-def state(line: Line) -> str:
-    return state_of(line.connection)
+def state(connection: FakeConnection) -> str:
+    return state_of(connection.protocol)
 
 
-def test_a_new_connection_is_idle(line: Line) -> None:
-    assert state(line) == "idle"
+def test_a_new_connection_is_idle(connection: FakeConnection) -> None:
+    assert state(connection) == "idle"
 
 
-def test_some_of_a_head(line: Line) -> None:
-    line.feed(GET[:5])
-    assert state(line) == "in head"
-    line.feed(GET[5:])
-    assert state(line) == "in exchange"
+def test_some_of_a_head(connection: FakeConnection) -> None:
+    connection.feed(GET[:5])
+    assert state(connection) == "in head"
+    connection.feed(GET[5:])
+    assert state(connection) == "in exchange"
 
 
-def test_a_head_in_one_piece(line: Line) -> None:
-    line.feed(GET)
-    assert state(line) == "in exchange"
-    hello(line.exchange)
-    assert state(line) == "idle"
+def test_a_head_in_one_piece(connection: FakeConnection) -> None:
+    connection.feed(GET)
+    assert state(connection) == "in exchange"
+    hello(connection.exchange)
+    assert state(connection) == "idle"
 
 
 @pytest.mark.parametrize("sent", [b"", GET[:5]])
-def test_the_client_ends_before_a_request(line: Line, sent: bytes) -> None:
-    line.feed(sent)
-    line.connection.eof_received()
-    assert state(line) == "closing"
-    line.lose()
-    assert state(line) == "closed"
+def test_the_client_ends_before_a_request(connection: FakeConnection, sent: bytes) -> None:
+    connection.feed(sent)
+    connection.protocol.eof_received()
+    assert state(connection) == "closing"
+    connection.lose()
+    assert state(connection) == "closed"
 
 
 @pytest.mark.parametrize("sent", [b"", GET])
-def test_the_server_stops(line: Line, sent: bytes) -> None:
-    line.feed(sent)
-    line.office.state.connections.stop()
+def test_the_server_stops(connection: FakeConnection, sent: bytes) -> None:
+    connection.feed(sent)
+    connection.server.state.connections.stop()
     if sent:
-        assert state(line) == "in exchange"
-        hello(line.exchange)
-    assert state(line) == "closing"
+        assert state(connection) == "in exchange"
+        hello(connection.exchange)
+    assert state(connection) == "closing"
 
 
-def test_an_idle_connection_is_overdue(open_office: Open) -> None:
-    line = open_office(timeout_keep_alive=TINY, timeout_request_head=TINY).connect()
-    line.office.sweep()
-    assert state(line) == "closing"
+def test_an_idle_connection_is_overdue(new_server: Open) -> None:
+    connection = new_server(timeout_keep_alive=TINY, timeout_request_head=TINY).connect()
+    connection.server.check_timeouts()
+    assert state(connection) == "closing"
 
 
 @pytest.mark.parametrize("overdue", [True, False])
-def test_a_head_that_is_refused_lingers_and_drains(open_office: Open, overdue: bool) -> None:
-    line = open_office(timeout_request_head=TINY if overdue else 30.0).connect()
-    line.transport.full = True
-    line.feed(GET[:5])
+def test_a_head_that_is_refused_lingers_and_drains(new_server: Open, overdue: bool) -> None:
+    connection = new_server(timeout_request_head=TINY if overdue else 30.0).connect()
+    connection.transport.full = True
+    connection.feed(GET[:5])
     if overdue:
-        line.office.sweep()
+        connection.server.check_timeouts()
     else:
-        line.feed(b"\0")
-    assert state(line) == "lingering"
-    line.feed(b"more that is discarded")
-    line.transport.drain()
-    line.office.turn()
-    assert (state(line), line.calls) == ("draining", ["write_eof"])
-    line.connection.check_timeout(1e12)
-    assert (state(line), line.calls) == ("closing", ["write_eof", "close"])
+        connection.feed(b"\0")
+    assert state(connection) == "lingering"
+    connection.feed(b"more that is discarded")
+    connection.transport.drain()
+    connection.server.turn()
+    assert (state(connection), connection.calls) == ("draining", ["write_eof"])
+    connection.protocol.check_timeout(1e12)
+    assert (state(connection), connection.calls) == ("closing", ["write_eof", "close"])
 
 
-def test_a_client_that_closes_ends_the_draining(line: Line) -> None:
-    line.feed(b"\0")
-    assert state(line) == "draining"
-    line.connection.eof_received()
-    assert (state(line), line.calls) == ("closing", ["write_eof", "close"])
+def test_a_client_that_closes_ends_the_draining(connection: FakeConnection) -> None:
+    connection.feed(b"\0")
+    assert state(connection) == "draining"
+    connection.protocol.eof_received()
+    assert (state(connection), connection.calls) == ("closing", ["write_eof", "close"])
 
 
-def test_the_rest_of_a_body_is_discarded_in_the_exchange(line: Line) -> None:
-    hello(line.request(post(5)))
-    assert state(line) == "in exchange"
-    line.feed(b"12345")
-    assert state(line) == "idle"
+def test_the_rest_of_a_body_is_discarded_in_the_exchange(connection: FakeConnection) -> None:
+    hello(connection.request(post(5)))
+    assert state(connection) == "in exchange"
+    connection.feed(b"12345")
+    assert state(connection) == "idle"
 
 
-def test_the_last_response_closes_where_nothing_is_unread(line: Line) -> None:
-    hello(line.request(LAST))
-    assert (state(line), line.calls) == ("closing", ["close"])
+def test_the_last_response_closes_where_nothing_is_unread(connection: FakeConnection) -> None:
+    hello(connection.request(LAST))
+    assert (state(connection), connection.calls) == ("closing", ["close"])
 
 
-def test_the_last_response_drains_where_something_is_unread(line: Line) -> None:
-    line.feed(LAST + GET)
-    hello(line.exchange)
-    assert (state(line), line.calls) == ("draining", ["write_eof"])
+def test_the_last_response_drains_where_something_is_unread(connection: FakeConnection) -> None:
+    connection.feed(LAST + GET)
+    hello(connection.exchange)
+    assert (state(connection), connection.calls) == ("draining", ["write_eof"])
 
 
-def test_a_response_that_fails_closes(line: Line) -> None:
-    exchange = line.request()
+def test_a_response_that_fails_closes(connection: FakeConnection) -> None:
+    exchange = connection.request()
     start(exchange)
     body(exchange, b"x", more=True)
     assert exchange.finish_application() is False
-    assert state(line) == "closing"
+    assert state(connection) == "closing"
 
 
-def test_a_closing_connection_waits_for_what_is_written(line: Line) -> None:
-    line.transport.full = True
-    hello(line.request(LAST))
-    assert (state(line), line.calls) == ("closing", [])
-    line.transport.drain()
-    line.office.turn()
-    assert line.calls == ["close"]
+def test_a_closing_connection_waits_for_what_is_written(connection: FakeConnection) -> None:
+    connection.transport.full = True
+    hello(connection.request(LAST))
+    assert (state(connection), connection.calls) == ("closing", [])
+    connection.transport.drain()
+    connection.server.turn()
+    assert connection.calls == ["close"]
 
 
 @pytest.mark.parametrize("sent", [b"", GET[:5], GET, LAST + GET, b"\0"])
-def test_the_loss_closes_from_every_state(line: Line, sent: bytes) -> None:
-    line.feed(sent)
-    line.lose()
-    assert state(line) == "closed"
-    assert line.office.state.connections.open == 0
+def test_the_loss_closes_from_every_state(connection: FakeConnection, sent: bytes) -> None:
+    connection.feed(sent)
+    connection.lose()
+    assert state(connection) == "closed"
+    assert connection.server.state.connections.open == 0

@@ -173,7 +173,7 @@ class AccessLog:
         self.records.clear()
 
 
-class Office:
+class FakeServer:
     """A worker whose connections end at fake transports, on a loop that turns when the test says so."""
 
     def __init__(
@@ -191,13 +191,13 @@ class Office:
         self.gateway: Any = gateway or Gateway()
         self.events = Events()
         told = SimpleNamespace(**SETTINGS | settings)
-        self.state = ServerState(loop, told, self.events, limit_connections, access_log, state)
+        self.state = ServerState(loop, calls, self.events, limit_connections, access_log, state)
 
     def new_protocol(self, connection: Connection) -> Http1Protocol:
         return Http1Protocol(self.state, self.gateway)
 
-    def connect(self, **extra: Any) -> Line:
-        return Line(self, **extra)
+    def connect(self, **extra: Any) -> FakeConnection:
+        return FakeConnection(self, **extra)
 
     def turn(self, times: int = 1) -> None:
         """Let everything that is ready run, once."""
@@ -218,12 +218,12 @@ class Office:
         self.state.connections.check_timeouts()
 
 
-class Line:
-    """One connection of an office."""
+class FakeConnection:
+    """One connection of an server."""
 
-    def __init__(self, office: Office, **extra: Any) -> None:
-        self.office = office
-        self.connection = Connection(office.state.connections, office.new_protocol)
+    def __init__(self, server: FakeServer, **extra: Any) -> None:
+        self.server = server
+        self.connection = Connection(server.state.connections, server.new_protocol)
         self.transport = Transport(**extra)
         self.transport.protocol = self.connection
         self.connection.connection_made(self.transport)
@@ -242,7 +242,7 @@ class Line:
     @property
     def exchange(self) -> Exchange:
         """The exchange that was begun last."""
-        return self.office.gateway.started[-1]
+        return self.server.gateway.started[-1]
 
     @property
     def sent(self) -> bytes:
@@ -254,9 +254,9 @@ class Line:
 
     def request(self, data: bytes = GET) -> Exchange:
         """Deliver a request; the exchange that it begins."""
-        before = len(self.office.gateway.started)
+        before = len(self.server.gateway.started)
         self.feed(data)
-        assert len(self.office.gateway.started) == before + 1
+        assert len(self.server.gateway.started) == before + 1
         return self.exchange
 
     def answers(self, *methods: str) -> list[tuple[int, dict[bytes, bytes], bytes]]:

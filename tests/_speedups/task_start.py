@@ -10,7 +10,7 @@ from atlas._speedups.calls.tasks import TaskStarter
 VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="outside")
 
 
-def in_a_callback(loop: asyncio.AbstractEventLoop, function: Callable[[], Any]) -> Any:
+def run_in_callback(loop: asyncio.AbstractEventLoop, function: Callable[[], Any]) -> Any:
     """What ``function`` returns when the loop calls it, outside of any task."""
     done = loop.create_future()
 
@@ -36,7 +36,7 @@ def start(
         task = starter.start(coroutine, context or contextvars.copy_context())
         return task, starter.take_value(), starter.take_error()
 
-    outcome: tuple[Any, Any, Any] = in_a_callback(loop, call)
+    outcome: tuple[Any, Any, Any] = run_in_callback(loop, call)
     return outcome
 
 

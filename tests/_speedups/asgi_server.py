@@ -7,7 +7,7 @@ from typing import Any
 
 from atlas._speedups.calls.asgi import ASGICaller
 from atlas._speedups.http.exchange import Exchange
-from tests._speedups.line import GET, Office
+from tests._speedups.fake_connection import GET, FakeServer
 
 
 class Call(ASGICaller):
@@ -34,8 +34,8 @@ class Caller:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, app: Any, task_type: Any = asyncio.Task) -> None:
         self.call = Call(app, loop, contextvars.copy_context(), task_type)
-        self.office = Office(loop, gateway=self.call)
-        self.line = self.office.connect()
+        self.server = FakeServer(loop, gateway=self.call)
+        self.connection = self.server.connect()
         self.loop = loop
 
     def request(self, data: bytes = GET) -> list[tuple[int, bytes]]:
@@ -43,11 +43,11 @@ class Caller:
         seen: list[list[tuple[int, bytes]]] = []
 
         def deliver() -> None:
-            before = len(self.line.sent)
-            self.line.feed(data)
-            seen.append(answers(self.line.sent[before:]))
+            before = len(self.connection.sent)
+            self.connection.feed(data)
+            seen.append(answers(self.connection.sent[before:]))
 
-        self.office.run(deliver)
+        self.server.run(deliver)
         return seen[0]
 
 
