@@ -1,4 +1,4 @@
-"""Offices for the tests of connections, and how generated tests are judged: by what they find, not by their time."""
+"""Fake servers and connections. Hypothesis has no deadline, because the machine may be slow."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -36,5 +36,5 @@ def server(new_server: Callable[..., FakeServer]) -> FakeServer:
 
 
 @pytest.fixture
-def line(server: FakeServer) -> FakeConnection:
+def connection(server: FakeServer) -> FakeConnection:
     return server.connect()

@@ -1,4 +1,4 @@
-"""Feeds a parser as a connection does, in pieces of any size, and tells what came out."""
+"""Feeds a request parser as a connection does, in chunks of any size, and returns the parsed requests."""
 
 from __future__ import annotations
 
@@ -13,89 +13,91 @@ from atlas.errors import ProtocolError
 
 
 @dataclass
-class Reading:
-    """What a stream of bytes was taken for.
+class ParseResult:
+    """The requests of a stream of bytes.
 
-    ``heads`` and ``bodies`` are of all requests that were begun; ``whole`` says how many of them ended. ``error`` is
-    the refusal, if there was one, and ``rest`` what was not taken.
+    :ivar heads: the heads of all requests, also of one that is not complete. :ivar bodies: their bodies.
+    :ivar complete: number of complete requests.
+    :ivar error: the error that ended the parsing, or None.
+    :ivar rest: the bytes that were not consumed.
     """
 
     heads: list[RequestHead]
     bodies: list[bytes]
-    whole: int
+    complete: int
     error: ProtocolError | None
     rest: bytes
 
-    def told(self) -> object:
-        """Everything that must not depend on how the bytes came: of a body that broke off, how much came first does."""
+    def comparable(self) -> object:
+        """Return what must not depend on the chunks: the part of an incomplete body before an error does."""
         heads = [
             (h.method, h.target, h.headers, h.keep_alive, h.upgrade, (h.has_body, h.content_length)) for h in self.heads
         ]
-        return heads, self.bodies[: self.whole if self.error else None], self.whole, self.error is not None
+        return heads, self.bodies[: self.complete if self.error else None], self.complete, self.error is not None
 
 
-def read(data: bytes, cuts: Iterable[int] = (), limits: Limits | None = None) -> Reading:
-    """Read *data* that comes in pieces, cut at these places."""
-    reader = Parser(limits or Limits())
-    reading = Reading([], [], 0, None, b"")
+def parse(data: bytes, cuts: Iterable[int] = (), limits: Limits | None = None) -> ParseResult:
+    """Parse *data* in chunks that begin at 0 and at the offsets *cuts*."""
+    parser = Parser(limits or Limits())
+    result = ParseResult([], [], 0, None, b"")
     edges = [0, *cuts, len(data)]
     pending = b""
     for start, end in pairwise(edges):
         pending += data[start:end]
         try:
-            pending = pending[_read_piece(reader, reading, pending) :]
+            pending = pending[_feed(parser, result, pending) :]
         except ProtocolError as error:
-            reading.error = error
+            result.error = error
             break
-    reading.rest = pending
-    return reading
+    result.rest = pending
+    return result
 
 
-def _read_piece(reader: Parser, reading: Reading, data: bytes) -> int:
-    """Read as far as it goes; how far that was."""
+def _feed(parser: Parser, result: ParseResult, data: bytes) -> int:
+    """Feed bytes until none is consumed; return the number of bytes consumed."""
     at = 0
     while at < len(data):
-        begun = reader.request is not None
-        taken = reader.feed(data[at:])
+        begun = parser.request is not None
+        taken = parser.feed(data[at:])
         if taken == 0:
             break
         at += taken
-        if reader.request is None:
-            continue  # an empty line in front of a request line
+        if parser.request is None:
+            continue  # an empty line before the request line
         if not begun:
-            reading.heads.append(reader.request)
-            reading.bodies.append(b"")
-        reading.bodies[-1] += reader.take_body()
-        if reader.complete:
-            reading.whole += 1
-            reader.next()
+            result.heads.append(parser.request)
+            result.bodies.append(b"")
+        result.bodies[-1] += parser.take_body()
+        if parser.complete:
+            result.complete += 1
+            parser.next()
     return at
 
 
 def each_byte(data: bytes) -> range:
-    """The cuts that make *data* come one byte at a time."""
+    """Return the cuts for chunks of one byte."""
     return range(1, len(data))
 
 
-def read_both(data: bytes, limits: Limits | None = None) -> Reading:
-    """As :func:`read`, whole and byte by byte, which must tell the same."""
-    whole, dripped = read(data, (), limits), read(data, each_byte(data), limits)
-    assert whole.told() == dripped.told()
+def parse_both(data: bytes, limits: Limits | None = None) -> ParseResult:
+    """Parse *data* as one chunk and byte by byte, and check that the results are equal."""
+    whole, by_byte = parse(data, (), limits), parse(data, each_byte(data), limits)
+    assert whole.comparable() == by_byte.comparable()
     return whole
 
 
 def request(data: bytes, limits: Limits | None = None) -> RequestHead:
-    """The head of the one request, without a body, that *data* is."""
-    reading = read_both(data, limits)
-    assert (reading.error, reading.whole, reading.rest) == (None, 1, b"")
-    return reading.heads[0]
+    """Return the head of the only request in *data*, which has no body."""
+    result = parse_both(data, limits)
+    assert (result.error, result.complete, result.rest) == (None, 1, b"")
+    return result.heads[0]
 
 
 def refused(data: bytes, limits: Limits | None = None) -> int:
-    """The status that refuses *data*, however it comes."""
+    """Return the status of the error that *data* causes, in one chunk and byte by byte."""
     statuses = set()
     for cuts in ((), each_byte(data)):
-        error = read(data, cuts, limits).error
+        error = parse(data, cuts, limits).error
         assert error is not None, "it was not refused"
         statuses.add(error.status)
     assert len(statuses) == 1, statuses

@@ -1,4 +1,4 @@
-"""Starts coroutines as a gateway does: in a callback of the event loop, in a task whose first step runs at once."""
+"""Starts coroutines as a gateway does: in a callback of the event loop, with a TaskStarter."""
 
 import asyncio
 import contextvars
@@ -11,7 +11,7 @@ VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("variable", defau
 
 
 def run_in_callback(loop: asyncio.AbstractEventLoop, function: Callable[[], Any]) -> Any:
-    """What ``function`` returns when the loop calls it, outside of any task."""
+    """Call ``function`` in a callback of the loop, outside any task, and return its result."""
     done = loop.create_future()
 
     def call() -> None:
@@ -30,7 +30,7 @@ def start(
     coroutine: Coroutine[Any, Any, Any],
     context: contextvars.Context | None = None,
 ) -> tuple[Any, Any, Any]:
-    """The task, the value and the error of a coroutine that is started in a callback."""
+    """Start a coroutine in a callback; return its task, value and error."""
 
     def call() -> tuple[Any, Any, Any]:
         task = starter.start(coroutine, context or contextvars.copy_context())
@@ -41,7 +41,7 @@ def start(
 
 
 def turn(loop: asyncio.AbstractEventLoop, times: int = 1) -> None:
-    """Run the loop."""
+    """Run the callbacks that are ready."""
     for _ in range(times):
         loop.run_until_complete(asyncio.sleep(0))
 

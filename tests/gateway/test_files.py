@@ -243,7 +243,7 @@ def still_open(name: str) -> bool:
 
 
 @pytest.fixture
-def line() -> Iterator[FakeConnection]:
+def connection() -> Iterator[FakeConnection]:
     loop = asyncio.new_event_loop()
     yield FakeServer(loop).connect()
     loop.run_until_complete(loop.shutdown_default_executor())

@@ -51,7 +51,7 @@ def test_a_head_that_takes_too_long_is_answered(new_server: Open) -> None:
 
 def test_dripping_does_not_extend_the_time_for_a_head(connection: FakeConnection) -> None:
     connection.feed(b"GET / HTTP/1.1\r\n")
-    first = connection.connection
+    first = connection.protocol
     for piece in (b"Host: a\r\n", b"A: b\r\n"):
         connection.feed(piece)
     first.check_timeout(1e12)
@@ -138,7 +138,7 @@ def test_a_client_that_has_said_all_is_still_answered(connection: FakeConnection
 def test_pipelined_requests_are_answered_after_the_half_close(connection: FakeConnection) -> None:
     exchange = connection.request(numbered(3))
     connection.protocol.eof_received()
-    connection.server.gateway.answer = hello
+    connection.server.gateway.respond = hello
     hello(exchange)
     connection.server.turn(3)
     assert texts(connection, 3) == [b"/0", b"/1", b"/2"]
@@ -146,7 +146,7 @@ def test_pipelined_requests_are_answered_after_the_half_close(connection: FakeCo
 
 
 def test_requests_that_give_way_to_others_are_answered_after_the_half_close(connection: FakeConnection) -> None:
-    connection.server.gateway.answer = hello
+    connection.server.gateway.respond = hello
     connection.feed(numbered(40))
     connection.protocol.eof_received()
     connection.server.turn(4)
@@ -231,11 +231,11 @@ def test_who_comes_during_a_stop_is_closed(server: FakeServer) -> None:
 
 
 def test_the_last_to_leave_is_told_of(server: FakeServer) -> None:
-    lines = [server.connect(), server.connect()]
+    connections = [server.connect(), server.connect()]
     server.state.connections.stop()
-    lines[0].lose()
+    connections[0].lose()
     assert "on_all_connections_closed" not in server.events.calls
-    lines[1].lose()
+    connections[1].lose()
     assert server.events.calls[-1] == "on_all_connections_closed"
 
 
@@ -254,10 +254,10 @@ def test_when_the_grace_is_over_applications_are_told(server: FakeServer) -> Non
 
 
 def test_in_the_end_all_are_cut(server: FakeServer) -> None:
-    lines = [server.connect(), server.connect()]
-    lines[0].request()
+    connections = [server.connect(), server.connect()]
+    connections[0].request()
     server.state.connections.abort()
-    assert [connection.calls for connection in lines] == [["abort"], ["abort"]]
+    assert [connection.calls for connection in connections] == [["abort"], ["abort"]]
 
 
 # ------------------------------------------------------------------------------------------------------------- details
@@ -265,7 +265,7 @@ def test_in_the_end_all_are_cut(server: FakeServer) -> None:
 
 def test_the_transport_is_set_up(connection: FakeConnection) -> None:
     assert connection.transport.limits == {"high": 0}
-    assert connection.connection in connection.server.state.connections.connections
+    assert connection.protocol in connection.server.state.connections.connections
 
 
 def test_tls_is_https_and_keeps_its_own_limits(server: FakeServer) -> None:
@@ -275,7 +275,7 @@ def test_tls_is_https_and_keeps_its_own_limits(server: FakeServer) -> None:
 
 
 def test_a_loop_without_buffered_protocols(connection: FakeConnection) -> None:
-    connection.server.gateway.answer = hello
+    connection.server.gateway.respond = hello
     connection.protocol.data_received(numbered(3))
     connection.protocol.data_received(post(600_000) + b"x" * 600_000)
     assert [answer[2] for answer in connection.responses(*["GET"] * 4)] == [b"/0", b"/1", b"/2", b"/"]

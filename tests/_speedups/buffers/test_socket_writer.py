@@ -21,7 +21,7 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 @pytest.fixture
 def plain(server: FakeServer, pair: tuple[socket.socket, socket.socket]) -> FakeConnection:
-    """A line whose transport tells of a plain socket."""
+    """A connection whose transport has a socket without TLS."""
     return server.connect(socket=pair[0])
 
 
@@ -35,13 +35,17 @@ def read(client: socket.socket) -> bytes:
             return b"".join(pieces)
 
 
-def test_on_a_plain_socket_the_transport_is_not_asked(plain: FakeConnection, pair: tuple[socket.socket, socket.socket]) -> None:
+def test_on_a_plain_socket_the_transport_is_not_asked(
+    plain: FakeConnection, pair: tuple[socket.socket, socket.socket]
+) -> None:
     hello(plain.request())
     assert plain.transport.writes == []
     assert read(pair[1]) == b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n/"
 
 
-def test_what_the_socket_leaves_goes_to_the_transport(plain: FakeConnection, pair: tuple[socket.socket, socket.socket]) -> None:
+def test_what_the_socket_leaves_goes_to_the_transport(
+    plain: FakeConnection, pair: tuple[socket.socket, socket.socket]
+) -> None:
     piece = bytes(index % 251 for index in range(251)) * 2000
     plain.transport.full = True
     exchange = plain.request()
@@ -60,7 +64,9 @@ def test_what_the_socket_leaves_goes_to_the_transport(plain: FakeConnection, pai
     assert head.startswith(b"HTTP/1.1 200 OK")
 
 
-def test_nothing_goes_past_what_the_transport_holds(plain: FakeConnection, pair: tuple[socket.socket, socket.socket]) -> None:
+def test_nothing_goes_past_what_the_transport_holds(
+    plain: FakeConnection, pair: tuple[socket.socket, socket.socket]
+) -> None:
     plain.transport.full = True
     exchange = plain.request()
     start(exchange, 200, (b"content-length", b"40003"))
@@ -75,7 +81,9 @@ def test_nothing_goes_past_what_the_transport_holds(plain: FakeConnection, pair:
     assert read(pair[1]) == b"abc"
 
 
-def test_a_socket_that_is_broken_is_aborted_at_once(plain: FakeConnection, pair: tuple[socket.socket, socket.socket]) -> None:
+def test_a_socket_that_is_broken_is_aborted_at_once(
+    plain: FakeConnection, pair: tuple[socket.socket, socket.socket]
+) -> None:
     exchange = plain.request()
     pair[1].close()
     hello(exchange)
@@ -90,7 +98,7 @@ def test_a_held_head_does_not_leave_with_what_is_before_it(connection: FakeConne
         else:
             start(connection.exchange, 202)
 
-    connection.server.gateway.answer = half
+    connection.server.gateway.respond = half
     connection.feed(GET + GET)
     assert connection.sent.count(b"HTTP/1.1") == 1
     connection.server.turn()
@@ -107,7 +115,7 @@ def test_a_head_that_is_dropped_leaves_what_was_before_it(connection: FakeConnec
             start(connection.exchange, 202, (b"x", b"y"))
             connection.exchange.finish_application()
 
-    connection.server.gateway.answer = half
+    connection.server.gateway.respond = half
     connection.feed(GET + GET)
     assert [answer[0] for answer in connection.responses("GET", "GET")] == [200, 500]
     assert b"x: y" not in connection.sent

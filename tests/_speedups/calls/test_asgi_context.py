@@ -11,7 +11,7 @@ import pytest
 import sniffio
 import uvloop
 
-from tests._speedups.asgi_server import Caller, Serve, answer
+from tests._speedups.asgi_server import ASGIServer, Serve, respond
 
 WHO: contextvars.ContextVar[str] = contextvars.ContextVar("WHO", default="nobody")
 
@@ -29,7 +29,7 @@ def loop(request: pytest.FixtureRequest) -> Iterator[asyncio.AbstractEventLoop]:
 @pytest.fixture
 def serve(loop: asyncio.AbstractEventLoop) -> Serve:
     """``serve(app)``"""
-    return partial(Caller, loop)
+    return partial(ASGIServer, loop)
 
 
 # ---------------------------------------------------------------------------------------- what stands on current tasks
@@ -96,7 +96,7 @@ def test_it_works_in_the_first_step_and_later(
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if step == "later":
             await asyncio.sleep(0)
-        await answer(send, await work())
+        await respond(send, await work())
         done.set_result(None)
 
     caller = serve(app)
@@ -105,7 +105,7 @@ def test_it_works_in_the_first_step_and_later(
     caller.loop.run_until_complete(asyncio.wait_for(done, 10))
     caller.server.turn()
     assert caller.connection.sent.endswith(f"\r\n\r\n{result}".encode())
-    assert caller.call.failures == []
+    assert caller.caller.failures == []
 
 
 # ------------------------------------------------------------------------------------------------------------- contexts
@@ -118,7 +118,7 @@ def test_each_request_has_a_context_of_its_own(serve: Serve) -> None:
         await asyncio.sleep(0)
         seen.append(WHO.get())
         WHO.set("second step")
-        await answer(send, "x")
+        await respond(send, "x")
 
     seen: list[str] = []
     token = WHO.set("the server")
@@ -137,11 +137,11 @@ def test_contexts_of_requests_at_the_same_time_are_apart(serve: Serve) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         WHO.set(scope["path"])
         await asyncio.sleep(0)
-        await answer(send, WHO.get())
+        await respond(send, WHO.get())
 
     caller = serve(app)
-    lines = [caller.server.connect() for _ in range(3)]
-    for number, connection in enumerate(lines):
+    connections = [caller.server.connect() for _ in range(3)]
+    for number, connection in enumerate(connections):
         caller.loop.call_soon(connection.feed, b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n" % number)
     caller.server.turn(4)
-    assert [connection.sent[-2:] for connection in lines] == [b"/0", b"/1", b"/2"]
+    assert [connection.sent[-2:] for connection in connections] == [b"/0", b"/1", b"/2"]

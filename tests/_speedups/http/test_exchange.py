@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from atlas.errors import ClientDisconnected
-from tests._speedups.fake_connection import FakeConnection, body, now, receive, start
+from tests._speedups.fake_connection import FakeConnection, body, receive, run_now, start
 
 HTTP_10 = b"GET / HTTP/1.0\r\n\r\n"
 HEAD = b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -109,8 +109,8 @@ def test_what_was_sent_never_changes(connection: FakeConnection) -> None:
 
 def test_the_body_may_be_left_out(connection: FakeConnection) -> None:
     exchange = connection.request()
-    now(exchange.send(event("start", status=200)))
-    now(exchange.send(event("body")))
+    run_now(exchange.send(event("start", status=200)))
+    run_now(exchange.send(event("body")))
     assert connection.sent == b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
 
 
@@ -168,7 +168,9 @@ def test_a_response_to_head_has_the_length_and_no_body(connection: FakeConnectio
         ("http.response.start", RuntimeError),
     ],
 )
-def test_a_wrong_event_is_refused_and_writes_nothing(connection: FakeConnection, wrong: Any, error: type[Exception]) -> None:
+def test_a_wrong_event_is_refused_and_writes_nothing(
+    connection: FakeConnection, wrong: Any, error: type[Exception]
+) -> None:
     exchange = connection.request()
     with pytest.raises(error, match="expected|not iterable"):
         exchange.send(wrong)

@@ -3,7 +3,7 @@
 import pytest
 
 from atlas._speedups.http.exchange import Exchange
-from tests._speedups.fake_connection import GET, FakeConnection, FakeServer, body, hello, now, post, receive, start
+from tests._speedups.fake_connection import GET, FakeConnection, FakeServer, body, hello, post, receive, run_now, start
 
 CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -69,7 +69,9 @@ def test_a_request_without_a_body_has_one_empty_event(connection: FakeConnection
 
 def test_a_body_in_the_packet_of_its_head_is_one_event(connection: FakeConnection) -> None:
     assert receive(connection.request(post(5) + b"hello")) == event(b"hello")
-    assert receive(connection.server.connect().request(CHUNKED + b"2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n")) == event(b"hello")
+    assert receive(connection.server.connect().request(CHUNKED + b"2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n")) == event(
+        b"hello"
+    )
 
 
 def test_what_has_come_is_given_at_once(connection: FakeConnection) -> None:
@@ -124,9 +126,9 @@ def test_nothing_is_taken_before_it_is_awaited(connection: FakeConnection) -> No
 
 def test_a_result_is_given_once(connection: FakeConnection) -> None:
     awaitable = connection.request().receive()
-    assert now(awaitable) == event(b"")
+    assert run_now(awaitable) == event(b"")
     with pytest.raises(RuntimeError, match="awaited already"):
-        now(awaitable)
+        run_now(awaitable)
 
 
 def test_who_gave_up_waiting_takes_nothing_away(connection: FakeConnection) -> None:

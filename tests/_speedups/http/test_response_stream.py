@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from atlas.errors import ClientDisconnected
-from tests._speedups.fake_connection import GET, AccessLog, FakeConnection, FakeServer, body, now, post, start
+from tests._speedups.fake_connection import GET, AccessLog, FakeConnection, FakeServer, body, post, run_now, start
 
 TRAILERS = b"GET / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\n\r\n"
 HTTP_10 = b"GET / HTTP/1.0\r\n\r\n"
@@ -27,8 +27,8 @@ def test_trailers_follow_a_chunked_body(connection: FakeConnection) -> None:
     assert not exchange.complete
     connection.server.turn()
     assert connection.sent.endswith(b"\r\n\r\n1\r\na\r\n0\r\n"), "the body waits for the trailers"
-    now(exchange.send(event("trailers", headers=[(b"x-sum", b"1")], more_trailers=True)))
-    now(exchange.send(event("trailers", headers=[(b"x-more", b"2")])))
+    run_now(exchange.send(event("trailers", headers=[(b"x-sum", b"1")], more_trailers=True)))
+    run_now(exchange.send(event("trailers", headers=[(b"x-more", b"2")])))
     assert exchange.complete
     assert connection.sent.endswith(b"\r\n\r\n1\r\na\r\n0\r\nx-sum: 1\r\nx-more: 2\r\n\r\n")
 
@@ -56,7 +56,7 @@ def test_a_client_that_does_not_take_trailers_gets_none(connection: FakeConnecti
     start(exchange, trailers=promised)
     body(exchange, b"a")
     assert exchange.complete, "it waits for trailers that it drops"
-    now(exchange.send(event("trailers", headers=[(b"x-sum", b"1")])))
+    run_now(exchange.send(event("trailers", headers=[(b"x-sum", b"1")])))
     assert connection.sent == b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\na"
 
 
@@ -67,7 +67,7 @@ def test_trailers_that_were_not_promised_are_dropped(connection: FakeConnection)
     with pytest.raises(RuntimeError, match="after the last http.response.body"):
         exchange.send(event("trailers", headers=[(b"x-sum", b"1")]))
     body(exchange, b"b")
-    now(exchange.send(event("trailers", headers=[(b"x-sum", b"1")])))
+    run_now(exchange.send(event("trailers", headers=[(b"x-sum", b"1")])))
     assert connection.sent.endswith(b"1\r\nb\r\n0\r\n\r\n")
 
 
@@ -76,7 +76,7 @@ def test_trailers_are_dropped_where_they_have_no_place(connection: FakeConnectio
     exchange = connection.request(request_bytes)
     start(exchange, 200, (b"content-length", b"1"), trailers=True)
     body(exchange, b"a")
-    now(exchange.send(event("trailers", headers=[(b"x-sum", b"1")])))
+    run_now(exchange.send(event("trailers", headers=[(b"x-sum", b"1")])))
     assert exchange.complete
     assert b"x-sum" not in connection.sent
 
@@ -87,7 +87,7 @@ def test_trailers_for_http_10_are_dropped(connection: FakeConnection, pieces: li
     start(exchange, trailers=True)
     for number, piece in enumerate(pieces, 1):
         body(exchange, piece, more=number < len(pieces))
-    now(exchange.send(event("trailers", headers=[(b"x-sum", b"1")])))
+    run_now(exchange.send(event("trailers", headers=[(b"x-sum", b"1")])))
     assert exchange.finish_application() is True
     assert connection.sent.endswith(b"\r\n\r\na")
 
@@ -100,13 +100,13 @@ def test_a_trailer_that_frames_is_refused(connection: FakeConnection, name: byte
     value = {b"content-length": b"1", b"transfer-encoding": b"chunked"}.get(name, b"close")
     with pytest.raises(ValueError):
         exchange.send(event("trailers", headers=[(b"a", b"b"), (name, value)]))
-    now(exchange.send(event("trailers", headers=[(b"c", b"d")])))
+    run_now(exchange.send(event("trailers", headers=[(b"c", b"d")])))
     assert connection.sent.endswith(b"0\r\nc: d\r\n\r\n")
 
 
 def test_early_hints_leave_ahead_of_the_response(connection: FakeConnection) -> None:
     exchange = connection.request(TRAILERS)
-    now(exchange.send(event("early_hint", links=[b"</a.css>; rel=preload", b"</b.js>"])))
+    run_now(exchange.send(event("early_hint", links=[b"</a.css>; rel=preload", b"</b.js>"])))
     assert connection.sent == b"HTTP/1.1 103 Early Hints\r\nlink: </a.css>; rel=preload\r\nlink: </b.js>\r\n\r\n"
     exchange.respond(200, [], b"x")
     assert connection.responses()[0][2] == b"x"
@@ -114,7 +114,7 @@ def test_early_hints_leave_ahead_of_the_response(connection: FakeConnection) -> 
 
 def test_early_hints_are_not_for_http_10_and_not_for_late(connection: FakeConnection) -> None:
     exchange = connection.request(HTTP_10)
-    now(exchange.send(event("early_hint", links=[b"</a>"])))
+    run_now(exchange.send(event("early_hint", links=[b"</a>"])))
     assert connection.sent == b""
     start(exchange)
     with pytest.raises(RuntimeError, match="before"):
@@ -202,7 +202,7 @@ def test_draining_waits_for_the_socket(connection: FakeConnection) -> None:
     connection.server.turn(2)
     assert task.done()
     assert task.exception() is None
-    now(exchange.drain())
+    run_now(exchange.drain())
 
 
 def test_draining_ends_when_the_client_leaves(connection: FakeConnection) -> None:

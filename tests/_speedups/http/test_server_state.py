@@ -109,15 +109,15 @@ def test_connections_are_counted_and_the_first_and_last_are_told_of(new_server: 
 
 
 def test_without_a_limit_nothing_is_full(server: FakeServer) -> None:
-    lines = [server.connect() for _ in range(3)]
-    for connection in lines:
+    connections = [server.connect() for _ in range(3)]
+    for connection in connections:
         connection.lose()
     assert server.events.calls == ["on_first_connection"]
 
 
 def test_enough_requests_are_told_of_once(new_server: Open) -> None:
     server = new_server(limit_max_requests=2)
-    server.gateway.answer = hello
+    server.gateway.respond = hello
     connection = server.connect()
     for expected in ([], ["on_max_requests"], ["on_max_requests"]):
         connection.feed(GET)
@@ -159,7 +159,7 @@ def test_a_limit_on_the_number_of_fields(new_server: Open) -> None:
 def test_the_log_is_woken_by_the_first_record_and_flushed_at_256(new_server: Open) -> None:
     log = AccessLog()
     server = new_server(access_log=log)
-    server.gateway.answer = hello
+    server.gateway.respond = hello
     connection = server.connect()
     for _ in range(255):
         connection.feed(GET)
@@ -209,24 +209,24 @@ def broken() -> int:
 
 def test_a_connection_that_breaks_does_not_keep_others_from_being_swept(new_server: Open) -> None:
     server = new_server(timeout_request_head=TINY, timeout_write=TINY)
-    lines = [server.connect() for _ in range(3)]
-    lines[1].transport.full = True
-    lines[1].request().respond(200, [], b"x")
-    lines[1].transport.get_write_buffer_size = broken  # type: ignore[method-assign]
+    connections = [server.connect() for _ in range(3)]
+    connections[1].transport.full = True
+    connections[1].request().respond(200, [], b"x")
+    connections[1].transport.get_write_buffer_size = broken  # type: ignore[method-assign]
     server.check_timeouts()
-    assert [connection.calls for connection in lines] == [["close"], ["abort"], ["close"]]
+    assert [connection.calls for connection in connections] == [["close"], ["abort"], ["close"]]
     assert server.events.calls.count("on_unexpected_error") == 1
 
 
 def test_a_connection_that_breaks_does_not_keep_others_from_being_flushed(server: FakeServer) -> None:
-    lines = [server.connect() for _ in range(3)]
-    for connection in lines:
+    connections = [server.connect() for _ in range(3)]
+    for connection in connections:
         start(connection.request())
         body(connection.exchange, b"x", more=True)
-    lines[1].transport.write = lambda _: broken()  # type: ignore[assignment, method-assign, misc]
+    connections[1].transport.write = lambda _: broken()  # type: ignore[assignment, method-assign, misc]
     server.turn()
-    assert [connection.sent[-6:] for connection in lines] == [b"1\r\nx\r\n", b"", b"1\r\nx\r\n"]
-    assert [connection.calls for connection in lines] == [[], ["abort"], []]
+    assert [connection.sent[-6:] for connection in connections] == [b"1\r\nx\r\n", b"", b"1\r\nx\r\n"]
+    assert [connection.calls for connection in connections] == [[], ["abort"], []]
     assert server.events.calls.count("on_unexpected_error") == 1
 
 

@@ -40,7 +40,7 @@ def test_the_connection_goes_on_after_a_response(connection: FakeConnection) -> 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 50, 1000])
 def test_requests_are_the_same_however_they_come(connection: FakeConnection, size: int) -> None:
-    connection.server.gateway.answer = hello
+    connection.server.gateway.respond = hello
     connection.feed(numbered(10), size)
     assert texts(connection, 10) == [b"/%d" % number for number in range(10)]
 
@@ -58,14 +58,14 @@ def test_pipelined_requests_wait_for_their_turn(connection: FakeConnection) -> N
 
 
 def test_answers_of_one_packet_leave_in_one_write(connection: FakeConnection) -> None:
-    connection.server.gateway.answer = hello
+    connection.server.gateway.respond = hello
     connection.feed(numbered(10))
     assert len(connection.transport.writes) == 1
     assert texts(connection, 10) == [b"/%d" % number for number in range(10)]
 
 
 def test_others_have_their_turn_after_a_while(connection: FakeConnection) -> None:
-    connection.server.gateway.answer = hello
+    connection.server.gateway.respond = hello
     connection.feed(numbered(40))
     assert len(connection.server.gateway.started) == 16
     connection.feed(numbered(2, 40))
@@ -98,7 +98,9 @@ def test_a_body_goes_to_the_request_that_it_belongs_to(connection: FakeConnectio
         (b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", b"keep-alive"),
     ],
 )
-def test_the_client_says_whether_it_goes_on(connection: FakeConnection, request_bytes: bytes, reuse: bytes | None) -> None:
+def test_the_client_says_whether_it_goes_on(
+    connection: FakeConnection, request_bytes: bytes, reuse: bytes | None
+) -> None:
     hello(connection.request(request_bytes))
     assert connection.responses()[0][1].get(b"connection") == reuse
     assert connection.calls == (["close"] if reuse == b"close" else [])
@@ -111,7 +113,7 @@ def test_the_application_may_end_it(connection: FakeConnection) -> None:
 
 
 def test_what_comes_after_a_close_is_not_read(connection: FakeConnection) -> None:
-    connection.server.gateway.answer = hello
+    connection.server.gateway.respond = hello
     connection.feed(CLOSING + GET)
     connection.feed(GET)
     assert len(connection.server.gateway.started) == 1
@@ -296,7 +298,9 @@ def test_who_waits_learns_that_the_client_left(connection: FakeConnection) -> No
 
 
 @pytest.mark.parametrize("what", ["send", "receive"])
-def test_who_gave_up_waiting_is_forgotten(connection: FakeConnection, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_gave_up_waiting_is_forgotten(
+    connection: FakeConnection, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def create_future() -> Any:
         future = create()
         futures.append(weakref.ref(future))
@@ -327,7 +331,7 @@ def test_who_reads_no_answers_gets_no_more_of_them(connection: FakeConnection) -
         exchange.respond(200, [], exchange.head.target + b"x" * 30_000)
         exchange.finish_application()
 
-    connection.server.gateway.answer = large
+    connection.server.gateway.respond = large
     connection.transport.full = True
     connection.feed(numbered(10))
     waiting = len(connection.server.gateway.started)
@@ -374,7 +378,7 @@ def test_reading_pauses_while_too_much_waits_behind_a_request(connection: FakeCo
     assert connection.calls == []
     connection.feed(numbered(1000))
     assert connection.calls == ["pause_reading"]
-    connection.server.gateway.answer = hello
+    connection.server.gateway.respond = hello
     hello(exchange)
     connection.server.turn(300)
     assert connection.calls == ["pause_reading", "resume_reading"]
@@ -403,7 +407,9 @@ def test_reading_goes_on_once_a_long_body_was_received(connection: FakeConnectio
     connection.feed(b"x" * (size - 65_536))
     while taken < size:
         taken += len(receive(exchange)["body"])
-    assert connection.calls.count("pause_reading") == connection.calls.count("resume_reading"), "a client that leaves isn't noticed"
+    assert connection.calls.count("pause_reading") == connection.calls.count("resume_reading"), (
+        "a client that leaves isn't noticed"
+    )
 
 
 def test_bytes_behind_a_request_are_kept_before_the_application_runs(connection: FakeConnection) -> None:
@@ -411,7 +417,7 @@ def test_bytes_behind_a_request_are_kept_before_the_application_runs(connection:
         connection.protocol.get_buffer(-1)[:2000] = b"!" * 2000
         hello(exchange)
 
-    connection.server.gateway.answer = overwrite
+    connection.server.gateway.respond = overwrite
     connection.feed(numbered(10))
     assert texts(connection, 10) == [b"/%d" % number for number in range(10)]
 
@@ -422,7 +428,7 @@ def test_what_comes_while_an_application_runs_waits_for_its_turn(connection: Fak
             connection.feed(numbered(30, 3))
         hello(exchange)
 
-    connection.server.gateway.answer = feed_more
+    connection.server.gateway.respond = feed_more
     connection.feed(numbered(3))
     connection.server.turn(4)
     assert texts(connection, 33) == [b"/%d" % number for number in range(33)]
