@@ -1,7 +1,7 @@
 """Atlas: a web framework and its compiled server.
 
-This module has the public names. Each name is imported from its module on first access (PEP 562), so that ``import
-atlas`` is fast: a program that uses only the server does not load the web framework, and the reverse.
+This module exports the public names. Each name is imported from its module on first access (PEP 562): a program that
+uses only the server does not import the web framework, and vice versa.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""How an application is called: the waist where the server half and the web half meet."""
+"""How the server calls an application (native, ASGI 3, LASGI), and how sync code waits."""

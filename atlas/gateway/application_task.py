@@ -1,7 +1,7 @@
 """An ASGI application in a task of its own, whose response is held back until it is sent or replaced.
 
 The application runs until it sends ``http.response.start``; that ``send`` waits. :meth:`ApplicationTask.respond` lets
-it go on; from then on each ``send`` of the application waits until the server has taken the event: nothing is queued.
+the application continue; each further ``send`` calls the ``send`` of the server, so events are not queued.
 :meth:`ApplicationTask.close` ends an application whose response is not sent.
 """
 
@@ -19,7 +19,7 @@ from atlas.types import ASGIApp, Event, Receive, Scope, Send
 
 __all__ = ["ApplicationTask"]
 
-_GRACE = 1.0  # seconds that a closed application has to end by itself
+_CLOSE_TIMEOUT = 1.0  # seconds until a closed application is cancelled
 _MISSING: Any = object()
 _log = logging.getLogger("atlas.web")
 
@@ -27,11 +27,13 @@ _log = logging.getLogger("atlas.web")
 class ApplicationTask:
     """Runs an ASGI application for one request.
 
-    The task begins with a copy of the current context. Context variables that the application sets until its response
-    starts are set in the caller's context then, as if the caller had called the application itself.
+    The task begins with a copy of the current context. Context variables that the application sets before its response
+    starts are then set in the context of the caller too.
 
-    :param app: an ASGI 3 application. :param scope: its scope. :param receive: its ``receive``.
-    :param own: context variables that the caller keeps as they are.
+    :param app: an ASGI 3 application.
+    :param scope: its scope.
+    :param receive: its ``receive``.
+    :param own: context variables that are not set in the context of the caller; default none.
     """
 
     __slots__ = (
@@ -75,8 +77,9 @@ class ApplicationTask:
     async def start(self) -> Event:
         """Wait until the response starts.
 
-        :returns: the event that starts it.
-        :raises RuntimeError: if the application returns without a response. What it raises until then is raised here.
+        :returns: the ``http.response.start`` event.
+        :raises RuntimeError: if the application returns without a response.
+        :raises Exception: what the application raises before its response starts.
         """
         await self._wait(self._started)
         self._raise_failure()
@@ -88,8 +91,10 @@ class ApplicationTask:
     async def respond(self, start: Event, send: Send) -> None:
         """Send the response, and wait until the application has returned.
 
-        :param start: takes the place of the event that started the response. :param send: ASGI's ``send``.
-        :raises RuntimeError: if the response was sent or closed before. What the application raises is raised here.
+        :param start: replaces the ``http.response.start`` event of the application.
+        :param send: ASGI's ``send``.
+        :raises RuntimeError: if the response was sent or closed before.
+        :raises Exception: what the application raises.
         """
         if self._send is not None or self._closed:
             raise RuntimeError("the response of an ASGI application can be sent once")
@@ -101,8 +106,8 @@ class ApplicationTask:
     async def close(self) -> None:
         """End an application whose response is not sent.
 
-        Its ``receive`` says ``http.disconnect`` and its ``send`` raises. If it has not returned a second later, it is
-        cancelled. Either way its ``finally`` blocks run to their end.
+        Its ``receive`` returns ``http.disconnect`` and its ``send`` raises. If it has not returned after a second, it
+        is cancelled. Its ``finally`` blocks have run when this returns.
         """
         if self._task is None:
             return
@@ -112,7 +117,7 @@ class ApplicationTask:
         for waiting in self._receiving:
             waiting.reschedule(now)
         try:
-            await asyncio.wait([self._task], timeout=_GRACE)
+            await asyncio.wait([self._task], timeout=_CLOSE_TIMEOUT)
         finally:
             if self._task is not None:
                 await self._cancel()

@@ -1,4 +1,4 @@
-"""How a disconnect is learnt of where ``send`` does not tell: by ``receive`` (ASGI 3, "Disconnect")."""
+"""Detects a disconnect of the client by ``receive`` (ASGI 3, "Disconnect - receive event")."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ __all__ = ["is_disconnect", "is_disconnected", "wait_for_disconnect"]
 
 
 async def wait_for_disconnect(receive: Receive) -> None:
-    """Wait until the client disconnects. What is left of the request body is read and dropped.
+    """Wait until the client disconnects. The rest of the request body is read and dropped.
 
-    Returns if the server has nothing more to tell: ``receive`` raises, or repeats itself.
+    Returns if the server does not report the disconnect: ``receive`` raises, or returns the end of the body again.
 
     :param receive: ASGI's ``receive``.
     :raises ClientDisconnected: when the client has disconnected.
@@ -25,7 +25,7 @@ async def wait_for_disconnect(receive: Receive) -> None:
         except Exception:
             return
         if event["type"] == "http.disconnect":
-            raise ClientDisconnected("the client went away")
+            raise ClientDisconnected("the client disconnected")
         last = not event.get("more_body", False)
         if ended and last:
             return
@@ -33,9 +33,9 @@ async def wait_for_disconnect(receive: Receive) -> None:
 
 
 async def is_disconnected(receive: Receive) -> bool:
-    """Whether the client has disconnected, as far as is known without waiting.
+    """Return whether the client is known to have disconnected, without waiting.
 
-    The body has to be read before. Where there is none, ``receive`` gives an empty last piece first.
+    The body has to be read before. If there is none, ``receive`` returns an empty last chunk first.
 
     :param receive: ASGI's ``receive``.
     """
@@ -50,9 +50,12 @@ async def is_disconnected(receive: Receive) -> bool:
 
 
 def is_disconnect(error: BaseException | None, depth: int = 8) -> bool:
-    """Whether an exception is :class:`ClientDisconnected`, or was raised by a framework because of one.
+    """Return whether an exception is :class:`ClientDisconnected`, or has one as its cause or context.
 
-    :param error: the exception. :param depth: how many causes are followed.
+    An exception group is if all of its exceptions are.
+
+    :param error: the exception, or None.
+    :param depth: maximum number of exceptions in the chain of causes, default 8.
     """
     if error is None or depth == 0:
         return False

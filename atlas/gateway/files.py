@@ -1,6 +1,6 @@
 """Sending files: ``http.response.pathsend`` and ``http.response.zerocopysend``.
 
-On a socket without TLS the kernel copies the file (sendfile(2)); otherwise it is read in a thread, in pieces. Source:
+On a socket without TLS the kernel copies the file (sendfile(2)); otherwise it is read in a thread, in chunks. Source:
 the ASGI extensions "Path Send" and "Zero Copy Send".
 """
 
@@ -27,7 +27,8 @@ async def send_file(exchange: Exchange, event: Event) -> None:
     :param exchange: the exchange, whose response has started.
     :param event: a ``http.response.pathsend`` or ``http.response.zerocopysend`` event.
     :raises ValueError: for a path that is not absolute, or a range that is not in the file.
-    :raises OSError: if the file cannot be opened; then nothing of the response was written.
+    :raises OSError: if the file cannot be opened, in which case no part of the response was written; or if it cannot be
+        read.
     :raises ClientDisconnected: if the client disconnects.
     """
     if event["type"] == "http.response.pathsend":
@@ -104,7 +105,7 @@ async def _wait_writable(exchange: Exchange) -> None:
             await writable
     except TimeoutError:
         exchange.abort()
-        raise ClientDisconnected("the client read nothing for too long (--timeout-write)") from None
+        raise ClientDisconnected("the client did not read for too long (--timeout-write)") from None
     finally:
         exchange.unwatch_loss(writable)
         loop.remove_writer(duplicate)

@@ -1,8 +1,8 @@
-"""Waiting in sync code: a ``def`` function runs in a greenlet, and the event loop goes on while it waits.
+"""Waiting in sync code: a ``def`` function runs in a greenlet, and the event loop continues while it waits.
 
-:func:`in_greenlet` is the way in and :func:`await_` the way to wait inside. An awaitable is handed to the coroutine
-that started the greenlet, which awaits it in its own task: the current task, its cancellation and its context variables
-are those of the request.
+:func:`in_greenlet` calls a function in a greenlet, and the function waits with :func:`await_`. That passes the
+awaitable to the coroutine that started the greenlet, which awaits it in its own task: the current task, its
+cancellation and its context variables are those of the request.
 """
 
 from __future__ import annotations
@@ -21,22 +21,25 @@ T = TypeVar("T")
 
 
 def can_wait() -> bool:
-    """Whether :func:`await_` works here."""
+    """Return whether :func:`await_` can be called here: in a greenlet, or in a thread of :func:`in_thread`."""
     return parent_of_current() is not None or current_blocking_call() is not None
 
 
 def await_(awaitable: Awaitable[T]) -> T:
-    """Wait for an awaitable in sync code; its result is returned, its exception is raised here.
+    """Wait for an awaitable in sync code.
 
-    :raises RuntimeError: outside of a function that :func:`in_greenlet` or :func:`~atlas.gateway.threads.in_thread`
-        runs, where nothing could await it.
+    :param awaitable: a coroutine, a future or another awaitable.
+    :returns: its result.
+    :raises Exception: its exception.
+    :raises asyncio.CancelledError: if the request is cancelled meanwhile.
+    :raises RuntimeError: if the code runs neither in a greenlet nor in a thread of :func:`in_thread`.
     """
     if (parent := parent_of_current()) is not None:
         return cast(T, parent.switch(awaitable))
     if (blocking_call := current_blocking_call()) is not None:
         return blocking_call.wait_for(awaitable)
     if close := getattr(awaitable, "close", None):
-        close()  # otherwise Python warns of a coroutine that was never awaited, beside the real message
+        close()  # else Python also warns about a coroutine that was never awaited
     raise RuntimeError(
         "await_() was called where it cannot wait: it works in a controller or middleware that runs in a greenlet "
         "or a thread (run='greenlet', run='thread'); in 'async def' use await"
@@ -44,12 +47,17 @@ def await_(awaitable: Awaitable[T]) -> T:
 
 
 class Pool(GreenletPool):
-    """Greenlets of one thread that are used again, and what awaits for them."""
+    """A pool of greenlets of one thread."""
 
     __slots__ = ()
 
     async def join(self, greenlet: PooledGreenlet) -> Any:
-        """Await what a greenlet waits for, until its call is done; the result, or the exception raised."""
+        """Await what a greenlet waits for, until its call is done.
+
+        :param greenlet: a greenlet of this pool.
+        :returns: the result of the call.
+        :raises BaseException: the exception of the call.
+        """
         while not greenlet.done:
             awaitable = greenlet.next_awaitable()
             try:
@@ -62,46 +70,49 @@ class Pool(GreenletPool):
 
 
 class Greenlets:
-    """Runs functions as :func:`in_greenlet` does, in greenlets that are used again.
+    """Calls functions as :func:`in_greenlet` does, in a pool of greenlets for each thread.
 
-    :param most_idle: how many are kept for later, in each thread.
+    :param max_idle: maximum number of idle greenlets of each pool, default 64.
     """
 
-    def __init__(self, most_idle: int = 64) -> None:
-        self._most_idle = most_idle
-        self._here = _Here(most_idle)
+    def __init__(self, max_idle: int = 64) -> None:
+        self._max_idle = max_idle
+        self._local = _LocalPool(max_idle)
 
     def new_pool(self) -> Pool:
-        """A pool for one event loop, to be used in the thread of that loop."""
-        return Pool(self._most_idle)
+        """Return a new pool for one event loop, to be used in the thread of that loop."""
+        return Pool(self._max_idle)
 
     @property
     def pool(self) -> Pool:
         """The pool of this thread."""
-        return self._here.pool
+        return self._local.pool
 
     async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call ``function`` in a greenlet and await for it whatever it hands to :func:`await_`."""
-        pool = self._here.pool
+        """Call ``function`` in a greenlet of the pool, as :func:`in_greenlet` does."""
+        pool = self._local.pool
         greenlet = pool.begin(function, args, kwargs)
         return cast(T, pool.finish(greenlet) if greenlet.done else await pool.join(greenlet))
 
 
-class _Here(threading.local):
-    """A greenlet never leaves its thread."""
+class _LocalPool(threading.local):
+    """The pool of the current thread: a greenlet cannot be switched to from another thread."""
 
-    def __init__(self, most_idle: int) -> None:
-        self.pool = Pool(most_idle)
+    def __init__(self, max_idle: int) -> None:
+        self.pool = Pool(max_idle)
 
 
-_ALONE = Pool(0)
+_UNPOOLED = Pool(0)
 
 
 async def in_greenlet(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-    """Call ``function`` in a greenlet of its own and await for it whatever it hands to :func:`await_`.
+    """Call ``function`` in a greenlet of its own, and await what it passes to :func:`await_`.
 
-    An exception of the function is raised here. A cancellation is raised in the function, at the ``await_`` where it
-    stands. Until it first waits, nothing else runs.
+    A cancellation is raised in the function, at the ``await_`` where it waits.
+
+    :param function: called with ``args`` and ``kwargs``.
+    :returns: the result of the function.
+    :raises Exception: what the function raises.
     """
-    greenlet = _ALONE.begin(function, args, kwargs)
-    return cast(T, _ALONE.finish(greenlet) if greenlet.done else await _ALONE.join(greenlet))
+    greenlet = _UNPOOLED.begin(function, args, kwargs)
+    return cast(T, _UNPOOLED.finish(greenlet) if greenlet.done else await _UNPOOLED.join(greenlet))

@@ -1,4 +1,4 @@
-"""Messages on a stream that has nothing to send: proxies and browsers close a connection that is silent for long."""
+"""Keep-alive events on a stream that is idle: proxies and browsers close a connection that sends no data for long."""
 
 from __future__ import annotations
 
@@ -11,36 +11,40 @@ __all__ = ["KeepAlive"]
 
 
 class KeepAlive:
-    """Wraps ``send``, so that never more than ``seconds`` pass without a message.
+    """Sends an event whenever no other event was sent for an interval.
 
-    :meth:`send` takes the place of ``send``; :meth:`run` runs in a task beside, until it is cancelled.
+    The stream calls :meth:`send` instead of ASGI's ``send``; :meth:`run` runs in a task of its own until it is
+    cancelled.
 
     :param send: ASGI's ``send``.
-    :param seconds: the longest time without a message.
-    :param make: makes the message that is sent after that time.
+    :param interval: in seconds.
+    :param make_event: returns the event to send.
     """
 
-    __slots__ = ("_last", "_lock", "_make", "_seconds", "_send")
+    __slots__ = ("_interval", "_last", "_lock", "_make_event", "_send")
 
-    def __init__(self, send: Send, seconds: float, make: Callable[[], Event]) -> None:
+    def __init__(self, send: Send, interval: float, make_event: Callable[[], Event]) -> None:
         self._send = send
-        self._seconds = seconds
-        self._make = make
+        self._interval = interval
+        self._make_event = make_event
         self._last = asyncio.get_running_loop().time()
         self._lock = asyncio.Lock()  # ASGI does not allow two calls of send at the same time
 
     async def send(self, event: Event) -> None:
-        """Send a message, and begin the silent time anew."""
+        """Send an event, and start the interval again. Raises what ASGI's ``send`` raises.
+
+        :param event: an ASGI event.
+        """
         async with self._lock:
             await self._send(event)
         self._last = asyncio.get_running_loop().time()
 
     async def run(self) -> None:
-        """Send a message whenever the silent time has passed. Raises what ``send`` raises."""
+        """Send keep-alive events until cancelled. Raises what ASGI's ``send`` raises."""
         clock = asyncio.get_running_loop().time
         while True:
-            left = self._last + self._seconds - clock()
+            left = self._last + self._interval - clock()
             if left > 0:
                 await asyncio.sleep(left)
             else:
-                await self.send(self._make())
+                await self.send(self._make_event())

@@ -28,11 +28,11 @@ SyncReceive: TypeAlias = Callable[[], Event]
 SyncSend: TypeAlias = Callable[[Event], None]
 LASGIApp: TypeAlias = Callable[[Scope, SyncReceive, SyncSend], Any]
 
-_DONE = finished()  # what ``send`` of Atlas returns if there is nothing to wait for
+_DONE = finished()  # the awaitable that ``send`` of the Atlas server returns if it does not wait
 
 
 class SyncToASGI:
-    """Makes an ASGI 3 application of a LASGI application.
+    """Wraps a LASGI application as an ASGI 3 application.
 
     When the client has disconnected, ``receive`` returns ``http.disconnect`` and ``send`` raises
     ``ClientDisconnected``. A cancellation (when the server stops) is raised where the function waits.

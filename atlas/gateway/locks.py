@@ -22,9 +22,9 @@ _Owner: TypeAlias = tuple[object, ...]
 class Lock:
     """A lock that one request at a time holds: ``with lock:`` in a ``def``, ``async with lock:`` in an ``async def``.
 
-    It can be made anywhere, also at module level, and is not bound to an event loop. A greenlet and a coroutine let the
-    event loop continue while they wait; a thread blocks. The lock is handed over in the order of the requests for it. A
-    request that is cancelled while it waits is removed from the queue.
+    It can be created at module level, and is not bound to an event loop. A greenlet and a coroutine let the event loop
+    continue while they wait; a thread blocks. Waiting requests acquire the lock in first-in, first-out order. A request
+    that is cancelled while it waits is removed from the queue.
 
     The lock may be released by another task or thread than the one that acquired it. It is not reentrant.
     """

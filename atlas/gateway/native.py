@@ -1,4 +1,4 @@
-"""The native gateway: an application of our own is called without scope, events and tasks, unless somebody asks."""
+"""The native gateway: calls the handlers of an Atlas application without ASGI."""
 
 from __future__ import annotations
 
@@ -17,70 +17,74 @@ from atlas.types import Receive, Scope, Send
 
 __all__ = ["NativeApplication", "NativeGateway", "is_native"]
 
-_SELDOM = 1.0  # seconds between two looks at a client that may be gone
+_MAX_CHECK_INTERVAL = 1.0  # seconds between two checks of a client that was probed
 
 
 class NativeApplication(Protocol):
-    """What an application of our own brings, so that it can be called natively."""
+    """The interface of an application that the native gateway calls."""
 
     @property
-    def dispatch(self) -> RouteTable:
-        """Its routes and what answers them."""
+    def route_table(self) -> RouteTable:
+        """The routes and their handlers."""
 
     @property
     def current(self) -> ContextVar[Any]:
-        """Names the current request."""
+        """The context variable of the current request."""
 
     @property
-    def plain_call(self) -> Callable[..., Any]:
-        """The ``__call__`` of responses that are sent as they are, in one piece."""
+    def buffered_call(self) -> Callable[..., Any]:
+        """The ``__call__`` of buffered responses, which are sent in one piece."""
 
     @property
     def greenlets(self) -> Greenlets:
-        """What runs sync code that may wait."""
+        """Runs sync code."""
 
     async def close_applications(self, request: Any) -> None:
-        """End the ASGI applications of a request whose responses were not sent."""
+        """Close the ASGI applications of a request whose responses were not sent."""
 
-    def start_jobs(self, request: Any) -> None:
-        """Start the background work of a request that is over."""
+    def start_background_tasks(self, request: Any) -> None:
+        """Start the background tasks of a request that is finished."""
 
 
 class NativeGateway(RequestFailures, NativeCaller):
-    """Calls the handlers of an application of our own.
+    """Calls the handlers of an Atlas application.
 
     :param application: the application.
-    :param loop: the event loop; must be the running one whenever a request starts.
+    :param loop: the event loop; it has to be the running one when a request starts.
     """
 
     def __new__(cls, application: NativeApplication, loop: asyncio.AbstractEventLoop) -> NativeGateway:
         return super().__new__(cls, application, application.greenlets.new_pool(), loop, copy_context(), asyncio.Task)
 
-    def stream(self, response: Any, exchange: Exchange, view: RequestData) -> Coroutine[Any, Any, None]:
-        """Send a response that is more than a status, fields and a body: as the ASGI application that it is."""
+    def stream(self, response: Any, exchange: Exchange, request: RequestData) -> Coroutine[Any, Any, None]:
+        """Return a coroutine that sends a response which is not buffered, by calling it as an ASGI application."""
         send: Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]] = response
-        return send(view.scope, exchange.receive, exchange.send)
+        return send(request.scope, exchange.receive, exchange.send)
 
-    def close_applications(self, view: RequestData) -> Coroutine[Any, Any, None]:
-        """End the ASGI applications of a request whose responses were not sent."""
-        close: Callable[[RequestData], Coroutine[Any, Any, None]] = self.dispatch.app.close_applications
-        return close(view)
+    def close_applications(self, request: RequestData) -> Coroutine[Any, Any, None]:
+        """Return a coroutine that closes the ASGI applications of a request whose responses were not sent."""
+        close: Callable[[RequestData], Coroutine[Any, Any, None]] = self.route_table.app.close_applications
+        return close(request)
 
     def watch(self, exchange: Exchange, seconds: float = 0.01) -> None:
-        """Look after ``seconds``, and again and again, whether a client that was probed has answered with a reset.
+        """Check after ``seconds``, and then at growing intervals, whether a client that was probed has sent a reset.
 
-        The event loop doesn't tell: it has stopped to listen at the end of the client's stream.
+        The event loop does not report it: it stopped reading the socket when the client closed its side.
+
+        :param exchange: the exchange.
+        :param seconds: time until the first check, default 0.01.
         """
-        asyncio.get_running_loop().call_later(seconds, self._look, exchange, seconds)
+        asyncio.get_running_loop().call_later(seconds, self._check, exchange, seconds)
 
-    def _look(self, exchange: Exchange, seconds: float) -> None:
+    def _check(self, exchange: Exchange, seconds: float) -> None:
         if exchange.hung_up:
             exchange.abort()
         elif exchange.task is not None:
-            self.watch(exchange, min(2 * seconds, _SELDOM))
+            self.watch(exchange, min(2 * seconds, _MAX_CHECK_INTERVAL))
 
 
 def is_native(app: Any) -> bool:
-    """Whether an application can be called natively: one of our own, whose ``__call__`` nobody has replaced."""
-    dispatch = getattr(app, "dispatch", None)
-    return isinstance(dispatch, RouteTable) and dispatch.app is app and app.answers_natively
+    """Return whether the native gateway can call an application: an Atlas application whose ``__call__`` was not
+    replaced by a subclass or a wrapper."""
+    route_table = getattr(app, "route_table", None)
+    return isinstance(route_table, RouteTable) and route_table.app is app and app.is_native

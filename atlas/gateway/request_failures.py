@@ -1,4 +1,4 @@
-"""What all gateways have in common: sending files, and logging requests that fail."""
+"""The common base of the gateways: sends files, and logs requests that fail."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
-"""Tasks that run beside a block of code and end with it: a watch for a client that disconnects, a timer for pings.
+"""Tasks that run during a block of code and are cancelled at its end: a watch for a disconnect, a keep-alive timer.
 
-The block itself stays in the task that it began in, with its context and its generators; only the others are tasks of
-their own.
+The block itself stays in the current task, with its context variables.
 """
 
 from __future__ import annotations
@@ -17,9 +16,8 @@ __all__ = ["TaskScope"]
 class TaskScope:
     """``async with TaskScope() as scope: scope.start(watch()); await work()``.
 
-    A task that raises ends the block: the block is cancelled where it waits, and the task's exception is raised at its
-    end. A task that returns is done. When the block is left, the tasks that still run are cancelled; this is where it
-    differs from ``asyncio.TaskGroup``, which waits for them.
+    If a task raises, the block is cancelled where it waits, and the exception of the task is raised at the end of the
+    block. At the end of the block the tasks that still run are cancelled; ``asyncio.TaskGroup`` waits for them.
     """
 
     __slots__ = ("_before", "_failure", "_left", "_owner", "_tasks")
@@ -39,9 +37,9 @@ class TaskScope:
         return self
 
     def start(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Run a coroutine beside the block.
+        """Run a coroutine in a task of its own.
 
-        :param coroutine: it gets a task of its own.
+        :param coroutine: the coroutine.
         """
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
@@ -54,7 +52,7 @@ class TaskScope:
         error = task.exception()
         if error is not None and not self._left and self._failure is None:
             self._failure = error
-            # A callback runs while the owner is suspended, so this always reaches it inside of its block.
+            # A callback runs while the owner is suspended, so the cancellation is raised inside the block.
             self._owner.cancel()
 
     async def __aexit__(
@@ -65,8 +63,8 @@ class TaskScope:
             task.cancel()
         failure, self._failure = self._failure, None
         owner = self._owner
-        del self._owner  # the traceback of what the owner raises refers to this object: this cuts the cycle
-        # The same count as in asyncio.timeout: a cancellation that came from elsewhere too is passed on as one.
+        del self._owner  # the traceback of an exception of the owner refers to this object: avoid a cycle
+        # As in asyncio.timeout: if the owner was cancelled by other code too, the cancellation is raised.
         if failure is None or owner.uncancel() > self._before:
             return
         if kind is None or kind is asyncio.CancelledError:

@@ -53,7 +53,7 @@ class ThreadPool:
     A function that waits in ``await_`` does not count while it waits. Functions that wait for each other, or for
     another function of the pool, can therefore not deadlock.
 
-    :param limit: how many functions run at a time, for each event loop.
+    :param limit: number of functions that run at a time, for each event loop; default 40.
     """
 
     def __init__(self, limit: int = 40) -> None:
@@ -61,7 +61,12 @@ class ThreadPool:
         self._limiter = CapacityLimiter(limit)
 
     async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call ``function`` in a thread of the pool, as :func:`in_thread` does."""
+        """Call ``function`` in a thread of the pool, as :func:`in_thread` does.
+
+        :param function: called with ``args`` and ``kwargs``.
+        :returns: what the function returns.
+        :raises Exception: what the function raises.
+        """
         token = _Token(self._limiter)
         await token.acquire()
         call = BlockingCall(asyncio.get_running_loop(), token)

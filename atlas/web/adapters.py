@@ -1,7 +1,7 @@
-"""Functions of an application, adapted to the run mode of the place where they are called.
+"""Adapters that call the functions of an application from sync and from async code.
 
-The kind of a function decides how it is called, not the place: a ``def`` gets a :class:`Request` and may wait, so that
-it runs in a greenlet; an ``async def`` gets an :class:`AsyncRequest` and is awaited.
+The kind of a function decides how it is called, not its caller: a ``def`` gets a :class:`Request` and may wait, so it
+runs in a greenlet; an ``async def`` gets an :class:`AsyncRequest` and is awaited.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ _ATTRIBUTE = "_atlas_waits"
 
 
 class Adapted(NamedTuple):
-    """A function as it is called: ``call(request, *arguments)``.
+    """An adapted function.
 
-    ``waits`` tells whether what it returns may be an awaitable of the result.
+    :ivar call: ``call(request, *arguments)``.
+    :ivar waits: whether ``call`` may return an awaitable of the result.
     """
 
     call: Callable[..., Any]
@@ -32,7 +33,8 @@ class Adapted(NamedTuple):
 
 
 def any_mode(*, waits: bool) -> Callable[[F], F]:
-    """Decorator: a hook of ours that takes either kind of request and is called directly in every run mode.
+    """Return a decorator for a hook of a built-in middleware, which takes either kind of request and is called directly
+    in every run mode.
 
     :param waits: whether it may return an awaitable of its result; else it never waits.
     """
@@ -45,25 +47,30 @@ def any_mode(*, waits: bool) -> Callable[[F], F]:
 
 
 def is_inline(function: Callable[..., Any]) -> bool:
-    """Whether a function never waits, as far as we know: only those that are marked so."""
+    """Return whether a function is known never to wait: it is marked with ``any_mode(waits=False)``.
+
+    :param function: the function.
+    """
     return getattr(function, _ATTRIBUTE, True) is False
 
 
 def sync_form(function: Callable[..., Any], *, optional: bool) -> Callable[..., Any]:
-    """A function for sync code that can wait: it gives a response.
+    """Adapt a function for sync code in a greenlet.
 
-    :param optional: whether None stays None; else it is a result such as any other.
+    :param function: called with the request and further arguments.
+    :param optional: whether None stays None; else it is converted to a response.
+    :returns: a function that returns a response.
     """
     waits = getattr(function, _ATTRIBUTE, None)
     if waits is False:
         return function
     if waits:
-        return _sync_form_of_ours(function)
+        return _sync_form_of_any_mode(function)
     if is_async(function):
         call = async_form(function, None, optional=optional).call
 
         def wait(request: Any, *arguments: Any) -> Any:
-            return await_(call(request.seen_as(AsyncRequest), *arguments))
+            return await_(call(request.as_type(AsyncRequest), *arguments))
 
         return wait
 
@@ -77,7 +84,7 @@ def sync_form(function: Callable[..., Any], *, optional: bool) -> Callable[..., 
     return run
 
 
-def _sync_form_of_ours(function: Callable[..., Any]) -> Callable[..., Any]:
+def _sync_form_of_any_mode(function: Callable[..., Any]) -> Callable[..., Any]:
     def run(request: Any, *arguments: Any) -> Any:
         result = function(request, *arguments)
         return result if result is None or isinstance(result, BaseResponse) else await_(result)
@@ -86,9 +93,11 @@ def _sync_form_of_ours(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def async_form(function: Callable[..., Any], greenlets: Greenlets | None, *, optional: bool) -> Adapted:
-    """A function for a coroutine.
+    """Adapt a function for async code.
 
-    :param greenlets: run a ``def`` function. :param optional: whether None stays None.
+    :param function: called with the request and further arguments.
+    :param greenlets: runs a ``def`` function; None if the function is ``async def``.
+    :param optional: whether None stays None; else it is converted to a response.
     """
     waits = getattr(function, _ATTRIBUTE, None)
     if waits is not None:
@@ -106,10 +115,10 @@ def async_form(function: Callable[..., Any], greenlets: Greenlets | None, *, opt
 
 
 def _in_greenlets(function: Callable[..., Any], greenlets: Greenlets | None) -> Callable[..., Any]:
-    assert greenlets is not None  # None is for functions that are async def
+    assert greenlets is not None  # the function is a def
     run = greenlets.run
 
     def call(request: Any, *arguments: Any) -> Any:
-        return run(function, request.seen_as(Request), *arguments)
+        return run(function, request.as_type(Request), *arguments)
 
     return call

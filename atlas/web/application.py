@@ -1,4 +1,4 @@
-"""The application: an ASGI 3 callable made of routes."""
+"""The application: routes, middleware and configuration as an ASGI 3 application."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar
 from atlas._speedups.calls.handlers import Handler, RunMode, call_handler
 from atlas._speedups.calls.route_table import RouteTable
 from atlas.errors import ClientDisconnected, StartupError
+from atlas.gateway.background_tasks import BackgroundTask
 from atlas.gateway.greenlets import Greenlets
-from atlas.gateway.jobs import Job
 from atlas.gateway.threads import ThreadPool
 from atlas.types import Receive, Scope, Send
 from atlas.web.asgi import close_applications
-from atlas.web.background import CURRENT, Background
+from atlas.web.background import CURRENT, BackgroundTasks
 from atlas.web.call_site import caller_place
 from atlas.web.config import Config
 from atlas.web.endpoint import endpoint
@@ -46,21 +46,24 @@ P = ParamSpec("P")
 
 
 class Application:
-    """Routes and what they share. It runs under any ASGI 3 server, and at its best under Atlas's own.
+    """A web application: routes, middleware, exception handlers and configuration.
 
-    :param routes: the routes; more can be added by the decorators.
-    :param middleware: what stands around every controller and every error page, the first one outermost; see
-        :mod:`atlas.web.middleware.chain`.
-    :param exception_handlers: ``handler(request, error)`` by status code or by exception class.
-    :param lifespan: an async context manager function around the application's life, given the application.
-    :param config: a mapping, or a module with lower-case values, see :class:`atlas.web.config.Config`.
-    :param debug: show tracebacks on error pages; overrides the configuration.
-    :raises StartupError: for what cannot work: it names file and line, or the setting.
+    It is an ASGI 3 application that runs under any ASGI server. The Atlas server calls its handlers without ASGI.
+
+    :param routes: the routes; the decorators add more. Default none.
+    :param middleware: the middleware around all controllers and error pages, the outermost one first; see
+        :mod:`atlas.web.middleware.chain`. Default none.
+    :param exception_handlers: ``handler(request, error)`` by status code or exception class. Default none.
+    :param lifespan: a function that takes the application and returns a context manager, sync or async. It is entered
+        at startup and left at shutdown; what it yields, a mapping, becomes the state of each request. Default None.
+    :param config: a mapping, or a module with lower-case values; see :class:`atlas.web.config.Config`. Default None.
+    :param debug: whether error pages show tracebacks. None, the default, for the value of the configuration.
+    :raises StartupError: for an invalid argument. The message names file and line, or the setting.
     """
 
-    # What the native gateway asks for, beside dispatch and greenlets.
+    # Used by the native gateway, with route_table and greenlets: see NativeApplication.
     current: ClassVar = CURRENT
-    plain_call: ClassVar = staticmethod(Response.__call__)
+    buffered_call: ClassVar = staticmethod(Response.__call__)
 
     def __init__(
         self,
@@ -82,20 +85,20 @@ class Application:
         self.greenlets = Greenlets()
         self.errors = ErrorHandlers(debug=self.config.debug, greenlets=self.greenlets)
         self._threads = ThreadPool()
-        self._background = Background()
+        self._background = BackgroundTasks()
         self._lifespan.prepare, self._lifespan.drain = self._start, self._background.drain
         self._template_folders = _template_folders(place, self.config)
         self._templates: Templates | None = None
         self._middleware = check_middleware(middleware, place)
         self._bound: list[Any] = []
-        self.dispatch = RouteTable(self, Request, AsyncRequest)
+        self.route_table = RouteTable(self, Request, AsyncRequest)
         for key, handler in (exception_handlers or {}).items():
             self.errors.add(key, handler, place)
 
     @property
-    def answers_natively(self) -> bool:
-        """Whether our own server may go past :meth:`__call__`: not where a subclass or a wrapper has replaced it."""
-        return type(self).__call__ is _OWN_CALL
+    def is_native(self) -> bool:
+        """Whether the native gateway may be used: ``__call__`` was not replaced by a subclass or a wrapper."""
+        return type(self).__call__ is _ORIGINAL_CALL
 
     @property
     def debug(self) -> bool:
@@ -104,7 +107,7 @@ class Application:
 
     @property
     def templates(self) -> Templates:
-        """The templates; Jinja2 is loaded when they are first asked for, or at start-up if there is a folder."""
+        """The templates. Jinja2 is imported by the first access, or at startup if there is a template folder."""
         if self._templates is None:
             from atlas.web.templates import Templates
 
@@ -112,7 +115,12 @@ class Application:
         return self._templates
 
     def route(self, path: str, methods: Iterable[str] | None = None, **options: Any) -> Callable[[F], F]:
-        """Decorator: ``@app.route("/users/{name}", methods=["GET", "POST"])`` is :class:`Route` written above."""
+        """Return a decorator that adds a route for a controller: ``@app.route("/users/{name}", ["GET", "POST"])``.
+
+        :param path: the pattern; see :class:`Route`.
+        :param methods: the HTTP methods; None, the default, for GET.
+        :param options: keyword arguments of :class:`Route`.
+        """
 
         def add(controller: F) -> F:
             self.router.add(Route(path, controller, ("GET",) if methods is None else methods, **options))
@@ -122,27 +130,31 @@ class Application:
         return add
 
     def get(self, path: str, **options: Any) -> Callable[[F], F]:
-        """Decorator: a route for GET (and HEAD)."""
+        """Return a decorator that adds a route for GET and HEAD; parameters as for :meth:`route`."""
         return self.route(path, ("GET",), **options)
 
     def post(self, path: str, **options: Any) -> Callable[[F], F]:
-        """Decorator: a route for POST."""
+        """Return a decorator that adds a route for POST; parameters as for :meth:`route`."""
         return self.route(path, ("POST",), **options)
 
     def put(self, path: str, **options: Any) -> Callable[[F], F]:
-        """Decorator: a route for PUT."""
+        """Return a decorator that adds a route for PUT; parameters as for :meth:`route`."""
         return self.route(path, ("PUT",), **options)
 
     def patch(self, path: str, **options: Any) -> Callable[[F], F]:
-        """Decorator: a route for PATCH."""
+        """Return a decorator that adds a route for PATCH; parameters as for :meth:`route`."""
         return self.route(path, ("PATCH",), **options)
 
     def delete(self, path: str, **options: Any) -> Callable[[F], F]:
-        """Decorator: a route for DELETE."""
+        """Return a decorator that adds a route for DELETE; parameters as for :meth:`route`."""
         return self.route(path, ("DELETE",), **options)
 
     def websocket(self, path: str, **options: Any) -> Callable[[F], F]:
-        """Decorator: a route for WebSocket handshakes, see :class:`atlas.web.websocket.WebSocketRoute`."""
+        """Return a decorator that adds a route for WebSocket handshakes.
+
+        :param path: the pattern; see :class:`atlas.web.websocket.WebSocketRoute`.
+        :param options: keyword arguments of :class:`~atlas.web.websocket.WebSocketRoute`.
+        """
 
         def add(controller: F) -> F:
             self.router.add(WebSocketRoute(path, controller, **options))
@@ -152,7 +164,10 @@ class Application:
         return add
 
     def exception_handler(self, key: int | type[Exception]) -> Callable[[F], F]:
-        """Decorator: ``handler(request, error)`` answers errors of a status code or an exception class."""
+        """Return a decorator that adds an exception handler: ``handler(request, error)`` returns the response.
+
+        :param key: a status code from 400 to 599, or an exception class.
+        """
 
         def add(handler: F) -> F:
             self.errors.add(key, handler, caller_place())
@@ -162,56 +177,74 @@ class Application:
         return add
 
     def middleware(self, function: F) -> F:
-        """Decorator: a middleware, inside of those that are there already."""
+        """Add a middleware, inside the ones that were added before; used as a decorator.
+
+        :param function: called with the request and ``call_next``.
+        """
         self._middleware += check_middleware([function], caller_place())
         self._rebuild()
         return function
 
     def on_startup(self, function: F) -> F:
-        """Decorator: called before the first request; with the application, if it takes an argument."""
+        """Add a startup function; used as a decorator.
+
+        :param function: called before the first request, with the application if it has a parameter.
+        """
         self._lifespan.on_startup.append(function)
         return function
 
     def on_shutdown(self, function: F) -> F:
-        """Decorator: called after the last request; the last one added first."""
+        """Add a shutdown function; used as a decorator.
+
+        :param function: called after the last request, with the application if it has a parameter. The function that
+            was added last is called first.
+        """
         self._lifespan.on_shutdown.append(function)
         return function
 
     def url_for(self, name: str, /, **params: Any) -> str:
-        """The path of a route; what its pattern has no place for becomes the query.
+        """Return the path of a route.
 
-        :raises LookupError: for an unknown name. :raises ValueError: for a missing or impossible parameter.
+        :param name: the name of the route.
+        :param params: the path parameters; the others become the query string.
+        :raises LookupError: for an unknown name.
+        :raises ValueError: for a path parameter that is missing or does not match.
         """
         return self.router.url_for(name, params)
 
     def iter_routes(self) -> Iterator[RouteInfo]:
-        """Every route, in the order in which they were added."""
+        """Return an iterator over all routes, in the order in which they were added."""
         return iter(self.router)
 
     def background(self, function: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> None:
-        """Call a function after the last byte of the current response; soon, where there is no request.
+        """Call a function after the current response was sent; at once if there is no current request.
 
-        An ``async def`` runs on the event loop, any other function in a thread. 64 run at a time, the others stand in
-        line; a failure is logged; at shutdown they have half a minute.
+        An ``async def`` runs on the event loop, any other function in a thread. At most 64 functions run at a time, the
+        others wait in a queue. Exceptions are logged. At shutdown the functions have 30 seconds to return.
 
-        :raises RuntimeError: if too many stand in line, or no event loop runs here.
+        :param function: called with ``args`` and ``kwargs``.
+        :raises RuntimeError: if there is no request and no running event loop, or 10,000 functions are waiting.
         """
-        self._background.add(Job(function, args, kwargs, copy_context()))
+        self._background.add(BackgroundTask(function, args, kwargs, copy_context()))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI 3."""
+        """Serve a connection: the ASGI 3 interface.
+
+        :param scope: a scope of type ``http``, ``websocket`` or ``lifespan``.
+        :raises RuntimeError: for another type of scope.
+        """
         if scope["type"] != "http":
             await self._serve_other(scope, receive, send)
             return
         found: Match | NoMatch | None = None
-        if self.dispatch.is_ready and not scope.get("root_path"):
-            found = self.dispatch.find(scope["method"], scope.get("raw_path") or b"")
+        if self.route_table.is_ready and not scope.get("root_path"):
+            found = self.route_table.match(scope["method"], scope.get("raw_path") or b"")
         if found is None:
             found = self._match(scope)
         if isinstance(found, NoMatch):
-            request, handler = self._missed(scope, receive, found)
+            request, handler = self._no_match_request(scope, receive, found)
         else:
-            request, handler = self.dispatch.take(scope, receive, found)
+            request, handler = self.route_table.make_request(scope, receive, found)
         CURRENT.set(request)
         try:
             response = call_handler(handler, request, self.greenlets)
@@ -219,19 +252,21 @@ class Application:
                 response = await response
             await response(scope, receive, send)
         except ClientDisconnected:
-            return  # there is no client to answer, and nothing went wrong here
+            return  # not an error of the application
         finally:
-            request._over = True
-            if request._jobs is not None:
+            request._finished = True
+            if request._background_tasks is not None:
                 self._background.start(request)
-            if request._applications is not None:
+            if request._application_tasks is not None:
                 await close_applications(request)
 
-    def _missed(self, scope: Scope, receive: Receive, miss: NoMatch) -> tuple[AsyncRequest | Request, Handler]:
-        """A request that no route fits, and what answers it."""
-        handler = self.dispatch.handler_of(None, False)
+    def _no_match_request(
+        self, scope: Scope, receive: Receive, no_match: NoMatch
+    ) -> tuple[AsyncRequest | Request, Handler]:
+        """Return the request object and the handler for a request that no route matches."""
+        handler = self.route_table.get_handler(None, False)
         request = (AsyncRequest if handler.run_mode is RunMode.ASYNC else Request)(self, scope, receive)
-        request._cache.no_match = miss
+        request._cache.no_match = no_match
         return request, handler
 
     async def _serve_other(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -239,16 +274,18 @@ class Application:
         if kind == "lifespan":
             await self._lifespan(scope, receive, send)
         elif kind == "websocket":
-            await self._shake_hands(scope, receive, send)
+            await self._serve_websocket(scope, receive, send)
         else:
             raise RuntimeError(f"expected a scope of type http, websocket or lifespan, got {kind!r}")
 
     def prepare(self) -> None:
-        """Do whatever can be done before the first request. Done by itself at start-up; a second time costs nothing.
+        """Build the routes and the middleware chains, if something was added since the last call.
 
-        :raises StartupError: for what cannot work.
+        It is called at startup; without a lifespan, by the first request.
+
+        :raises StartupError: for a middleware or a controller that cannot work.
         """
-        if not self.dispatch.is_ready:
+        if not self.route_table.is_ready:
             self._build()
 
     def _start(self) -> None:
@@ -256,23 +293,29 @@ class Application:
             logging.getLogger("atlas.web").setLevel(self.config.log_level.upper())
         self.prepare()
         if self._template_folders:
-            _ = self.templates  # loading Jinja2 takes a tenth of a second, which the first visitor shall not wait for
+            _ = self.templates  # importing Jinja2 takes 0.1 s: not during the first request
         mounted = {id(route.app): route.app for route in self.router.routes if isinstance(route, Mount)}
         self._lifespan.mounted = list(mounted.values())
 
     async def drain(self) -> None:
-        """Wait for the background work; done by itself at shutdown."""
+        """Wait for the background tasks, for at most 30 seconds; called at shutdown."""
         await self._background.drain()
 
     async def close_applications(self, request: RequestHead) -> None:
-        """End the ASGI applications of a request whose responses were not sent: for the native gateway."""
+        """Close the ASGI applications of a request whose responses were not sent; called by the native gateway.
+
+        :param request: a request that is finished.
+        """
         await close_applications(request)
 
-    def start_jobs(self, request: RequestHead) -> None:
-        """Start the background work of a request that is over: for the native gateway."""
+    def start_background_tasks(self, request: RequestHead) -> None:
+        """Start the background tasks of a request; called by the native gateway.
+
+        :param request: a request that is finished.
+        """
         self._background.start(request)
 
-    async def _shake_hands(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.prepare()
         found = self._match({**scope, "method": WEBSOCKET})
         if not isinstance(found, NoMatch) and isinstance(found[0], Mount):
@@ -281,9 +324,12 @@ class Application:
             await refuse(scope, receive, send, known=not isinstance(found, NoMatch))
 
     def match(self, method: str, path: bytes, fields: RawHeaders) -> Match | NoMatch:
-        """The route of a path without a root path, percent-encoded: for the native gateway.
+        """Match a request with a route; called by the native gateway.
 
-        :param fields: the header fields, for the routes of hosts.
+        :param method: the HTTP method.
+        :param path: percent-encoded, without a root path.
+        :param fields: the header fields, for routes that depend on the host.
+        :returns: the route and the path parameters; if no route matches, the reason.
         """
         host = Headers(fields).get("host") if self.router.has_hosts else None
         return self.router.match(method, path, host=host)
@@ -295,26 +341,26 @@ class Application:
         return self.router.match(scope["method"], path, decoded=decoded, host=host)
 
     def _rebuild(self) -> None:
-        """Something was added: compose the chains again, once all of it is there."""
-        self.dispatch.clear()
+        """Build the routes and the chains again before the next request, because something was added."""
+        self.route_table.clear()
 
     def _build(self) -> None:
-        """Compose the chains: at the start, and again when something was added after it."""
+        """Fill the route table."""
         for middleware in (self._middleware, *(route.middleware for route in self.router.routes)):
             new = [each for each in middleware if not any(each is other for other in self._bound)]
             self._bound += new
             bind(new, self)
         handlers = {route: self._handlers(route) for route in self.router.routes}
         run = "inline" if self._stays_inline(self._middleware) else "greenlet"
-        missing = self._compose(self._middleware, answer_no_match, run, inline=True)
+        no_match_handler = self._compose(self._middleware, answer_no_match, run, inline=True)
         tree = None if self.router.has_hosts else self.router.tree
-        self.dispatch.fill(tree, handlers, missing)
+        self.route_table.fill(tree, handlers, no_match_handler)
 
     def _handlers(self, route: Route) -> tuple[Handler, Handler]:
-        """What answers a route: its controller with all middleware around, for requests with and without a body."""
+        """Return the handlers of a route, for requests with and without a body."""
         middleware = (*self._middleware, *route.middleware)
         if route.timeout is not None and not any(isinstance(each, Timeout) for each in middleware):
-            middleware += (Timeout(),)  # it takes the time of the route
+            middleware += (Timeout(),)  # uses the timeout of the route
         run = route.run_by(self.config.sync_mode)
         with_body = self._compose(middleware, route.controller, run, cancel=route.cancel)
         if run != "inline" or not self._stays_inline(middleware):
@@ -322,7 +368,7 @@ class Application:
         return with_body, self._compose(middleware, route.controller, run, inline=True, cancel=route.cancel)
 
     def _stays_inline(self, middleware: tuple[Any, ...]) -> bool:
-        """Whether a controller that runs inline needs no greenlet for what is around it, or for its templates."""
+        """Whether a controller with ``run="inline"`` needs no greenlet for its middleware and templates."""
         if self.errors or (self._templates is not None and self._templates.may_wait):
             return False
         return stays_inline(middleware)
@@ -341,16 +387,16 @@ class Application:
         return Handler(step.call, step.run_mode, cancel, None if middleware else innermost)
 
 
-_OWN_CALL = Application.__call__
-"""What stands there before a tool puts something of its own in its place."""
+_ORIGINAL_CALL = Application.__call__
+"""``__call__`` before a tool (such as OpenTelemetry) replaces it."""
 
 
 def _template_folders(place: str, config: Config) -> list[Path]:
-    """The template folders. Those that were asked for have to be there."""
-    beside = Path(place.rpartition(":")[0]).parent
+    """Return the template folders: those of the configuration, or ``templates`` in the folder of the application."""
+    app_folder = Path(place.rpartition(":")[0]).parent
     if config.template_dirs is None:
-        return [folder for folder in [beside / "templates"] if folder.is_dir()]
-    folders = [beside / folder for folder in config.template_dirs]
+        return [folder for folder in [app_folder / "templates"] if folder.is_dir()]
+    folders = [app_folder / folder for folder in config.template_dirs]
     for folder in folders:
         if not folder.is_dir():
             raise StartupError(f"{place}: template folder {str(folder)!r} does not exist")

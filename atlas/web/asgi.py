@@ -1,8 +1,8 @@
-"""Third-party ASGI applications inside of an application: ASGI middleware, mounted applications, results.
+"""ASGI applications inside an Atlas application: ASGI middleware, mounted applications, results of controllers.
 
-Each runs in a task of its own, and stops at the start of its response. Status and header fields are an
-:class:`ASGIResponse` then, which the middleware around may change as any other; sending that response lets the
-application go on. An application whose response was not sent by the end of the request is closed.
+Each runs in a task of its own, and waits at the start of its response. An :class:`ASGIResponse` then has the status and
+the header fields, which outer middleware may change; sending it lets the application continue. An application whose
+response was not sent by the end of the request is closed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from atlas.gateway.threads import in_thread
 from atlas.types import ASGIApp, Event, Receive, Scope, Send
 from atlas.web.background import CURRENT
 from atlas.web.requests.request import AsyncRequest, RequestHead
-from atlas.web.responses.files import PIECE
+from atlas.web.responses.files import CHUNK_SIZE
 from atlas.web.responses.response import Response
 
 __all__ = [
@@ -36,9 +36,12 @@ _Filter = tuple[Callable[[bytes], bytes], Callable[[], bytes] | None]
 
 
 class Middleware:
-    """A pure ASGI middleware class with its options: made as ``kind(app, *arguments, **options)`` at startup.
+    """A pure ASGI middleware class with its arguments. ``kind(app, *arguments, **options)`` is called at startup.
 
-    :raises TypeError: if ``kind`` cannot be called.
+    :param kind: the class, or a function that returns an ASGI application.
+    :param arguments: positional arguments after the application.
+    :param options: keyword arguments.
+    :raises TypeError: if ``kind`` is not callable.
     """
 
     __slots__ = ("arguments", "kind", "options")
@@ -51,7 +54,10 @@ class Middleware:
         self.options = options
 
     def around(self, app: ASGIApp) -> ASGIApp:
-        """The middleware around an application."""
+        """Create the middleware around an application.
+
+        :param app: an ASGI application.
+        """
         return self.kind(app, *self.arguments, **self.options)
 
     def __repr__(self) -> str:
@@ -59,55 +65,67 @@ class Middleware:
 
 
 def asgi_step(middleware: Middleware, inner: Callable[[Any], Awaitable[Response]]) -> Callable[[Any], Any]:
-    """The step of a chain for an ASGI middleware.
+    """Create the step of a chain for an ASGI middleware.
 
-    :param inner: the step inside; takes an AsyncRequest.
+    :param middleware: the middleware.
+    :param inner: the inner step, which takes an AsyncRequest.
     """
 
-    async def inside(scope: Scope, receive: Receive, send: Send) -> None:
+    async def inner_app(scope: Scope, receive: Receive, send: Send) -> None:
         request: AsyncRequest = scope[_REQUEST]
-        response = await inner(_moved(request, scope, receive))
+        response = await inner(_inner_request(request, scope, receive))
         await response(scope, receive, send)
 
-    app = middleware.around(inside)
+    app = middleware.around(inner_app)
 
     async def step(request: AsyncRequest) -> Response:
-        _ = request._state  # it is in the scope now, so that the copy shares it
+        _ = request._state  # creates the entry in the scope, so that the copy shares it
         return await start_application(app, {**request.scope, _REQUEST: request}, request._receive)
 
     return step
 
 
-def _moved(request: AsyncRequest, scope: Scope, receive: Receive) -> AsyncRequest:
-    """The request as the middleware handed it on: it may have another scope, and its body another source."""
-    moved = AsyncRequest(request.app, scope, receive, request.route, request._values)
-    moved._cache = request._cache
-    return moved
+def _inner_request(request: AsyncRequest, scope: Scope, receive: Receive) -> AsyncRequest:
+    """Return the request with the scope and the ``receive`` that the middleware has passed on."""
+    inner = AsyncRequest(request.app, scope, receive, request.route, request._values)
+    inner._cache = request._cache
+    return inner
 
 
 async def start_application(app: ASGIApp, scope: Scope, receive: Receive) -> ASGIResponse:
-    """Run an application until its response starts.
+    """Run an ASGI application until its response starts.
 
-    :raises RuntimeError: if it returns without a response. What it raises until then is raised here.
+    :param app: the application.
+    :param scope: its scope.
+    :param receive: its ``receive``.
+    :returns: the response, which has not been sent.
+    :raises RuntimeError: if the application returns without a response.
+    :raises Exception: what the application raises before its response starts.
     """
     task = ApplicationTask(app, scope, receive, own=[CURRENT])
     request = CURRENT.get()
     if request is not None:
-        if request._applications is None:
-            request._applications = []
-        request._applications.append(task)
+        if request._application_tasks is None:
+            request._application_tasks = []
+        request._application_tasks.append(task)
     return ASGIResponse(task, await task.start())
 
 
 async def close_applications(request: RequestData) -> None:
-    """End the applications that were started for a request, and whose response was not sent."""
-    applications, request._applications = request._applications or (), None
-    for task in applications:
+    """Close the ASGI applications of a request whose responses were not sent.
+
+    :param request: a request that is finished.
+    """
+    tasks, request._application_tasks = request._application_tasks or (), None
+    for task in tasks:
         await task.close()
 
 
 def receive_again(request: RequestHead) -> Receive:
-    """The ``receive`` of an application. A body that a middleware has read comes once more."""
+    """Return a ``receive`` for an application, which returns the body again if a middleware has read it.
+
+    :param request: the request.
+    """
     if request._body is None:
         return request._receive
     events: list[Event] = [{"type": "http.request", "body": request._body, "more_body": False}]
@@ -121,7 +139,8 @@ def receive_again(request: RequestHead) -> Receive:
 class ASGIResponse(Response):
     """The response of an ASGI application. It can be sent once.
 
-    :param task: the application. :param start: the event that starts its response.
+    :param task: the application.
+    :param start: the ``http.response.start`` event.
     """
 
     __slots__ = ("_filters", "_start", "_task")
@@ -129,20 +148,24 @@ class ASGIResponse(Response):
 
     def __init__(self, task: ApplicationTask, start: Event) -> None:
         super().__init__(b"", start["status"], content_type="")
-        # ASGI wants names in lower case, and not every application keeps to it; what looks for a name relies on it.
+        # Header names have to be in lower case (ASGI 3), which not every application observes.
         self.raw_headers[:] = [(bytes(name).lower(), bytes(value)) for name, value in start.get("headers", ())]
         self._start = start
         self._task = task
         self._filters: list[_Filter] = []
 
     def wrap(self, function: Callable[[bytes], bytes], finish: Callable[[], bytes] | None = None) -> None:
-        """Let the pieces of the body pass through ``function``: those of a file, too, that the server would send."""
+        """Filter the body, also that of a file which the server would send itself.
+
+        :param function: takes and returns a chunk of the body.
+        :param finish: returns the last chunk; None, the default, if there is no further one.
+        """
         self._filters.append((function, finish))
         self.headers.pop("content-length", None)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         start = {**self._start, "status": self.status_code, "headers": self.raw_headers}
-        filters = self._filters if scope["method"] != "HEAD" else ()  # there is no body, and so no end of it
+        filters = self._filters if scope["method"] != "HEAD" else ()  # a response to HEAD has no body
 
         async def send_filtered(event: Event) -> None:
             await self._send_filtered(event, send)
@@ -150,46 +173,48 @@ class ASGIResponse(Response):
         await self._task.respond(start, send_filtered if filters else send)
 
     async def _send_filtered(self, event: Event, send: Send) -> None:
-        """Send what there is of a body through the filters, also what the server would have read itself."""
+        """Send an event whose part of the body has passed the filters; read a file that the server would send."""
         kind, more = event["type"], event.get("more_body", False)
         if kind == "http.response.body":
             await send({**event, "body": self._filtered(bytes(event.get("body", b"")), more)})
         elif kind in ("http.response.pathsend", "http.response.zerocopysend"):
-            async with aclosing(_read(event)) as pieces:
-                async for piece in pieces:
-                    await send({"type": "http.response.body", "body": self._filtered(piece, True), "more_body": True})
+            async with aclosing(_read(event)) as chunks:
+                async for chunk in chunks:
+                    await send({"type": "http.response.body", "body": self._filtered(chunk, True), "more_body": True})
             await send({"type": "http.response.body", "body": self._filtered(b"", more), "more_body": more})
         else:
             await send(event)
 
-    def _filtered(self, piece: bytes, more: bool) -> bytes:
+    def _filtered(self, chunk: bytes, more: bool) -> bytes:
         for function, finish in self._filters:
-            piece = (function(piece) if piece else piece) + (finish() if finish is not None and not more else b"")
-        return piece
+            chunk = (function(chunk) if chunk else chunk) + (finish() if finish is not None and not more else b"")
+        return chunk
 
 
 async def _read(event: Event) -> AsyncGenerator[bytes, None]:
-    """The file, or the part of one, that an event tells the server to send (ASGI extensions Path Send, Zero Copy)."""
+    """Read the file, or the range of one, of an event (ASGI extensions "Path Send", "Zero Copy Send")."""
     if event["type"] == "http.response.pathsend":
         file = await in_thread(open, event["path"], "rb")
         try:
-            while piece := await in_thread(file.read, PIECE):
-                yield piece
+            while chunk := await in_thread(file.read, CHUNK_SIZE):
+                yield chunk
         finally:
             file.close()
         return
     descriptor, left = event["file"].fileno(), event.get("count")
     if event.get("offset") is not None:
         os.lseek(descriptor, event["offset"], os.SEEK_SET)
-    while left != 0 and (piece := await in_thread(os.read, descriptor, PIECE if left is None else min(left, PIECE))):
-        left = None if left is None else left - len(piece)
-        yield piece
+    while left != 0 and (
+        chunk := await in_thread(os.read, descriptor, CHUNK_SIZE if left is None else min(left, CHUNK_SIZE))
+    ):
+        left = None if left is None else left - len(chunk)
+        yield chunk
 
 
 class DelegatedResponse(Response):
-    """An ASGI application as the result of a controller: it answers the request itself.
+    """An ASGI application that a controller has returned, and which sends the response itself.
 
-    Header fields that this object is given are added to those of its answer.
+    :param app: the application. Header fields of this object are added to those of its response.
     """
 
     __slots__ = ("app",)
@@ -200,7 +225,10 @@ class DelegatedResponse(Response):
         self.pending = True
 
     async def complete(self, request: RequestHead) -> Response:
-        """Start the application, so that the middleware around sees the status and the fields of its response."""
+        """Start the application, so that outer middleware sees the status and the header fields of its response.
+
+        :param request: the request.
+        """
         response = await start_application(self.app, request.scope, receive_again(request))
         response.raw_headers.extend(self.raw_headers)
         return response

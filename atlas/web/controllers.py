@@ -1,4 +1,4 @@
-"""Controllers: the functions that answer requests, and what their return values mean."""
+"""Controllers: checks at startup, and the conversion of return values to responses."""
 
 from __future__ import annotations
 
@@ -27,36 +27,48 @@ _METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
 
 
 class Controller:
-    """Controllers of one path as the methods of a class: ``get(self, request, ...)``, ``post`` and so on.
+    """Base of class-based controllers, with a method for each HTTP method: ``get(self, request, ...)``, ``post``, ...
 
-    Each is ``def`` or ``async def``. One object is made at start-up and answers all requests, so what belongs to a
-    request has no place on ``self``.
+    Each method is ``def`` or ``async def``. One instance is created at startup and shared by all requests: do not store
+    values of a request on ``self``.
     """
 
     @classmethod
     def methods(cls) -> tuple[str, ...]:
-        """The methods that the class answers. :raises ValueError: if there is none."""
+        """Return the HTTP methods for which the class has a method.
+
+        :raises ValueError: if there is none.
+        """
         there = tuple(name.upper() for name in _METHODS if callable(getattr(cls, name, None)))
         if not there:
-            raise ValueError(f"the class {cls.__name__} has no method named as one of HTTP: " + ", ".join(_METHODS))
+            raise ValueError(f"the class {cls.__name__} has no method for an HTTP method: " + ", ".join(_METHODS))
         return there
 
 
 def is_async(function: Callable[..., Any]) -> bool:
-    """Whether calling it gives something to await: an ``async def``, a partial of one, an object with such a call."""
-    call = getattr(function, "__call__", None)  # noqa: B004  # not "is it callable" but "what is its call"
+    """Return whether a call returns an awaitable: an ``async def``, a partial of one, an object with an async
+    ``__call__``.
+
+    :param function: a callable.
+    """
+    call = getattr(function, "__call__", None)  # noqa: B004  # the method is needed, not whether it exists
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
 
 
 def is_coroutine_function(function: Callable[..., Any]) -> bool:
-    """Whether it is an ``async def`` function or method itself, so that calling it runs nothing of it."""
+    """Return whether a callable is an ``async def`` function or method itself, so that a call runs none of its code.
+
+    :param function: a callable.
+    """
     code = getattr(getattr(function, "__func__", function), "__code__", None)
     return code is not None and bool(code.co_flags & inspect.CO_COROUTINE)
 
 
 def check_controller(function: Callable[..., Any], parameters: int) -> None:
-    """Find out at start-up whether a controller can be called with the request and so many path parameters.
+    """Check that a controller can be called with the request and its path parameters.
 
+    :param function: the controller.
+    :param parameters: the number of path parameters.
     :raises ValueError: if it cannot.
     """
     plural = "" if parameters == 1 else "s"
@@ -64,7 +76,11 @@ def check_controller(function: Callable[..., Any], parameters: int) -> None:
 
 
 def takes_more(function: Callable[..., Any], arguments: int) -> bool:
-    """Whether a function has to be called with more than so many arguments by position."""
+    """Return whether a function requires more than ``arguments`` positional arguments; False without a signature.
+
+    :param function: a callable.
+    :param arguments: the number of positional arguments.
+    """
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
@@ -74,10 +90,13 @@ def takes_more(function: Callable[..., Any], arguments: int) -> bool:
 
 
 def check_callable(function: Callable[..., Any], arguments: int, what: str, given: str) -> None:
-    """Find out whether a function takes so many arguments by position.
+    """Check that a function can be called with a number of positional arguments.
 
-    :param what: what the function is, for the message. :param given: what it will be called with, in words.
-    :raises ValueError: if it does not, or cannot be called at all.
+    :param function: the function.
+    :param arguments: the number of positional arguments.
+    :param what: the kind of the function, for the message, such as ``controller``.
+    :param given: a description of the arguments, for the message.
+    :raises ValueError: if it cannot, is not callable, or is a class.
     """
     if not callable(function):
         raise ValueError(f"the {what} is {function!r}, expected a function")
@@ -85,7 +104,7 @@ def check_callable(function: Callable[..., Any], arguments: int, what: str, give
         raise ValueError(f"the {what} {function.__name__} is a class, expected a function")
     try:
         signature = inspect.signature(function)
-    except (TypeError, ValueError):  # some built-in functions tell nothing
+    except (TypeError, ValueError):  # some built-in functions have no signature
         return
     try:
         signature.bind(*[None] * arguments)
@@ -95,19 +114,24 @@ def check_callable(function: Callable[..., Any], arguments: int, what: str, give
 
 
 def controller_name(function: Callable[..., Any]) -> str:
-    """A short name for messages and ``url_for``."""
+    """Return the name of a controller, for messages and ``url_for``; the name of its class for an object.
+
+    :param function: the controller.
+    """
     inner = inspect.unwrap(getattr(function, "func", function))
     return str(getattr(inner, "__name__", type(inner).__name__))
 
 
 def to_response(result: Any, function: Callable[..., Any]) -> Response:
-    """What a controller returned, as a response.
+    """Convert the result of a controller to a response.
 
-    ``str`` is HTML; ``dict``, ``list``, dataclasses and Structs are JSON; ``bytes`` are octets; None is 204;
-    ``(body, status)`` and ``(body, status, headers)`` add to the body's own response; an ASGI callable answers itself.
+    ``str`` is HTML; ``dict``, ``list``, dataclasses and Structs are JSON; ``bytes`` is ``application/octet-stream``;
+    None is 204. ``(body, status)`` and ``(body, status, headers)`` convert the body, and set status and header fields.
+    An ASGI application sends the response itself.
 
+    :param result: the result of the controller.
     :param function: the controller, for the message.
-    :raises TypeError: for anything else.
+    :raises TypeError: for any other type.
     """
     convert = _CONVERSIONS.get(type(result))
     if convert is not None:
@@ -123,15 +147,15 @@ def to_response(result: Any, function: Callable[..., Any]) -> Response:
         return JSONResponse(result)
     if callable(result) and not inspect.isclass(result):
         return DelegatedResponse(result)
-    raise TypeError(_complaint(result, function))
+    raise TypeError(_unexpected_result(result, function))
 
 
-def _complaint(result: Any, function: Callable[..., Any]) -> str:
+def _unexpected_result(result: Any, function: Callable[..., Any]) -> str:
     name = controller_name(function)
     if inspect.isawaitable(result):
         if inspect.iscoroutine(result):
-            result.close()  # so that nobody warns of a coroutine that was never awaited, beside the real message
-        return f"the controller {name} returned something to await: make it 'async def' and await it there"
+            result.close()  # else Python also warns about a coroutine that was never awaited
+        return f"the controller {name} returned an awaitable: make it 'async def', and await it there"
     return (
         f"the controller {name} returned a {type(result).__name__}; expected a Response, str, bytes, dict, list, "
         "dataclass, Struct, None, (body, status), (body, status, headers) or an ASGI application"

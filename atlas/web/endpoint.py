@@ -1,4 +1,4 @@
-"""The innermost step of a chain: the call of a controller, in the way that its route asks for."""
+"""The innermost step of a middleware chain: calls a controller in the run mode of its route."""
 
 from __future__ import annotations
 
@@ -21,11 +21,14 @@ Controller = Callable[..., Any]
 def endpoint(
     controller: Controller, run: str, errors: Errors, threads: ThreadPool, *, inline: bool = False
 ) -> Endpoint:
-    """The call of a controller.
+    """Create the endpoint for a controller.
 
+    :param controller: the controller.
     :param run: ``await``, ``inline``, ``greenlet`` or ``thread``.
-    :param inline: for a controller that runs ``inline``: whether the chain around it never waits, and the request has
-        no body. Else a coroutine reads the body, and calls the controller then, which cannot wait either way.
+    :param errors: converts exceptions to responses.
+    :param threads: the pool for ``thread``.
+    :param inline: for ``inline``: whether the chain around the controller never waits and the request has no body. Else
+        a coroutine reads the body first, and then calls the controller. Default False.
     """
     if run == "await":
         return _endpoint(controller, RunMode.ASYNC, errors)
@@ -45,9 +48,9 @@ def _endpoint(controller: Controller, run_mode: RunMode, errors: Errors) -> Endp
 def _in_thread(controller: Controller, threads: ThreadPool) -> Controller:
     @wraps(controller)
     async def call(request: Any, *values: Any) -> Any:
-        if request.announces_body:
+        if request.may_have_body:
             await request.read_body()
-        return await threads.run(controller, request.seen_as(Request), *values)
+        return await threads.run(controller, request.as_type(Request), *values)
 
     return call
 
@@ -55,8 +58,8 @@ def _in_thread(controller: Controller, threads: ThreadPool) -> Controller:
 def _after_body(controller: Controller) -> Controller:
     @wraps(controller)
     async def call(request: Any, *values: Any) -> Any:
-        if request.announces_body:
+        if request.may_have_body:
             await request.read_body()
-        return controller(request.seen_as(Request), *values)
+        return controller(request.as_type(Request), *values)
 
     return call

@@ -1,4 +1,4 @@
-"""Exceptions as responses: the handlers of an application, and what is answered where there is none."""
+"""Converts exceptions to responses: by the exception handlers of an application, or to a default error page."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _log = logging.getLogger("atlas.web")
 
 
 class ErrorHandlers:
-    """``handler(request, error)`` by status code or by exception class.
+    """The exception handlers of an application: ``handler(request, error)`` by status code or exception class.
 
-    A ``def`` handler gets a Request and may wait, an ``async def`` handler gets an AsyncRequest and is awaited,
-    whatever raised the exception.
+    A ``def`` handler gets a Request and may wait; an ``async def`` handler gets an AsyncRequest and is awaited. This
+    does not depend on the code that raised the exception.
 
-    :param debug: whether the page of an unhandled exception shows its traceback.
-    :param greenlets: run ``def`` handlers for async code.
+    :param debug: whether the error page of an unhandled exception shows its traceback.
+    :param greenlets: runs ``def`` handlers for async code.
     """
 
     def __init__(self, *, debug: bool, greenlets: Greenlets) -> None:
@@ -38,9 +38,12 @@ class ErrorHandlers:
         self._sync_forms: dict[int | type[Exception], Adapted] = {}
 
     def add(self, key: int | type[Exception], handler: Callable[..., Any], place: str) -> None:
-        """Add one.
+        """Add an exception handler.
 
-        :param place: file and line for the message. :raises StartupError: for what cannot be a handler, or a key.
+        :param key: a status code from 400 to 599, or a subclass of Exception.
+        :param handler: called with the request and the exception; returns what a controller may return.
+        :param place: file and line, for the message.
+        :raises StartupError: for another key, or a handler that cannot be called so.
         """
         is_status = isinstance(key, int) and 400 <= key <= 599
         if not is_status and not (isinstance(key, type) and issubclass(key, Exception)):
@@ -53,34 +56,35 @@ class ErrorHandlers:
         self._sync_forms[key] = Adapted(sync_form(handler, optional=False), waits=False)
 
     def __bool__(self) -> bool:
-        """Whether there are any."""
+        """Return whether there are exception handlers."""
         return bool(self._sync_forms)
 
     def in_mode(self, run_mode: RunMode) -> Callable[[Any, Exception], Any]:
-        """``on_error(request, error)``, which gives the response; it is awaited if the mode is ASYNC.
+        """Return ``on_error(request, error)``, which converts an exception to a response.
 
-        A mode that is not ASYNC has to be GREENLET where there are handlers.
+        It raises ClientDisconnected if ``error`` is one.
 
-        :raises ClientDisconnected: when called with that exception, for there is no client to answer.
+        :param run_mode: the mode of the caller. If it is ASYNC, ``on_error`` is awaited. INLINE is allowed only if
+            there are no handlers.
         """
-        return self._answer_async if run_mode is RunMode.ASYNC else self._answer_now
+        return self._respond_async if run_mode is RunMode.ASYNC else self._respond_sync
 
-    async def _answer_async(self, request: RequestHead, error: Exception) -> Response:
+    async def _respond_async(self, request: RequestHead, error: Exception) -> Response:
         try:
-            return await self._answer(request, error, self._async_forms)
+            return await self._respond(request, error, self._async_forms)
         finally:
-            del error  # where it is raised again its traceback refers to this frame
+            del error  # if it is raised again, its traceback refers to this frame
 
-    def _answer_now(self, request: RequestHead, error: Exception) -> Response:
+    def _respond_sync(self, request: RequestHead, error: Exception) -> Response:
         try:
-            return run_now(self._answer(request, error, self._sync_forms))
+            return run_now(self._respond(request, error, self._sync_forms))
         finally:
             del error
 
-    async def _answer(
+    async def _respond(
         self, request: RequestHead, error: Exception, forms: Mapping[int | type[Exception], Adapted]
     ) -> Response:
-        """The response to an exception."""
+        """Return the response of the handler for an exception, or the default error page."""
         if isinstance(error, ClientDisconnected):
             try:
                 raise error
@@ -94,15 +98,15 @@ class ErrorHandlers:
                 return self._finish(await response if waits else response, request, error)
             except ClientDisconnected:
                 raise
-            except Exception as another:  # an error page that fails is answered plainly
+            except Exception as another:  # the handler failed: send the default error page of its exception
                 error = another
         try:
-            return _answer_plainly(request, error, self._debug)
+            return _default_response(request, error, self._debug)
         finally:
             del error
 
     def _find(self, error: Exception) -> int | type[Exception] | None:
-        """The key of the handler: the status, or else the nearest class.
+        """Return the key of the handler: the status code if it has one, else the nearest class; None if there is none.
 
         Handlers of unhandled exceptions (``Exception``, 500) are not called for an HTTPException of another status.
         """
@@ -126,14 +130,14 @@ class ErrorHandlers:
         return response
 
 
-def _answer_plainly(request: RequestHead, error: Exception, debug: bool) -> Response:
+def _default_response(request: RequestHead, error: Exception, debug: bool) -> Response:
     if not isinstance(error, HTTPException):
         _report(request, error)
     return default_error_response(request, error, debug=debug)
 
 
 def _report(request: RequestHead, error: Exception) -> None:
-    """Log an unhandled exception, and tell a test client, which raises it again."""
+    """Log an unhandled exception, and pass it to a test client, which raises it again."""
     _log.error("%s %s failed", request.method, ascii(request.path), exc_info=error)
     listener = request._notes.get("atlas.on_error")
     if listener is not None:

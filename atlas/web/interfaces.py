@@ -33,10 +33,10 @@ class TemplatesInterface(Protocol):
         :param block: name of the only block to render; None, the default, for the whole template.
         """
 
-    def pieces(
+    def chunks(
         self, request: Any, name: str, context: Mapping[str, Any] | None = None, block: str | None = None
     ) -> Iterator[str]:
-        """Render a template piece by piece; the parameters are those of :meth:`render`."""
+        """Render a template in chunks; the parameters are those of :meth:`render`."""
 
 
 class RouteDescription(Protocol):

@@ -1,4 +1,4 @@
-"""Start and end of an application: what it opens before the first request and closes after the last."""
+"""Startup and shutdown of an application (ASGI lifespan 2.0)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from atlas.errors import StartupError
 from atlas.gateway.greenlets import in_greenlet
-from atlas.gateway.mounted import MountedLifespan
+from atlas.gateway.mounted_lifespan import MountedLifespan
 from atlas.types import ASGIApp, Receive, Scope, Send
 from atlas.web.controllers import is_async
 
@@ -25,16 +25,17 @@ _log = logging.getLogger("atlas.web")
 
 
 class Lifespan:
-    """Runs the startup and shutdown functions of an application when the server says so (ASGI lifespan 2.0).
+    """Runs the startup and shutdown functions of an application.
 
     A ``def`` function runs in a greenlet, where it may wait.
 
-    :param app: what functions that take an argument are given.
-    :param context: a function that gives a context manager, async or sync, which is entered first and left last; what
-        it yields becomes the state that each request sees.
-    :ivar mounted: ASGI applications, whose lifespans run inside this one.
-    :ivar prepare: called first when it starts.
-    :ivar drain: awaited first when it ends, before the shutdown functions.
+    :param app: the argument of functions that have a parameter.
+    :param context: a function that takes the application and returns a context manager, async or sync. It is entered
+        before the startup functions and left after the shutdown functions; what it yields, a mapping, is added to the
+        state of the scope. Default None.
+    :ivar mounted: ASGI applications whose lifespans run inside this one.
+    :ivar prepare: called first at startup.
+    :ivar drain: awaited first at shutdown, before the shutdown functions.
     """
 
     def __init__(self, app: Any, context: LifespanFunction | None = None) -> None:
@@ -49,7 +50,7 @@ class Lifespan:
         self.on_shutdown: list[Callable[..., Any]] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Follow the server from ``lifespan.startup`` to ``lifespan.shutdown``."""
+        """Serve a scope of type ``lifespan``, from ``lifespan.startup`` to ``lifespan.shutdown``."""
         await receive()
         try:
             await self._start(scope)
@@ -90,7 +91,7 @@ class Lifespan:
             await self._started.pop().stop()
 
     async def _stop(self) -> list[str]:
-        """Every shutdown function gets its turn, last one first, whatever the others do."""
+        """Call all shutdown functions, the last one first; return the messages of those that failed."""
         failures = []
         drain = [] if self.drain is None else [self.drain]
         for function in [*drain, *reversed(self.on_shutdown), self._stop_mounted, self._leave]:
@@ -114,7 +115,7 @@ class Lifespan:
 
 
 def _async_manager(function: LifespanFunction) -> Callable[[Any], _Manager]:
-    """A lifespan function whose context manager is async."""
+    """Wrap a lifespan function so that its context manager is async."""
 
     def make(app: Any) -> _Manager:
         manager = function(app)
@@ -124,7 +125,7 @@ def _async_manager(function: LifespanFunction) -> Callable[[Any], _Manager]:
 
 
 class _InGreenlet:
-    """A sync context manager whose beginning and end run in greenlets, where they may wait."""
+    """An async context manager that enters and leaves a sync one in greenlets, where it may wait."""
 
     def __init__(self, manager: AbstractContextManager[_Values]) -> None:
         self._manager = manager
@@ -139,5 +140,5 @@ class _InGreenlet:
 
 
 def _message(error: Exception) -> str:
-    """One line for a startup error, the traceback for an unhandled exception."""
+    """Return one line for a StartupError, the traceback for any other exception."""
     return str(error) if isinstance(error, StartupError) else "".join(traceback.format_exception(error)).rstrip()

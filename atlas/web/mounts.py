@@ -1,4 +1,4 @@
-"""What stands for several routes: a prefix, a host, a mounted ASGI application."""
+"""Groups of routes: under a prefix (``Include``), of a host (``Host``), and mounted ASGI applications (``Mount``)."""
 
 from __future__ import annotations
 
@@ -28,12 +28,13 @@ _HOST = re.compile(r"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*|\[[0-9a-f:.]+\]")
 
 
 class Include:
-    """Routes under a prefix. They are put in place at start-up; a request does not notice.
+    """Routes under a prefix. They are added to the router at startup, at no cost per request.
 
-    :param prefix: ``/admin``, or with parameters: ``/users/{id:int}``; those come first among a controller's.
-    :param name: comes before the names of the routes: ``url_for("admin:users")``.
-    :param middleware: stands around the routes, inside of the application's.
-    :raises StartupError: for a prefix or middleware that cannot work; it names file and line.
+    :param prefix: ``/admin``, or with parameters ``/users/{id:int}``, which precede those of the routes.
+    :param routes: the routes.
+    :param name: a prefix for the names of the routes, as in ``url_for("admin:users")``. Default None.
+    :param middleware: the middleware around the routes, inside that of the application. Default none.
+    :raises StartupError: for an invalid prefix or middleware; the message names file and line.
     """
 
     __slots__ = ("middleware", "name", "place", "prefix", "routes")
@@ -50,17 +51,18 @@ class Include:
         self.middleware = check_middleware(middleware, self.place)
 
     def flat(self) -> Iterator[Route]:
-        """The routes with all that comes from here."""
+        """Return the routes with prefix, name and middleware added."""
         for entry in self.routes:
             for route in entry.flat():
                 yield route.under(self.prefix, name=self.name, middleware=self.middleware)
 
 
 class Host:
-    """Routes of one host. They come before those that belong to every host.
+    """Routes of one host. They take precedence over routes without a host.
 
-    :param pattern: ``api.example.com``, or ``*.example.com`` for every name below that one.
-    :raises StartupError: for a pattern that is no host name.
+    :param pattern: ``api.example.com``, or ``*.example.com`` for all of its subdomains.
+    :param routes: the routes.
+    :raises StartupError: for a pattern that is not a host name; the message names file and line.
     """
 
     __slots__ = ("pattern", "routes")
@@ -74,7 +76,7 @@ class Host:
         self.routes = tuple(routes)
 
     def flat(self) -> Iterator[Route]:
-        """The routes, of this host unless they have one already."""
+        """Return the routes, with this host if they do not have one."""
         for entry in self.routes:
             for route in entry.flat():
                 own = copy.copy(route)
@@ -83,14 +85,16 @@ class Host:
 
 
 class Mount(Route):
-    """An ASGI application under a prefix. It answers whatever comes after the prefix, in any method.
+    """An ASGI application under a prefix. It receives all requests below the prefix, with any method.
 
-    It is told the prefix as ``root_path`` (ASGI 3, HTTP connection scope), and its lifespan runs inside the
-    application's own. A ``def`` function is served as the server does: it runs in a greenlet, and its ``receive`` and
-    ``send`` wait (LASGI).
+    The prefix is its ``root_path`` (ASGI 3, HTTP connection scope), and its lifespan runs inside that of the Atlas
+    application. A ``def`` function is a LASGI application: it runs in a greenlet, and its ``receive`` and ``send``
+    wait.
 
-    :param name: ``url_for(name, path="...")`` is the address of something in it.
-    :raises StartupError: for a prefix or an application that cannot work; it names file and line.
+    :param prefix: ``/admin``; ``""`` or ``/`` for all paths.
+    :param app: an ASGI 3 or LASGI application.
+    :param name: the name of the route, for ``url_for(name, path="...")``. Default None.
+    :raises StartupError: for an invalid prefix or application; the message names file and line.
     """
 
     __slots__ = ("app",)
@@ -105,12 +109,20 @@ class Mount(Route):
         return parse_pattern(path, rest="path")
 
     async def serve(self, request: AsyncRequest, *values: Any) -> Response:
-        """The controller."""
-        assert isinstance(request.route, Mount)  # this one, maybe as it stands under another prefix
+        """Call the application; this is the controller of the route.
+
+        :param request: the request.
+        :param values: the path parameters of the prefix, not used.
+        :returns: the response of the application.
+        """
+        assert isinstance(request.route, Mount)  # this object, or a copy of it below another prefix
         return await start_application(self.app, request.route.scope_below(request.scope), receive_again(request))
 
     def scope_below(self, scope: Scope) -> Scope:
-        """The scope as the application sees it."""
+        """Return the scope for the application, whose ``root_path`` includes the prefix.
+
+        :param scope: the scope of the Atlas application.
+        """
         root = scope.get("root_path", "")
         path, decoded = matchable_path(scope["path"], scope.get("raw_path"), root)
         depth = len(self.pattern.segments) - 1

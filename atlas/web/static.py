@@ -16,7 +16,7 @@ from atlas.web.exceptions import NotFound
 from atlas.web.headers import RawHeaders, encode_field, weights_of
 from atlas.web.requests.request import AsyncRequest
 from atlas.web.responses.caching import Precondition, evaluate, http_date
-from atlas.web.responses.files import PIECE, FileResponse, file_tag, guess_content_type
+from atlas.web.responses.files import CHUNK_SIZE, FileResponse, file_tag, guess_content_type
 from atlas.web.responses.response import RedirectResponse, Response
 from atlas.web.routing.route import Route
 
@@ -291,7 +291,7 @@ def _variant(path: str, coding: str, kind: tuple[bytes, bytes], shared: RawHeade
     with Path(path).open("rb", buffering=0) as file:
         stamp = _stamp(file.fileno())
         modified, size, *_ = stamp
-        body = file.read(size + 1) if size <= PIECE else None
+        body = file.read(size + 1) if size <= CHUNK_SIZE else None
     if body is not None and len(body) != size:  # the file is being written: do not keep it
         body = None
     file_only = file_tag(size, modified)

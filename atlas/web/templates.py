@@ -1,4 +1,4 @@
-"""Jinja2 templates: the only module that knows Jinja2. It is imported when templates are first used."""
+"""Jinja2 templates. This is the only module that imports Jinja2; it is imported when templates are first used."""
 
 from __future__ import annotations
 
@@ -27,25 +27,26 @@ F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
 Processor = Callable[[Any], Mapping[str, Any]]
 
-# A template comes in a piece for each tag and each text between them; sent one by one they would cost more than they
-# are worth.
-_PIECES_AT_ONCE = 64
+# Jinja2 yields a chunk for each tag and each text between tags. This many are joined and sent together.
+_CHUNKS_PER_SEND = 64
 
 
 class Missing(jinja2.StrictUndefined):
-    """A variable that is not there: it may be asked for in a condition, but never written to the page as nothing."""
+    """An undefined variable: false in a condition; an error if it is printed or used otherwise."""
 
     __slots__ = ()
 
-    def __bool__(self) -> bool:  # type: ignore[override]  # the parent's refuses, and says so in its type
+    def __bool__(self) -> bool:  # type: ignore[override]  # that of StrictUndefined raises, so its type is Never
         return False
 
 
 @dataclass(frozen=True, slots=True)
 class TemplatePlace:
-    """Where in a template something went wrong.
+    """The position of an error in a template.
 
-    :ivar path: its file; for a page from a string ``<template>``. :ivar line: counted from 1. :ivar text: that line.
+    :ivar path: the file of the template; ``<template>`` for a template from a string.
+    :ivar line: line number, from 1.
+    :ivar text: the text of the line.
     """
 
     path: str
@@ -59,11 +60,11 @@ class TemplatePlace:
 class Templates:
     """The templates of an application.
 
-    :param folders: where they are looked for, in this order.
-    :param reload: look for changed files at each rendering.
+    ``globals`` and ``filters`` are dicts that can be changed. A context processor adds variables to all templates. Such
+    functions may be ``def``, which may wait, or ``async def``; this does not depend on the controller that renders.
 
-    ``globals`` and ``filters`` are dicts to put things in. A context processor gives variables to every template. All
-    of these functions may be ``def``, and wait, or ``async def``, also where an ``async def`` controller renders.
+    :param folders: the template folders, searched in this order.
+    :param reload: whether changed files are loaded again, default False.
     """
 
     def __init__(self, folders: Sequence[Path], *, reload: bool = False) -> None:
@@ -81,21 +82,24 @@ class Templates:
 
     @property
     def may_wait(self) -> bool:
-        """Whether there are functions that may wait while a template is rendered."""
+        """Whether a template calls functions that may wait: there are context processors, or own globals or filters."""
         return bool(self._processors) or any(each.may_wait for each in self._functions)
 
     @property
     def globals(self) -> dict[str, Any]:
-        """What every template can name."""
+        """The global variables and functions of all templates, by name."""
         return self.environment.globals
 
     @property
     def filters(self) -> dict[str, Callable[..., Any]]:
-        """What every template can write behind a ``|``."""
+        """The filters of all templates, by name."""
         return self.environment.filters
 
     def filter(self, name: str) -> Callable[[F], F]:
-        """Decorator: the function is the filter of that name."""
+        """Return a decorator that adds a filter.
+
+        :param name: the name of the filter.
+        """
 
         def add(function: F) -> F:
             self.filters[name] = function
@@ -104,27 +108,36 @@ class Templates:
         return add
 
     def context_processor(self, function: F) -> F:
-        """Decorator: ``function(request)`` gives variables to every template; those of a page take precedence."""
+        """Add a context processor; used as a decorator.
+
+        :param function: ``function(request)`` returns a mapping of variables for all templates. The context of a page
+            takes precedence.
+        """
         self._processors.append(_processor(function))
         return function
 
     def render(
         self, request: RequestHead, name: str, context: Mapping[str, Any] | None = None, block: str | None = None
     ) -> str:
-        """A template, or one block of it, as text.
+        """Render a template, or one block of it.
 
-        It sees the context, what context processors give, ``request``, ``csrf_token``, ``url_for`` and ``flashes()``.
+        Its variables are the context, those of the context processors, ``request``, ``csrf_token``, ``url_for`` and
+        ``flashes()``.
 
-        :raises jinja2.TemplateError: if it is missing or wrong. Whatever is raised in a template carries its place:
-            see :func:`template_place`.
-        :raises LookupError: if it has no such block.
+        :param request: the current request.
+        :param name: the template, relative to the template folders.
+        :param context: the variables; default none.
+        :param block: the name of a block; None, the default, for the whole template.
+        :raises jinja2.TemplateError: if the template is missing or invalid. Each exception that is raised in a template
+            has a note with the position; see :func:`template_place`.
+        :raises LookupError: if the template has no such block.
         """
-        return "".join(self.pieces(request, name, context, block))
+        return "".join(self.chunks(request, name, context, block))
 
-    def pieces(
+    def chunks(
         self, request: RequestHead, name: str, context: Mapping[str, Any] | None = None, block: str | None = None
     ) -> Iterator[str]:
-        """The same piece by piece, as the template makes them; raises as :meth:`render` does, at the first piece."""
+        """Render a template in chunks; parameters and exceptions as for :meth:`render`."""
         try:
             template = self.environment.get_template(name)
             values = self._values(request, context or {})
@@ -139,8 +152,8 @@ class Templates:
 
     def _block(self, template: jinja2.Template, block: str, values: dict[str, Any]) -> Iterator[str]:
         if block not in template.blocks:
-            known = ", ".join(sorted(template.blocks)) or "none at all"
-            raise LookupError(f"template {template.name!r} has no block {block!r}, only {known}")
+            known = ", ".join(sorted(template.blocks)) or "none"
+            raise LookupError(f"template {template.name!r} has no block {block!r}; its blocks: {known}")
         try:
             yield from template.blocks[block](template.new_context(values))
         except Exception:
@@ -158,23 +171,25 @@ class Templates:
         return values
 
     def _explain(self, error: jinja2.TemplateNotFound) -> None:
-        """Say where was looked, and what there is that is called nearly so."""
+        """Add the searched folders and a similar name to the exception."""
         close = get_close_matches(str(error.name), self.environment.list_templates(), 1) if self._folders else []
-        looked = ", ".join(self._folders) or "no folder: there is no 'templates' beside the application"
-        error.add_note(f"looked for {error.name!r} in {looked}" + (f"; did you mean {close[0]!r}?" if close else ""))
+        searched = ", ".join(self._folders) or "no folder: there is no 'templates' beside the application"
+        error.add_note(f"looked for {error.name!r} in {searched}" + (f"; did you mean {close[0]!r}?" if close else ""))
 
 
 def template_place(error: BaseException) -> TemplatePlace | None:
-    """Where in a template an exception was raised; None if that was not in one.
+    """Return the position in a template at which an exception was raised; None if it was not raised in a template.
 
-    The innermost template counts: the one that was included, or the layout's block that was filled.
+    It is that of the innermost template, such as an included one.
+
+    :param error: the exception.
     """
     if isinstance(error, jinja2.TemplateSyntaxError):
         text = (error.source or "").splitlines()[error.lineno - 1 : error.lineno]
         return TemplatePlace(error.filename or "<template>", error.lineno, "".join(text))
     found, trace = None, error.__traceback__
     while trace is not None:
-        # Jinja2 puts frames of its own in the place of those of compiled templates, with this variable (jinja2.debug).
+        # Jinja2 replaces the frames of compiled templates with frames that have this variable (jinja2.debug).
         if "__jinja_exception__" in trace.tb_frame.f_globals:
             found = trace
         trace = trace.tb_next
@@ -197,18 +212,18 @@ def _url_for(context: jinja2.runtime.Context, name: str, /, **params: Any) -> st
 
 @jinja2.pass_context
 def _flashes(context: jinja2.runtime.Context) -> Any:
-    """The messages that were kept for this page. They are gone with it."""
+    """Return the flashed messages of the session, and remove them."""
     return context["request"].session.flashes()
 
 
 class _Functions(dict[str, Any]):
-    """Globals or filters by name. An ``async def`` becomes a function that waits for its result."""
+    """Globals or filters by name. An ``async def`` is replaced by a function that waits for its result."""
 
     may_wait = False
 
     def __setitem__(self, name: str, value: Any) -> None:
         self.may_wait = self.may_wait or callable(value)
-        super().__setitem__(name, _waiting(value) if callable(value) and is_async(value) else value)
+        super().__setitem__(name, _sync_function(value) if callable(value) and is_async(value) else value)
 
     def update(self, *given: Any, **named: Any) -> None:
         for name, value in dict(*given, **named).items():
@@ -220,8 +235,8 @@ class _Functions(dict[str, Any]):
         return self[name]
 
 
-def _waiting(function: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(function)  # Jinja2 keeps in an attribute what else a function is called with
+def _sync_function(function: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(function)  # copies the attribute in which Jinja2's pass_context and the like are stored
     def call(*arguments: Any, **options: Any) -> Any:
         return await_(function(*arguments, **options))
 
@@ -229,16 +244,16 @@ def _waiting(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _processor(function: Processor) -> Processor:
-    """A context processor with the kind of request that belongs to its own kind."""
+    """Adapt a context processor: a ``def`` gets a Request, an ``async def`` an AsyncRequest, and is waited for."""
     if is_async(function):
-        return lambda request: await_(cast(Any, function(request.seen_as(AsyncRequest))))
-    return lambda request: function(request.seen_as(Request))
+        return lambda request: await_(cast(Any, function(request.as_type(AsyncRequest))))
+    return lambda request: function(request.as_type(Request))
 
 
 class _Rendering(Generic[T]):
-    """A call that renders. In sync code that can wait it is just made; in a coroutine, which cannot, in a greenlet.
+    """A call that renders. If the caller cannot wait and the template may, it runs in a greenlet.
 
-    Where a function of the template waits then, the call stands still until :meth:`finish` is awaited.
+    If a function of the template then waits, the call is suspended until :meth:`finish` is awaited.
     """
 
     def __init__(self, request: RequestHead, render: Callable[[], T]) -> None:
@@ -266,10 +281,8 @@ class _Rendering(Generic[T]):
 
 
 class _Page(HTMLResponse):
-    """A page whose template waits for something while an ``async def`` controller renders it.
-
-    It is complete when the controller has returned it.
-    """
+    """A page whose template waits, rendered by an ``async def`` controller. It is completed after the controller has
+    returned it."""
 
     __slots__ = ("_rendering",)
 
@@ -285,12 +298,17 @@ class _Page(HTMLResponse):
 
 
 class StreamingTemplate(StreamingResponse):
-    """A page that is sent while it is rendered, for one that is long or slow to make.
+    """A page that is sent while it is rendered, for templates that are long or slow.
 
-    Its beginning is rendered at once: what goes wrong there is an error page. Behind it the response can only be cut.
+    The first part is rendered at once: an exception there becomes an error page. A later exception aborts the response.
 
-    :param name: relative to the template folders. :param context: as for :func:`render`.
-    :raises jinja2.TemplateError: if it is missing, or wrong at its beginning.
+    :param request: the current request.
+    :param name: the template, relative to the template folders.
+    :param context: the variables, as for :func:`render`; default none.
+    :param status_code: default 200.
+    :param headers: header fields; default none.
+    :param block: the name of a block; None, the default, for the whole template.
+    :raises jinja2.TemplateError: if the template is missing, or fails in its first part.
     """
 
     __slots__ = ("_rendering",)
@@ -305,32 +323,33 @@ class StreamingTemplate(StreamingResponse):
         headers: Mapping[str, str] | None = None,
         block: str | None = None,
     ) -> None:
-        pieces = _gathered(request.app.templates.pieces(request, name, context, block))
-        self._rendering = _Rendering(request, lambda: next(pieces))
-        super().__init__(_behind(self._rendering.value or "", pieces), status_code, headers)
+        chunks = _joined(request.app.templates.chunks(request, name, context, block))
+        self._rendering = _Rendering(request, lambda: next(chunks))
+        super().__init__(_prepend(self._rendering.value or "", chunks), status_code, headers)
         if self._rendering.waits:
-            self.pieces = pieces
+            self.body_iterator = chunks
             self.pending = True
 
     async def complete(self, request: Any) -> Response:
-        self.pieces = _behind(await self._rendering.finish(), cast("Iterator[str]", self.pieces))
+        self.body_iterator = _prepend(await self._rendering.finish(), cast("Iterator[str]", self.body_iterator))
         self.pending = False
         return self
 
 
-def _behind(first: str, others: Iterator[str]) -> Iterator[str]:
+def _prepend(first: str, others: Iterator[str]) -> Iterator[str]:
     yield first
     yield from others
 
 
-def _gathered(pieces: Iterator[str]) -> Iterator[str]:
-    together: list[str] = []
-    for piece in pieces:
-        together.append(piece)
-        if len(together) == _PIECES_AT_ONCE:
-            yield "".join(together)
-            together.clear()
-    yield "".join(together)
+def _joined(chunks: Iterator[str]) -> Iterator[str]:
+    """Join groups of chunks."""
+    group: list[str] = []
+    for chunk in chunks:
+        group.append(chunk)
+        if len(group) == _CHUNKS_PER_SEND:
+            yield "".join(group)
+            group.clear()
+    yield "".join(group)
 
 
 @overload
@@ -365,13 +384,17 @@ def render(
     block: str | None = None,
     stream: bool = False,
 ) -> HTMLResponse | StreamingTemplate:
-    """A page from a template.
+    """Render a template as a response.
 
-    :param name: relative to the template folders.
-    :param context: the variables of the template, beside those of :meth:`Templates.render`.
-    :param block: only this block of it: a part of a page for a script that asked for it.
-    :param stream: send it while it is rendered, see :class:`StreamingTemplate`.
-    :raises jinja2.TemplateError: if it is missing or wrong.
+    :param request: the current request.
+    :param name: the template, relative to the template folders.
+    :param context: the variables, in addition to those of :meth:`Templates.render`; default none.
+    :param status_code: default 200.
+    :param headers: header fields; default none.
+    :param block: the name of a block, to render a part of a page; None, the default, for the whole template.
+    :param stream: whether the page is sent while it is rendered, default False; see :class:`StreamingTemplate`.
+    :raises jinja2.TemplateError: if the template is missing or invalid.
+    :raises LookupError: if the template has no such block.
     """
     if stream:
         return StreamingTemplate(request, name, context, status_code=status_code, headers=headers, block=block)

@@ -1,1 +1,1 @@
-"""Tests of the compiled rooms: bytes in, bytes out."""
+"""Tests of the compiled modules."""

@@ -1,4 +1,4 @@
-"""Offices for the tests of connections, and how generated tests are judged: by what they find, not by their time."""
+"""Fake servers and connections. Hypothesis has no deadline, because the machine may be slow."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from tests._speedups.line import Line, Office
+from tests._speedups.fake_connection import FakeConnection, FakeServer
 
 settings.register_profile("atlas", deadline=None)
 settings.load_profile("atlas")
@@ -21,20 +21,20 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
 
 
 @pytest.fixture
-def open_office(loop: asyncio.AbstractEventLoop) -> Callable[..., Office]:
-    """``open_office(**settings)``"""
+def new_server(loop: asyncio.AbstractEventLoop) -> Callable[..., FakeServer]:
+    """``new_server(**settings)``"""
 
-    def open_office(**settings: Any) -> Office:
-        return Office(loop, **settings)
+    def new_server(**settings: Any) -> FakeServer:
+        return FakeServer(loop, **settings)
 
-    return open_office
-
-
-@pytest.fixture
-def office(open_office: Callable[..., Office]) -> Office:
-    return open_office()
+    return new_server
 
 
 @pytest.fixture
-def line(office: Office) -> Line:
-    return office.connect()
+def server(new_server: Callable[..., FakeServer]) -> FakeServer:
+    return new_server()
+
+
+@pytest.fixture
+def connection(server: FakeServer) -> FakeConnection:
+    return server.connect()

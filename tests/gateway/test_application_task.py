@@ -215,7 +215,7 @@ def test_one_that_does_not_end_by_itself_is_cancelled(monkeypatch: pytest.Monkey
                 seen.append("cancelled")
 
     async def go() -> None:
-        monkeypatch.setattr("atlas.gateway.application_task._GRACE", 0.01)
+        monkeypatch.setattr("atlas.gateway.application_task._CLOSE_TIMEOUT", 0.01)
         running = task(app)
         await running.start()
         await running.close()

@@ -10,7 +10,7 @@ import pytest
 
 from atlas.errors import ClientDisconnected
 from atlas.gateway.asgi import ASGIGateway
-from tests._speedups.line import GET, Line, Office
+from tests._speedups.fake_connection import GET, FakeConnection, FakeServer
 
 WHO: contextvars.ContextVar[str] = contextvars.ContextVar("WHO", default="nobody")
 
@@ -22,15 +22,15 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
     loop.close()
 
 
-Connect = Callable[..., Line]
+Connect = Callable[..., FakeConnection]
 
 
 @pytest.fixture
 def connect(loop: asyncio.AbstractEventLoop) -> Connect:
-    """``connect(app)``: a line to an application behind the gateway."""
+    """``connect(app)``: a connection to an application behind the gateway."""
 
-    def connect(app: Any) -> Line:
-        return Office(loop, gateway=ASGIGateway(app, loop)).connect()
+    def connect(app: Any) -> FakeConnection:
+        return FakeServer(loop, gateway=ASGIGateway(app, loop)).connect()
 
     return connect
 
@@ -61,27 +61,27 @@ def test_an_exception_is_logged_with_its_traceback(connect: Connect, records: li
     async def app(scope: Any, receive: Any, send: Any) -> None:
         raise ZeroDivisionError("mine")
 
-    line = connect(app)
-    line.office.run(line.feed, b"GET /a%0d%0ab HTTP/1.1\r\nHost: a\r\n\r\n")
+    connection = connect(app)
+    connection.server.run(connection.feed, b"GET /a%0d%0ab HTTP/1.1\r\nHost: a\r\n\r\n")
     (record,) = records
     assert record.levelno == logging.ERROR
     assert record.exc_info is not None
     assert record.exc_info[2] is not None
     assert isinstance(record.exc_info[1], ZeroDivisionError)
     assert record.getMessage() == "exception in the application: <RequestHead GET /a%0d%0ab HTTP/1.1>"
-    assert line.answers()[0][0] == 500
+    assert connection.responses()[0][0] == 500
 
 
 def test_an_unfinished_response_is_logged(connect: Connect, records: list[logging.LogRecord]) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
 
-    line = connect(app)
-    line.office.run(line.feed, GET)
+    connection = connect(app)
+    connection.server.run(connection.feed, GET)
     (record,) = records
     assert (record.levelno, record.exc_info) == (logging.ERROR, None)
     assert "without a complete response" in record.getMessage()
-    assert line.answers()[0][0] == 500
+    assert connection.responses()[0][0] == 500
 
 
 async def sends_to_nobody(scope: Any, receive: Any, send: Any) -> None:
@@ -91,10 +91,10 @@ async def sends_to_nobody(scope: Any, receive: Any, send: Any) -> None:
 
 
 def test_a_client_that_left_is_no_error(connect: Connect, records: list[logging.LogRecord]) -> None:
-    line = connect(sends_to_nobody)
-    line.office.run(line.feed, GET)
-    line.lose()
-    line.office.turn(4)
+    connection = connect(sends_to_nobody)
+    connection.server.run(connection.feed, GET)
+    connection.lose()
+    connection.server.turn(4)
     (record,) = records
     assert (record.levelno, record.exc_info) == (logging.DEBUG, None)
     assert "disconnected" in record.getMessage()
@@ -148,10 +148,10 @@ def test_what_frameworks_make_of_it(
         await receive()
         wrap(ClientDisconnected())
 
-    line = connect(app)
-    line.office.run(line.feed, GET)
-    line.lose()
-    line.office.turn(4)
+    connection = connect(app)
+    connection.server.run(connection.feed, GET)
+    connection.lose()
+    connection.server.turn(4)
     assert [record.levelno for record in records] == [level]
 
 
@@ -161,18 +161,18 @@ def test_the_same_error_while_the_client_is_there_is_the_applications(
     async def app(scope: Any, receive: Any, send: Any) -> None:
         raise ClientDisconnected("somebody else's")
 
-    line = connect(app)
-    line.office.run(line.feed, GET)
+    connection = connect(app)
+    connection.server.run(connection.feed, GET)
     assert [record.levelno for record in records] == [logging.ERROR]
 
 
 def test_requests_in_work_can_be_cancelled(connect: Connect, records: list[logging.LogRecord]) -> None:
-    line = connect(forever)
-    line.office.run(line.feed, GET)
-    gateway = line.office.gateway
+    connection = connect(forever)
+    connection.server.run(connection.feed, GET)
+    gateway = connection.server.gateway
     assert len(gateway.tasks) == 1
     gateway.cancel()
-    line.office.turn(3)
+    connection.server.turn(3)
     assert gateway.tasks == set()
     assert records == []
     gateway.cancel()
@@ -187,18 +187,18 @@ def test_each_request_starts_in_the_context_that_the_gateway_was_made_in(connect
 
     seen: list[str] = []
     token = WHO.set("the maker")
-    line = connect(app)
+    connection = connect(app)
     WHO.reset(token)
-    line.office.run(line.feed, GET + GET)
+    connection.server.run(connection.feed, GET + GET)
     assert seen == ["the maker", "the maker"]
 
 
 def test_a_disconnect_is_left_to_receive_and_send(connect: Connect) -> None:
-    line = connect(forever)
-    line.office.run(line.feed, GET)
-    (task,) = line.office.gateway.tasks
-    line.lose()
-    line.office.turn(3)
+    connection = connect(forever)
+    connection.server.run(connection.feed, GET)
+    (task,) = connection.server.gateway.tasks
+    connection.lose()
+    connection.server.turn(3)
     assert not task.done(), "the application is told, not cancelled"
-    line.office.gateway.cancel()
-    line.office.turn(3)
+    connection.server.gateway.cancel()
+    connection.server.turn(3)

@@ -11,7 +11,7 @@ import pytest
 
 from atlas.errors import ClientDisconnected
 from atlas.gateway.files import send_file
-from tests._speedups.line import GET, Line, Office, start
+from tests._speedups.fake_connection import GET, FakeConnection, FakeServer, start
 from tests.wire.raw_client import TIMEOUT, RawClient
 
 CONTENT = bytes(index % 251 for index in range(251)) * 3000  # 753,000 bytes: more than one piece
@@ -243,49 +243,49 @@ def still_open(name: str) -> bool:
 
 
 @pytest.fixture
-def line() -> Iterator[Line]:
+def connection() -> Iterator[FakeConnection]:
     loop = asyncio.new_event_loop()
-    yield Office(loop).connect()
+    yield FakeServer(loop).connect()
     loop.run_until_complete(loop.shutdown_default_executor())
     loop.close()
 
 
-def test_by_hand_it_is_the_same_body(line: Line, file: Path) -> None:
-    exchange = line.request()
+def test_by_hand_it_is_the_same_body(connection: FakeConnection, file: Path) -> None:
+    exchange = connection.request()
     start(exchange)
-    line.office.loop.run_until_complete(send_file(exchange, pathsend(file)))
+    connection.server.loop.run_until_complete(send_file(exchange, pathsend(file)))
     assert exchange.complete
-    assert line.answers()[0][2] == CONTENT
+    assert connection.responses()[0][2] == CONTENT
 
 
-def test_by_hand_parts_are_chunks(line: Line, file: Path) -> None:
-    exchange = line.request()
+def test_by_hand_parts_are_chunks(connection: FakeConnection, file: Path) -> None:
+    exchange = connection.request()
     start(exchange)
     with file.open("rb") as handle:
         for event in (zerocopysend(handle, offset=5, count=7, more_body=True), zerocopysend(handle, offset=0, count=3)):
-            line.office.loop.run_until_complete(send_file(exchange, event))
-    assert line.sent.endswith(b"\r\n\r\n7\r\n" + CONTENT[5:12] + b"\r\n3\r\n" + CONTENT[:3] + b"\r\n0\r\n\r\n")
+            connection.server.loop.run_until_complete(send_file(exchange, event))
+    assert connection.sent.endswith(b"\r\n\r\n7\r\n" + CONTENT[5:12] + b"\r\n3\r\n" + CONTENT[:3] + b"\r\n0\r\n\r\n")
 
 
-def test_by_hand_a_slow_reader_is_waited_for(line: Line, file: Path) -> None:
-    exchange = line.request()
+def test_by_hand_a_slow_reader_is_waited_for(connection: FakeConnection, file: Path) -> None:
+    exchange = connection.request()
     start(exchange)
-    line.transport.full = True
-    task = line.office.loop.create_task(send_file(exchange, pathsend(file)))
-    while not line.transport.waiting:
-        line.office.turn()
-    line.office.turn(5)
-    assert len(line.transport.waiting) < 1000, "only the head"
-    line.transport.drain()
-    line.office.loop.run_until_complete(task)
-    assert line.answers()[0][2] == CONTENT
+    connection.transport.full = True
+    task = connection.server.loop.create_task(send_file(exchange, pathsend(file)))
+    while not connection.transport.waiting:
+        connection.server.turn()
+    connection.server.turn(5)
+    assert len(connection.transport.waiting) < 1000, "only the head"
+    connection.transport.drain()
+    connection.server.loop.run_until_complete(task)
+    assert connection.responses()[0][2] == CONTENT
 
 
-def test_by_hand_a_file_that_shrinks(line: Line, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    exchange = line.request()
+def test_by_hand_a_file_that_shrinks(connection: FakeConnection, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    exchange = connection.request()
     start(exchange)
     monkeypatch.setattr(os, "pread", lambda *_: b"")
     with pytest.raises(OSError, match="shorter"):
-        line.office.loop.run_until_complete(send_file(exchange, pathsend(file)))
+        connection.server.loop.run_until_complete(send_file(exchange, pathsend(file)))
     exchange.finish_application()
-    assert line.calls == ["close"]
+    assert connection.calls == ["close"]

@@ -18,7 +18,7 @@ async def later(value: str) -> str:
     return value
 
 
-RUNNERS = [in_greenlet, Greenlets().run, Greenlets(most_idle=0).run]
+RUNNERS = [in_greenlet, Greenlets().run, Greenlets(max_idle=0).run]
 each_runner = pytest.mark.parametrize("run_it", RUNNERS, ids=["alone", "pool", "no pool"])
 
 

@@ -49,15 +49,15 @@ class Waiters:
 # --------------------------------------------------------------------------------------------------------- the pool
 
 
-@pytest.mark.parametrize(("count", "most_idle"), [(200, 64), (200, 0), (10, 64)])
-def test_a_pool_keeps_no_more_than_it_may(count: int, most_idle: int) -> None:
+@pytest.mark.parametrize(("count", "max_idle"), [(200, 64), (200, 0), (10, 64)])
+def test_a_pool_keeps_no_more_than_it_may(count: int, max_idle: int) -> None:
     async def go() -> int:
-        waiters = Waiters(Greenlets(most_idle))
+        waiters = Waiters(Greenlets(max_idle))
         await waiters.many(count)
         await turn()
         return waiters.alive
 
-    assert asyncio.run(go()) == min(count, most_idle)
+    assert asyncio.run(go()) == min(count, max_idle)
 
 
 def test_those_that_are_kept_end_with_their_pool() -> None:

@@ -227,11 +227,11 @@ def test_a_chain_of_hooks_that_never_wait_stays_inline() -> None:
     app = Application([Route("/", page, run="inline")], middleware=quick)
     app.prepare()
     (found,) = app.router.routes
-    assert app.dispatch.handler_of(found, False).run_mode is RunMode.INLINE
-    assert app.dispatch.handler_of(found, True).run_mode is RunMode.ASYNC
+    assert app.route_table.get_handler(found, False).run_mode is RunMode.INLINE
+    assert app.route_table.get_handler(found, True).run_mode is RunMode.ASYNC
     app.middleware(around)
     app.prepare()
-    assert app.dispatch.handler_of(found, False).run_mode is RunMode.GREENLET
+    assert app.route_table.get_handler(found, False).run_mode is RunMode.GREENLET
 
 
 def test_an_inline_controller_inside_of_asgi_middleware_finds_an_empty_body(

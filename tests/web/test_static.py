@@ -12,7 +12,7 @@ import pytest
 from atlas import Application, NotFound, StartupError, Static
 from atlas.web import static
 from atlas.web.requests.request import AsyncRequest
-from atlas.web.responses.files import PIECE
+from atlas.web.responses.files import CHUNK_SIZE
 from atlas.web.static import configured_static, find_file, is_hashed
 
 Ask = Callable[..., httpx.Response]
@@ -210,7 +210,7 @@ def test_a_304_sends_the_fields_of_the_200(folder: Path) -> None:
 
 
 def test_a_large_file_is_not_kept(folder: Path) -> None:
-    content = b"0123456789" * PIECE
+    content = b"0123456789" * CHUNK_SIZE
     (folder / "large.bin").write_bytes(content)
     files = Static("/static", folder)
     whole = Answer(files, "large.bin")
@@ -222,7 +222,7 @@ def test_a_large_file_is_not_kept(folder: Path) -> None:
 
 @pytest.mark.parametrize("name", ["site.css", "large.bin"])
 def test_a_part_of_a_file(folder: Path, name: str) -> None:
-    (folder / "large.bin").write_bytes(b"body {}" * PIECE)
+    (folder / "large.bin").write_bytes(b"body {}" * CHUNK_SIZE)
     (folder / f"{name}.gz").write_bytes(b"gz")
     files = Static("/static", folder)
     etag = Answer(files, name).headers["etag"]
@@ -268,7 +268,7 @@ def test_precompressed_siblings(compressed: Static, accept: str, coding: str) ->
 
 
 def test_a_removed_sibling(compressed: Static, folder: Path) -> None:
-    (folder / "site.css.br").write_bytes(b"b" * (PIECE + 1))  # too large for the cache
+    (folder / "site.css.br").write_bytes(b"b" * (CHUNK_SIZE + 1))  # too large for the cache
     assert Answer(compressed, "site.css", accept_encoding="br").headers["content-encoding"] == "br"
     (folder / "site.css.br").unlink()
     again = Answer(compressed, "site.css", accept_encoding="br")

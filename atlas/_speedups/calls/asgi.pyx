@@ -1,4 +1,4 @@
-"""Calls an ASGI application for an exchange, each time in a real task whose first step runs at once."""
+"""Calls an ASGI application for each exchange, in a task whose first step runs at once."""
 
 import inspect
 from functools import partial
@@ -14,12 +14,12 @@ cdef extern from "Python.h":
 cdef class ASGICaller(Gateway):
     """Calls ``app(scope, receive, send)`` for each exchange.
 
-    :param app: an ASGI 3 application.
-    :param loop: the event loop; the running one whenever :meth:`start` is called.
-    :param context: the :class:`contextvars.Context` that each request gets a copy of.
-    :param task_type: ``asyncio.Task``.
+    A subclass has ``failed(exchange, error)`` and ``unfinished(exchange)``, which log failures.
 
-    A subclass says what becomes of exceptions: ``failed(exchange, error)`` and ``unfinished(exchange)``.
+    :param app: an ASGI 3 application.
+    :param loop: the event loop; it has to be the running one when :meth:`start` is called.
+    :param context: the :class:`contextvars.Context` that is copied for each request.
+    :param task_type: ``asyncio.Task``.
     """
 
     def __cinit__(self, app, loop, context, task_type):
@@ -29,25 +29,25 @@ cdef class ASGICaller(Gateway):
         self.starter = TaskStarter(loop, task_type)
 
     def cancel(self):
-        """Cancel all requests that are still being worked on: the server stops."""
+        """Cancel the unfinished requests; called when the graceful timeout has passed."""
         self.cancelling = True
         for task in list(self.tasks):
             task.cancel()
 
     def close(self):
-        """Cut the tie to the application."""
+        """Drop the references to the application."""
         self.app = self.context = None
         self.starter.close()
 
     cdef int start(self, Exchange exchange) except -1:
-        """Begin to work on a request; most are answered, and their task is done, when this returns."""
+        """Call the application. Its first step runs before this returns."""
         cdef object context = PyContext_Copy(self.context)
         cdef object coroutine
         cdef object task
         try:
             coroutine = self.app(exchange.make_scope(), exchange.receive, exchange.send)
         except Exception as error:
-            # A coroutine function was called with arguments that it doesn't take.
+            # A coroutine function that does not take these arguments.
             exchange.end_application()
             self.failed(exchange, error)
             return 0
@@ -65,7 +65,7 @@ cdef class ASGICaller(Gateway):
         return 0
 
     def ended(self, Exchange exchange not None, task):
-        """A task that didn't end with its first step is done now."""
+        """Called when a task that did not end with its first step is done."""
         exchange.task = None
         self.tasks.discard(task)
         self.after_task(exchange, task)
@@ -87,16 +87,16 @@ cdef class ASGICaller(Gateway):
 
 
 def is_coroutine_function(app):
-    """Does calling ``app`` only make a coroutine, so that all of its code runs in the task?"""
+    """Whether calling ``app`` only creates a coroutine, so that all of its code runs in the task."""
     return inspect.iscoroutinefunction(app) or inspect.iscoroutinefunction(type(app).__call__)
 
 
 async def awaited(app, scope, receive, send):
-    """Call an application that isn't ``async def`` itself: what it does before it returns its awaitable belongs to the
-    request's task and context as well."""
+    """Call an application that is not ``async def``, and await the result: so all of its code runs in the task and the
+    context of the request."""
     await app(scope, receive, send)
 
 
 async def await_it(awaitable):
-    """A coroutine of what is only awaitable."""
+    """Await an awaitable that is not a coroutine."""
     await awaitable

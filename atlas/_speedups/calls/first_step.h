@@ -1,9 +1,9 @@
-/* The coroutine of a task that is made before its request: a stand-in for the request's own coroutine.
+/* The coroutine of a task that is created before its request: a proxy of the request's coroutine.
  *
- * The request's coroutine is run until it waits or ends, and only then is the task told: the task's own first step gets
- * what that run came to. Each later step of the task is a step of the request's coroutine, in the request's context.
+ * The request's coroutine runs until it waits or ends. The outcome is kept, and the first step of the task returns or
+ * raises it. Each later step of the task is a step of the request's coroutine, in the context of the request.
  *
- * Written in C for two things that Cython classes don't have: am_send, which hands a value to asyncio without a
+ * Written in C for two features that Cython classes do not have: am_send, which returns a value to asyncio without a
  * StopIteration, and exceptions that pass through without an entry in their traceback.
  */
 #include <Python.h>
@@ -12,11 +12,11 @@ typedef struct {
     PyObject_HEAD
     PyObject *coroutine;    /* the request's; NULL while the task has no request */
     PyObject *context;      /* the request's: the coroutine runs in it */
-    PyObject *outcome;      /* what the task hasn't been told yet; NULL if there is no such thing */
-    PySendResult status;    /* what the outcome is: a yielded object, a return value or an exception */
+    PyObject *outcome;      /* of the first step, until the task's own first step takes it; else NULL */
+    PySendResult status;    /* the kind of outcome: a yielded object, a return value or an exception */
 } AtlasFirstStep;
 
-/* Take the current exception as one object, and make one the current exception. */
+/* Take the current exception, and set the current exception. */
 #if PY_VERSION_HEX >= 0x030C0000
 #define atlas_take_raised PyErr_GetRaisedException
 #define atlas_raise PyErr_SetRaisedException
@@ -40,7 +40,7 @@ static void atlas_raise(PyObject *error)
 }
 #endif
 
-/* A step of the request's coroutine, in its context. */
+/* Run a step of the request's coroutine, in its context. */
 static PySendResult first_step_advance(AtlasFirstStep *self, PyObject *sent, PyObject **result)
 {
     PySendResult status;
@@ -66,8 +66,8 @@ static PySendResult first_step_advance(AtlasFirstStep *self, PyObject *sent, PyO
     return status;
 }
 
-/* Tell the task what it hasn't been told yet. */
-static PySendResult first_step_tell(AtlasFirstStep *self, PyObject **result)
+/* Return or raise the kept outcome. */
+static PySendResult first_step_take_outcome(AtlasFirstStep *self, PyObject **result)
 {
     PyObject *outcome = self->outcome;
     self->outcome = NULL;
@@ -82,7 +82,7 @@ static PySendResult first_step_tell(AtlasFirstStep *self, PyObject **result)
 static PySendResult first_step_am_send(PyObject *object, PyObject *sent, PyObject **result)
 {
     AtlasFirstStep *self = (AtlasFirstStep *)object;
-    return self->outcome == NULL ? first_step_advance(self, sent, result) : first_step_tell(self, result);
+    return self->outcome == NULL ? first_step_advance(self, sent, result) : first_step_take_outcome(self, result);
 }
 
 static PyObject *first_step_send(PyObject *self, PyObject *sent)
@@ -125,8 +125,8 @@ static PyObject *first_step_call(AtlasFirstStep *self, const char *name, PyObjec
 }
 
 /* A task raises CancelledError here at its first step if it was cancelled while the coroutine ran ahead. A coroutine
- * that has returned meanwhile is cancelled; what it has raised takes precedence; and one that waits is cancelled where it
- * waits, by the caller (tasks.pyx). */
+ * that has returned meanwhile is cancelled; what it has raised takes precedence; and one that waits is cancelled where
+ * it waits, by the caller (tasks.pyx). */
 static PyObject *first_step_throw(PyObject *object, PyObject *args)
 {
     AtlasFirstStep *self = (AtlasFirstStep *)object;
@@ -135,7 +135,7 @@ static PyObject *first_step_throw(PyObject *object, PyObject *args)
         return NULL;
     }
     if (self->outcome != NULL && self->status != PYGEN_RETURN) {
-        (void)first_step_tell(self, &result);
+        (void)first_step_take_outcome(self, &result);
         return result;
     }
     if (self->outcome == NULL && self->coroutine != NULL) {
@@ -167,7 +167,7 @@ static PyObject *first_step_self(PyObject *self)
     return Py_NewRef(self);
 }
 
-/* cr_frame, cr_await, __qualname__ ...: what debuggers, repr(task) and task.get_stack() ask a coroutine. */
+/* cr_frame, cr_await, __qualname__ and others, which debuggers, repr(task) and task.get_stack() read. */
 static PyObject *first_step_getattr(PyObject *object, PyObject *name)
 {
     PyObject *coroutine = ((AtlasFirstStep *)object)->coroutine, *found = PyObject_GenericGetAttr(object, name);
@@ -211,7 +211,7 @@ static void first_step_dealloc(PyObject *self)
 }
 
 static PyMethodDef first_step_methods[] = {
-    {"send", first_step_send, METH_O, "Go on, as a coroutine does."},
+    {"send", first_step_send, METH_O, "Resume the coroutine with a value."},
     {"throw", first_step_throw, METH_VARARGS, "Raise the exception where the coroutine waits."},
     {"close", first_step_close, METH_NOARGS, "Close the coroutine."},
     {NULL, NULL, 0, NULL},
@@ -237,7 +237,7 @@ static PyType_Spec atlas_first_step_spec = {
     Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION, first_step_slots,
 };
 
-/* A new one without a coroutine; NULL where there is no memory. */
+/* Create a FirstStep without a coroutine; return NULL with an exception if there is no memory. */
 static PyObject *atlas_first_step_new(PyObject *type)
 {
     AtlasFirstStep *self = PyObject_GC_New(AtlasFirstStep, (PyTypeObject *)type);
@@ -249,7 +249,7 @@ static PyObject *atlas_first_step_new(PyObject *type)
     return (PyObject *)self;
 }
 
-/* Run the first step of a request's coroutine, and keep what came of it; the task isn't told. */
+/* Run the first step of a request's coroutine, and keep the outcome. */
 static PySendResult atlas_first_step_run(PyObject *object, PyObject *coroutine, PyObject *context)
 {
     AtlasFirstStep *self = (AtlasFirstStep *)object;
@@ -264,14 +264,14 @@ static PySendResult atlas_first_step_run(PyObject *object, PyObject *coroutine, 
     return self->status;
 }
 
-/* What came of the first step. */
+/* Return the kept outcome. */
 static PyObject *atlas_first_step_outcome(PyObject *object)
 {
     return Py_NewRef(((AtlasFirstStep *)object)->outcome);
 }
 
-/* What came of the first step, taken away, and with it all of the request. A finalizer may start another request here:
- * the fields are empty by then. */
+/* Return the kept outcome, and drop all references to the request. The fields are cleared first,
+ * because a finalizer may start another request here. */
 static PyObject *atlas_first_step_take(PyObject *object)
 {
     AtlasFirstStep *self = (AtlasFirstStep *)object;

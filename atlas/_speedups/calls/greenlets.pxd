@@ -1,51 +1,51 @@
-"""Greenlets that are used again, one function call after another."""
+"""A pool of greenlets that run function calls."""
 
 from cpython.object cimport PyObject
 
-# What a greenlet does for its pool: a compiled function of three objects. It is called in the greenlet.
+# A compiled function that the pool runs in a greenlet.
 ctypedef object (*work_type)(object first, object second, object third)
 
 
 cdef class Call:
-    # The work, and what it is given.
+    # The function, its arguments, and the context variables that it runs with.
     cdef work_type work
     cdef object first
     cdef object second
     cdef object third
     cdef object context
-    cdef bint entered               # the context is entered around the work; else it is made that of the greenlet
+    cdef bint entered               # the greenlet enters the context; else the context is set as its gr_context
 
-    # What came of it.
+    # The outcome.
     cdef bint done
     cdef object result
     cdef object error
 
-    # Where the greenlet goes when the work is done, and what becomes of it then.
+    # The greenlet to switch to after the call, and whether this one runs another call.
     cdef object parent
-    cdef bint once                  # there is no other call: the greenlet ends
-    cdef bint abandoned             # no caller is left
+    cdef bint once                  # the greenlet ends after this call
+    cdef bint abandoned             # nothing refers to the PooledGreenlet: the greenlet ends
 
-    cdef bint carry_out(self) except -1
+    cdef bint run_call(self) except -1
 
 
 cdef class PooledGreenlet:
     cdef readonly object greenlet
     cdef Call call
-    cdef object awaitable           # what it waits for
+    cdef object awaitable           # the argument of the await_ in which the call waits
     cdef bint started
-    cdef PooledGreenlet next        # of the idle ones of its pool
+    cdef PooledGreenlet next        # in the list of idle greenlets of the pool
 
-    cdef int adopt(self) except -1
-    cdef int go(self, PyObject* args) except -1
+    cdef int set_parent_to_current(self) except -1
+    cdef int switch(self, PyObject* args) except -1
     cdef int start_deeper(self) except -1
-    cdef int go_from(self, char* room) except -1
+    cdef int switch_from(self, char* padding) except -1
     cdef int leave_context(self) except -1
 
 
 cdef class GreenletPool:
-    cdef PooledGreenlet idle        # the first of a linked list; a list object would shrink and grow with each call
+    cdef PooledGreenlet idle        # the first of a linked list; a list object would be resized by each call
     cdef readonly Py_ssize_t idle_count
-    cdef readonly Py_ssize_t most_idle
+    cdef readonly Py_ssize_t max_idle
 
     cdef PooledGreenlet take(self)
     cdef PooledGreenlet new(self)

@@ -1,15 +1,16 @@
-"""Greenlets that are used again, one function call after another.
+"""A pool of greenlets that run function calls.
 
-A request whose controller is a ``def`` function runs in one, because it may wait. The two switches and what is around
-them are a large part of the instructions of a small request, so this module uses greenlet's C interface: a switch takes
-no arguments and gives no result. Both are fields of a :class:`Call`.
+A ``def`` controller may wait, so it runs in a greenlet. The two switches are a large part of the instructions of a
+small request, so this module uses greenlet's C interface: a switch passes no arguments and no result. Both are fields
+of a :class:`Call`.
 
-Ownership: the pool, or the caller that waits for a call, holds the :class:`PooledGreenlet`, which holds the greenlet. The
-greenlet holds the :class:`Call`, which holds neither of them. A greenlet therefore ends when nothing can switch to it any more.
+Ownership: the pool, or the caller that waits for a call, refers to the :class:`PooledGreenlet`, which refers to the
+greenlet. The greenlet refers to the :class:`Call`, which refers to neither of them. A greenlet therefore ends when
+nothing can switch to it any more.
 
-Context variables: a call that brings its context enters it inside the greenlet, whose own context is empty, so that
-greenlet exchanges the contexts with each switch. A task cannot enter a context that is entered elsewhere. A call that
-waits therefore leaves its context first; the context stays the current one of the suspended greenlet.
+Context variables: a call with a context of its own enters it inside the greenlet, whose own context is empty; greenlet
+exchanges the contexts at each switch. A task cannot enter a context that is entered elsewhere. A call that waits
+therefore leaves its context first; the context remains that of the suspended greenlet.
 """
 
 from cpython.object cimport PyObject
@@ -21,8 +22,7 @@ cdef extern from "Python.h":
     int PyContext_Enter(object context) except -1
     int PyContext_Exit(object context) except -1
 
-# Indices of greenlet's table of C functions. They are part of its ABI, so the installed version need not be known when
-# Atlas is compiled.
+# Indices in greenlet's table of C functions. They are part of its ABI, so Atlas is compiled without its header.
 cdef enum:
     GREENLET_TYPE = 0
     GREENLET_EXIT = 2
@@ -48,15 +48,15 @@ cdef object GreenletExit = library.GreenletExit
 
 
 cdef class Call:
-    """What a greenlet calls next, and what came of it; this is what the greenlet runs."""
+    """The function call of a greenlet, and its outcome; also the function that the greenlet runs."""
 
     def __call__(self):
-        """Carry out one call after another, until the greenlet ends."""
-        while self.carry_out():
+        """Run one call after another, until the greenlet ends."""
+        while self.run_call():
             switch_to(self.parent, NULL, NULL)
 
-    cdef bint carry_out(self) except -1:
-        """Do the work. Whether the greenlet stays for another call."""
+    cdef bint run_call(self) except -1:
+        """Run the call; return whether the greenlet remains for another one."""
         cdef work_type work = self.work
         if work == NULL:
             raise RuntimeError("expected a pool to start the call")
@@ -71,7 +71,7 @@ cdef class Call:
             raise
         except BaseException as error:
             if error.__traceback__ is not None:
-                error.__traceback__ = error.__traceback__.tb_next  # it begins with this function
+                error.__traceback__ = error.__traceback__.tb_next  # without the entry of this function
             self.error = error
         finally:
             if self.entered:
@@ -79,7 +79,7 @@ cdef class Call:
                 PyContext_Exit(self.context)
             else:
                 get_current().gr_context = None
-            self.first = self.second = self.third = self.context = None  # an idle greenlet keeps nothing alive
+            self.first = self.second = self.third = self.context = None  # an idle greenlet keeps no objects alive
         self.done = True
         return not self.once and not self.abandoned
 
@@ -97,9 +97,9 @@ cdef class PooledGreenlet:
         return self.call.done
 
     def next_awaitable(self):
-        """What the call waits for.
+        """Return the awaitable that the call waits for.
 
-        :raises RuntimeError: if the greenlet was made to exit.
+        :raises RuntimeError: if the greenlet was killed.
         """
         if self.greenlet.dead:
             raise RuntimeError("a greenlet was ended before its call was done")
@@ -107,23 +107,29 @@ cdef class PooledGreenlet:
         return awaitable
 
     def resume(self, value):
-        """Go on with the result of what was awaited, until the call waits again or is done."""
+        """Resume the call with the result of the awaitable, until it waits again or is done.
+
+        :param value: the result.
+        """
         cdef tuple args = (value,)
-        self.adopt()
-        self.go(<PyObject*>args)
+        self.set_parent_to_current()
+        self.switch(<PyObject*>args)
 
     def throw(self, error):
-        """The same with the exception of what was awaited, whose traceback a mere ``throw(error)`` would cut off."""
-        self.adopt()
+        """Resume the call with the exception of the awaitable, until it waits again or is done.
+
+        :param error: the exception. Its traceback is kept, which greenlet's ``throw(error)`` would remove.
+        """
+        self.set_parent_to_current()
         awaitable = self.greenlet.throw(type(error), error, error.__traceback__)
         if not self.call.done:
             self.awaitable = awaitable
 
-    cdef int adopt(self) except -1:
-        """Make the current greenlet the parent, which is where this one comes back to.
+    cdef int set_parent_to_current(self) except -1:
+        """Make the current greenlet the parent, to which this one switches back.
 
-        It need not be the same each time: the first step of an eager task that sync code starts runs inside the
-        greenlet of that code, the next one in that of the event loop.
+        It may differ from the last one: the first step of an eager task that sync code starts runs in the greenlet of
+        that code, the next step in that of the event loop.
         """
         cdef object current = get_current()
         if self.call.parent is not current:
@@ -131,7 +137,7 @@ cdef class PooledGreenlet:
             self.call.parent = current
         return 0
 
-    cdef int go(self, PyObject* args) except -1:
+    cdef int switch(self, PyObject* args) except -1:
         """Run the greenlet until its call waits or is done."""
         cdef object awaitable = switch_to(self.greenlet, args, NULL)
         if not self.call.done:
@@ -139,19 +145,19 @@ cdef class PooledGreenlet:
         return 0
 
     cdef int start_deeper(self) except -1:
-        """Start the greenlet further down the C stack than the callers that will switch to it.
+        """Start the greenlet at a lower address of the C stack than the callers that will switch to it.
 
-        A switch copies what the caller has on the stack below the start of the greenlet. This way there is nothing to copy.
+        A switch copies the part of the caller's stack that is below the start of the greenlet; this way there is none.
         """
-        cdef char[1024] room
+        cdef char[1024] padding
         self.started = True
-        return self.go_from(room)
+        return self.switch_from(padding)
 
-    cdef int go_from(self, char* room) except -1:
-        return self.go(NULL)
+    cdef int switch_from(self, char* padding) except -1:
+        return self.switch(NULL)
 
     cdef int leave_context(self) except -1:
-        """Leave the context that the call, which now waits, has entered; it remains that of its greenlet."""
+        """Leave the context that the call has entered; it remains the context of the greenlet, which is suspended."""
         cdef object current = self.call.parent
         cdef object context = current.gr_context
         self.call.entered = False
@@ -164,29 +170,36 @@ cdef class PooledGreenlet:
 
 
 cdef class GreenletPool:
-    """Greenlets of one thread that are used again: a new one costs several times more.
+    """A pool of greenlets of one thread. Reusing a greenlet costs a fraction of creating one.
 
-    A greenlet whose call neither returned nor raised is never used again.
+    A greenlet whose call neither returned nor raised is not used again.
 
-    :param most_idle: number of idle greenlets that are kept, default 64; without any, the pool may serve several threads.
+    :param max_idle: maximum number of idle greenlets, default 64. A pool of 0 may be used by several threads.
     """
 
-    def __cinit__(self, Py_ssize_t most_idle=64):
-        self.most_idle = most_idle
+    def __cinit__(self, Py_ssize_t max_idle=64):
+        self.max_idle = max_idle
 
     def __dealloc__(self):
         while self.idle is not None:
-            self.idle = self.idle.next  # one after another, where each would end the next inside its own end
+            self.idle = self.idle.next  # a loop, because the deallocation of a linked list would recurse
 
     def begin(self, function, args, kwargs=None):
-        """Call a function in a greenlet, in the context of the caller.
+        """Call a function in a greenlet, in the context of the caller, until it waits or is done.
 
-        :returns: the :class:`PooledGreenlet`; if it isn't ``done``, what it waits for has to be awaited.
+        :param function: called with ``args`` and ``kwargs``; default of ``kwargs`` None.
+        :returns: the :class:`PooledGreenlet`. While it is not ``done``, the caller awaits
+            :meth:`~PooledGreenlet.next_awaitable` and passes the outcome to :meth:`~PooledGreenlet.resume` or
+            :meth:`~PooledGreenlet.throw`.
         """
         return self.start(call_function, function, args, kwargs, None)
 
     def finish(self, PooledGreenlet greenlet not None):
-        """The result of a call that is done, or its exception raised. Its greenlet is free for the next one."""
+        """Return the result of a call that is done, and make its greenlet available for another call.
+
+        :raises RuntimeError: if the call is not done.
+        :raises BaseException: the exception of the call.
+        """
         if not greenlet.call.done:
             raise RuntimeError("expected a call that is done")
         cdef object result = greenlet.call.result
@@ -197,21 +210,21 @@ cdef class GreenletPool:
         try:
             raise error
         finally:
-            error = None  # its traceback knows this frame
+            error = None  # its traceback refers to this frame
 
     cdef PooledGreenlet start(self, work_type work, object first, object second, object third, object context):
-        """Have work done in a greenlet, until it waits or is done.
+        """Run a compiled function in a greenlet, until it waits or is done.
 
-        :param context: the :class:`contextvars.Context` to do it in, which must not be entered; None for that of the caller.
+        :param context: the :class:`contextvars.Context` to run it in, which must not be entered; None for the caller's.
         """
         cdef PooledGreenlet greenlet = self.take()
         cdef Call call = greenlet.call
-        greenlet.adopt()
+        greenlet.set_parent_to_current()
         call.work, call.first, call.second, call.third = work, first, second, third
         call.entered = context is not None
         call.context = context if call.entered else call.parent.gr_context
         if greenlet.started:
-            greenlet.go(NULL)
+            greenlet.switch(NULL)
         else:
             greenlet.start_deeper()
         if call.entered:
@@ -219,7 +232,7 @@ cdef class GreenletPool:
         return greenlet
 
     cdef PooledGreenlet take(self):
-        """The greenlet that was used last, or a new one."""
+        """Return the idle greenlet that was used last, or a new one."""
         cdef PooledGreenlet greenlet = self.idle
         if greenlet is None:
             return self.new()
@@ -230,18 +243,19 @@ cdef class GreenletPool:
     cdef PooledGreenlet new(self):
         cdef PooledGreenlet greenlet = PooledGreenlet.__new__(PooledGreenlet)
         greenlet.call = Call.__new__(Call)
-        greenlet.call.once = self.most_idle <= 0
+        greenlet.call.once = self.max_idle <= 0
         greenlet.greenlet = Greenlet(greenlet.call)
         greenlet.greenlet.atlas_call = greenlet.call
-        # SQLAlchemy's await_only waits where it finds this, as Atlas's await_ does: its synchronous ORM works on async drivers.
+        # With this attribute SQLAlchemy's await_only() works in the greenlet, so that a sync Session works on async
+        # drivers.
         greenlet.greenlet.__sqlalchemy_greenlet_provider__ = True
         return greenlet
 
     cdef int release(self, PooledGreenlet greenlet) except -1:
-        """The call is done: keep its greenlet for the next one, and nothing of the call."""
+        """Forget a call that is done, and keep its greenlet if fewer than ``max_idle`` are idle."""
         greenlet.call.done = False
         greenlet.call.result = greenlet.call.error = None
-        if self.idle_count < self.most_idle:
+        if self.idle_count < self.max_idle:
             self.idle, greenlet.next = greenlet, self.idle
             self.idle_count += 1
         return 0
@@ -252,7 +266,7 @@ cdef object call_function(object function, object args, object kwargs):
 
 
 def parent_of_current():
-    """The greenlet that takes what the current one wants to be awaited; None if the current one has no such parent."""
+    """Return the greenlet to which the current one passes its awaitables; None if the current one is not of a pool."""
     cdef object current = get_current()
     cdef object call = getattr(current, "atlas_call", None)
     if isinstance(call, Call) and not (<Call>call).abandoned:

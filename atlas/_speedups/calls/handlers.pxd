@@ -1,4 +1,4 @@
-"""Calls a handler: the one place where a request meets the function that answers it."""
+"""Calls the handler of a request."""
 
 from atlas._speedups.calls.greenlets cimport GreenletPool
 from atlas._speedups.calls.request cimport RequestData
@@ -15,7 +15,7 @@ cdef class Endpoint:
     cdef readonly object controller
     cdef readonly RunMode run_mode
 
-    # What makes a response of a result, and of an exception; and what waits for an awaitable in a greenlet.
+    # Converts a result to a response; converts an exception to a response; waits for an awaitable in a greenlet.
     cdef object convert
     cdef object on_error
     cdef object wait
@@ -27,31 +27,31 @@ cdef class Endpoint:
 
 
 cdef class Hooks:
-    # The hooks, each as (place, function, whether its result is awaited), and the number of middlewares.
+    # The hooks, tuples (index, function, waits), and the number of middlewares.
     cdef tuple before
     cdef tuple after
     cdef Py_ssize_t count
     cdef bint waits                 # whether the step is awaited as a whole
 
-    # The step inside, and what makes a response of an exception.
+    # The inner step; converts an exception to a response.
     cdef object inner
     cdef object on_error
 
 
 cdef class Handler:
-    # Takes a request; gives a response, or an awaitable of one if the mode is ASYNC. ``endpoint`` is the same where no
-    # middleware stands around the controller.
+    # Takes a request and returns a response, or an awaitable of one if the mode is ASYNC. ``endpoint`` is set if there
+    # is no middleware around the controller; ``call`` is its method then.
     cdef readonly object call
     cdef readonly RunMode run_mode
     cdef Endpoint endpoint
 
-    # Whether a client that disconnects cancels it; None: with GET and HEAD, and while a response streams.
+    # Whether a disconnect of the client cancels it; None: with GET and HEAD, and after the response has started.
     cdef readonly object cancel
 
 
 cdef object respond(Handler handler, RequestData request)
 cdef object call_in_greenlet(Handler handler, RequestData request, GreenletPool pool, object context, object current)
 cdef object respond_in_greenlet(object handler, object request, object current)
-cdef int trim(object error) except -1
+cdef int trim_traceback(object error) except -1
 cpdef object call_handler(Handler handler, RequestData request, object greenlets, object pool=*, object context=*)
 cpdef object run_now(object coroutine)

@@ -1,4 +1,4 @@
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextvars import Context
 from enum import IntEnum
 from typing import Any, TypeVar, final
@@ -28,6 +28,14 @@ class Endpoint:
     @property
     def run_mode(self) -> RunMode: ...
     def respond(self, request: Any) -> Any: ...
+    async def call_async(self, request: Any) -> Any: ...
+    async def after_await(self, request: Any, awaitable: Awaitable[Any]) -> Any: ...
+    async def complete(self, request: Any, response: Any) -> Any: ...
+
+@final
+class Suspended:
+    def __new__(cls, coroutine: Coroutine[Any, Any, Any], yielded: Any) -> Suspended: ...
+    def __await__(self) -> Generator[Any, Any, Any]: ...
 
 @final
 class Hooks:
@@ -41,6 +49,7 @@ class Hooks:
         waits: bool,
     ) -> Hooks: ...
     def respond(self, request: Any) -> Any: ...
+    async def run(self, request: Any) -> Any: ...
 
 @final
 class Handler:
@@ -57,7 +66,7 @@ class Handler:
 def call_handler(
     handler: Handler, request: RequestData, greenlets: Any, pool: Any = None, context: Context | None = None
 ) -> Any:
-    """Call a handler: the response, or an awaitable of it where something has to wait."""
+    """Call a handler; return the response, or an awaitable of it if the handler waits."""
 
 def run_now(coroutine: Coroutine[Any, Any, _T]) -> _T:
-    """The result of a coroutine that never suspends. :raises RuntimeError: if it does suspend."""
+    """Run a coroutine that does not suspend, and return its result. :raises RuntimeError: if it suspends."""

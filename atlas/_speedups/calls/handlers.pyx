@@ -1,9 +1,9 @@
-"""Calls a handler: the one place where a request meets the function that answers it.
+"""Calls the handler of a request.
 
-A handler is a controller, or the chain of middleware around one. How it runs is decided once, at startup, by its
-:class:`RunMode`. :func:`call_handler` gives the response, or an awaitable of the response where something has to wait.
-The native gateway, ``Application.__call__`` and the steps of a chain all call handlers this way; they differ in what
-they do with the response.
+A handler is a controller, or the chain of middleware around one. Its :class:`RunMode` is decided once, at startup.
+:func:`call_handler` returns the response, or an awaitable of the response if the handler waits. The native gateway,
+``Application.__call__`` and the steps of a chain all call handlers this way; they differ in what they do with the
+response.
 """
 
 cimport cython
@@ -26,13 +26,13 @@ cdef int RETURNED = 0       # PYGEN_RETURN
 
 @cython.final
 cdef class Endpoint:
-    """The call of a controller. What it returns becomes a response, and so does an exception that it raises.
+    """Calls a controller, and converts its result or its exception to a response.
 
     :param controller: called with the request and the path parameters by position.
     :param run_mode: how the endpoint runs.
-    :param convert: ``convert(result, controller)`` makes a response of any other result.
-    :param on_error: ``on_error(request, error)`` gives the response to an exception; awaited if the mode is ASYNC.
-    :param wait: waits for an awaitable in a greenlet; used if the mode is GREENLET.
+    :param convert: ``convert(result, controller)`` converts a result that is not a response.
+    :param on_error: ``on_error(request, error)`` returns the response to an exception; awaited if the mode is ASYNC.
+    :param wait: ``wait(awaitable)`` waits in a greenlet; used if the mode is GREENLET.
     """
 
     def __cinit__(self, controller not None, RunMode run_mode, convert not None, on_error not None, wait=None):
@@ -43,11 +43,15 @@ cdef class Endpoint:
         self.wait = wait
 
     def respond(self, RequestData request not None):
-        """The response; an awaitable of it if the mode is ASYNC. No exception is raised but ClientDisconnected."""
+        """Call the controller.
+
+        :returns: the response; an awaitable of it if the mode is ASYNC.
+        :raises ClientDisconnected: if the client has disconnected. No other Exception is raised.
+        """
         return self.call_async(request) if self.run_mode == ASYNC else self.call_sync(request)
 
     cdef object call_controller(self, RequestData request):
-        """What the controller returns."""
+        """Call the controller and return its result."""
         cdef tuple values = request._values
         return self.controller(request, *values) if values else self.controller(request)
 
@@ -58,7 +62,7 @@ cdef class Endpoint:
         cdef BaseResponse response
         cdef tuple values = request._values
         try:
-            # As in call_controller, which would be one more entry in the traceback.
+            # Not by call_controller, which would add an entry to the traceback.
             response = self.as_response(
                 self.controller(request, *values) if values else self.controller(request)
             )
@@ -66,16 +70,19 @@ cdef class Endpoint:
                 return self.wait((<object>response).complete(request))
             return response
         except Exception as error:
-            trim(error)
+            trim_traceback(error)
             return self.on_error(request, error)
 
     async def call_async(self, RequestData request not None):
-        """The same for an ``async def`` controller. The native gateway does this in steps, see ``NativeCaller``."""
+        """Call an ``async def`` controller. The native gateway does this in steps, see ``NativeCaller.run_in_task``."""
         cdef object response = self.call_in_task(request)
         return response if isinstance(response, BaseResponse) else await response
 
     cdef object call_in_task(self, RequestData request):
-        """The same in a task, the controller's first step at once: the response, if the controller does not suspend."""
+        """Run the first step of an ``async def`` controller in the current task.
+
+        :returns: the response if the controller does not suspend; else an awaitable of it.
+        """
         cdef object coroutine
         cdef object value
         cdef BaseResponse response
@@ -93,21 +100,21 @@ cdef class Endpoint:
             response = self.as_response(value)
             return self.complete(request, response) if response.pending else response
         except Exception as error:
-            trim(error)
+            trim_traceback(error)
             return self.on_error(request, error)
 
     async def after_await(self, RequestData request not None, awaitable):
-        """The response, once the controller has returned."""
+        """Await the controller, and return the response."""
         cdef BaseResponse response
         try:
             response = self.as_response(await awaitable)
             return await (<object>response).complete(request) if response.pending else response
         except Exception as error:
-            trim(error)
+            trim_traceback(error)
             return await self.on_error(request, error)
 
     async def complete(self, RequestData request not None, response):
-        """A response that is pending, completed."""
+        """Complete a response that is pending, and return it."""
         try:
             return await response.complete(request)
         except Exception as error:
@@ -116,9 +123,10 @@ cdef class Endpoint:
 
 @cython.final
 cdef class Suspended:
-    """Awaits the rest of a coroutine that was driven to the point where it first suspends.
+    """Awaits the rest of a coroutine whose first step has run.
 
-    :param coroutine: the coroutine. :param yielded: what it yielded there.
+    :param coroutine: the coroutine.
+    :param yielded: the object that the first step yielded.
     """
 
     cdef object coroutine
@@ -147,8 +155,8 @@ cdef class Suspended:
                 return (yield from coroutine.__await__())
 
 
-cdef int trim(object error) except -1:
-    """Drop the entries at the beginning of a traceback that are calls in this module."""
+cdef int trim_traceback(object error) except -1:
+    """Remove the entries of this module from the beginning of a traceback."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None and trace.tb_frame.f_code.co_filename.endswith("handlers.pyx"):
         trace = trace.tb_next
@@ -158,19 +166,19 @@ cdef int trim(object error) except -1:
 
 @cython.final
 cdef class Hooks:
-    """The step of a chain for neighbours that have ``before`` or ``after``.
+    """A step of a chain: adjacent middlewares that have ``before`` or ``after``.
 
-    A middleware counts as entered once its ``before`` has returned, or once it is passed if it has none. ``after`` is
-    called, in reverse order, for those that were entered.
+    A middleware is entered when its ``before`` has returned, or if it has none, when the next one is entered. ``after``
+    is called, in reverse order, for those that were entered.
 
-    :param before: tuples ``(place, function, waits)`` in order. ``function(request)`` gives a response or None; where
-        ``waits`` is true, the result may be an awaitable of that.
-    :param after: the same in reverse order; ``function(request, response)``.
+    :param before: tuples ``(index, function, waits)`` in order. ``function(request)`` returns a response or None; if
+        ``waits`` is true, it may return an awaitable of that.
+    :param after: the same in reverse order, with ``function(request, response)``.
     :param count: the number of middlewares.
-    :param inner: the step inside.
-    :param on_error: ``on_error(request, error)`` gives the response to an exception.
-    :param waits: whether ``inner`` and ``on_error`` are awaited. If it is false, no function waits, and calling the step
-        gives the response.
+    :param inner: the inner step.
+    :param on_error: ``on_error(request, error)`` returns the response to an exception.
+    :param waits: whether ``inner`` and ``on_error`` are awaited. If it is false, no function waits, and calling the
+        step returns the response.
     """
 
     def __cinit__(
@@ -184,14 +192,17 @@ cdef class Hooks:
         self.waits = waits
 
     def respond(self, RequestData request not None):
-        """The response; an awaitable of it if the step waits."""
+        """Call the step.
+
+        :returns: the response; an awaitable of it if the step waits.
+        """
         coroutine = self.run(request)
         return coroutine if self.waits else run_now(coroutine)
 
     async def run(self, RequestData request not None):
-        """Call the hooks and the step inside."""
+        """Call the hooks and the inner step."""
         cdef Py_ssize_t entered = 0
-        cdef Py_ssize_t place
+        cdef Py_ssize_t index
         cdef tuple hook
         cdef object response = None
         try:
@@ -214,8 +225,8 @@ cdef class Hooks:
             if self.waits:
                 response = await response
         for hook in self.after:
-            place = hook[0]
-            if place >= entered:
+            index = hook[0]
+            if index >= entered:
                 continue
             try:
                 changed = hook[1](request, response)
@@ -233,13 +244,14 @@ cdef class Hooks:
 
 @cython.final
 cdef class Handler:
-    """What answers a route.
+    """The handler of a route: its controller, or the chain of middleware around it.
 
-    :param call: takes a request and gives a response; an awaitable of one if the mode is ASYNC. It raises no exception
-        but ClientDisconnected.
+    :param call: takes a request and returns a response; an awaitable of one if the mode is ASYNC. It raises no
+        Exception except ClientDisconnected.
     :param run_mode: how it runs.
-    :param cancel: whether a client that disconnects cancels it; None for the usual rule.
-    :param endpoint: the endpoint that ``call`` belongs to, where no middleware stands around the controller.
+    :param cancel: whether a disconnect of the client cancels it; None, the default: with GET and HEAD, and after the
+        response has started.
+    :param endpoint: the endpoint, if ``call`` is its method and there is no middleware; default None.
     """
 
     def __cinit__(self, call not None, RunMode run_mode, cancel=None, Endpoint endpoint=None):
@@ -252,12 +264,16 @@ cdef class Handler:
 cpdef object call_handler(Handler handler, RequestData request, object greenlets, object pool=None, object context=None):
     """Call a handler.
 
+    A handler whose mode is ASYNC has to be called in the task of its request: its first step may run at once.
+
+    :param handler: the handler.
+    :param request: a request of the class for the mode of the handler.
     :param greenlets: the application's :class:`atlas.gateway.greenlets.Greenlets`.
-    :param pool: the pool of greenlets to use; None for the one of ``greenlets`` in this thread.
-    :param context: the :class:`contextvars.Context` to call it in, which is not entered; None for the current one.
-    :returns: the response, or an awaitable of it where something has to wait. A handler whose mode is ASYNC has to be
-        called in the task of its request: its first step may run at once.
-    :raises ClientDisconnected: if there is no client to answer. No other Exception is raised.
+    :param pool: the pool of greenlets; None, the default, for the pool of ``greenlets`` in this thread.
+    :param context: the :class:`contextvars.Context` to call it in, which must not be entered; None, the default, for
+        the current one.
+    :returns: the response; an awaitable of it if the handler waits.
+    :raises ClientDisconnected: if the client has disconnected. No other Exception is raised.
     """
     if handler.run_mode == GREENLET:
         return call_in_greenlet(handler, request, greenlets.pool if pool is None else pool, context, None)
@@ -277,9 +293,10 @@ cdef object respond(Handler handler, RequestData request):
 
 
 cdef object call_in_greenlet(Handler handler, RequestData request, GreenletPool pool, object context, object current):
-    """Call a handler in a greenlet of the pool: its response, or a coroutine of it once it waits.
+    """Call a handler in a greenlet of the pool.
 
-    ``current``: the context variable that names the current request, to be set in the context; None if it is set.
+    :param current: the context variable of the current request, which is set in the context; None if it is set already.
+    :returns: the response; a coroutine of it if the handler waits.
     """
     cdef PooledGreenlet greenlet = pool.start(respond_in_greenlet, handler, request, current, context)
     cdef object result
@@ -293,22 +310,25 @@ cdef object call_in_greenlet(Handler handler, RequestData request, GreenletPool 
     try:
         raise error
     finally:
-        error = None  # its traceback knows this frame
+        error = None  # its traceback refers to this frame
 
 
 cdef object respond_in_greenlet(object handler, object request, object current):
-    """What the greenlet does."""
+    """Run in the greenlet: call the handler."""
     if current is not None:
         PyContextVar_Set(current, request)
     return respond(<Handler>handler, <RequestData>request)
-cpdef object run_now(object coroutine):
-    """The result of a coroutine that never suspends.
 
-    :raises RuntimeError: if it does suspend.
+
+cpdef object run_now(object coroutine):
+    """Run a coroutine that does not suspend, and return its result.
+
+    :param coroutine: the coroutine.
+    :raises RuntimeError: if it suspends.
     """
     cdef PyObject* result = NULL
     if PyIter_Send(coroutine, None, &result) == RETURNED:
         return Py_BuildValue(b"N", result)
     Py_BuildValue(b"N", result)
     coroutine.close()
-    raise RuntimeError("a function that runs without waiting has suspended")
+    raise RuntimeError("expected a coroutine that does not wait, but it has suspended")

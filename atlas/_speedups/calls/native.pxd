@@ -1,4 +1,4 @@
-"""Carries requests to an application of our own: from exchange to controller, and the response back."""
+"""Calls the handlers of an Atlas application without ASGI, and sends their responses."""
 
 from atlas._speedups.calls.greenlets cimport GreenletPool
 from atlas._speedups.calls.handlers cimport Endpoint, Handler
@@ -9,37 +9,36 @@ from atlas._speedups.http.exchange cimport Exchange, Gateway
 
 
 cdef class NativeCaller(Gateway):
-    # The routes, and the context that each request gets a copy of.
-    cdef readonly RouteTable dispatch
+    # The routes, and the context that is copied for each request.
+    cdef readonly RouteTable route_table
     cdef object context
-    cdef object current             # the context variable that names the current request
+    cdef object current             # the context variable of the current request
 
-    # The greenlets of this thread.
-    cdef GreenletPool pool
+    cdef GreenletPool pool          # runs sync code
+    cdef TaskStarter starter        # creates a task where one is needed
+    cdef bint cancelling            # the server cancels the requests
 
-    # What makes tasks.
-    cdef TaskStarter starter
-    cdef bint cancelling
-
-    # Whether responses of a class are sent as they are, with nothing to wait for.
-    cdef dict plain_kinds
-    cdef object plain_call
+    # By response class, whether its responses are buffered: sent in one piece, without waiting.
+    cdef dict buffered_types
+    cdef object buffered_call       # the __call__ of buffered responses
 
     # Methods.
-    cdef int answer(self, Exchange exchange, Handler handler, RequestData view) except -1
-    cdef int follow(
-        self, Exchange exchange, RequestData view, object coroutine, object context, Endpoint endpoint
+    cdef int handle(self, Exchange exchange, Handler handler, RequestData request) except -1
+    cdef int run_in_task(
+        self, Exchange exchange, RequestData request, object coroutine, object context, Endpoint endpoint
     ) except -1
-    cdef int after_task(self, Exchange exchange, RequestData view, object task, object context, Endpoint endpoint) except -1
+    cdef int after_task(
+        self, Exchange exchange, RequestData request, object task, object context, Endpoint endpoint
+    ) except -1
     cdef int after_result(
-        self, Exchange exchange, RequestData view, object result, object context, Endpoint endpoint
+        self, Exchange exchange, RequestData request, object result, object context, Endpoint endpoint
     ) except -1
     cdef int after_error(
-        self, Exchange exchange, RequestData view, object error, object context, Endpoint endpoint
+        self, Exchange exchange, RequestData request, object error, object context, Endpoint endpoint
     ) except -1
-    cdef int deliver(self, Exchange exchange, RequestData view, object response, object context) except -1
-    cdef bint is_plain(self, object kind) except -1
-    cdef int leave(self, Exchange exchange, RequestData view) except -1
-    cdef int give_up(self, Exchange exchange, RequestData view, object error) except -1
-    cdef int end(self, Exchange exchange, RequestData view) except -1
-    cdef bint cancels(self, Exchange exchange) except -1
+    cdef int send_response(self, Exchange exchange, RequestData request, object response, object context) except -1
+    cdef bint is_buffered(self, object kind) except -1
+    cdef int after_response(self, Exchange exchange, RequestData request) except -1
+    cdef int end_with_error(self, Exchange exchange, RequestData request, object error) except -1
+    cdef int end(self, Exchange exchange, RequestData request) except -1
+    cdef bint cancels_on_disconnect(self, Exchange exchange) except -1

@@ -1,20 +1,20 @@
-"""A request as an application sees it: over an exchange, or over an ASGI scope."""
+"""The request object of an application, over an exchange or over an ASGI scope."""
 
 from atlas._speedups.http.exchange cimport Exchange
 
 
 cdef class RequestCache:
-    # What was parsed; None until it was asked for.
+    # Parsed values; None before the first access.
     cdef public object query        # MultiDict
     cdef public object cookies      # dict of str
     cdef public object form         # Form
     cdef public bytes body
 
-    # What is known of the body and of the client.
-    cdef public bint streamed       # the body was read piece by piece, and is not kept
-    cdef public bint disconnected   # the client has left
+    # The state of the body and of the client.
+    cdef public bint streamed       # the body was read in chunks, and is not kept
+    cdef public bint disconnected   # the client has disconnected
 
-    # Why no route matches; None where a route does.
+    # Why no route matches; None if one does.
     cdef public object no_match
 
 
@@ -24,22 +24,22 @@ cdef class RequestData:
     cdef readonly object route
     cdef readonly tuple _values
 
-    # The source: an exchange of the server of Atlas; or a scope and a receive, under any other server.
+    # The source: an exchange of the Atlas server; or a scope and a receive, under any other server.
     cdef Exchange exchange
     cdef dict given_scope
     cdef object given_receive
 
-    # What was read and parsed; None until something was. Both forms of a request share it.
+    # The body and parsed values; None before the first one. The sync and the async form of a request share it.
     cdef RequestCache cache
 
-    # Jobs to run after the response, and whether the response has been sent.
-    cdef public object _jobs
-    cdef public bint _over
+    # A list of the background tasks to start after the response, or None; and whether the response is finished.
+    cdef public object _background_tasks
+    cdef public bint _finished
 
-    # ASGI applications that were started for this request; None until one was.
-    cdef public object _applications
+    # A list of the ApplicationTasks of third-party ASGI applications that this request has started, or None.
+    cdef public object _application_tasks
 
     # Methods.
-    cdef int begin(self, object app, object route, tuple values, Exchange exchange) except -1
-    cdef dict looked_at(self)
+    cdef int init(self, object app, object route, tuple values, Exchange exchange) except -1
+    cdef dict existing_scope(self)
     cdef RequestCache get_cache(self)

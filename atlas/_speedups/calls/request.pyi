@@ -18,9 +18,9 @@ class RequestData:
     app: Any
     route: Any
     _cache: RequestCache
-    _jobs: list[Any] | None
-    _over: bool
-    _applications: list[Any] | None
+    _background_tasks: list[Any] | None
+    _finished: bool
+    _application_tasks: list[Any] | None
     def __init__(
         self, app: Any, scope: Scope, receive: Receive, route: Any = None, values: tuple[Any, ...] = ()
     ) -> None: ...
@@ -28,8 +28,8 @@ class RequestData:
     def _body(self) -> bytes | None: ...
     @property
     def _values(self) -> tuple[Any, ...]: ...
-    def seen_as(self, kind: type[_V]) -> _V:
-        """Return the same request as another class; both share what was read."""
+    def as_type(self, kind: type[_V]) -> _V:
+        """Return the request as an object of another class, which shares the cache."""
 
     @property
     def scope(self) -> Scope:
@@ -43,7 +43,7 @@ class RequestData:
     def _state(self) -> dict[str, Any]: ...
     @property
     def method(self) -> str:
-        """``GET``, ``POST`` ..."""
+        """The HTTP method in upper case."""
 
     @property
     def path(self) -> str:
@@ -78,7 +78,7 @@ class RequestData:
     @property
     def _fields(self) -> list[tuple[bytes, bytes]]: ...
     @property
-    def announces_body(self) -> bool:
-        """Whether the request may have a body. With GET and HEAD this needs a header field for it (RFC 9112 6)."""
+    def may_have_body(self) -> bool:
+        """Whether the request may have a body. With GET and HEAD this needs a field that announces it."""
 
     def _whole_body(self, limit: int) -> bytes | None: ...

@@ -1,8 +1,8 @@
-"""A request as an application sees it: over an exchange, or over an ASGI scope.
+"""The request object of an application, over an exchange or over an ASGI scope.
 
-Most controllers do not use the scope of a request. Its attributes are read from the exchange, and the scope is created
-by the first access. All accesses get the same dict, which contains every note that was made before. Once the scope
-exists, attributes are read from it, because a middleware may have changed it.
+Most controllers do not use the scope of a request. Over an exchange, the attributes of a request are read from the
+exchange, and the first access to ``scope`` creates the scope. Every access returns the same dict. Once the scope
+exists, the attributes are read from it, because a middleware may have changed it.
 """
 
 from urllib.parse import quote
@@ -13,17 +13,15 @@ cimport cython
 @cython.final
 @cython.freelist(64)
 cdef class RequestCache:
-    """What was read and parsed of one request.
+    """The body and the parsed values of one request, shared by the sync and the async form of the request.
 
-    It is made when a request first reads something, and shared by the sync and the async form of the request.
-
-    :ivar query: the parsed query string; None until it was asked for.
-    :ivar cookies: the parsed cookies; None until they were asked for.
-    :ivar form: the parsed form; None until it was asked for.
-    :ivar body: the whole body; None until it was read, and where it was read piece by piece.
-    :ivar streamed: whether reading piece by piece has begun, so that ``body`` stays None.
+    :ivar query: the parsed query string; None before the first access.
+    :ivar cookies: the parsed cookies; None before the first access.
+    :ivar form: the parsed form; None before the first access.
+    :ivar body: the whole body; None before it was read, and if it was read in chunks.
+    :ivar streamed: whether the body is read in chunks, so that ``body`` stays None.
     :ivar disconnected: whether the client is known to have disconnected.
-    :ivar no_match: why no route matches; None where a route does.
+    :ivar no_match: why no route matches; None if one does.
     """
 
 
@@ -33,8 +31,8 @@ cdef class RequestData:
     :param app: the application.
     :param scope: an ASGI scope of type ``http``.
     :param receive: ASGI's ``receive``.
-    :param route: the route; None, the default, where no route matches.
-    :param values: the path parameters, converted; none by default.
+    :param route: the route; None, the default, if no route matches.
+    :param values: the values of the path parameters, default ``()``.
     """
 
     def __init__(self, app, dict scope not None, receive, route=None, tuple values not None=()):
@@ -44,7 +42,7 @@ cdef class RequestData:
         self.route = route
         self._values = values
 
-    cdef int begin(self, object app, object route, tuple values, Exchange exchange) except -1:
+    cdef int init(self, object app, object route, tuple values, Exchange exchange) except -1:
         """Initialize a request over an exchange; called instead of ``__init__``."""
         self.app = app
         self.route = route
@@ -52,10 +50,10 @@ cdef class RequestData:
         self.exchange = exchange
         return 0
 
-    def seen_as(self, kind):
-        """Return the same request as another class; both share what was read.
+    def as_type(self, kind):
+        """Return the request as an object of another class, which shares the cache.
 
-        :param kind: the class: sync or async.
+        :param kind: the class: ``Request`` or ``AsyncRequest``.
         """
         cdef RequestData other
         if type(self) is kind:
@@ -73,7 +71,7 @@ cdef class RequestData:
 
     @property
     def _cache(self):
-        """What was read and parsed: a :class:`RequestCache`, made by the first access."""
+        """The :class:`RequestCache`, created by the first access."""
         return self.get_cache()
 
     @_cache.setter
@@ -94,7 +92,7 @@ cdef class RequestData:
 
     @property
     def _notes(self):
-        """The entries of the scope that the server has not set; they move into the scope when it is created."""
+        """The entries that middleware and Atlas have added to the scope. A dict; the scope itself if it exists."""
         return self.given_scope if self.exchange is None else self.exchange.get_notes()
 
     @property
@@ -113,28 +111,28 @@ cdef class RequestData:
             notes["state"] = state
         return state
 
-    cdef dict looked_at(self):
-        """The scope, if it exists; None if attributes are read from the exchange."""
+    cdef dict existing_scope(self):
+        """Return the scope; None if it does not exist, and attributes are read from the exchange."""
         if self.exchange is None:
             return self.given_scope
         return self.exchange.scope_dict
 
     @property
     def method(self):
-        """``GET``, ``POST`` ..."""
-        cdef dict scope = self.looked_at()
+        """The HTTP method in upper case."""
+        cdef dict scope = self.existing_scope()
         return self.exchange.head.method if scope is None else scope["method"]
 
     @property
     def path(self):
         """The path, percent-decoded."""
-        cdef dict scope = self.looked_at()
+        cdef dict scope = self.existing_scope()
         return self.exchange.state.full_path(self.exchange.head) if scope is None else scope["path"]
 
     @property
     def raw_path(self):
         """The path, percent-encoded."""
-        cdef dict scope = self.looked_at()
+        cdef dict scope = self.existing_scope()
         if scope is None:
             return self.exchange.state.full_raw_path(self.exchange.head)
         raw = scope.get("raw_path")
@@ -143,25 +141,25 @@ cdef class RequestData:
     @property
     def query_string(self):
         """The query string, percent-encoded, as bytes; empty if there is none."""
-        cdef dict scope = self.looked_at()
+        cdef dict scope = self.existing_scope()
         return self.exchange.head.query_string if scope is None else scope.get("query_string", b"")
 
     @property
     def scheme(self):
         """``http`` or ``https``."""
-        cdef dict scope = self.looked_at()
+        cdef dict scope = self.existing_scope()
         return self.exchange.scheme() if scope is None else scope.get("scheme", "http")
 
     @property
     def http_version(self):
         """``1.0``, ``1.1``, ``2`` or ``3``."""
-        cdef dict scope = self.looked_at()
+        cdef dict scope = self.existing_scope()
         return self.exchange.head.http_version if scope is None else scope.get("http_version", "1.1")
 
     @property
     def root_path(self):
         """The prefix under which a proxy publishes the application, decoded; "" for none."""
-        cdef dict scope = self.looked_at()
+        cdef dict scope = self.existing_scope()
         if scope is None:
             return self.exchange.state.root_path or ""
         return scope.get("root_path", "")
@@ -169,27 +167,27 @@ cdef class RequestData:
     @property
     def client(self):
         """IP address and port of the client; None if the server does not know them."""
-        cdef dict scope = self.looked_at()
+        cdef dict scope = self.existing_scope()
         cdef object client = self.exchange.connection.client if scope is None else scope.get("client")
         return (client[0], client[1]) if client else None
 
     @property
     def _server(self):
-        cdef dict scope = self.looked_at()
+        cdef dict scope = self.existing_scope()
         return self.exchange.connection.server if scope is None else scope.get("server")
 
     @property
     def _fields(self):
         """The header fields, as a list of pairs in bytes."""
-        cdef dict scope = self.looked_at()
+        cdef dict scope = self.existing_scope()
         return self.exchange.head.headers if scope is None else scope["headers"]
 
     # The body.
 
     @property
-    def announces_body(self):
+    def may_have_body(self):
         """Whether the request may have a body. With GET and HEAD this needs ``content-length`` or
-        ``transfer-encoding`` (RFC 9112 6)."""
+        ``transfer-encoding`` (RFC 9112, section 6)."""
         if self.exchange is not None:
             return self.exchange.head.has_body
         if self.given_scope["method"] not in ("GET", "HEAD"):
@@ -200,9 +198,10 @@ cdef class RequestData:
         return False
 
     def _whole_body(self, long long limit):
-        """The whole body, if it was read before, or if the server has received all of it; else None.
+        """Return the whole body if it can be had without waiting: it was read before, or has been received completely.
 
-        :param limit: maximum size in bytes of a body that is taken from the server.
+        :param limit: maximum size in bytes of a body that was not read before.
+        :returns: the body; else None.
         """
         cdef bytes body
         if self.cache is not None and (self.cache.body is not None or self.cache.streamed):

@@ -1,28 +1,28 @@
-"""A response whose body is there at once, as it is kept until it is sent."""
+"""A buffered response: status, header fields and body."""
 
 from atlas._speedups.http.exchange cimport Exchange
 from atlas._speedups.http.response_stream cimport FieldLine, HeadFacts
 
 
 cdef class BaseResponse:
-    # What is sent. The fields are only the content type's until somebody asks for their list.
+    # The response. The list of fields is created by the first access; until then the only field is type_line.
     cdef public object status_code
     cdef public object body
-    cdef FieldLine kind
+    cdef FieldLine type_line
     cdef list fields
-    cdef public bint pending        # it is not there yet: a subclass has complete(request), which is awaited
+    cdef public bint pending        # complete(request) of a subclass has to be awaited before it is sent
 
-    # Status line, fields and length in bytes, of one that is sent again and again; good for that status and body.
-    cdef int times                  # sent as it is; -1 once somebody holds the list of fields and may change it
-    cdef bytes prepared
-    cdef int prepared_status
-    cdef object prepared_body
-    cdef HeadFacts prepared_facts
+    # The encoded head of a response that is sent repeatedly, and the status and body for which it is valid.
+    cdef int sent_count             # 0, or 1 after the first time; -1 if other code may change the list of fields
+    cdef bytes cached_head
+    cdef int cached_status
+    cdef object cached_body
+    cdef HeadFacts cached_facts
 
     # Methods.
-    cdef int set_kind(self, object kind) except -1
-    cdef list pairs(self)
-    cdef void expose(self) noexcept
+    cdef int set_content_type(self, object kind) except -1
+    cdef list field_list(self)
+    cdef void mark_shared(self) noexcept
     cdef int send_to(self, Exchange exchange) except -1
     cdef int hold_head(self, Exchange exchange, int status, bytes body) except -1
     cdef bytes sent_body(self)

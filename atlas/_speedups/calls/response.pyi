@@ -18,7 +18,7 @@ class BaseResponse:
         content_type: str | None = None,
     ) -> None: ...
     def events(self, method: str) -> tuple[Event, Event]:
-        """The two ASGI events that send it in answer to ``method``."""
+        """Return the two ASGI events that send the response; without a body if ``method`` is HEAD."""
 
     def encode(self, content: Any) -> bytes:
-        """The bytes of the content. :raises TypeError: for what is neither bytes nor str."""
+        """Encode the content, a str or bytes. :raises TypeError: for any other type."""

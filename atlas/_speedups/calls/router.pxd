@@ -1,71 +1,71 @@
-"""A byte radix tree over the routes of a host: which one a path belongs to, and its converted parameters."""
+"""A byte radix tree over the routes of a host: matches a path to a route, and converts its parameters."""
 
 from cpython.ref cimport PyObject
 
-# How a parameter is read. What comes before OWN is read here, the others by a function of their converter.
-cdef enum HoleKind:
-    HOLE_STRING     # one segment, as text
-    HOLE_INT        # 1 to 19 digits
-    HOLE_FLOAT
-    HOLE_SLUG
-    HOLE_UUID
-    HOLE_DATE
-    HOLE_PATH       # all of the rest, as text
-    HOLE_REST       # all of the rest, even if nothing is left; gives no value
-    HOLE_OWN        # one segment, by the converter
-    HOLE_OWN_REST   # all of the rest, by the converter
+# How the value of a parameter is parsed: those before CUSTOM by this module, the others by their converter.
+cdef enum ParamKind:
+    PARAM_STRING                    # one segment, as text
+    PARAM_INT                       # 1 to 19 digits
+    PARAM_FLOAT
+    PARAM_SLUG
+    PARAM_UUID
+    PARAM_DATE
+    PARAM_PATH                      # the rest of the path, as text
+    PARAM_REST                      # the rest of the path, which may be empty; has no value
+    PARAM_CUSTOM                    # one segment, parsed by the converter
+    PARAM_CUSTOM_REST               # the rest of the path, parsed by the converter
 
-# A node stands behind a piece of text, or behind a parameter. Children lie side by side in the array of nodes, their
-# first bytes in an array of the same order, so that finding one is one memchr.
+# A node follows a literal text or a parameter. The children of a node are adjacent in the array of nodes, and their
+# first bytes are adjacent in an array of the same order, so that one memchr finds a child.
 cdef struct Node:
-    unsigned int text               # where its text starts in the array of texts
-    unsigned int length             # of its text; 0 behind a parameter
+    unsigned int text               # offset of its text in RouteTree.texts
+    unsigned int length             # of its text, in bytes; 0 after a parameter
     unsigned int first_child
-    unsigned int children
-    unsigned int first_hole
-    unsigned int holes
-    int leaf                        # index of its methods; -1 if no route ends here
+    unsigned int children           # number of child nodes
+    unsigned int first_param
+    unsigned int params             # number of parameters that may follow
+    int leaf                        # index in RouteTree.leaves; -1 if no route ends here
 
-cdef struct Hole:
-    HoleKind kind
-    unsigned int node               # what follows
-    int parse                       # index of the converter's function, for those that are not read here
+cdef struct Param:
+    ParamKind kind
+    unsigned int node               # index of the node after it
+    int parse                       # index in RouteTree.parsers; used for CUSTOM and CUSTOM_REST
 
 cdef enum:
-    MAX_HOLES = 32                  # parameters of one route
-    ROOM = 512                      # bytes of a decoded path that need no memory of their own
+    MAX_PARAMS = 32                 # parameters of one route
+    BUFFER_SIZE = 512               # bytes of a decoded path that are not allocated
 
-# One search, on the stack: a converter may well search again.
+# The state of one search. It is on the stack, because a converter may start another search.
 cdef struct Search:
     const unsigned char* data
     Py_ssize_t size
-    bint escaped                    # ESCAPED_SLASH stands for a slash that separates nothing
-    PyObject* method                # borrowed; NULL to note every leaf that fits
+    bint escaped                    # the path is decoded: ESCAPED_SLASH stands for "%2F"
+    PyObject* method                # borrowed; NULL to collect every matching leaf
     PyObject* found                 # borrowed from the leaf
     int count
-    PyObject* values[MAX_HOLES]     # owned
-    unsigned char room[ROOM]        # where a short path is decoded
+    PyObject* values[MAX_PARAMS]    # owned
+    unsigned char buffer[BUFFER_SIZE]       # for a decoded path that fits
 
 
 cdef class RouteTree:
-    # The tree, flat.
+    # The tree, in arrays.
     cdef Node* nodes
-    cdef Hole* holes
-    cdef unsigned char* keys
+    cdef Param* params
+    cdef unsigned char* keys        # first byte of the text of each node
     cdef bytes texts
 
-    # What it leads to: for each leaf its routes by method; functions of converters.
+    # For each leaf a dict of the routes by method; the parse functions of the converters.
     cdef list leaves
     cdef list parsers
 
-    # Building, once.
+    # Building: copies the nodes into the arrays.
     cdef int flatten(self, list order) except -1
 
-    # Searching.
-    cdef tuple seek(self, str method, bytes path, bint decoded)
-    cdef bytes begin(self, Search* search, bytes path, bint decoded)
-    cdef bint walk(self, Search* search, unsigned int node, Py_ssize_t at, list passed) except -1
-    cdef bint arrive(self, Search* search, Node* node, list passed) except -1
-    cdef bint enter(self, Search* search, Hole* hole, Py_ssize_t at, Py_ssize_t end, list passed) except -1
-    cdef PyObject* read(self, Search* search, Hole* hole, Py_ssize_t at, Py_ssize_t end) except? NULL
-    cdef object value_of(self, Hole* hole, const unsigned char* text, Py_ssize_t size, bint escaped)
+    # Matching.
+    cdef tuple match(self, str method, bytes path, bint decoded)
+    cdef bytes prepare(self, Search* search, bytes path, bint decoded)
+    cdef bint walk(self, Search* search, unsigned int node, Py_ssize_t at, list leaves) except -1
+    cdef bint match_end(self, Search* search, Node* node, list leaves) except -1
+    cdef bint match_param(self, Search* search, Param* param, Py_ssize_t at, Py_ssize_t end, list leaves) except -1
+    cdef PyObject* parse_param(self, Search* search, Param* param, Py_ssize_t at, Py_ssize_t end) except? NULL
+    cdef object convert_param(self, Param* param, const unsigned char* text, Py_ssize_t size, bint escaped)

@@ -2,43 +2,47 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, Protocol, TypeVar, type_check_only
 
 @type_check_only
-class Hole(Protocol):
-    """What may stand in a hole of a path: the tree knows ``native`` kinds itself, and asks ``parse`` for the others."""
+class PathConverter(Protocol):
+    """The converter of a path parameter. The tree calls ``parse`` only if ``native`` is ""."""
 
     @property
     def native(self) -> str:
-        """``string int float slug uuid date path rest``, or ``""`` for none of these."""
+        """``string int float slug uuid date path rest``, or ``""`` for a custom converter."""
 
     @property
     def parse(self) -> Callable[[str], Any]:
-        """Text to value; raises ValueError for text that is none."""
+        """Converts the text to a value; raises ValueError if the text does not match."""
 
     @property
     def rank(self) -> int:
-        """Lower ranks are tried first."""
+        """Converters with lower ranks are tried first."""
 
     @property
     def many(self) -> bool:
-        """Whether it takes all of the rest."""
+        """Whether the parameter takes the rest of the path."""
 
 _T = TypeVar("_T")
 
 class RouteTree(Generic[_T]):
-    """Finds what belongs to a method and a path among any number of routes, in the time it takes to read the path.
+    """Matches a method and a path with a route; the time does not depend on the number of routes.
 
-    :param entries: for each route its parts, texts as UTF-8 and holes, and what answers which method; ``"*"`` stands
-        for every method that is not named. A hole is a whole segment; one that takes all of the rest comes last.
-    :raises ValueError: for a route of more than 32 holes.
+    :param entries: for each path its parts, literal texts in UTF-8 and converters, and a dict of the routes by method;
+        ``"*"`` stands for every method that is not named. A parameter is a whole segment; one that takes the rest of
+        the path is the last part.
+    :raises ValueError: for a path with more than 32 parameters.
     """
 
-    def __init__(self, entries: Iterable[tuple[Sequence[bytes | Hole], Mapping[str, _T]]]) -> None: ...
+    def __init__(self, entries: Iterable[tuple[Sequence[bytes | PathConverter], Mapping[str, _T]]]) -> None: ...
     def __class_getitem__(cls, item: Any) -> Any: ...
     def find(self, method: str, path: bytes, decoded: bool = False) -> tuple[_T, tuple[Any, ...]] | None:
-        """What answers, with the converted values of the holes, or None.
+        """Match a method and a path.
 
-        :param path: percent-encoded, a query behind it is ignored; or decoded, as UTF-8. An encoded slash separates
-            nothing. Text that is no UTF-8 fits no hole.
+        :param method: the HTTP method.
+        :param path: percent-encoded, followed by a query string that is ignored; or decoded, in UTF-8. An encoded slash
+            is part of a segment. A segment that is not valid UTF-8 matches no parameter.
+        :param decoded: whether the path is decoded, default False.
+        :returns: the route and the values of its parameters; None if no route matches.
         """
 
     def methods(self, path: bytes, decoded: bool = False) -> list[str]:
-        """The methods that are answered at a path, in order; empty if nothing is there."""
+        """Return the methods of the routes that match a path, sorted; parameters as for :meth:`find`."""

@@ -1,10 +1,10 @@
-"""A byte radix tree over the routes of a host: which one a path belongs to, and its converted parameters.
+"""A byte radix tree over the routes of a host: matches a path to a route, and converts its parameters.
 
-It works on the path as it came, percent-encoded; only a path with a "%" is copied and decoded before. Text comes before
-parameters, those in the order of their ranks, and a branch that leads nowhere is left for the next one. Each node is
-visited once at most: it belongs to one place in the path, or takes all of the rest. So a search costs what the path is
-long, and the number of routes does not matter. The values of the usual kinds are made here, because a call of Python
-code takes longer than all the rest. Source of the decoding: RFC 3986, section 2.1.
+The tree matches the percent-encoded path; only a path with a "%" is copied and decoded first (RFC 3986, section 2.1).
+Literal text takes precedence over parameters, and these are tried in the order of their ranks, with backtracking. Each
+node is visited at most once, because it belongs to one position in the path or takes the rest of it: the time of a
+search depends on the length of the path, not on the number of routes. The values of the built-in converters are made
+here, because a call of Python code takes longer than the search.
 """
 
 cimport cython
@@ -32,92 +32,93 @@ cdef enum:
     SLASH = 47
     PERCENT = 37
     QUESTION = 63
-    # Stands for an encoded slash in a decoded path. No UTF-8 has this byte, so nothing else can mean it.
+    # Replaces an encoded slash in a decoded path. This byte does not occur in UTF-8.
     ESCAPED_SLASH = 0xFF
-    NEVER_UTF8 = 0xFE
+    INVALID_UTF8 = 0xFE
 
-cdef dict KINDS = {
-    "string": HOLE_STRING,
-    "int": HOLE_INT,
-    "float": HOLE_FLOAT,
-    "slug": HOLE_SLUG,
-    "uuid": HOLE_UUID,
-    "date": HOLE_DATE,
-    "path": HOLE_PATH,
-    "rest": HOLE_REST,
+cdef dict PARAM_KINDS = {
+    "string": PARAM_STRING,
+    "int": PARAM_INT,
+    "float": PARAM_FLOAT,
+    "slug": PARAM_SLUG,
+    "uuid": PARAM_UUID,
+    "date": PARAM_DATE,
+    "path": PARAM_PATH,
+    "rest": PARAM_REST,
 }
 cdef object UNKNOWN = SafeUUID.unknown
-cdef object rank_of = lambda pair: pair[0].rank
+cdef object get_rank = lambda pair: pair[0].rank
 
 
 @cython.internal
-cdef class Branch:
+cdef class BuildNode:
     """A node while the tree is built."""
 
     cdef bytes text
     cdef dict children          # by first byte
-    cdef list holes             # (converter, Branch)
+    cdef list params             # (converter, BuildNode)
     cdef dict leaf
 
     def __init__(self, bytes text):
         self.text = text
         self.children = {}
-        self.holes = []
+        self.params = []
         self.leaf = None
 
-    cdef Branch after_text(self, bytes text):
-        """The node behind ``text``, made and split off as needed."""
+    cdef BuildNode add_text(self, bytes text):
+        """Return the node after ``text``; create it, and split an existing node, if necessary."""
         if not text:
             return self
-        cdef Branch child = self.children.get(text[0])
+        cdef BuildNode child = self.children.get(text[0])
         if child is None:
-            child = self.children[text[0]] = Branch(text)
+            child = self.children[text[0]] = BuildNode(text)
             return child
         cdef Py_ssize_t same = 0
         while same < min(len(text), len(child.text)) and text[same] == child.text[same]:
             same += 1
         if same < len(child.text):
-            upper = Branch(text[:same])
+            upper = BuildNode(text[:same])
             child.text = child.text[same:]
             upper.children[child.text[0]] = child
             self.children[text[0]] = child = upper
-        return child.after_text(text[same:])
+        return child.add_text(text[same:])
 
-    cdef Branch after_hole(self, object converter):
-        for known, branch in self.holes:
+    cdef BuildNode add_param(self, object converter):
+        """Return the node after a parameter; create it if necessary."""
+        for known, node in self.params:
             if known is converter:
-                return branch
-        branch = Branch(b"")
-        self.holes.append((converter, branch))
-        self.holes.sort(key=rank_of)
-        return branch
+                return node
+        node = BuildNode(b"")
+        self.params.append((converter, node))
+        self.params.sort(key=get_rank)
+        return node
 
 
-cdef Branch grow(entries):
-    """The root of a tree over ``entries``, each a sequence of texts and converters, and what answers each method."""
-    cdef Branch root = Branch(b""), at
+cdef BuildNode build_tree(entries):
+    """Return the root of a tree over ``entries``; see :class:`RouteTree`."""
+    cdef BuildNode root = BuildNode(b""), at
     for parts, methods in entries:
         at = root
-        holes = 0
+        params = 0
         for part in parts:
             if isinstance(part, bytes):
-                at = at.after_text(part)
+                at = at.add_text(part)
             else:
-                at = at.after_hole(part)
-                holes += 1
-        if holes > MAX_HOLES:
-            raise ValueError(f"a path has {holes} parameters, expected at most {MAX_HOLES}")
+                at = at.add_param(part)
+                params += 1
+        if params > MAX_PARAMS:
+            raise ValueError(f"a path has {params} parameters, expected at most {MAX_PARAMS}")
         at.leaf = {**(at.leaf or {}), **methods}
     return root
 
 
-cdef list in_order(Branch root):
-    """Every node, level by level, the children of each side by side."""
-    cdef Branch branch
+cdef list breadth_first(BuildNode root):
+    """Return all nodes, level by level; the children of a node are adjacent."""
+    cdef BuildNode node
     cdef list order = [root]
-    for branch in order:
-        order += [branch.children[key] for key in sorted(branch.children)]
-        order += [below for _, below in branch.holes]
+    for node in order:
+        order += [node.children[key] for key in sorted(node.children)]
+        order += [below for _, below in node.params]
     return order
 
 
@@ -126,85 +127,85 @@ cdef class RouteTree:
 
     def __cinit__(self):
         self.nodes = NULL
-        self.holes = NULL
+        self.params = NULL
         self.keys = NULL
 
     @classmethod
     def __class_getitem__(cls, item):
-        return cls  # RouteTree[str] is for checkers
+        return cls  # RouteTree[str] is for type checkers
 
     def __init__(self, entries):
         self.leaves = []
         self.parsers = []
-        self.flatten(in_order(grow(entries)))
+        self.flatten(breadth_first(build_tree(entries)))
 
     def __dealloc__(self):
         PyMem_Free(self.nodes)
-        PyMem_Free(self.holes)
+        PyMem_Free(self.params)
         PyMem_Free(self.keys)
 
     cdef int flatten(self, list order) except -1:
-        cdef Branch branch
+        cdef BuildNode source
         cdef Node* node
-        cdef unsigned int place, next_node = 1, next_hole = 0, texts = 0
+        cdef unsigned int index, next_node = 1, next_param = 0, texts = 0
         self.nodes = <Node*>PyMem_Calloc(len(order), sizeof(Node))
         self.keys = <unsigned char*>PyMem_Calloc(len(order), 1)
-        self.holes = <Hole*>PyMem_Calloc(sum([len((<Branch>each).holes) for each in order]) + 1, sizeof(Hole))
-        if self.nodes is NULL or self.keys is NULL or self.holes is NULL:
+        self.params = <Param*>PyMem_Calloc(sum([len((<BuildNode>each).params) for each in order]) + 1, sizeof(Param))
+        if self.nodes is NULL or self.keys is NULL or self.params is NULL:
             raise MemoryError
-        for place, branch in enumerate(order):
-            node = &self.nodes[place]
-            node.text, node.length, node.leaf = texts, len(branch.text), -1
+        for index, source in enumerate(order):
+            node = &self.nodes[index]
+            node.text, node.length, node.leaf = texts, len(source.text), -1
             texts += node.length
             if node.length:
-                self.keys[place] = branch.text[0]
-            node.first_child, node.children = next_node, len(branch.children)
+                self.keys[index] = source.text[0]
+            node.first_child, node.children = next_node, len(source.children)
             next_node += node.children
-            node.first_hole, node.holes = next_hole, len(branch.holes)
-            for converter, _ in branch.holes:
-                self.holes[next_hole] = Hole(kind_of(converter), next_node, len(self.parsers))
+            node.first_param, node.params = next_param, len(source.params)
+            for converter, _ in source.params:
+                self.params[next_param] = Param(param_kind(converter), next_node, len(self.parsers))
                 self.parsers.append(converter.parse)
-                next_hole += 1
+                next_param += 1
                 next_node += 1
-            if branch.leaf is not None:
+            if source.leaf is not None:
                 node.leaf = len(self.leaves)
-                self.leaves.append(branch.leaf)
-        self.texts = b"".join([(<Branch>each).text for each in order])
+                self.leaves.append(source.leaf)
+        self.texts = b"".join([(<BuildNode>each).text for each in order])
         return 0
 
     def find(self, str method not None, bytes path not None, bint decoded=False):
-        return self.seek(method, path, decoded)
+        return self.match(method, path, decoded)
 
-    cdef tuple seek(self, str method, bytes path, bint decoded):
+    cdef tuple match(self, str method, bytes path, bint decoded):
         cdef Search search
-        cdef int place
+        cdef int index
         cdef tuple values
         search.method = <PyObject*>method
-        path = self.begin(&search, path, decoded)
+        path = self.prepare(&search, path, decoded)
         try:
             if not self.walk(&search, 0, 0, None):
                 return None
             values = PyTuple_New(search.count)
-            for place in range(search.count):
-                PyTuple_SET_ITEM(values, place, <object>search.values[place])
-            search.count = 0  # they are the tuple's now
+            for index in range(search.count):
+                PyTuple_SET_ITEM(values, index, <object>search.values[index])
+            search.count = 0  # the tuple owns the references
             return <object>search.found, values
         finally:
-            forget(&search, 0)
+            release_values(&search, 0)
 
     def methods(self, bytes path not None, bint decoded=False):
         cdef Search search
-        cdef list passed = []
+        cdef list leaves = []
         search.method = NULL
-        path = self.begin(&search, path, decoded)
+        path = self.prepare(&search, path, decoded)
         try:
-            self.walk(&search, 0, 0, passed)
+            self.walk(&search, 0, 0, leaves)
         finally:
-            forget(&search, 0)
-        return sorted({method for leaf in passed for method in leaf})
+            release_values(&search, 0)
+        return sorted({method for leaf in leaves for method in leaf})
 
-    cdef bytes begin(self, Search* search, bytes path, bint decoded):
-        """Get ready to search. What comes back is what is searched, and has to live as long."""
+    cdef bytes prepare(self, Search* search, bytes path, bint decoded):
+        """Initialize a search. Return the owner of ``search.data``, which has to live until the end of the search."""
         search.data = <const unsigned char*>PyBytes_AS_STRING(path)
         search.size = PyBytes_GET_SIZE(path)
         search.escaped = False
@@ -217,138 +218,138 @@ cdef class RouteTree:
             search.size = <const unsigned char*>query - search.data
         if memchr(search.data, PERCENT, search.size) is NULL:
             return path
-        cdef unsigned char* room = search.room
-        if search.size > ROOM:
+        cdef unsigned char* buffer = search.buffer
+        if search.size > BUFFER_SIZE:
             decoded_path = PyBytes_FromStringAndSize(NULL, search.size)
-            room = <unsigned char*>PyBytes_AS_STRING(decoded_path)
+            buffer = <unsigned char*>PyBytes_AS_STRING(decoded_path)
         else:
             decoded_path = path
-        search.size = decode(search.data, search.size, room)
-        search.data = room
+        search.size = decode(search.data, search.size, buffer)
+        search.data = buffer
         search.escaped = True
         return decoded_path
 
-    cdef bint walk(self, Search* search, unsigned int place, Py_ssize_t at, list passed) except -1:
-        """Go on at ``at`` from a node; True once there is a route."""
+    cdef bint walk(self, Search* search, unsigned int index, Py_ssize_t at, list leaves) except -1:
+        """Match the path from offset ``at`` with the tree below a node; return True if a route was found."""
         cdef Node* node
         cdef Node* child
         cdef const unsigned char* key
         cdef const unsigned char* texts = <const unsigned char*>PyBytes_AS_STRING(self.texts)
         cdef const unsigned char* slash
         cdef Py_ssize_t end
-        cdef unsigned int hole
+        cdef unsigned int param
         while True:
-            node = &self.nodes[place]
+            node = &self.nodes[index]
             if at == search.size:
-                return self.arrive(search, node, passed)
+                return self.match_end(search, node, leaves)
             key = NULL
             if node.children:
                 key = <const unsigned char*>memchr(self.keys + node.first_child, search.data[at], node.children)
             if key is not NULL:
-                place = <unsigned int>(key - self.keys)
-                child = &self.nodes[place]
+                index = <unsigned int>(key - self.keys)
+                child = &self.nodes[index]
                 if child.length == 1 or (
                     child.length <= search.size - at
                     and memcmp(texts + child.text, search.data + at, child.length) == 0
                 ):
-                    if not node.holes:
+                    if not node.params:
                         at += child.length
                         continue
-                    if self.walk(search, place, at + child.length, passed):
+                    if self.walk(search, index, at + child.length, leaves):
                         return True
-            if not node.holes:
+            if not node.params:
                 return False
             slash = <const unsigned char*>memchr(search.data + at, SLASH, search.size - at)
             end = search.size if slash is NULL else slash - search.data
-            for hole in range(node.first_hole, node.first_hole + node.holes):
-                if self.enter(search, &self.holes[hole], at, end, passed):
+            for param in range(node.first_param, node.first_param + node.params):
+                if self.match_param(search, &self.params[param], at, end, leaves):
                     return True
             return False
 
-    cdef bint arrive(self, Search* search, Node* node, list passed) except -1:
-        """The path ends at a node."""
-        cdef unsigned int hole
+    cdef bint match_end(self, Search* search, Node* node, list leaves) except -1:
+        """Match the end of the path at a node."""
+        cdef unsigned int param
         cdef dict leaf
         if node.leaf >= 0:
             leaf = self.leaves[node.leaf]
             if search.method is NULL:
-                passed.append(leaf)
+                leaves.append(leaf)
             else:
                 search.found = PyDict_GetItemWithError(leaf, <object>search.method)
                 if search.found is NULL:
                     search.found = PyDict_GetItemWithError(leaf, "*")
                 if search.found is not NULL:
                     return True
-        for hole in range(node.first_hole, node.first_hole + node.holes):
-            if self.holes[hole].kind == HOLE_REST:
-                return self.arrive(search, &self.nodes[self.holes[hole].node], passed)
+        for param in range(node.first_param, node.first_param + node.params):
+            if self.params[param].kind == PARAM_REST:
+                return self.match_end(search, &self.nodes[self.params[param].node], leaves)
         return False
 
-    cdef bint enter(self, Search* search, Hole* hole, Py_ssize_t at, Py_ssize_t end, list passed) except -1:
-        """Try a parameter for the segment from ``at`` to ``end``, and what follows it."""
-        if hole.kind == HOLE_REST:
-            return self.arrive(search, &self.nodes[hole.node], passed)
+    cdef bint match_param(self, Search* search, Param* param, Py_ssize_t at, Py_ssize_t end, list leaves) except -1:
+        """Match a parameter with the segment from ``at`` to ``end``, and the rest of the path after it."""
+        if param.kind == PARAM_REST:
+            return self.match_end(search, &self.nodes[param.node], leaves)
         if end == at:
-            return False  # no parameter is empty, nor starts with a slash
-        if hole.kind == HOLE_PATH or hole.kind == HOLE_OWN_REST:
+            return False  # the value of a parameter is not empty, and does not start with a slash
+        if param.kind == PARAM_PATH or param.kind == PARAM_CUSTOM_REST:
             end = search.size
-        cdef PyObject* value = self.read(search, hole, at, end)
+        cdef PyObject* value = self.parse_param(search, param, at, end)
         if value is NULL:
             return False
         cdef int before = search.count
         search.values[before] = value
         search.count = before + 1
-        if self.walk(search, hole.node, end, passed):
+        if self.walk(search, param.node, end, leaves):
             return True
-        forget(search, before)
+        release_values(search, before)
         return False
 
-    cdef PyObject* read(self, Search* search, Hole* hole, Py_ssize_t at, Py_ssize_t end) except? NULL:
-        """The value of a parameter; NULL without an exception if it doesn't fit."""
+    cdef PyObject* parse_param(self, Search* search, Param* param, Py_ssize_t at, Py_ssize_t end) except? NULL:
+        """Return the value of a parameter, a new reference; NULL without an exception if the text does not match."""
         cdef const unsigned char* text = search.data + at
         cdef Py_ssize_t size = end - at
         cdef unsigned long long[2] halves = [0, 0]
-        if hole.kind == HOLE_INT:
-            return new_long(number_of(text, size)) if size <= 19 and digits(text, size) == size else NULL
-        if hole.kind == HOLE_FLOAT and not is_float(text, size):
+        if param.kind == PARAM_INT:
+            return new_long(parse_digits(text, size)) if size <= 19 and count_digits(text, size) == size else NULL
+        if param.kind == PARAM_FLOAT and not is_float(text, size):
             return NULL
-        if hole.kind == HOLE_SLUG and not is_slug(text, size):
+        if param.kind == PARAM_SLUG and not is_slug(text, size):
             return NULL
-        if hole.kind == HOLE_UUID and not read_uuid(text, size, halves):
+        if param.kind == PARAM_UUID and not parse_uuid(text, size, halves):
             return NULL
-        if hole.kind == HOLE_DATE and not is_date(text, size):
+        if param.kind == PARAM_DATE and not is_date(text, size):
             return NULL
         try:
-            if hole.kind == HOLE_UUID:
-                value = uuid_of(halves)
+            if param.kind == PARAM_UUID:
+                value = make_uuid(halves)
             else:
-                value = self.value_of(hole, text, size, search.escaped)
+                value = self.convert_param(param, text, size, search.escaped)
         except ValueError:  # UnicodeDecodeError is one
             return NULL
         Py_INCREF(value)
         return <PyObject*>value
 
-    cdef object value_of(self, Hole* hole, const unsigned char* text, Py_ssize_t size, bint escaped):
-        """The value that a text stands for. :raises ValueError: if it is none after all."""
-        if hole.kind == HOLE_FLOAT:
-            return float_of(text, size)
-        if hole.kind == HOLE_DATE:
-            return date_new(number_of(text, 4), number_of(text + 5, 2), number_of(text + 8, 2))
-        value = text_of(text, size, escaped)
-        if hole.kind == HOLE_OWN or hole.kind == HOLE_OWN_REST:
-            return self.parsers[hole.parse](value)
+    cdef object convert_param(self, Param* param, const unsigned char* text, Py_ssize_t size, bint escaped):
+        """Return the value of a text of the right form. :raises ValueError: if the date does not exist, for example."""
+        if param.kind == PARAM_FLOAT:
+            return parse_float(text, size)
+        if param.kind == PARAM_DATE:
+            return date_new(parse_digits(text, 4), parse_digits(text + 5, 2), parse_digits(text + 8, 2))
+        value = decode_text(text, size, escaped)
+        if param.kind == PARAM_CUSTOM or param.kind == PARAM_CUSTOM_REST:
+            return self.parsers[param.parse](value)
         return value
 
 
-cdef HoleKind kind_of(converter) except *:
-    kind = KINDS.get(converter.native)
+cdef ParamKind param_kind(converter) except *:
+    kind = PARAM_KINDS.get(converter.native)
     if kind is None:
-        return HOLE_OWN_REST if converter.many else HOLE_OWN
+        return PARAM_CUSTOM_REST if converter.many else PARAM_CUSTOM
     return kind
 
 
-cdef void forget(Search* search, int count) noexcept:
-    """Let go of all values but the first ``count``."""
+cdef void release_values(Search* search, int count) noexcept:
+    """Release all values except the first ``count``."""
     while search.count > count:
         search.count -= 1
         Py_XDECREF(search.values[search.count])
@@ -363,9 +364,9 @@ cdef inline int hex_digit(unsigned char c) noexcept nogil:
 
 
 cdef Py_ssize_t decode(const unsigned char* data, Py_ssize_t size, unsigned char* out) noexcept nogil:
-    """The path percent-decoded, ESCAPED_SLASH for an encoded slash. What is no encoding stays as it is.
+    """Percent-decode a path into ``out``, a buffer of at least ``size`` bytes; return the number of bytes written.
 
-    :param out: has room for as many bytes. What comes back is how many it were.
+    An encoded slash becomes ESCAPED_SLASH. A "%" without two hexadecimal digits is copied.
     """
     cdef Py_ssize_t at = 0, length = 0
     cdef int high, low
@@ -378,7 +379,7 @@ cdef Py_ssize_t decode(const unsigned char* data, Py_ssize_t size, unsigned char
             c = <unsigned char>(high * 16 + low)
             at += 2
         if c == ESCAPED_SLASH:
-            c = NEVER_UTF8  # it is no more UTF-8 than before, and doesn't mean a slash
+            c = INVALID_UTF8  # as invalid in UTF-8 as 0xFF, but not an encoded slash
         elif c == SLASH and low >= 0:
             c = ESCAPED_SLASH
         out[length] = c
@@ -387,35 +388,35 @@ cdef Py_ssize_t decode(const unsigned char* data, Py_ssize_t size, unsigned char
     return length
 
 
-cdef object text_of(const unsigned char* text, Py_ssize_t size, bint escaped):
+cdef object decode_text(const unsigned char* text, Py_ssize_t size, bint escaped):
     if escaped and memchr(text, ESCAPED_SLASH, size) is not NULL:
-        return unescaped(text, size)
+        return decode_escaped_text(text, size)
     return PyUnicode_DecodeUTF8(<char*>text, size, NULL)
 
 
-cdef object unescaped(const unsigned char* text, Py_ssize_t size):
-    """A text whose escaped slashes are slashes."""
+cdef object decode_escaped_text(const unsigned char* text, Py_ssize_t size):
+    """Decode a text with encoded slashes."""
     cdef bytes copied = PyBytes_FromStringAndSize(<char*>text, size)
     cdef unsigned char* out = <unsigned char*>PyBytes_AS_STRING(copied)
     cdef Py_ssize_t at
     if size == 1:
-        return "/"  # bytes of one sign are everybody's
+        return "/"  # CPython shares bytes objects of length 1: writing to one would change all of them
     for at in range(size):
         if out[at] == ESCAPED_SLASH:
             out[at] = SLASH
     return PyUnicode_DecodeUTF8(<char*>out, size, NULL)
 
 
-cdef inline Py_ssize_t digits(const unsigned char* text, Py_ssize_t size) noexcept nogil:
-    """How many digits there are before anything else."""
+cdef inline Py_ssize_t count_digits(const unsigned char* text, Py_ssize_t size) noexcept nogil:
+    """Count the digits at the beginning of a text."""
     cdef Py_ssize_t count = 0
     while count < size and 48 <= text[count] <= 57:
         count += 1
     return count
 
 
-cdef inline unsigned long long number_of(const unsigned char* text, Py_ssize_t size) noexcept nogil:
-    """The number that at most 19 digits are; 64 bits hold it."""
+cdef inline unsigned long long parse_digits(const unsigned char* text, Py_ssize_t size) noexcept nogil:
+    """Return the value of at most 19 digits, which fits in 64 bits."""
     cdef unsigned long long number = 0
     cdef Py_ssize_t at
     for at in range(size):
@@ -426,7 +427,7 @@ cdef inline unsigned long long number_of(const unsigned char* text, Py_ssize_t s
 cdef bint is_float(const unsigned char* text, Py_ssize_t size) noexcept nogil:
     """``-?[0-9]{1,19}(\\.[0-9]{1,19})?``"""
     cdef Py_ssize_t at = 1 if size and text[0] == 45 else 0
-    cdef Py_ssize_t count = digits(text + at, size - at)
+    cdef Py_ssize_t count = count_digits(text + at, size - at)
     if not 1 <= count <= 19:
         return False
     at += count
@@ -435,11 +436,11 @@ cdef bint is_float(const unsigned char* text, Py_ssize_t size) noexcept nogil:
     if text[at] != 46:
         return False
     at += 1
-    return size - at >= 1 and size - at <= 19 and digits(text + at, size - at) == size - at
+    return size - at >= 1 and size - at <= 19 and count_digits(text + at, size - at) == size - at
 
 
-cdef object float_of(const unsigned char* text, Py_ssize_t size):
-    cdef char copied[42]  # a sign, a point, and 19 digits on either side of it; what converts it wants an end
+cdef object parse_float(const unsigned char* text, Py_ssize_t size):
+    cdef char copied[42]  # a sign, 19 digits, a point, 19 digits, and the terminating zero
     memcpy(copied, text, size)
     copied[size] = 0
     return PyOS_string_to_double(copied, NULL, NULL)
@@ -457,14 +458,14 @@ cdef bint is_slug(const unsigned char* text, Py_ssize_t size) noexcept nogil:
 
 
 cdef bint is_date(const unsigned char* text, Py_ssize_t size) noexcept nogil:
-    """``[0-9]{4}-[0-9]{2}-[0-9]{2}``, a day of the calendar or not."""
+    """``[0-9]{4}-[0-9]{2}-[0-9]{2}``; the date may not exist."""
     if size != 10 or text[4] != 45 or text[7] != 45:
         return False
-    return digits(text, 4) == 4 and digits(text + 5, 2) == 2 and digits(text + 8, 2) == 2
+    return count_digits(text, 4) == 4 and count_digits(text + 5, 2) == 2 and count_digits(text + 8, 2) == 2
 
 
-cdef bint read_uuid(const unsigned char* text, Py_ssize_t size, unsigned long long* halves) noexcept nogil:
-    """``[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}``, put behind two zeros of 64 bits."""
+cdef bint parse_uuid(const unsigned char* text, Py_ssize_t size, unsigned long long* halves) noexcept nogil:
+    """Parse ``[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}`` into two numbers, which the caller sets to zero."""
     if size != 36 or text[8] != 45 or text[13] != 45 or text[18] != 45 or text[23] != 45:
         return False
     return (
@@ -477,7 +478,7 @@ cdef bint read_uuid(const unsigned char* text, Py_ssize_t size, unsigned long lo
 
 
 cdef inline bint add_hex(const unsigned char* text, Py_ssize_t count, unsigned long long* number) noexcept nogil:
-    """Put so many hexadecimal digits behind those of a number. False if one of them is none."""
+    """Append hexadecimal digits to a number; return False for another character."""
     cdef unsigned long long value = number[0]
     cdef Py_ssize_t at
     cdef int digit
@@ -490,8 +491,8 @@ cdef inline bint add_hex(const unsigned char* text, Py_ssize_t count, unsigned l
     return True
 
 
-cdef object uuid_of(const unsigned long long* halves):
-    """A UUID, made as unpickling makes one: the class looks at all that it may be given, which takes 1.2 us."""
+cdef object make_uuid(const unsigned long long* halves):
+    """Create a UUID without calling ``UUID.__init__``, which checks each argument and takes 1.2 us."""
     cdef object high = halves[0], low = halves[1]
     value = PyType_GenericNew(<PyTypeObject*>UUID, NULL, NULL)
     PyObject_GenericSetAttr(value, "int", high << 64 | low)

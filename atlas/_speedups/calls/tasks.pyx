@@ -1,17 +1,18 @@
-"""Tasks for requests, whose first step runs at once.
+"""Tasks of requests, whose first step runs at once.
 
-Most requests are answered without ever waiting, and making a task costs more instructions than the answer. So the task is
-made before its request: a real ``asyncio.Task`` whose first step has not run, and which only the starter knows (the spare
-task). A request's coroutine runs its first step with that task as the current one. When it ends there, and neither the
-task's state has changed nor a reference to it is left, the next request gets the same task. When the coroutine waits, or
-the application has kept or changed the task, the task goes to this request for good: it is told what its first step came
-to, and the event loop drives it as any other. ``asyncio.timeout``, anyio, sniffio and cancellation rely on that.
+Most requests never wait, and creating a task costs more instructions than such a request. So the task is created before
+its request: an ``asyncio.Task`` whose first step has not run, and to which only the starter refers (the spare task).
+The coroutine of a request runs its first step with that task as the current one. If the coroutine ends there, the state
+of the task is unchanged and there is no other reference to it, the next request uses the same task. If the coroutine
+waits, or the application has kept or changed the task, it becomes the task of this request: it receives the outcome of
+the first step, and the event loop runs it as any other task. ``asyncio.timeout``, anyio, sniffio and cancellation rely
+on that.
 
-A request's task differs from one of ``loop.create_task`` in two ways: ``get_coro()`` is a stand-in with the attributes of
-the coroutine, and ``get_context()`` (Python 3.12) is not the context that the coroutine runs in.
+The task of a request differs from one of ``loop.create_task`` in two ways: ``get_coro()`` is a proxy with the
+attributes of the coroutine, and ``get_context()`` (Python 3.12) is not the context that the coroutine runs in.
 
-A new task asks its loop to ``call_soon`` its first step. While the spare task is made, and only then, that call is
-answered by a :class:`StepCatcher`.
+A new task passes its first step to ``loop.call_soon``. While the spare task is created, and only then, a
+:class:`StepCatcher` replaces that method.
 """
 
 import asyncio
@@ -50,8 +51,8 @@ cdef object enter_task = asyncio._enter_task
 cdef object leave_task = asyncio._leave_task
 cdef object CancelledError = asyncio.CancelledError
 
-# How asyncio.all_tasks() comes to know a task. Up to Python 3.13 it is a WeakSet, whose methods are written in Python: each
-# would cost as much as all else that a first step costs. So its elements are put into its set as they are.
+# The set of tasks behind asyncio.all_tasks(). Up to Python 3.13 it is a WeakSet, whose methods are written in Python: a
+# call would cost as much as the rest of a first step. So weak references are added to the set inside the WeakSet.
 cdef object known_tasks
 cdef object add_entry
 cdef object remove_entry
@@ -67,10 +68,10 @@ else:
 
 @cython.final
 cdef class SpareTask:
-    """A task that is made before its request."""
+    """A task that is created before its request."""
 
-    cdef int measure(self) except -1:
-        """Make asyncio forget the task, and remember what it looks like while only the starter knows it."""
+    cdef int record_state(self) except -1:
+        """Unregister the task from asyncio, and record its state while only the starter refers to it."""
         self.cancelling = type(self.task).cancelling
         self.get_name = type(self.task).get_name
         self.attributes = PyObject_GenericGetDict(self.task, NULL)
@@ -81,9 +82,8 @@ cdef class SpareTask:
         self.weak_references = getweakrefcount(self.task)
         return 0
 
-    cdef bint is_untouched(self) except -1:
-        """Is it as it was: no reference kept, nothing about it changed? Then no application can tell that it is used
-        again."""
+    cdef bint is_unchanged(self) except -1:
+        """Whether the task has its recorded state and no new references, so that using it again is not noticeable."""
         cdef object task = self.task
         return (
             Py_REFCNT(self.task) == self.task_references + 1  # the local variable
@@ -101,7 +101,7 @@ cdef class SpareTask:
 cdef class TaskStarter:
     """Starts coroutines on one event loop.
 
-    :param loop: the running one whenever a coroutine is started.
+    :param loop: the event loop; it has to be the running one when :meth:`start` is called.
     :param task_type: ``asyncio.Task``.
     """
 
@@ -112,16 +112,17 @@ cdef class TaskStarter:
         self.loop_attributes = getattr(loop, "__dict__", None)
 
     def close(self):
-        """Drop the spare task; no coroutine is started afterwards."""
+        """Drop the spare task. :meth:`start` must not be called afterwards."""
         self.spare = None
         self.loop = self.get_task_factory = None
 
     cpdef object start(self, object coroutine, object context):
-        """Run the first step of a coroutine, in a task.
+        """Run the first step of a coroutine in a task.
 
-        :param context: a :class:`contextvars.Context` that the coroutine runs in.
-        :returns: the task; None if the coroutine has ended and no task is needed: the caller then takes its value and
-            its error, of which one is None.
+        :param coroutine: the coroutine.
+        :param context: the :class:`contextvars.Context` that the coroutine runs in.
+        :returns: the task; None if the coroutine has ended and needs no task: the caller then calls :meth:`take_value`
+            and :meth:`take_error`.
         """
         cdef SpareTask spare
         cdef object loop = self.loop
@@ -140,7 +141,7 @@ cdef class TaskStarter:
         try:
             enter_task(loop, spare.task)
         except RuntimeError:
-            # Another task is the current one: the connection is driven from within it.
+            # Another task is the current one: it feeds the connection, as in a test.
             return self.create_task(coroutine, context)
         try:
             add_entry(spare.entry)
@@ -148,12 +149,12 @@ cdef class TaskStarter:
         finally:
             leave_task(loop, spare.task)
         if status == PYGEN_NEXT:
-            return self.give_away(spare, context, True)
+            return self.hand_over(spare, context, True)
         if status == PYGEN_ERROR and isinstance(atlas_first_step_outcome(spare.coroutine), CancelledError):
-            return self.give_away(spare, context, False)
+            return self.hand_over(spare, context, False)
         remove_entry(spare.entry)
-        if not spare.is_untouched():
-            return self.give_away(spare, context, False)
+        if not spare.is_unchanged():
+            return self.hand_over(spare, context, False)
         if status == PYGEN_RETURN:
             self.value = atlas_first_step_take(spare.coroutine)
         else:
@@ -162,22 +163,22 @@ cdef class TaskStarter:
         return None
 
     cpdef object take_value(self):
-        """What the coroutine returned that needed no task."""
+        """Return, and drop, the result of a coroutine that needed no task; None if it raised."""
         value, self.value = self.value, None
         return value
 
     cpdef object take_error(self):
-        """What the coroutine raised that needed no task; None if it returned."""
+        """Return, and drop, the exception of a coroutine that needed no task; None if it returned."""
         error, self.error = self.error, None
         return error
 
     cdef SpareTask make_spare(self):
-        """A new spare task; None if its step was not to be caught: none is made for this loop then."""
+        """Create a spare task; return None if the loop does not allow it: no other one is created then."""
         cdef SpareTask spare = SpareTask.__new__(SpareTask)
         cdef StepCatcher catcher = StepCatcher.__new__(StepCatcher)
         catcher.loop = self.loop
         catcher.context = PyContext_New()
-        catcher.replaced = self.loop_attributes.get("call_soon")  # an application's own, on this loop object
+        catcher.replaced = self.loop_attributes.get("call_soon")  # set on this loop object by an application
         spare.coroutine = atlas_first_step_new(FirstStep)
         PyDict_SetItem(self.loop_attributes, "call_soon", catcher)
         try:
@@ -192,14 +193,15 @@ cdef class TaskStarter:
             return None
         spare.step = catcher.step
         spare.task._log_destroy_pending = False
-        spare.measure()
+        spare.record_state()
         self.spare = spare
         return spare
 
-    cdef object give_away(self, SpareTask spare, object context, bint waits):
-        """Tell the spare task what its first step came to; it is the request's task from now on.
+    cdef object hand_over(self, SpareTask spare, object context, bint waits):
+        """Make the spare task the task of the request: run its step, which receives the outcome of the first step.
 
-        :returns: the task, which is done if ``waits`` is false.
+        :param waits: whether the coroutine waits; if it does not, the task is done afterwards.
+        :returns: the task.
         """
         cdef object task = spare.task
         cdef object message = task._cancel_message
@@ -210,7 +212,7 @@ cdef class TaskStarter:
         try:
             spare.step()
             if cancelled:
-                # Its step has spent the cancellation. It is cancelled where it waits, and asked to once, as before.
+                # The step has used up the cancellation. Cancel the task where it waits, with the same count as before.
                 task.cancel(message)
                 task.uncancel()
         except (KeyboardInterrupt, SystemExit) as error:
@@ -220,20 +222,21 @@ cdef class TaskStarter:
         return task
 
     cdef object create_task(self, object coroutine, object context):
-        """A task of the loop's making, which is a task factory's if there is one."""
+        """Create a task with ``loop.create_task``, which calls the task factory if there is one."""
         try:
             return self.loop.create_task(coroutine, context=context, name=NAME)
         except TypeError:
-            # The task factory takes the loop and the coroutine only, as all did before Python 3.11.
+            # A task factory without the parameter context, from before Python 3.11.
             return context.run(self.loop.create_task, coroutine)
         except (KeyboardInterrupt, SystemExit) as error:
-            # The task factory has run the first step.
+            # An eager task factory has run the first step.
             self.error = error
             self.interrupt(error)
             return None
 
     cdef int interrupt(self, object error) except -1:
-        """An application that exits has failed, and the server goes on; an interrupt is raised in the event loop."""
+        """Raise KeyboardInterrupt in the event loop. SystemExit is an error of the application, and does not end the
+        server."""
         if isinstance(error, KeyboardInterrupt):
             self.loop.call_soon(throw, error)
         return 0
@@ -241,10 +244,9 @@ cdef class TaskStarter:
 
 @cython.final
 cdef class StepCatcher:
-    """Stands in for the loop's ``call_soon`` while a task is made.
+    """Replaces the ``call_soon`` of a loop while a task is created, and takes its first step.
 
-    The step is known by its context, which nothing else has. Whatever else is scheduled meanwhile (a finalizer may run at
-    any allocation) goes on to the loop.
+    The step is recognized by its context. Other calls (a finalizer may run at any allocation) are passed to the loop.
     """
 
     cdef object loop
@@ -262,5 +264,5 @@ cdef class StepCatcher:
 
 
 def throw(error):
-    """Raise it in a callback of the event loop."""
+    """Raise an exception in a callback of the event loop."""
     raise error

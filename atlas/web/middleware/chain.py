@@ -1,20 +1,20 @@
 """The chain of middleware around a controller, composed once, at startup.
 
-Three styles may be mixed, the first one listed being the outermost:
+A middleware is one of the following. The first one in a list is the outermost.
 
-* a function ``def mw(request, call_next)`` or ``async def mw(request, call_next)`` that returns a response, usually the
-  one of ``call_next(request)``;
-* an object with ``before(request)``, ``after(request, response)``, or both, each ``def`` or ``async def``. ``before``
-  may return a response, which ends it there; ``after`` may return another response. Neighbours of this style share one
-  step;
-* a pure ASGI class, as ``Middleware(Class, **options)``.
+* A function ``def mw(request, call_next)`` or ``async def mw(request, call_next)`` that returns a response, usually
+  that of ``call_next(request)``.
+* An object with ``before(request)``, ``after(request, response)``, or both, each ``def`` or ``async def``. If
+  ``before`` returns a response, the inner middleware and the controller are not called; ``after`` may return another
+  response. Adjacent objects share one step of the chain.
+* A pure ASGI class, as ``Middleware(Class, **options)``.
 
-The kind of each function decides how it is called, whatever its neighbours and the controller are: a ``def`` gets a
-``Request`` and may wait, an ``async def`` gets an ``AsyncRequest`` and is awaited.
+The kind of each function decides how it is called, not that of the other functions or the controller: a ``def`` gets a
+``Request`` and may wait; an ``async def`` gets an ``AsyncRequest`` and is awaited.
 
-An object may have ``bind(application)``, which is called once, at startup. An exception becomes a response inside the
-step where it was raised, so every middleware sees responses only: an error page has the headers of any other page.
-``after`` runs, in reverse order, for those whose ``before`` returned, whatever came of the request then.
+An object may have ``bind(application)``, which is called once, at startup. An exception is converted to a response
+inside the step where it was raised, so a middleware sees responses only, and error pages get its header fields too.
+``after`` is called, in reverse order, for each object whose ``before`` returned.
 """
 
 from __future__ import annotations
@@ -39,9 +39,11 @@ Call = Callable[[Any], Any]
 
 
 class Step(NamedTuple):
-    """A part of the chain: takes a request (an AsyncRequest if the mode is ASYNC) and gives a response.
+    """A step of the chain.
 
-    It raises no exception but ClientDisconnected.
+    :ivar call: takes a request (an AsyncRequest if the mode is ASYNC) and returns a response; awaited if the mode is
+        ASYNC. It raises no Exception except ClientDisconnected.
+    :ivar run_mode: how it runs.
     """
 
     call: Call
@@ -49,16 +51,18 @@ class Step(NamedTuple):
 
 
 class Errors(Protocol):
-    """Makes responses of exceptions."""
+    """Converts exceptions to responses."""
 
     def in_mode(self, run_mode: RunMode) -> Callable[[Any, Exception], Any]:
-        """``on_error(request, error)``, which gives the response; it is awaited if the mode is ASYNC."""
+        """Return ``on_error(request, error)``, which returns the response; it is awaited if the mode is ASYNC."""
 
 
 def check_middleware(middleware: Iterable[Any], place: str) -> tuple[Any, ...]:
-    """The middleware as a tuple.
+    """Check middleware, and return it as a tuple.
 
-    :param place: file and line for the message. :raises StartupError: for what cannot be middleware.
+    :param middleware: the middleware.
+    :param place: file and line, for the message.
+    :raises StartupError: for an object that is not a middleware.
     """
     checked = tuple(middleware)
     for each in checked:
@@ -82,17 +86,22 @@ def _has_hooks(each: Any) -> bool:
 
 
 def bind(middleware: Iterable[Any], application: Any) -> None:
-    """Tell each middleware that wants to know (``bind``) which application it belongs to.
+    """Call ``bind(application)`` of each middleware that has it.
 
-    :raises StartupError: from the middleware itself, for a setting that it lacks.
+    :param middleware: the middleware.
+    :param application: the application.
+    :raises StartupError: by a middleware, for a missing setting.
     """
     for each in middleware:
-        if (tell := getattr(each, "bind", None)) is not None:
-            tell(application)
+        if (call := getattr(each, "bind", None)) is not None:
+            call(application)
 
 
 def stays_inline(middleware: Iterable[Any]) -> bool:
-    """Whether a chain of this middleware never waits."""
+    """Return whether a chain of this middleware never waits.
+
+    :param middleware: the middleware.
+    """
     return all(_style(each) == "hooks" and all(map(is_inline, _hooks_of(each))) for each in middleware)
 
 
@@ -101,9 +110,13 @@ def _hooks_of(each: Any) -> list[Callable[..., Any]]:
 
 
 def compose(middleware: Sequence[Any], endpoint: Step, errors: Errors, greenlets: Greenlets) -> Step:
-    """One step of the middleware and what it stands around.
+    """Compose a chain of middleware around an endpoint.
 
+    :param middleware: the middleware, the outermost first.
     :param endpoint: the innermost step. Its mode may be INLINE only if the middleware :func:`stays_inline`.
+    :param errors: converts exceptions to responses.
+    :param greenlets: runs sync code for async code.
+    :returns: the outermost step.
     """
     step = endpoint
     for kind, group in groupby(reversed(middleware), key=_style):
@@ -128,7 +141,7 @@ def _around(each: Any, inner: Step, errors: Errors, greenlets: Greenlets) -> Ste
 
 
 def _guarded(call: Call, errors: Errors) -> Step:
-    """A coroutine function whose exceptions become responses."""
+    """Create a step that awaits ``call``, and converts exceptions to responses."""
     on_error = errors.in_mode(RunMode.ASYNC)
 
     async def step(request: Any) -> Response:
@@ -150,14 +163,14 @@ def _async_function(function: Callable[..., Any], call_next: Call, errors: Error
             response: Response = result if isinstance(result, Response) else to_response(result, function)
             return await response.complete(request) if response.pending else response
         except Exception as error:
-            answer: Response = await on_error(request, error)
-            return answer
+            error_response: Response = await on_error(request, error)
+            return error_response
 
     return Step(step, RunMode.ASYNC)
 
 
 def _sync_function(function: Callable[..., Any], call_next: Call, errors: Errors) -> Step:
-    """A ``def`` middleware: in a greenlet, where it waits for what is inside if that is async."""
+    """Create the step of a ``def`` middleware, which runs in a greenlet and waits there for an async inner step."""
     on_error = errors.in_mode(RunMode.GREENLET)
 
     def step(request: Any) -> Response:
@@ -166,38 +179,38 @@ def _sync_function(function: Callable[..., Any], call_next: Call, errors: Errors
             response: Response = result if isinstance(result, Response) else to_response(result, function)
             return await_(response.complete(request)) if response.pending else response
         except Exception as error:
-            answer: Response = on_error(request, error)
-            return answer
+            error_response: Response = on_error(request, error)
+            return error_response
 
     return Step(step, RunMode.GREENLET)
 
 
 def _to_async(step: Step, greenlets: Greenlets) -> Call:
-    """A step for async code: takes an AsyncRequest, and is awaited."""
+    """Adapt a step for async code: it takes an AsyncRequest and is awaited."""
     call, run_mode = step
     if run_mode is RunMode.ASYNC:
         return call
-    return lambda request: greenlets.run(call, request.seen_as(Request))
+    return lambda request: greenlets.run(call, request.as_type(Request))
 
 
 def _to_sync(step: Step) -> Call:
-    """A step for sync code in a greenlet: takes a Request, and gives the response."""
+    """Adapt a step for sync code in a greenlet: it takes a Request and returns the response."""
     call, run_mode = step
     if run_mode is not RunMode.ASYNC:
-        # A compiled call has no frame: by this one the loop monitor tells a middleware from what is inside.
+        # A compiled call has no frame. By this one the loop monitor tells a middleware from the inner step.
         return lambda request: call(request)
-    return lambda request: await_(call(request.seen_as(AsyncRequest)))
+    return lambda request: await_(call(request.as_type(AsyncRequest)))
 
 
 def _hooks(group: Sequence[Any], inner: Step, errors: Errors, greenlets: Greenlets) -> Step:
-    """The hooks of neighbours. They run in the mode of the step inside."""
+    """Create the step of adjacent middlewares with hooks. It runs in the mode of the inner step."""
     waits = inner.run_mode is RunMode.ASYNC
 
     def adapted(name: str) -> list[tuple[int, Call, bool]]:
-        found = [(place, getattr(each, name)) for place, each in enumerate(group) if hasattr(each, name)]
+        found = [(index, getattr(each, name)) for index, each in enumerate(group) if hasattr(each, name)]
         if waits:
-            return [(place, *async_form(hook, greenlets, optional=True)) for place, hook in found]
-        return [(place, sync_form(hook, optional=True), False) for place, hook in found]
+            return [(index, *async_form(hook, greenlets, optional=True)) for index, hook in found]
+        return [(index, sync_form(hook, optional=True), False) for index, hook in found]
 
     before, after = tuple(adapted("before")), tuple(reversed(adapted("after")))
     on_error = errors.in_mode(inner.run_mode)

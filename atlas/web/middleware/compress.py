@@ -46,7 +46,7 @@ _NEVER = frozenset([204, 205, 206, 304])
 class Compress:
     """Compresses text, JSON, SVG and other compressible responses.
 
-    A stream is flushed after each piece, so that no event or line is delayed. Responses of mounted applications are
+    A stream is flushed after each chunk, so that no event or line is delayed. Responses of mounted applications are
     compressed too, unless they have a ``content-encoding``. A file is compressed each time it is sent, and not sent by
     ``sendfile`` then, unless the client asks for a range. A site with many visitors puts compressed siblings beside its
     files (``site.css.br``), which ``Static`` prefers.
@@ -96,7 +96,7 @@ class Compress:
             return None
         if body is None:
             encoder = coding.encoder()
-            response.wrap(encoder.piece, encoder.end)
+            response.wrap(encoder.chunk, encoder.end)
             _label(response, coding)
         elif len(body) > _IN_THREAD:
             return _compress_in_thread(response, coding, body)

@@ -25,7 +25,7 @@ from atlas.web.interfaces import ApplicationInterface
 from atlas.web.middleware.cors import check_origin
 from atlas.web.option_checks import check_strings
 from atlas.web.requests.request import RequestHead
-from atlas.web.responses.bodies import in_pieces
+from atlas.web.responses.bodies import is_streamed
 from atlas.web.responses.caching import keep_private
 from atlas.web.responses.response import Response
 from atlas.web.sessions.session import CSRF_SECRET, Session
@@ -227,7 +227,7 @@ class CSRF:
         """Set the cookie, if a secret was created."""
         token, place = request.state.get("csrf_token"), request.state.get(_OWN_STATE)
         if isinstance(token, CSRFToken):
-            if in_pieces(response) and response.headers.get("content-type", "").startswith("text/html"):
+            if is_streamed(response) and response.headers.get("content-type", "").startswith("text/html"):
                 str(token)  # the page may write the token while it is sent; the cookie has to be set before
             token.closed = True
         if not isinstance(place, _CookiePlace) or not place.used:

@@ -99,9 +99,9 @@ class SecurityHeaders:
             fields["x-content-type-options"] = "nosniff"
         policy = _policy(csp) if csp else ""
         self._csp_name = b"content-security-policy" + b"-report-only" * csp_report_only
-        self._pieces: list[bytes] = []
+        self._parts: list[bytes] = []
         if _NONCE in policy:
-            self._pieces = [piece.encode("ascii") for piece in policy.split(_NONCE)]
+            self._parts = [part.encode("ascii") for part in policy.split(_NONCE)]
         elif policy:
             fields[self._csp_name.decode()] = policy
         self._insecure = tuple(encode_field(name, value) for name, value in fields.items())
@@ -111,7 +111,7 @@ class SecurityHeaders:
     @any_mode(waits=False)
     def before(self, request: RequestHead) -> None:
         """Create the nonce of the request, if the policy has one."""
-        if self._pieces:
+        if self._parts:
             request.state.csp_nonce = secrets.token_urlsafe(16)
 
     @any_mode(waits=False)
@@ -121,9 +121,9 @@ class SecurityHeaders:
         present = {name for name, _ in raw}
         raw += [field for field in (self._secure if request.is_secure else self._insecure) if field[0] not in present]
         # The policy of a 304 would replace that of the stored page, which contains another nonce.
-        if self._pieces and self._csp_name not in present and response.status_code != 304:
+        if self._parts and self._csp_name not in present and response.status_code != 304:
             nonce = b"'nonce-" + request.state.csp_nonce.encode("ascii") + b"'"
-            raw.append((self._csp_name, nonce.join(self._pieces)))
+            raw.append((self._csp_name, nonce.join(self._parts)))
 
 
 def _one_of(setting: str, value: str, known: Iterable[str]) -> str:

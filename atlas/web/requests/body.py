@@ -23,11 +23,11 @@ def check_size(size: int, limit: int) -> None:
 
 
 async def receive_body(receive: Receive, limit: int) -> AsyncIterator[bytes]:
-    """Receive a body piece by piece, without empty pieces.
+    """Receive a body in chunks, without empty chunks.
 
     :param receive: ASGI's ``receive``.
-    :param limit: maximum size in bytes of all pieces together.
-    :raises ContentTooLarge: with the first piece over the limit.
+    :param limit: maximum size in bytes of all chunks together.
+    :raises ContentTooLarge: with the first chunk over the limit.
     :raises ClientDisconnected: if the client disconnects before the end of the body.
     """
     size, more = 0, True
@@ -35,8 +35,8 @@ async def receive_body(receive: Receive, limit: int) -> AsyncIterator[bytes]:
         event = await receive()
         if event["type"] == "http.disconnect":
             raise ClientDisconnected("the client went away before the end of the request body")
-        piece, more = event.get("body", b""), event.get("more_body", False)
-        size += len(piece)
+        chunk, more = event.get("body", b""), event.get("more_body", False)
+        size += len(chunk)
         check_size(size, limit)
-        if piece:
-            yield piece
+        if chunk:
+            yield chunk

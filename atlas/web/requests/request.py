@@ -194,15 +194,15 @@ class RequestHead(RequestData):
         :returns: the body.
         :raises ContentTooLarge: over :attr:`limit_body`, before more is read.
         :raises ClientDisconnected: if the client disconnects before the end of the body.
-        :raises RuntimeError: if the body was read piece by piece before.
+        :raises RuntimeError: if the body was read in chunks before.
         """
         body = self._whole_body(self.limit_body)
         if body is None:
-            body = self._cache.body = b"".join([piece async for piece in self._pieces()])
+            body = self._cache.body = b"".join([chunk async for chunk in self._chunks()])
         return body
 
     async def read_form(self, limits: FormLimits = LIMITS) -> Form:
-        """Read the form and keep it. A long form with files is not kept as a body too: its parts are read in pieces.
+        """Read the form and keep it. A long form with files is not kept as a body too: its parts are read in chunks.
 
         :param limits: what the form may contain.
         :returns: the form.
@@ -222,25 +222,25 @@ class RequestHead(RequestData):
             elif cache.body is not None or (length is not None and length <= limits.memory):
                 self._parse_form(await self.read_body(), limits)
             else:
-                cache.form = await receive_multipart(self._pieces(), self.content_type, limits)
+                cache.form = await receive_multipart(self._chunks(), self.content_type, limits)
         return cast(Form, cache.form)
 
     async def is_disconnected(self) -> bool:
         """Return whether the client has disconnected, or has closed its side of the connection.
 
-        The body is read first, because the server reports a disconnect behind the last piece of the body.
+        The body is read first, because the server reports a disconnect behind the last chunk of the body.
         """
         cache = self._cache
         if not cache.disconnected:
             try:
-                if not cache.streamed and self.announces_body:
+                if not cache.streamed and self.may_have_body:
                     await self.read_body()
                 cache.disconnected = self._notes.get(BODY) != BodyState.READING and await is_disconnected(self._receive)
             except ClientDisconnected:
                 cache.disconnected = True
         return cache.disconnected
 
-    async def _pieces(self) -> AsyncIterator[bytes]:
+    async def _chunks(self) -> AsyncIterator[bytes]:
         cache = self._cache
         if cache.body is not None:
             if cache.body:
@@ -253,8 +253,8 @@ class RequestHead(RequestData):
         cache.streamed = True
         self._notes[BODY] = BodyState.READING  # no other code may call receive meanwhile
         try:
-            async for piece in receive_body(self._receive, limit):
-                yield piece
+            async for chunk in receive_body(self._receive, limit):
+                yield chunk
             self._notes[BODY] = BodyState.READ
         finally:
             if self._notes[BODY] == BodyState.READING:
@@ -293,7 +293,7 @@ class Request(RequestHead):
         """
         if self._body is not None:
             return self._body
-        if not self.announces_body:
+        if not self.may_have_body:
             return b""
         if (body := self._whole_body(self.limit_body)) is not None:
             return body
@@ -304,7 +304,7 @@ class Request(RequestHead):
     def stream(self) -> Iterator[bytes]:
         """Iterate over the body as it arrives; it is not kept.
 
-        Where the controller cannot wait, there is one piece.
+        Where the controller cannot wait, there is one chunk.
 
         :raises ContentTooLarge: over the limit of the route.
         :raises ClientDisconnected: if the client disconnects before the end of the body.
@@ -312,9 +312,9 @@ class Request(RequestHead):
         if self._body is not None or not can_wait():
             yield self.body()
             return
-        pieces = self._pieces()
-        while (piece := await_(_next(pieces))) is not None:
-            yield piece
+        chunks = self._chunks()
+        while (chunk := await_(_next(chunks))) is not None:
+            yield chunk
 
     def text(self) -> str:
         """Read the body as text.
@@ -358,7 +358,7 @@ class Request(RequestHead):
         return self._whole_form(limits).files(Upload)
 
     def _whole_form(self, limits: FormLimits) -> Form:
-        if self._body is None and self.announces_body and can_wait():
+        if self._body is None and self.may_have_body and can_wait():
             return await_(self.read_form(limits))
         form = self._cache.form
         return cast(Form, form) if form is not None else self._parse_form(self.body(), limits)
@@ -391,7 +391,7 @@ class AsyncRequest(RequestHead):
         :raises ContentTooLarge: over the limit of the route.
         :raises ClientDisconnected: if the client disconnects before the end of the body.
         """
-        return self._pieces()
+        return self._chunks()
 
     async def text(self) -> str:
         """Read the body as text.
@@ -439,8 +439,8 @@ class AsyncRequest(RequestHead):
         return await self.is_disconnected()
 
 
-async def _next(pieces: AsyncIterator[bytes]) -> bytes | None:
-    return await anext(pieces, None)
+async def _next(chunks: AsyncIterator[bytes]) -> bytes | None:
+    return await anext(chunks, None)
 
 
 def _decode(body: bytes) -> str:

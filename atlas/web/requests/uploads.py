@@ -1,4 +1,4 @@
-"""Forms in parts (``multipart/form-data``, RFC 7578), parsed piece by piece, and the files that they contain.
+"""Forms in parts (``multipart/form-data``, RFC 7578), parsed in chunks, and the files that they contain.
 
 Files stay in memory up to a size, and are written to unnamed temporary files above it. The file name from the client is
 reported, and never used as a path.
@@ -33,7 +33,7 @@ __all__ = [
     "receive_multipart",
 ]
 
-PIECE = 64 * 1024
+CHUNK_SIZE = 64 * 1024
 MAX_BOUNDARY = 70  # characters, RFC 2046 5.1.1
 U = TypeVar("U", bound="UploadHead")
 
@@ -73,10 +73,10 @@ class StoredFile:
         self.on_disk = False
         self.size = 0
 
-    def write(self, piece: bytes) -> None:
+    def write(self, chunk: bytes) -> None:
         """Append bytes."""
-        self.file.write(piece)
-        self.size += len(piece)
+        self.file.write(chunk)
+        self.size += len(chunk)
 
     def to_disk(self) -> None:
         """Move the bytes to a file without a name, which the system removes when it is closed."""
@@ -119,7 +119,7 @@ class UploadHead:
     def _copy_to(self, path: str | os.PathLike[str]) -> None:
         self.file.seek(0)
         with Path(path).open("wb") as target:
-            shutil.copyfileobj(self.file, target, PIECE)
+            shutil.copyfileobj(self.file, target, CHUNK_SIZE)
 
     def close(self) -> None:
         """Close the file and free its memory or disk space now, and not with the end of the request."""
@@ -158,9 +158,9 @@ class Upload(UploadHead):
         self._copy_to(path)
 
     def __iter__(self) -> Iterator[bytes]:
-        """Iterate over the rest of the file in pieces of at most 64 KiB."""
-        while piece := self.file.read(PIECE):
-            yield piece
+        """Iterate over the rest of the file in chunks of at most 64 KiB."""
+        while chunk := self.file.read(CHUNK_SIZE):
+            yield chunk
 
 
 class AsyncUpload(UploadHead):
@@ -194,9 +194,9 @@ class AsyncUpload(UploadHead):
         await in_thread(self._copy_to, path)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Iterate over the rest of the file in pieces of at most 64 KiB."""
-        while piece := await self.read(PIECE):
-            yield piece
+        """Iterate over the rest of the file in chunks of at most 64 KiB."""
+        while chunk := await self.read(CHUNK_SIZE):
+            yield chunk
 
 
 class Form:
@@ -222,7 +222,7 @@ class Form:
 
 
 class MultipartReader:
-    """Parser of a ``multipart/form-data`` body, fed piece by piece.
+    """Parser of a ``multipart/form-data`` body, fed in chunks.
 
     If :meth:`feed` or :meth:`finish` raises, the files that were stored are closed.
 
@@ -264,17 +264,17 @@ class MultipartReader:
         on_disk = bool(self._stored) and self._stored[-1][1].on_disk
         return on_disk or self._in_memory + size > self._limits.memory
 
-    def feed(self, piece: bytes) -> None:
+    def feed(self, chunk: bytes) -> None:
         """Parse the next bytes of the body.
 
-        :param piece: the bytes.
+        :param chunk: the bytes.
         :raises BadRequest: if the form is malformed.
         :raises ContentTooLarge: over a limit.
         """
-        if not piece:  # the parser takes an empty piece for the end
+        if not chunk:  # the parser takes an empty chunk for the end
             return
         with _ParserErrors(self, *self._errors):
-            for event in self._parser.parse(piece):
+            for event in self._parser.parse(chunk):
                 if event is None:
                     self._end()
                 elif isinstance(event, bytes | bytearray):
@@ -283,7 +283,7 @@ class MultipartReader:
                     self._begin(event)
 
     def finish(self) -> Form:
-        """Return the form, after the last piece was fed.
+        """Return the form, after the last chunk was fed.
 
         :raises BadRequest: if the form is incomplete.
         """
@@ -314,21 +314,21 @@ class MultipartReader:
         kind = part.content_type or "application/octet-stream"
         self._stored.append((part.name, StoredFile(part.filename, kind, list(part.headerlist))))
 
-    def _take(self, piece: bytes) -> None:
+    def _take(self, chunk: bytes) -> None:
         if self._text is not None:
-            self._count_text(len(piece))
-            self._text.append(piece)
+            self._count_text(len(chunk))
+            self._text.append(chunk)
             return
         stored = self._stored[-1][1]
         limit = self._limits.file_size
-        if limit is not None and stored.size + len(piece) > limit:
+        if limit is not None and stored.size + len(chunk) > limit:
             raise ContentTooLarge(f"a file has at most {limit} bytes here")
         if not stored.on_disk:
-            self._in_memory += len(piece)
+            self._in_memory += len(chunk)
             if self._in_memory > self._limits.memory:
-                self._in_memory -= len(piece) + stored.size
+                self._in_memory -= len(chunk) + stored.size
                 stored.to_disk()
-        stored.write(piece)
+        stored.write(chunk)
 
     def _end(self) -> None:
         if self._text is not None:
@@ -380,23 +380,23 @@ def parse_multipart(body: bytes, content_type: str, limits: FormLimits = LIMITS)
     return reader.finish()
 
 
-async def receive_multipart(pieces: AsyncIterator[bytes], content_type: str, limits: FormLimits = LIMITS) -> Form:
+async def receive_multipart(chunks: AsyncIterator[bytes], content_type: str, limits: FormLimits = LIMITS) -> Form:
     """Parse a form while its body arrives. Pieces that may be written to disk are parsed in a thread.
 
-    :param pieces: the body.
+    :param chunks: the body.
     :param content_type: the ``content-type`` field, with the boundary.
     :param limits: what the form may contain.
     :returns: the form.
     :raises BadRequest: if the form is malformed.
-    :raises ContentTooLarge: over a limit. Also raises what ``pieces`` raises.
+    :raises ContentTooLarge: over a limit. Also raises what ``chunks`` raises.
     """
     reader = MultipartReader(content_type, limits)
     try:
-        async for piece in pieces:
-            if reader.touches_disk(len(piece)):
-                await in_thread(reader.feed, piece)
+        async for chunk in chunks:
+            if reader.touches_disk(len(chunk)):
+                await in_thread(reader.feed, chunk)
             else:
-                reader.feed(piece)
+                reader.feed(chunk)
         return reader.finish()
     except BaseException:
         reader.close()

@@ -6,7 +6,7 @@ from atlas.web.responses.files import FileResponse
 from atlas.web.responses.response import Response
 from atlas.web.responses.streaming import StreamingResponse
 
-__all__ = ["drop_body", "in_pieces", "length_of", "passes_through", "whole_body"]
+__all__ = ["drop_body", "is_streamed", "length_of", "passes_through", "whole_body"]
 
 # Fields that describe the content, and not the resource (RFC 9110 8 and 15.4.5).
 _CONTENT_FIELDS = frozenset([b"content-type", b"content-length", b"content-encoding", b"content-language"])
@@ -22,7 +22,7 @@ def whole_body(response: Response) -> bytes | None:
     return response.body if type(response).__call__ is Response.__call__ else None
 
 
-def in_pieces(response: Response) -> bool:
+def is_streamed(response: Response) -> bool:
     """Return whether the controller produces the body while it is sent.
 
     :param response: the response.

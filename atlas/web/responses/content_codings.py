@@ -26,12 +26,12 @@ _WEIGHT = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
 
 
 class Encoder(Protocol):
-    """Compressor of a stream: the client can decode each piece as soon as it has received it."""
+    """Compressor of a stream: the client can decode each chunk as soon as it has received it."""
 
-    def piece(self, data: bytes) -> bytes:
-        """Compress a piece.
+    def chunk(self, data: bytes) -> bytes:
+        """Compress a chunk.
 
-        :param data: the piece.
+        :param data: the chunk.
         :returns: bytes from which the client can decode all of ``data``.
         """
 
@@ -56,7 +56,7 @@ class _Gzip:
     def __init__(self, level: int) -> None:
         self._object = zlib.compressobj(level, zlib.DEFLATED, 31)
 
-    def piece(self, data: bytes) -> bytes:
+    def chunk(self, data: bytes) -> bytes:
         return self._object.compress(data) + self._object.flush(zlib.Z_SYNC_FLUSH)
 
     def end(self) -> bytes:
@@ -67,7 +67,7 @@ class _Brotli:
     def __init__(self, module: Any, level: int) -> None:
         self._object = module.Compressor(quality=level, lgwin=19)  # 512 KB of memory for each stream, not 4 MB
 
-    def piece(self, data: bytes) -> bytes:
+    def chunk(self, data: bytes) -> bytes:
         return bytes(self._object.process(data) + self._object.flush())
 
     def end(self) -> bytes:
@@ -81,7 +81,7 @@ class _Zstd:
         self._object = module.ZstdCompressor(compression_params=parameters).compressobj()
         self._flush = module.COMPRESSOBJ_FLUSH_BLOCK
 
-    def piece(self, data: bytes) -> bytes:
+    def chunk(self, data: bytes) -> bytes:
         return bytes(self._object.compress(data) + self._object.flush(self._flush))
 
     def end(self) -> bytes:

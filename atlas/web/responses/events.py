@@ -129,17 +129,17 @@ class EventSourceResponse(StreamingResponse):
         # whole connection, this raises ClientDisconnected again.
         await send({"type": "http.response.body", "body": b""})
 
-    async def send_pieces(self, watcher: DisconnectWatcher, tasks: TaskScope, send: Send) -> None:
-        """Send all events, and comments while no event is due; see :meth:`StreamingResponse.send_pieces`."""
-        # A server may hold the response head until the first piece of the body. Without an empty piece the browser
+    async def send_chunks(self, watcher: DisconnectWatcher, tasks: TaskScope, send: Send) -> None:
+        """Send all events, and comments while no event is due; see :meth:`StreamingResponse.send_chunks`."""
+        # A server may hold the response head until the first chunk of the body. Without an empty chunk the browser
         # would not open the stream before the first event.
         await send({"type": "http.response.body", "body": b"", "more_body": True})
         if self.ping is None:
-            await super().send_pieces(watcher, tasks, send)
+            await super().send_chunks(watcher, tasks, send)
             return
         keep_alive = KeepAlive(send, self.ping, self._ping)
         tasks.start(keep_alive.run())
-        await super().send_pieces(watcher, tasks, keep_alive.send)
+        await super().send_chunks(watcher, tasks, keep_alive.send)
 
     def _ping(self) -> Event:
         return {"type": "http.response.body", "body": self.filtered(_PING_COMMENT), "more_body": True}

@@ -21,8 +21,8 @@ from atlas.web.responses.streaming import StreamingResponse
 
 __all__ = ["FileResponse", "content_disposition", "file_tag", "guess_content_type"]
 
-PIECE = 64 * 1024
-"""Size of a piece of a file in bytes. Larger files are sent by the server's pathsend, if it has that."""
+CHUNK_SIZE = 64 * 1024
+"""Size of a chunk of a file in bytes. Larger files are sent by the server's pathsend, if it has that."""
 
 # Media types of common files. The tables of operating systems differ from each other, and are incomplete.
 _TYPES = {
@@ -122,10 +122,10 @@ class FileResponse(StreamingResponse):
             self.headers["content-disposition"] = content_disposition(disposition, filename)
 
     def wrap(self, function: Callable[[bytes], bytes], finish: Callable[[], bytes] | None = None) -> None:
-        """Pass each piece of the file through a function, see :meth:`Response.wrap`. Ranges are not answered then.
+        """Pass each chunk of the file through a function, see :meth:`Response.wrap`. Ranges are not answered then.
 
-        :param function: takes a piece, and returns the bytes that replace it.
-        :param finish: returns the bytes after the last piece; None for no more bytes.
+        :param function: takes a chunk, and returns the bytes that replace it.
+        :param finish: returns the bytes after the last chunk; None for no more bytes.
         """
         super().wrap(function, finish)
 
@@ -195,16 +195,16 @@ class FileResponse(StreamingResponse):
             await send({"type": "http.response.body", "body": b""})
         elif self._filters:
             await self._send_filtered(send, source)
-        elif source.size > PIECE and _has_extension(scope, "http.response.pathsend"):
+        elif source.size > CHUNK_SIZE and _has_extension(scope, "http.response.pathsend"):
             await send({"type": "http.response.pathsend", "path": str(self.path)})
         else:
             await _send_bytes(send, source, ByteRange(0, source.size), more=False)
 
     async def _send_filtered(self, send: Send, source: _OpenFile) -> None:
-        for start in range(0, source.size, PIECE):
-            piece = self.filtered(await source.read(start, min(PIECE, source.size - start)))
-            if piece:
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
+        for start in range(0, source.size, CHUNK_SIZE):
+            chunk = self.filtered(await source.read(start, min(CHUNK_SIZE, source.size - start)))
+            if chunk:
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": self.rest()})
 
     async def _send_range(self, scope: Scope, send: Send, source: _OpenFile, part: ByteRange) -> None:
@@ -213,7 +213,7 @@ class FileResponse(StreamingResponse):
             {"content-range": part.content_range(source.size), "content-length": str(part.length)}
         )
         await send({"type": "http.response.start", "status": 206, "headers": headers})
-        if part.length > PIECE and _has_extension(scope, "http.response.zerocopysend"):
+        if part.length > CHUNK_SIZE and _has_extension(scope, "http.response.zerocopysend"):
             event = {"file": source.file, "offset": part.start, "count": part.length}
             await send({"type": "http.response.zerocopysend", **event})
         else:
@@ -224,7 +224,7 @@ class FileResponse(StreamingResponse):
         headers = list(self.raw_headers)
         MutableHeaders(headers).update({"content-type": parts.content_type, "content-length": str(parts.length)})
         await send({"type": "http.response.start", "status": 206, "headers": headers})
-        for head, part in parts.pieces:
+        for head, part in parts.parts:
             await send({"type": "http.response.body", "body": head, "more_body": True})
             await _send_bytes(send, source, part, more=True)
         await send({"type": "http.response.body", "body": parts.end})
@@ -244,10 +244,10 @@ class _OpenFile:
 
     async def read(self, start: int, count: int) -> bytes:
         """Read bytes that the response has announced. Fewer bytes are an error; bytes added since are not sent."""
-        piece = await in_thread(os.pread, self.file.fileno(), count, start)
-        if len(piece) < count:
-            raise OSError(f"the file became shorter by {count - len(piece)} bytes while it was sent")
-        return piece
+        chunk = await in_thread(os.pread, self.file.fileno(), count, start)
+        if len(chunk) < count:
+            raise OSError(f"the file became shorter by {count - len(chunk)} bytes while it was sent")
+        return chunk
 
 
 def _open(path: Path) -> tuple[BinaryIO, int, int]:
@@ -270,11 +270,11 @@ def _regular(path: Path, status: os.stat_result) -> os.stat_result:
 
 
 async def _send_bytes(send: Send, source: _OpenFile, part: ByteRange, *, more: bool) -> None:
-    """Send a part of a file in pieces; ``more``: whether the body continues after it."""
-    for start in range(part.start, part.end, PIECE):
-        count = min(PIECE, part.end - start)
-        piece = await source.read(start, count)
+    """Send a part of a file in chunks; ``more``: whether the body continues after it."""
+    for start in range(part.start, part.end, CHUNK_SIZE):
+        count = min(CHUNK_SIZE, part.end - start)
+        chunk = await source.read(start, count)
         last = start + count == part.end
-        await send({"type": "http.response.body", "body": piece, "more_body": more or not last})
+        await send({"type": "http.response.body", "body": chunk, "more_body": more or not last})
     if part.length == 0 and not more:
         await send({"type": "http.response.body", "body": b""})

@@ -95,20 +95,20 @@ class Parts:
     :param content_type: media type of the whole body; "" for none.
 
     :ivar content_type: media type of the response, with the boundary.
-    :ivar pieces: for each part its head, and the range that follows the head.
+    :ivar parts: for each part its head, and the range that follows the head.
     :ivar end: the bytes after the last part.
     :ivar length: size of the response body in bytes.
     """
 
-    __slots__ = ("content_type", "end", "length", "pieces")
+    __slots__ = ("content_type", "end", "length", "parts")
 
     def __init__(self, ranges: list[ByteRange], size: int, content_type: str) -> None:
         boundary = secrets.token_hex(12)
         self.content_type = f"multipart/byteranges; boundary={boundary}"
         kind = f"content-type: {content_type}\r\n" if content_type else ""
-        self.pieces = [
+        self.parts = [
             (f"\r\n--{boundary}\r\n{kind}content-range: {each.content_range(size)}\r\n\r\n".encode("latin-1"), each)
             for each in ranges
         ]
         self.end = f"\r\n--{boundary}--\r\n".encode("ascii")
-        self.length = sum(len(head) + each.length for head, each in self.pieces) + len(self.end)
+        self.length = sum(len(head) + each.length for head, each in self.parts) + len(self.end)

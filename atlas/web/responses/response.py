@@ -64,7 +64,7 @@ class Response(BaseResponse):
         :raises AttributeError: for a streaming response: ``hasattr(response, "content")`` is False.
         """
         if self.streaming:
-            raise AttributeError(f"the body of a {type(self).__name__} comes while it is sent; wrap() sees its pieces")
+            raise AttributeError(f"the body of a {type(self).__name__} comes while it is sent; wrap() sees its chunks")
         return self.body
 
     @content.setter
@@ -74,10 +74,10 @@ class Response(BaseResponse):
         self.body = self.encode(content)
 
     def wrap(self, function: Callable[[bytes], bytes], finish: Callable[[], bytes] | None = None) -> None:
-        """Pass the body through a function: now, or piece by piece while a streaming response is sent.
+        """Pass the body through a function: now, or in chunks while a streaming response is sent.
 
-        :param function: takes a piece, and returns the bytes that replace it; ``b""`` to hold the piece back.
-        :param finish: returns the bytes after the last piece; None for no more bytes. It is not called if the response
+        :param function: takes a chunk, and returns the bytes that replace it; ``b""`` to hold the chunk back.
+        :param finish: returns the bytes after the last chunk; None for no more bytes. It is not called if the response
             fails.
         """
         self.body = function(self.body) + (finish() if finish is not None else b"")

@@ -1,4 +1,4 @@
-"""Streaming responses: the body is sent piece by piece, while it is produced."""
+"""Streaming responses: the body is sent in chunks, while it is produced."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from atlas.web.scope_keys import BODY, BodyState
 __all__ = ["DisconnectWatcher", "StreamingResponse"]
 
 _Filter = tuple[Callable[[bytes], bytes], Callable[[], bytes] | None]
-# A sync iterator does not yield to the event loop between pieces: without this bound a long one blocks the others.
-_PIECES_PER_TURN = 64
+# A sync iterator does not yield to the event loop between chunks: without this bound a long one blocks the others.
+_CHUNKS_PER_TURN = 64
 
 
 class StreamingResponse(Response):
-    """A body that is sent piece by piece.
+    """A body that is sent in chunks.
 
     The response waits for a client that reads slowly. When the client disconnects or the response fails, a generator is
     closed at once, so that its ``finally`` blocks run. Under a server that implements the ASGI HTTP text 2.4 or later
-    this happens when the next piece is sent.
+    this happens when the next chunk is sent.
 
     :param content: an async or a sync iterable of ``bytes``, or of ``str`` that is sent as UTF-8. A sync iterable runs
         in a greenlet on the event loop: it may wait, with ``await_``, but must not block. It yields to the event loop
-        after every 64 pieces.
+        after every 64 chunks.
     :param status_code: the status code, 200 by default.
     :param headers: more header fields.
     :param content_type: the value of ``content-type``; None for ``text/html; charset=utf-8``.
@@ -38,7 +38,7 @@ class StreamingResponse(Response):
     :cvar always_watched: whether a client that closes its side of the connection ends the response.
     """
 
-    __slots__ = ("_filters", "pieces")
+    __slots__ = ("_filters", "body_iterator")
 
     streaming = True
     always_watched: ClassVar[bool] = False
@@ -52,31 +52,31 @@ class StreamingResponse(Response):
         content_type: str | None = None,
     ) -> None:
         super().__init__(b"", status_code, headers, content_type=content_type)
-        self.pieces: AsyncIterable[Any] | Iterable[Any] = content
+        self.body_iterator: AsyncIterable[Any] | Iterable[Any] = content
         self._filters: list[_Filter] = []
 
     def wrap(self, function: Callable[[bytes], bytes], finish: Callable[[], bytes] | None = None) -> None:
-        """Pass each piece of the body through a function, see :meth:`Response.wrap`.
+        """Pass each chunk of the body through a function, see :meth:`Response.wrap`.
 
-        :param function: takes a piece, and returns the bytes that replace it; ``b""`` to hold the piece back.
-        :param finish: returns the bytes after the last piece; None for no more bytes.
+        :param function: takes a chunk, and returns the bytes that replace it; ``b""`` to hold the chunk back.
+        :param finish: returns the bytes after the last chunk; None for no more bytes.
         """
         self._filters.append((function, finish))
         self.headers.pop("content-length", None)
 
-    def filtered(self, piece: bytes, start: int = 0) -> bytes:
-        """Pass a piece through the functions of :meth:`wrap`.
+    def filtered(self, chunk: bytes, start: int = 0) -> bytes:
+        """Pass a chunk through the functions of :meth:`wrap`.
 
-        :param piece: the piece.
+        :param chunk: the chunk.
         :param start: index of the first function to call, 0 by default.
-        :returns: the piece to send; empty if a function holds it back.
+        :returns: the chunk to send; empty if a function holds it back.
         """
         for function, _ in self._filters[start:]:
-            piece = function(piece) if piece else piece
-        return piece
+            chunk = function(chunk) if chunk else chunk
+        return chunk
 
     def rest(self) -> bytes:
-        """Return what the functions of :meth:`wrap` have held back, after the last piece."""
+        """Return what the functions of :meth:`wrap` have held back, after the last chunk."""
         held_back = (
             self.filtered(finish(), number) for number, (_, finish) in enumerate(self._filters, 1) if finish is not None
         )
@@ -94,43 +94,43 @@ class StreamingResponse(Response):
             else:
                 async with TaskScope() as tasks:
                     watcher = DisconnectWatcher(tasks, scope, receive, always=self.always_watched)
-                    await self.send_pieces(watcher, tasks, send)
+                    await self.send_chunks(watcher, tasks, send)
                 rest = self.rest()
             await send({"type": "http.response.body", "body": rest})
         except ClientDisconnected:
             await self.leave(send)
             raise
         finally:
-            await _close(self.pieces)
+            await _close(self.body_iterator)
 
     async def leave(self, send: Send) -> None:
         """Finish the response of a client that has disconnected; does nothing by default."""
 
-    async def send_pieces(self, watcher: DisconnectWatcher, tasks: TaskScope, send: Send) -> None:
-        """Send all pieces.
+    async def send_chunks(self, watcher: DisconnectWatcher, tasks: TaskScope, send: Send) -> None:
+        """Send all chunks.
 
         :param watcher: notices a client that disconnects.
         :param tasks: cancels its tasks when the response ends.
         :param send: ASGI's ``send``.
         """
-        if isinstance(self.pieces, AsyncIterable):
+        if isinstance(self.body_iterator, AsyncIterable):
             watcher.begin()
-            async for piece in self.pieces:
-                await self._send_piece(piece, send)
+            async for chunk in self.body_iterator:
+                await self._send_chunk(chunk, send)
                 watcher.begin(sent=True)
             return
-        await in_greenlet(self._send_sync, self.pieces, watcher, send)
+        await in_greenlet(self._send_sync, self.body_iterator, watcher, send)
 
-    def _send_sync(self, pieces: Iterable[Any], watcher: DisconnectWatcher, send: Send) -> None:
-        """Send the pieces of a sync iterable, in a greenlet: the iterable may wait for its next piece."""
-        for count, piece in enumerate(pieces, 1):
-            await_(self._send_piece(piece, send))
-            if count % _PIECES_PER_TURN == 0:
+    def _send_sync(self, chunks: Iterable[Any], watcher: DisconnectWatcher, send: Send) -> None:
+        """Send the chunks of a sync iterable, in a greenlet: the iterable may wait for its next chunk."""
+        for count, chunk in enumerate(chunks, 1):
+            await_(self._send_chunk(chunk, send))
+            if count % _CHUNKS_PER_TURN == 0:
                 watcher.begin(sent=True)
                 await_(next_turn())
 
-    async def _send_piece(self, piece: Any, send: Send) -> None:
-        data = self.filtered(self.encode(piece))
+    async def _send_chunk(self, chunk: Any, send: Send) -> None:
+        data = self.filtered(self.encode(chunk))
         if data:
             await send({"type": "http.response.body", "body": data, "more_body": True})
 
@@ -157,9 +157,9 @@ class DisconnectWatcher:
         self._done = not always and _send_raises(scope)
 
     def begin(self, sent: bool = False) -> None:
-        """Begin to await ``receive``, unless this is not needed, has begun already, or would take a piece of the body.
+        """Begin to await ``receive``, unless this is not needed, has begun already, or would take a chunk of the body.
 
-        :param sent: whether a piece of the response was sent. A controller that has not read the body by then will not.
+        :param sent: whether a chunk of the response was sent. A controller that has not read the body by then will not.
         """
         if not self._done and self._may_receive(sent):
             self._done = True
@@ -178,9 +178,9 @@ def _send_raises(scope: Scope) -> bool:
     return [int(part) for part in version if part.isdigit()] >= [2, 4]
 
 
-async def _close(pieces: Any) -> None:
+async def _close(chunks: Any) -> None:
     """Close an iterable that can be closed: a generator, or a file."""
-    if hasattr(pieces, "aclose"):
-        await pieces.aclose()
-    elif hasattr(pieces, "close"):
-        await in_greenlet(pieces.close)
+    if hasattr(chunks, "aclose"):
+        await chunks.aclose()
+    elif hasattr(chunks, "close"):
+        await in_greenlet(chunks.close)

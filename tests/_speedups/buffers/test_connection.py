@@ -6,9 +6,9 @@ import pytest
 
 from atlas._speedups.buffers.connection import Connection
 from atlas.errors import ClientDisconnected
-from tests._speedups.line import GET, TINY, Line, Office, body, hello, post, receive, start
+from tests._speedups.fake_connection import GET, TINY, FakeConnection, FakeServer, body, hello, post, receive, start
 
-Open = Callable[..., Office]
+Open = Callable[..., FakeServer]
 CLOSING = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -17,181 +17,181 @@ def numbered(count: int, first: int = 0) -> bytes:
     return b"".join(b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n" % number for number in range(first, first + count))
 
 
-def texts(line: Line, count: int) -> list[bytes]:
+def texts(connection: FakeConnection, count: int) -> list[bytes]:
     """The bodies of the answers, of which there must be just that many."""
-    answers = [answer[2] for answer in line.answers(*["GET"] * count)]
-    assert line.sent.count(b"HTTP/1.1 ") == count
+    answers = [answer[2] for answer in connection.responses(*["GET"] * count)]
+    assert connection.sent.count(b"HTTP/1.1 ") == count
     return answers
 
 
 # ------------------------------------------------------------------------------------------------------------ time-outs
 
 
-def test_an_idle_connection_closes_silently(open_office: Open) -> None:
-    line = open_office(timeout_keep_alive=TINY).connect()
-    hello(line.request())
-    sent = line.sent
-    line.office.sweep()
-    assert (line.sent, line.calls) == (sent, ["close"])
+def test_an_idle_connection_closes_silently(new_server: Open) -> None:
+    connection = new_server(timeout_keep_alive=TINY).connect()
+    hello(connection.request())
+    sent = connection.sent
+    connection.server.check_timeouts()
+    assert (connection.sent, connection.calls) == (sent, ["close"])
 
 
-def test_a_connection_that_never_says_anything_closes_silently(open_office: Open) -> None:
-    line = open_office(timeout_request_head=TINY).connect()
-    line.office.sweep()
-    assert (line.sent, line.calls) == (b"", ["close"])
+def test_a_connection_that_never_says_anything_closes_silently(new_server: Open) -> None:
+    connection = new_server(timeout_request_head=TINY).connect()
+    connection.server.check_timeouts()
+    assert (connection.sent, connection.calls) == (b"", ["close"])
 
 
-def test_a_head_that_takes_too_long_is_answered(open_office: Open) -> None:
-    line = open_office(timeout_request_head=TINY).connect()
-    line.feed(GET[:5])
-    line.office.sweep()
-    assert line.answers()[0][0] == 408
-    assert line.office.events.refusals[0].flag == "--timeout-request-head"
+def test_a_head_that_takes_too_long_is_answered(new_server: Open) -> None:
+    connection = new_server(timeout_request_head=TINY).connect()
+    connection.feed(GET[:5])
+    connection.server.check_timeouts()
+    assert connection.responses()[0][0] == 408
+    assert connection.server.events.refusals[0].flag == "--timeout-request-head"
 
 
-def test_dripping_does_not_extend_the_time_for_a_head(line: Line) -> None:
-    line.feed(b"GET / HTTP/1.1\r\n")
-    first = line.connection
+def test_dripping_does_not_extend_the_time_for_a_head(connection: FakeConnection) -> None:
+    connection.feed(b"GET / HTTP/1.1\r\n")
+    first = connection.protocol
     for piece in (b"Host: a\r\n", b"A: b\r\n"):
-        line.feed(piece)
+        connection.feed(piece)
     first.check_timeout(1e12)
-    assert line.answers()[0][0] == 408
+    assert connection.responses()[0][0] == 408
 
 
-def test_a_request_that_is_worked_on_has_no_time_out(open_office: Open) -> None:
-    office = open_office(timeout_request_head=TINY, timeout_request_body=TINY, timeout_keep_alive=TINY)
-    line = office.connect()
-    exchange = line.request()
-    office.sweep()
-    assert line.calls == []
+def test_a_request_that_is_worked_on_has_no_time_out(new_server: Open) -> None:
+    server = new_server(timeout_request_head=TINY, timeout_request_body=TINY, timeout_keep_alive=TINY)
+    connection = server.connect()
+    exchange = connection.request()
+    server.check_timeouts()
+    assert connection.calls == []
     hello(exchange)
-    assert line.answers()[0][0] == 200
+    assert connection.responses()[0][0] == 200
 
 
-def test_a_body_that_stops_coming_is_a_disconnect_for_who_waits(open_office: Open) -> None:
-    office = open_office(timeout_request_body=TINY)
-    line = office.connect()
-    exchange = line.request(post(10))
-    task = office.loop.create_task(exchange.receive())
-    office.turn(2)
-    office.sweep()
-    office.turn(2)
+def test_a_body_that_stops_coming_is_a_disconnect_for_who_waits(new_server: Open) -> None:
+    server = new_server(timeout_request_body=TINY)
+    connection = server.connect()
+    exchange = connection.request(post(10))
+    task = server.loop.create_task(exchange.receive())
+    server.turn(2)
+    server.check_timeouts()
+    server.turn(2)
     assert task.result() == {"type": "http.disconnect"}
     hello(exchange)
-    assert line.answers()[0][1][b"connection"] == b"close"
+    assert connection.responses()[0][1][b"connection"] == b"close"
 
 
-def test_a_body_that_nobody_waits_for_has_time(open_office: Open) -> None:
-    office = open_office(timeout_request_body=TINY)
-    line = office.connect()
-    exchange = line.request(post(3))
-    office.sweep()
-    line.feed(b"abc")
+def test_a_body_that_nobody_waits_for_has_time(new_server: Open) -> None:
+    server = new_server(timeout_request_body=TINY)
+    connection = server.connect()
+    exchange = connection.request(post(3))
+    server.check_timeouts()
+    connection.feed(b"abc")
     assert receive(exchange)["body"] == b"abc"
 
 
-def test_the_rest_of_an_unwanted_body_has_a_time_out(open_office: Open) -> None:
-    line = open_office(timeout_request_body=TINY).connect()
-    hello(line.request(post(10)))
-    line.office.sweep()
-    assert line.calls == ["close"]
+def test_the_rest_of_an_unwanted_body_has_a_time_out(new_server: Open) -> None:
+    connection = new_server(timeout_request_body=TINY).connect()
+    hello(connection.request(post(10)))
+    connection.server.check_timeouts()
+    assert connection.calls == ["close"]
 
 
-def test_a_client_that_reads_nothing_is_given_up(open_office: Open) -> None:
-    line = open_office(timeout_write=TINY).connect()
-    exchange = line.request()
+def test_a_client_that_reads_nothing_is_given_up(new_server: Open) -> None:
+    connection = new_server(timeout_write=TINY).connect()
+    exchange = connection.request()
     start(exchange)
-    line.transport.full = True
+    connection.transport.full = True
     body(exchange, b"x" * 100_000, more=True)
-    line.office.sweep()
-    assert line.calls == [], "the first look only sees how much there is"
-    line.transport.waiting = line.transport.waiting[1:]
-    line.office.sweep()
-    assert line.calls == [], "one byte is progress"
-    line.office.sweep()
-    assert line.calls == ["abort"]
+    connection.server.check_timeouts()
+    assert connection.calls == [], "the first look only sees how much there is"
+    connection.transport.waiting = connection.transport.waiting[1:]
+    connection.server.check_timeouts()
+    assert connection.calls == [], "one byte is progress"
+    connection.server.check_timeouts()
+    assert connection.calls == ["abort"]
     with pytest.raises(ClientDisconnected):
         body(exchange)
 
 
-def test_a_client_that_does_not_close_after_a_refusal_is_closed(line: Line) -> None:
-    line.feed(b"\0")
-    line.connection.check_timeout(0)
-    assert line.calls == ["write_eof"]
-    line.connection.check_timeout(1e12)
-    assert line.calls == ["write_eof", "close"]
+def test_a_client_that_does_not_close_after_a_refusal_is_closed(connection: FakeConnection) -> None:
+    connection.feed(b"\0")
+    connection.protocol.check_timeout(0)
+    assert connection.calls == ["write_eof"]
+    connection.protocol.check_timeout(1e12)
+    assert connection.calls == ["write_eof", "close"]
 
 
 # ---------------------------------------------------------------------------------------------------------- half-close
 
 
-def test_a_client_that_has_said_all_is_still_answered(line: Line) -> None:
-    exchange = line.request()
-    assert line.connection.eof_received() is True
-    assert line.calls == []
-    assert line.office.gateway.left == [exchange]
+def test_a_client_that_has_said_all_is_still_answered(connection: FakeConnection) -> None:
+    exchange = connection.request()
+    assert connection.protocol.eof_received() is True
+    assert connection.calls == []
+    assert connection.server.gateway.disconnected == [exchange]
     hello(exchange)
-    assert line.answers()[0][2] == b"/"
-    assert line.calls == ["close"]
+    assert connection.responses()[0][2] == b"/"
+    assert connection.calls == ["close"]
 
 
-def test_pipelined_requests_are_answered_after_the_half_close(line: Line) -> None:
-    exchange = line.request(numbered(3))
-    line.connection.eof_received()
-    line.office.gateway.answer = hello
+def test_pipelined_requests_are_answered_after_the_half_close(connection: FakeConnection) -> None:
+    exchange = connection.request(numbered(3))
+    connection.protocol.eof_received()
+    connection.server.gateway.respond = hello
     hello(exchange)
-    line.office.turn(3)
-    assert texts(line, 3) == [b"/0", b"/1", b"/2"]
-    assert line.calls == ["close"]
+    connection.server.turn(3)
+    assert texts(connection, 3) == [b"/0", b"/1", b"/2"]
+    assert connection.calls == ["close"]
 
 
-def test_requests_that_give_way_to_others_are_answered_after_the_half_close(line: Line) -> None:
-    line.office.gateway.answer = hello
-    line.feed(numbered(40))
-    line.connection.eof_received()
-    line.office.turn(4)
-    assert texts(line, 40) == [b"/%d" % number for number in range(40)]
-    assert line.calls == ["close"]
+def test_requests_that_give_way_to_others_are_answered_after_the_half_close(connection: FakeConnection) -> None:
+    connection.server.gateway.respond = hello
+    connection.feed(numbered(40))
+    connection.protocol.eof_received()
+    connection.server.turn(4)
+    assert texts(connection, 40) == [b"/%d" % number for number in range(40)]
+    assert connection.calls == ["close"]
 
 
-def test_the_end_of_the_stream_inside_a_body_is_a_disconnect(line: Line) -> None:
-    exchange = line.request(post(10) + b"01234")
-    line.connection.eof_received()
+def test_the_end_of_the_stream_inside_a_body_is_a_disconnect(connection: FakeConnection) -> None:
+    exchange = connection.request(post(10) + b"01234")
+    connection.protocol.eof_received()
     assert receive(exchange) == {"type": "http.disconnect"}
 
 
-def test_a_whole_body_can_be_received_after_the_half_close(line: Line) -> None:
-    exchange = line.request(post(3) + b"abc")
-    line.connection.eof_received()
+def test_a_whole_body_can_be_received_after_the_half_close(connection: FakeConnection) -> None:
+    exchange = connection.request(post(3) + b"abc")
+    connection.protocol.eof_received()
     assert receive(exchange)["body"] == b"abc"
     assert receive(exchange) == {"type": "http.disconnect"}
 
 
 @pytest.mark.parametrize("sent", [b"", GET[:9]])
-def test_a_client_that_leaves_without_a_request_is_let_go(line: Line, sent: bytes) -> None:
-    line.feed(sent)
-    line.connection.eof_received()
-    assert (line.calls, line.sent) == (["close"], b"")
+def test_a_client_that_leaves_without_a_request_is_let_go(connection: FakeConnection, sent: bytes) -> None:
+    connection.feed(sent)
+    connection.protocol.eof_received()
+    assert (connection.calls, connection.sent) == (["close"], b"")
 
 
 # ------------------------------------------------------------------------------------------------------------ the loss
 
 
-def test_everybody_is_told_of_a_loss(line: Line) -> None:
-    exchange = line.request(post(10))
-    task = line.office.loop.create_task(exchange.receive())
-    line.office.turn(2)
-    line.lose()
-    line.office.turn(2)
+def test_everybody_is_told_of_a_loss(connection: FakeConnection) -> None:
+    exchange = connection.request(post(10))
+    task = connection.server.loop.create_task(exchange.receive())
+    connection.server.turn(2)
+    connection.lose()
+    connection.server.turn(2)
     assert task.result() == {"type": "http.disconnect"}
-    assert line.office.gateway.left == [exchange]
-    assert line.office.state.connections.connections == set()
-    assert line.office.state.connections.open == 0
+    assert connection.server.gateway.disconnected == [exchange]
+    assert connection.server.state.connections.connections == set()
+    assert connection.server.state.connections.open == 0
 
 
-def test_a_write_that_fails_ends_the_connection(line: Line) -> None:
-    exchange = line.request()
-    line.lose(BrokenPipeError())
+def test_a_write_that_fails_ends_the_connection(connection: FakeConnection) -> None:
+    exchange = connection.request()
+    connection.lose(BrokenPipeError())
     assert exchange.lost
     assert exchange.finish_application() is True
 
@@ -199,94 +199,94 @@ def test_a_write_that_fails_ends_the_connection(line: Line) -> None:
 # ------------------------------------------------------------------------------------------------------ load and stop
 
 
-def test_too_many_requests_in_work_are_turned_away(open_office: Open) -> None:
-    office = open_office(limit_concurrency=1)
-    first, second = office.connect(), office.connect()
+def test_too_many_requests_in_work_are_turned_away(new_server: Open) -> None:
+    server = new_server(limit_concurrency=1)
+    first, second = server.connect(), server.connect()
     exchange = first.request()
     second.feed(GET)
-    status, headers, _ = second.answers()[0]
+    status, headers, _ = second.responses()[0]
     assert (status, headers[b"retry-after"]) == (503, b"1")
     assert second.calls == []
-    assert (office.state.in_work, office.state.served, len(office.gateway.started)) == (1, 1, 1)
-    assert office.events.refusals[0].flag == "--limit-concurrency"
+    assert (server.state.in_work, server.state.served, len(server.gateway.started)) == (1, 1, 1)
+    assert server.events.refusals[0].flag == "--limit-concurrency"
     hello(exchange)
     hello(second.request())
-    assert [answer[0] for answer in second.answers("GET", "GET")] == [503, 200]
+    assert [answer[0] for answer in second.responses("GET", "GET")] == [503, 200]
 
 
-def test_a_stop_closes_who_is_idle_and_lets_the_busy_finish(office: Office) -> None:
-    fresh, idle, busy = office.connect(), office.connect(), office.connect()
+def test_a_stop_closes_who_is_idle_and_lets_the_busy_finish(server: FakeServer) -> None:
+    fresh, idle, busy = server.connect(), server.connect(), server.connect()
     hello(idle.request())
     exchange = busy.request()
-    office.state.connections.stop()
+    server.state.connections.stop()
     assert (fresh.calls, idle.calls, busy.calls) == (["close"], ["close"], [])
     hello(exchange)
-    assert busy.answers()[0][1][b"connection"] == b"close"
+    assert busy.responses()[0][1][b"connection"] == b"close"
     assert busy.calls == ["close"]
 
 
-def test_who_comes_during_a_stop_is_closed(office: Office) -> None:
-    office.state.connections.stop()
-    assert office.connect().calls == ["close"]
+def test_who_comes_during_a_stop_is_closed(server: FakeServer) -> None:
+    server.state.connections.stop()
+    assert server.connect().calls == ["close"]
 
 
-def test_the_last_to_leave_is_told_of(office: Office) -> None:
-    lines = [office.connect(), office.connect()]
-    office.state.connections.stop()
-    lines[0].lose()
-    assert "on_all_connections_closed" not in office.events.told
-    lines[1].lose()
-    assert office.events.told[-1] == "on_all_connections_closed"
+def test_the_last_to_leave_is_told_of(server: FakeServer) -> None:
+    connections = [server.connect(), server.connect()]
+    server.state.connections.stop()
+    connections[0].lose()
+    assert "on_all_connections_closed" not in server.events.calls
+    connections[1].lose()
+    assert server.events.calls[-1] == "on_all_connections_closed"
 
 
-def test_when_the_grace_is_over_applications_are_told(office: Office) -> None:
-    busy, idle = office.connect(), office.connect()
+def test_when_the_grace_is_over_applications_are_told(server: FakeServer) -> None:
+    busy, idle = server.connect(), server.connect()
     exchange = busy.request()
     receive(exchange)
-    task = office.loop.create_task(exchange.receive())
+    task = server.loop.create_task(exchange.receive())
     idle.feed(GET[:4])
-    office.turn(2)
-    office.state.connections.stop()
-    office.state.connections.end_now()
-    office.turn(2)
+    server.turn(2)
+    server.state.connections.stop()
+    server.state.connections.end_now()
+    server.turn(2)
     assert task.result() == {"type": "http.disconnect"}
     assert (busy.calls, idle.calls) == ([], ["abort"])
 
 
-def test_in_the_end_all_are_cut(office: Office) -> None:
-    lines = [office.connect(), office.connect()]
-    lines[0].request()
-    office.state.connections.abort()
-    assert [line.calls for line in lines] == [["abort"], ["abort"]]
+def test_in_the_end_all_are_cut(server: FakeServer) -> None:
+    connections = [server.connect(), server.connect()]
+    connections[0].request()
+    server.state.connections.abort()
+    assert [connection.calls for connection in connections] == [["abort"], ["abort"]]
 
 
 # ------------------------------------------------------------------------------------------------------------- details
 
 
-def test_the_transport_is_set_up(line: Line) -> None:
-    assert line.transport.limits == {"high": 0}
-    assert line.connection in line.office.state.connections.connections
+def test_the_transport_is_set_up(connection: FakeConnection) -> None:
+    assert connection.transport.limits == {"high": 0}
+    assert connection.protocol in connection.server.state.connections.connections
 
 
-def test_tls_is_https_and_keeps_its_own_limits(office: Office) -> None:
-    line = office.connect(sslcontext=object())
-    assert line.transport.limits == {}
-    assert line.request().scope()["scheme"] == "https"
+def test_tls_is_https_and_keeps_its_own_limits(server: FakeServer) -> None:
+    connection = server.connect(sslcontext=object())
+    assert connection.transport.limits == {}
+    assert connection.request().scope()["scheme"] == "https"
 
 
-def test_a_loop_without_buffered_protocols(line: Line) -> None:
-    line.office.gateway.answer = hello
-    line.connection.data_received(numbered(3))
-    line.connection.data_received(post(600_000) + b"x" * 600_000)
-    assert [answer[2] for answer in line.answers(*["GET"] * 4)] == [b"/0", b"/1", b"/2", b"/"]
+def test_a_loop_without_buffered_protocols(connection: FakeConnection) -> None:
+    connection.server.gateway.respond = hello
+    connection.protocol.data_received(numbered(3))
+    connection.protocol.data_received(post(600_000) + b"x" * 600_000)
+    assert [answer[2] for answer in connection.responses(*["GET"] * 4)] == [b"/0", b"/1", b"/2", b"/"]
 
 
-def test_the_size_hint_of_a_buffer_is_ignored(line: Line) -> None:
-    buffer = line.connection.get_buffer(-1)
+def test_the_size_hint_of_a_buffer_is_ignored(connection: FakeConnection) -> None:
+    buffer = connection.protocol.get_buffer(-1)
     assert isinstance(buffer, memoryview)
     assert len(buffer) == 262_144
     assert not buffer.readonly
-    assert line.office.connect().connection.get_buffer(10).obj is buffer.obj
+    assert connection.server.connect().protocol.get_buffer(10).obj is buffer.obj
 
 
 def test_it_needs_a_worker() -> None:

@@ -1,12 +1,12 @@
-"""The two ends of a connection, as transports tell of them, in ASGI's form."""
+"""The addresses of the client and the server, from the transport to the form of ASGI."""
 
 import pytest
 
-from tests._speedups.line import Office
+from tests._speedups.fake_connection import FakeServer
 
 
 @pytest.mark.parametrize(
-    ("told", "client"),
+    ("peername", "expected"),
     [
         (("10.0.0.1", 4711), ("10.0.0.1", 4711)),
         (["10.0.0.1", 4711], ("10.0.0.1", 4711)),
@@ -20,12 +20,12 @@ from tests._speedups.line import Office
         (("alone",), None),
     ],
 )
-def test_the_client(office: Office, told: object, client: object) -> None:
-    assert office.connect(peername=told, sockname=("server", 1)).connection.client == client
+def test_the_address_of_the_client(server: FakeServer, peername: object, expected: object) -> None:
+    assert server.connect(peername=peername, sockname=("server", 1)).protocol.client == expected
 
 
 @pytest.mark.parametrize(
-    ("told", "server"),
+    ("sockname", "expected"),
     [
         (("127.0.0.1", 80), ("127.0.0.1", 80)),
         (("::1", 80, 0, 0), ("::1", 80)),
@@ -35,5 +35,5 @@ def test_the_client(office: Office, told: object, client: object) -> None:
         (b"\0abstract", None),
     ],
 )
-def test_our_own_end(office: Office, told: object, server: object) -> None:
-    assert office.connect(sockname=told, peername=("client", 1)).connection.server == server
+def test_the_address_of_the_server(server: FakeServer, sockname: object, expected: object) -> None:
+    assert server.connect(sockname=sockname, peername=("client", 1)).protocol.server == expected

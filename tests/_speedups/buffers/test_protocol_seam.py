@@ -11,16 +11,16 @@ from tests.compiled.echo import EchoProtocol, GreetingProtocol
 
 from atlas._speedups.buffers.connection import Connection
 from atlas._speedups.buffers.connection_set import ConnectionSet
-from tests._speedups.line import Events, Transport
+from tests._speedups.fake_connection import FakeTransport, RecordedEvents
 
 
 class Peer:
     """A client of one connection that speaks ``protocol``; its transport is in memory."""
 
     def __init__(self, loop: Any, protocol: Any) -> None:
-        self.connections = ConnectionSet(loop, Events(), 0, 60.0)
+        self.connections = ConnectionSet(loop, RecordedEvents(), 0, 60.0)
         self.connection = Connection(self.connections, lambda _: protocol)
-        self.transport = Transport()
+        self.transport = FakeTransport()
         self.transport.protocol = self.connection
         self.connection.connection_made(self.transport)
 
@@ -95,7 +95,7 @@ def test_a_size_that_the_buffer_has_not_is_refused(loop: Any, size: int) -> None
 
 
 def test_the_read_buffer_outlives_the_set(loop: Any) -> None:
-    connections = ConnectionSet(loop, Events(), 0, 60.0)
+    connections = ConnectionSet(loop, RecordedEvents(), 0, 60.0)
     view = Connection(connections, EchoProtocol).get_buffer(-1)
     del connections
     view[:3] = b"abc"
@@ -103,7 +103,7 @@ def test_the_read_buffer_outlives_the_set(loop: Any) -> None:
 
 
 def test_a_connection_that_is_dropped_without_a_handshake_is_not_counted(loop: Any) -> None:
-    connections = ConnectionSet(loop, Events(), 0, 60.0)
+    connections = ConnectionSet(loop, RecordedEvents(), 0, 60.0)
     connection = Connection(connections, EchoProtocol)
     assert connections.open == 1
     del connection
@@ -126,7 +126,7 @@ def test_over_real_sockets(real_loop: asyncio.AbstractEventLoop) -> None:
     data = bytes(range(256)) * 4096
 
     async def run() -> bytes:
-        connections = ConnectionSet(real_loop, Events(), 0, 60.0)
+        connections = ConnectionSet(real_loop, RecordedEvents(), 0, 60.0)
         ours, theirs = socket.socketpair()
         await real_loop.connect_accepted_socket(lambda: Connection(connections, lambda _: EchoProtocol()), ours)
         reader, writer = await asyncio.open_connection(sock=theirs)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests._speedups.line import Line, Office, body, start
+from tests._speedups.fake_connection import FakeConnection, FakeServer, body, start
 
 
 @pytest.fixture
@@ -19,20 +19,20 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
         yield ours, client
 
 
-def test_head_and_large_body_leave_in_one_message(office: Office) -> None:
+def test_head_and_large_body_leave_in_one_message(server: FakeServer) -> None:
     """On a datagram socket each system call is a message of its own."""
     ours, client = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, client:
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
-        line = office.connect(socket=ours)
-        line.request().respond(200, [], b"x" * 50_000)
+        connection = server.connect(socket=ours)
+        connection.request().respond(200, [], b"x" * 50_000)
         message = client.recv(1 << 20)
     assert message == b"HTTP/1.1 200 OK\r\ncontent-length: 50000\r\n\r\n" + b"x" * 50_000
 
 
-def test_a_large_piece_alone(office: Office, pair: tuple[socket.socket, socket.socket]) -> None:
-    line = office.connect(socket=pair[0])
-    exchange = line.request()
+def test_a_large_piece_alone(server: FakeServer, pair: tuple[socket.socket, socket.socket]) -> None:
+    connection = server.connect(socket=pair[0])
+    exchange = connection.request()
     start(exchange, 200, (b"content-length", b"40000"))
     body(exchange, b"x" * 20_000, more=True)
     body(exchange, b"y" * 20_000)
@@ -41,37 +41,37 @@ def test_a_large_piece_alone(office: Office, pair: tuple[socket.socket, socket.s
 
 @pytest.mark.parametrize("size", [10, 50_000])
 def test_a_socket_that_is_full_takes_nothing_and_is_no_error(
-    office: Office, pair: tuple[socket.socket, socket.socket], size: int
+    server: FakeServer, pair: tuple[socket.socket, socket.socket], size: int
 ) -> None:
     with pytest.raises(BlockingIOError):
         while True:
             pair[0].send(b"f" * 65_536)
-    line: Line = office.connect(socket=pair[0])
-    line.transport.full = True
-    line.request().respond(200, [], b"x" * size)
-    assert line.transport.waiting.endswith(b"\r\n\r\n" + b"x" * size)
-    assert line.calls == []
+    connection: FakeConnection = server.connect(socket=pair[0])
+    connection.transport.full = True
+    connection.request().respond(200, [], b"x" * size)
+    assert connection.transport.waiting.endswith(b"\r\n\r\n" + b"x" * size)
+    assert connection.calls == []
 
 
 @pytest.mark.parametrize("size", [10, 50_000])
 def test_a_socket_that_is_closed_is_a_loss(
-    office: Office, pair: tuple[socket.socket, socket.socket], size: int
+    server: FakeServer, pair: tuple[socket.socket, socket.socket], size: int
 ) -> None:
-    line = office.connect(socket=pair[0])
-    exchange = line.request()
+    connection = server.connect(socket=pair[0])
+    exchange = connection.request()
     pair[1].close()
     exchange.respond(200, [], b"x" * size)
-    assert line.calls[0] == "abort"
+    assert connection.calls[0] == "abort"
     assert exchange.lost
 
 
 def test_no_signal_is_raised_where_python_has_not_switched_it_off() -> None:
     code = """
 import asyncio, signal, socket
-from tests._speedups.line import Office
+from tests._speedups.fake_connection import FakeServer
 signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 ours, client = socket.socketpair()
-exchange = Office(asyncio.new_event_loop()).connect(socket=ours).request()
+exchange = FakeServer(asyncio.new_event_loop()).connect(socket=ours).request()
 client.close()
 exchange.respond(200, [], b"x")
 print(exchange.lost)

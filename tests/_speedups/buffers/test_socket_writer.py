@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests._speedups.line import GET, Line, Office, body, hello, start
+from tests._speedups.fake_connection import GET, FakeConnection, FakeServer, body, hello, start
 
 
 @pytest.fixture
@@ -20,9 +20,9 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 
 @pytest.fixture
-def plain(office: Office, pair: tuple[socket.socket, socket.socket]) -> Line:
-    """A line whose transport tells of a plain socket."""
-    return office.connect(socket=pair[0])
+def plain(server: FakeServer, pair: tuple[socket.socket, socket.socket]) -> FakeConnection:
+    """A connection whose transport has a socket without TLS."""
+    return server.connect(socket=pair[0])
 
 
 def read(client: socket.socket) -> bytes:
@@ -35,13 +35,17 @@ def read(client: socket.socket) -> bytes:
             return b"".join(pieces)
 
 
-def test_on_a_plain_socket_the_transport_is_not_asked(plain: Line, pair: tuple[socket.socket, socket.socket]) -> None:
+def test_on_a_plain_socket_the_transport_is_not_asked(
+    plain: FakeConnection, pair: tuple[socket.socket, socket.socket]
+) -> None:
     hello(plain.request())
     assert plain.transport.writes == []
     assert read(pair[1]) == b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n/"
 
 
-def test_what_the_socket_leaves_goes_to_the_transport(plain: Line, pair: tuple[socket.socket, socket.socket]) -> None:
+def test_what_the_socket_leaves_goes_to_the_transport(
+    plain: FakeConnection, pair: tuple[socket.socket, socket.socket]
+) -> None:
     piece = bytes(index % 251 for index in range(251)) * 2000
     plain.transport.full = True
     exchange = plain.request()
@@ -53,29 +57,33 @@ def test_what_the_socket_leaves_goes_to_the_transport(plain: Line, pair: tuple[s
     assert taken + plain.transport.waiting == piece
     plain.transport.full = False
     plain.transport.waiting = b""
-    plain.connection.resume_writing()
+    plain.protocol.resume_writing()
     body(exchange, piece)
     rest = read(pair[1]) + plain.transport.sent
     assert rest == piece
     assert head.startswith(b"HTTP/1.1 200 OK")
 
 
-def test_nothing_goes_past_what_the_transport_holds(plain: Line, pair: tuple[socket.socket, socket.socket]) -> None:
+def test_nothing_goes_past_what_the_transport_holds(
+    plain: FakeConnection, pair: tuple[socket.socket, socket.socket]
+) -> None:
     plain.transport.full = True
     exchange = plain.request()
     start(exchange, 200, (b"content-length", b"40003"))
     body(exchange, b"x" * 40_000, more=True)
     read(pair[1])
     body(exchange, b"abc")
-    plain.office.turn(2)
+    plain.server.turn(2)
     assert read(pair[1]) == b"", "the socket has room, but it is not their turn"
     assert not plain.transport.waiting.endswith(b"c")
     plain.transport.waiting = b""
-    plain.connection.resume_writing()
+    plain.protocol.resume_writing()
     assert read(pair[1]) == b"abc"
 
 
-def test_a_socket_that_is_broken_is_aborted_at_once(plain: Line, pair: tuple[socket.socket, socket.socket]) -> None:
+def test_a_socket_that_is_broken_is_aborted_at_once(
+    plain: FakeConnection, pair: tuple[socket.socket, socket.socket]
+) -> None:
     exchange = plain.request()
     pair[1].close()
     hello(exchange)
@@ -83,67 +91,67 @@ def test_a_socket_that_is_broken_is_aborted_at_once(plain: Line, pair: tuple[soc
     assert exchange.lost
 
 
-def test_a_held_head_does_not_leave_with_what_is_before_it(line: Line) -> None:
+def test_a_held_head_does_not_leave_with_what_is_before_it(connection: FakeConnection) -> None:
     def half(exchange: object) -> None:
-        if line.office.gateway.started[0] is exchange:
-            hello(line.exchange)
+        if connection.server.gateway.started[0] is exchange:
+            hello(connection.exchange)
         else:
-            start(line.exchange, 202)
+            start(connection.exchange, 202)
 
-    line.office.gateway.answer = half
-    line.feed(GET + GET)
-    assert line.sent.count(b"HTTP/1.1") == 1
-    line.office.turn()
-    assert b"202" not in line.sent
-    body(line.exchange, b"x")
-    assert [answer[0] for answer in line.answers("GET", "GET")] == [200, 202]
+    connection.server.gateway.respond = half
+    connection.feed(GET + GET)
+    assert connection.sent.count(b"HTTP/1.1") == 1
+    connection.server.turn()
+    assert b"202" not in connection.sent
+    body(connection.exchange, b"x")
+    assert [answer[0] for answer in connection.responses("GET", "GET")] == [200, 202]
 
 
-def test_a_head_that_is_dropped_leaves_what_was_before_it(line: Line) -> None:
+def test_a_head_that_is_dropped_leaves_what_was_before_it(connection: FakeConnection) -> None:
     def half(exchange: object) -> None:
-        if line.office.gateway.started[0] is exchange:
-            hello(line.exchange)
+        if connection.server.gateway.started[0] is exchange:
+            hello(connection.exchange)
         else:
-            start(line.exchange, 202, (b"x", b"y"))
-            line.exchange.finish_application()
+            start(connection.exchange, 202, (b"x", b"y"))
+            connection.exchange.finish_application()
 
-    line.office.gateway.answer = half
-    line.feed(GET + GET)
-    assert [answer[0] for answer in line.answers("GET", "GET")] == [200, 500]
-    assert b"x: y" not in line.sent
+    connection.server.gateway.respond = half
+    connection.feed(GET + GET)
+    assert [answer[0] for answer in connection.responses("GET", "GET")] == [200, 500]
+    assert b"x: y" not in connection.sent
 
 
 @pytest.mark.parametrize("size", [100, 16_383, 16_384, 100_000])
-def test_small_and_large_pieces_keep_their_order(line: Line, size: int) -> None:
-    exchange = line.request()
+def test_small_and_large_pieces_keep_their_order(connection: FakeConnection, size: int) -> None:
+    exchange = connection.request()
     start(exchange)
     pieces = [bytes([65 + index]) * (size if index % 2 else 10) for index in range(10)]
     for piece in pieces:
         body(exchange, piece, more=True)
     body(exchange)
-    assert line.answers()[0][2] == b"".join(pieces)
+    assert connection.responses()[0][2] == b"".join(pieces)
 
 
-def test_more_than_the_high_water_mark_leaves_before_the_turn_ends(line: Line) -> None:
-    exchange = line.request()
+def test_more_than_the_high_water_mark_leaves_before_the_turn_ends(connection: FakeConnection) -> None:
+    exchange = connection.request()
     start(exchange)
     for _ in range(7):
         body(exchange, b"x" * 10_000, more=True)
-    assert len(line.sent) > 65_536
+    assert len(connection.sent) > 65_536
 
 
-def test_a_transport_that_blocks_again_while_it_drains(line: Line) -> None:
-    exchange = line.request()
+def test_a_transport_that_blocks_again_while_it_drains(connection: FakeConnection) -> None:
+    exchange = connection.request()
     start(exchange)
-    line.transport.full = True
+    connection.transport.full = True
     body(exchange, b"a" * 1000, more=True)
-    line.office.turn()
+    connection.server.turn()
     body(exchange, b"b" * 1000, more=True)
-    line.office.turn()
-    assert b"b" * 1000 not in line.transport.waiting
-    line.transport.sent, line.transport.waiting = line.transport.waiting, b""
-    line.connection.resume_writing()
-    assert b"b" * 1000 in line.transport.waiting
-    line.transport.drain()
+    connection.server.turn()
+    assert b"b" * 1000 not in connection.transport.waiting
+    connection.transport.sent, connection.transport.waiting = connection.transport.waiting, b""
+    connection.protocol.resume_writing()
+    assert b"b" * 1000 in connection.transport.waiting
+    connection.transport.drain()
     body(exchange, b"c")
-    assert line.answers()[0][2] == b"a" * 1000 + b"b" * 1000 + b"c"
+    assert connection.responses()[0][2] == b"a" * 1000 + b"b" * 1000 + b"c"

@@ -13,8 +13,8 @@ import pytest
 import uvloop
 
 from atlas._speedups.http.exchange import Exchange
-from tests._speedups.calling import Call, Caller, Serve, answer, answers, hello
-from tests._speedups.line import GET, Office, post
+from tests._speedups.asgi_server import ASGIServer, RecordingCaller, Serve, hello, respond, responses
+from tests._speedups.fake_connection import GET, FakeServer, post
 
 
 @pytest.fixture(params=["asyncio", "uvloop"])
@@ -30,7 +30,7 @@ def loop(request: pytest.FixtureRequest) -> Iterator[asyncio.AbstractEventLoop]:
 @pytest.fixture
 def serve(loop: asyncio.AbstractEventLoop) -> Serve:
     """``serve(app)``"""
-    return partial(Caller, loop)
+    return partial(ASGIServer, loop)
 
 
 # ------------------------------------------------------------------------------------------------------------ the task
@@ -39,15 +39,15 @@ def serve(loop: asyncio.AbstractEventLoop) -> Serve:
 def test_an_application_that_does_not_wait_is_done_when_start_returns(serve: Serve) -> None:
     caller = serve(hello)
     assert caller.request() == [(200, b"/")]
-    assert caller.call.tasks == set()
-    assert caller.office.state.in_work == 0
+    assert caller.caller.tasks == set()
+    assert caller.server.state.in_work == 0
 
 
 def test_it_is_in_a_real_task_from_its_first_step_on(serve: Serve) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         task = asyncio.current_task()
         assert asyncio.get_running_loop() is caller.loop
-        await answer(send, (type(task) is asyncio.Task, task in asyncio.all_tasks(), task and task.get_name()))
+        await respond(send, (type(task) is asyncio.Task, task in asyncio.all_tasks(), task and task.get_name()))
 
     caller = serve(app)
     assert caller.request() == [(200, b"(True, True, 'atlas request')")]
@@ -58,16 +58,16 @@ def test_the_task_stays_the_same_when_it_waits(serve: Serve) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         first = asyncio.current_task()
         await asyncio.sleep(0)
-        await answer(send, asyncio.current_task() is first)
+        await respond(send, asyncio.current_task() is first)
 
     caller = serve(app)
     assert caller.request() == []
-    (task,) = caller.call.tasks
+    (task,) = caller.caller.tasks
     assert isinstance(task, asyncio.Task)
-    caller.office.turn(3)
-    assert caller.line.sent.endswith(b"True")
-    assert caller.call.tasks == set()
-    assert caller.call.failures == []
+    caller.server.turn(3)
+    assert caller.connection.sent.endswith(b"True")
+    assert caller.caller.tasks == set()
+    assert caller.caller.failures == []
 
 
 def test_the_exchange_knows_its_task_while_it_runs(serve: Serve) -> None:
@@ -75,13 +75,13 @@ def test_the_exchange_knows_its_task_while_it_runs(serve: Serve) -> None:
         exchanges.append(receive.__self__)
         await asyncio.sleep(0)
         tasks.append(exchanges[0].task)
-        await answer(send, "x")
+        await respond(send, "x")
 
     exchanges: list[Exchange] = []
     tasks: list[Any] = []
     caller = serve(app)
     caller.request()
-    caller.office.turn(3)
+    caller.server.turn(3)
     assert isinstance(tasks[0], asyncio.Task)
     assert exchanges[0].task is None
 
@@ -97,7 +97,7 @@ def test_what_is_scheduled_while_a_task_is_made_is_not_lost(serve: Serve) -> Non
     seen: list[str] = []
     caller = serve(hello, Chatty)
     assert caller.request() == [(200, b"/")]
-    caller.office.turn()
+    caller.server.turn()
     assert seen == ["before", "in a context", "after"]
 
 
@@ -117,24 +117,24 @@ def test_the_loop_is_as_before_when_a_task_could_not_be_made(serve: Serve) -> No
     caller = serve(hello, broken)
     told: list[type[BaseException]] = []
     caller.loop.set_exception_handler(lambda _, context: told.append(type(context["exception"])))
-    caller.office.run(caller.line.feed, GET)
+    caller.server.run(caller.connection.feed, GET)
     assert told == [MemoryError]
     assert "call_soon" not in vars(caller.loop)
 
 
 def test_within_another_task_it_is_the_current_one_too(serve: Serve) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        await answer(send, asyncio.current_task() is not outer)
+        await respond(send, asyncio.current_task() is not outer)
 
     async def drive() -> None:
-        caller.line.feed(GET)
+        caller.connection.feed(GET)
         assert asyncio.current_task() is outer
 
     caller = serve(app)
     outer = caller.loop.create_task(drive())
-    caller.office.turn(3)
+    caller.server.turn(3)
     assert outer.exception() is None
-    assert caller.line.sent.endswith(b"True")
+    assert caller.connection.sent.endswith(b"True")
 
 
 # ----------------------------------------------------------------------------------------------- kinds of applications
@@ -180,7 +180,7 @@ async def with_more(extra: str, scope: Any, receive: Any, send: Any) -> None:
 def test_any_kind_of_application(serve: Serve, app: Any) -> None:
     caller = serve(app)
     assert caller.request() == [(200, b"/")]
-    assert caller.call.failures == []
+    assert caller.caller.failures == []
 
 
 # ---------------------------------------------------------------------------------------------------------- how it ends
@@ -221,13 +221,13 @@ async def cannot_be_called() -> None:
 def test_an_exception_is_a_500_and_is_told_once(serve: Serve, app: Any, error: type[Exception]) -> None:
     caller = serve(app)
     caller.request()
-    caller.office.turn(3)
-    assert answers(caller.line.sent)[0][0] == 500
-    assert [type(failure) for failure in caller.call.failures] == [error]
-    assert caller.call.unfinished_ones == []
-    assert caller.office.state.in_work == 0
-    assert caller.call.tasks == set()
-    assert caller.line.calls == [], "the connection goes on"
+    caller.server.turn(3)
+    assert responses(caller.connection.sent)[0][0] == 500
+    assert [type(failure) for failure in caller.caller.failures] == [error]
+    assert caller.caller.unfinished_exchanges == []
+    assert caller.server.state.in_work == 0
+    assert caller.caller.tasks == set()
+    assert caller.connection.calls == [], "the connection goes on"
 
 
 async def doing_nothing(scope: Any, receive: Any, send: Any) -> None:
@@ -237,7 +237,7 @@ async def doing_nothing(scope: Any, receive: Any, send: Any) -> None:
 def test_an_application_that_returns_too_early_is_told_of(serve: Serve) -> None:
     caller = serve(doing_nothing)
     assert caller.request()[0][0] == 500
-    assert (len(caller.call.unfinished_ones), caller.call.failures) == (1, [])
+    assert (len(caller.caller.unfinished_exchanges), caller.caller.failures) == (1, [])
 
 
 async def forever(scope: Any, receive: Any, send: Any) -> None:
@@ -247,22 +247,22 @@ async def forever(scope: Any, receive: Any, send: Any) -> None:
 def test_requests_that_the_server_cancels_are_nobodys_fault(serve: Serve) -> None:
     caller = serve(forever)
     caller.request()
-    (task,) = caller.call.tasks
-    caller.call.cancel()
-    caller.office.turn(3)
+    (task,) = caller.caller.tasks
+    caller.caller.cancel()
+    caller.server.turn(3)
     assert task.cancelled()
-    assert (caller.call.failures, caller.call.unfinished_ones, caller.call.tasks) == ([], [], set())
-    assert answers(caller.line.sent)[0][0] == 500
+    assert (caller.caller.failures, caller.caller.unfinished_exchanges, caller.caller.tasks) == ([], [], set())
+    assert responses(caller.connection.sent)[0][0] == 500
 
 
 def test_an_application_that_cancels_itself_has_not_finished(serve: Serve) -> None:
     caller = serve(forever)
     caller.request()
-    (task,) = caller.call.tasks
+    (task,) = caller.caller.tasks
     task.cancel()
-    caller.office.turn(3)
-    assert (caller.call.failures, len(caller.call.unfinished_ones), caller.call.tasks) == ([], 1, set())
-    assert answers(caller.line.sent)[0][0] == 500
+    caller.server.turn(3)
+    assert (caller.caller.failures, len(caller.caller.unfinished_exchanges), caller.caller.tasks) == ([], 1, set())
+    assert responses(caller.connection.sent)[0][0] == 500
 
 
 def test_an_application_that_wants_to_exit_has_failed_and_the_server_goes_on(serve: Serve) -> None:
@@ -271,8 +271,8 @@ def test_an_application_that_wants_to_exit_has_failed_and_the_server_goes_on(ser
 
     caller = serve(app)
     assert caller.request()[0][0] == 500
-    caller.office.turn(2)
-    assert ["SystemExit" in repr(failure) for failure in caller.call.failures] == [True]
+    caller.server.turn(2)
+    assert ["SystemExit" in repr(failure) for failure in caller.caller.failures] == [True]
 
 
 @pytest.mark.parametrize("step", ["first", "later"])
@@ -287,26 +287,26 @@ def test_what_ends_the_process_reaches_the_loop(serve: Serve, step: str) -> None
     caller = serve(app)
     with pytest.raises(KeyboardInterrupt):
         caller.request(b"GET /end HTTP/1.1\r\nHost: a\r\n\r\n")
-        caller.office.turn(4)
-    caller.office.turn(2)
-    assert answers(caller.line.sent)[0][0] == 500
-    assert caller.call.tasks == set()
-    before = len(caller.line.sent)
+        caller.server.turn(4)
+    caller.server.turn(2)
+    assert responses(caller.connection.sent)[0][0] == 500
+    assert caller.caller.tasks == set()
+    before = len(caller.connection.sent)
     caller.request()
-    caller.office.turn(3)
-    assert answers(caller.line.sent[before:]) == [(200, b"/")]
+    caller.server.turn(3)
+    assert responses(caller.connection.sent[before:]) == [(200, b"/")]
 
 
 def test_the_application_reads_its_body(serve: Serve) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         first, second = await receive(), await receive()
-        await answer(send, first["body"] + second["body"])
+        await respond(send, first["body"] + second["body"])
 
     caller = serve(app)
     caller.request(post(4) + b"ab")
-    caller.office.run(caller.line.feed, b"cd")
-    caller.office.turn(3)
-    assert caller.line.sent.endswith(b"b'abcd'")
+    caller.server.run(caller.connection.feed, b"cd")
+    caller.server.turn(3)
+    assert caller.connection.sent.endswith(b"b'abcd'")
 
 
 def test_pipelined_requests_are_tasks_one_after_another(serve: Serve) -> None:
@@ -315,12 +315,12 @@ def test_pipelined_requests_are_tasks_one_after_another(serve: Serve) -> None:
         if scope["path"] == "/0":
             await asyncio.sleep(0)
         order.append(scope["path"])
-        await answer(send, scope["path"])
+        await respond(send, scope["path"])
 
     order: list[str] = []
     caller = serve(app)
     caller.request(b"GET /0 HTTP/1.1\r\nHost: a\r\n\r\nGET /1 HTTP/1.1\r\nHost: a\r\n\r\n")
-    caller.office.turn(5)
+    caller.server.turn(5)
     assert order == ["/0", "/0", "/1", "/1"]
 
 
@@ -336,12 +336,12 @@ def test_a_loop_without_attributes_of_its_own_takes_tasks_as_they_are(serve: Ser
             return getattr(self.loop, name)
 
     caller = serve(hello)
-    gateway = Call(hello, Bare(caller.loop), contextvars.copy_context(), make_task)
-    office = Office(caller.loop, gateway=gateway)
-    line = office.connect()
-    office.run(line.feed, GET)
-    office.turn(3)
-    assert answers(line.sent) == [(200, b"/")]
+    gateway = RecordingCaller(hello, Bare(caller.loop), contextvars.copy_context(), make_task)
+    server = FakeServer(caller.loop, gateway=gateway)
+    connection = server.connect()
+    server.run(connection.feed, GET)
+    server.turn(3)
+    assert responses(connection.sent) == [(200, b"/")]
 
 
 def make_task(coroutine: Any, *, loop: Any, **options: Any) -> Any:
@@ -352,7 +352,7 @@ def test_closing_cuts_its_cycle(loop: asyncio.AbstractEventLoop) -> None:
     gc.collect()
     gc.disable()
     try:
-        call = Call(hello, loop, contextvars.copy_context(), asyncio.Task)
+        call = RecordingCaller(hello, loop, contextvars.copy_context(), asyncio.Task)
         gone = weakref.ref(call)
         call.close()
         del call

@@ -11,7 +11,7 @@ import pytest
 import sniffio
 import uvloop
 
-from tests._speedups.calling import Caller, Serve, answer
+from tests._speedups.asgi_server import ASGIServer, Serve, respond
 
 WHO: contextvars.ContextVar[str] = contextvars.ContextVar("WHO", default="nobody")
 
@@ -29,7 +29,7 @@ def loop(request: pytest.FixtureRequest) -> Iterator[asyncio.AbstractEventLoop]:
 @pytest.fixture
 def serve(loop: asyncio.AbstractEventLoop) -> Serve:
     """``serve(app)``"""
-    return partial(Caller, loop)
+    return partial(ASGIServer, loop)
 
 
 # ---------------------------------------------------------------------------------------- what stands on current tasks
@@ -96,16 +96,16 @@ def test_it_works_in_the_first_step_and_later(
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if step == "later":
             await asyncio.sleep(0)
-        await answer(send, await work())
+        await respond(send, await work())
         done.set_result(None)
 
     caller = serve(app)
     done = caller.loop.create_future()
     caller.request()
     caller.loop.run_until_complete(asyncio.wait_for(done, 10))
-    caller.office.turn()
-    assert caller.line.sent.endswith(f"\r\n\r\n{result}".encode())
-    assert caller.call.failures == []
+    caller.server.turn()
+    assert caller.connection.sent.endswith(f"\r\n\r\n{result}".encode())
+    assert caller.caller.failures == []
 
 
 # ------------------------------------------------------------------------------------------------------------- contexts
@@ -118,7 +118,7 @@ def test_each_request_has_a_context_of_its_own(serve: Serve) -> None:
         await asyncio.sleep(0)
         seen.append(WHO.get())
         WHO.set("second step")
-        await answer(send, "x")
+        await respond(send, "x")
 
     seen: list[str] = []
     token = WHO.set("the server")
@@ -128,7 +128,7 @@ def test_each_request_has_a_context_of_its_own(serve: Serve) -> None:
         WHO.reset(token)
     for _ in range(2):
         caller.request()
-        caller.office.turn(3)
+        caller.server.turn(3)
     assert seen == ["the server", "first step"] * 2
     assert WHO.get() == "nobody"
 
@@ -137,11 +137,11 @@ def test_contexts_of_requests_at_the_same_time_are_apart(serve: Serve) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         WHO.set(scope["path"])
         await asyncio.sleep(0)
-        await answer(send, WHO.get())
+        await respond(send, WHO.get())
 
     caller = serve(app)
-    lines = [caller.office.connect() for _ in range(3)]
-    for number, line in enumerate(lines):
-        caller.loop.call_soon(line.feed, b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n" % number)
-    caller.office.turn(4)
-    assert [line.sent[-2:] for line in lines] == [b"/0", b"/1", b"/2"]
+    connections = [caller.server.connect() for _ in range(3)]
+    for number, connection in enumerate(connections):
+        caller.loop.call_soon(connection.feed, b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n" % number)
+    caller.server.turn(4)
+    assert [connection.sent[-2:] for connection in connections] == [b"/0", b"/1", b"/2"]

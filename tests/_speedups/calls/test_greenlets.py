@@ -78,9 +78,9 @@ def test_greenlets_are_used_again_up_to_the_most(pool: GreenletPool) -> None:
     assert small.idle_count == 2
 
 
-@pytest.mark.parametrize("most_idle", [0, -1])
-def test_without_idle_ones_a_greenlet_ends_with_its_call(most_idle: int) -> None:
-    pool = GreenletPool(most_idle)
+@pytest.mark.parametrize("max_idle", [0, -1])
+def test_without_idle_ones_a_greenlet_ends_with_its_call(max_idle: int) -> None:
+    pool = GreenletPool(max_idle)
     call = pool.begin(wait, (1,))
     call.resume(1)
     assert call.done

@@ -10,7 +10,7 @@ import pytest
 
 from atlas import Application, Route, StreamingResponse, TextResponse, await_
 from atlas.gateway.native import NativeGateway
-from tests._speedups.line import GET, Line, Office, post
+from tests._speedups.fake_connection import GET, FakeConnection, FakeServer, post
 
 
 @pytest.fixture
@@ -20,16 +20,16 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
     loop.close()
 
 
-def served(loop: asyncio.AbstractEventLoop, *routes: Route, **options: Any) -> Line:
+def served(loop: asyncio.AbstractEventLoop, *routes: Route, **options: Any) -> FakeConnection:
     """A connection to an application; nothing has to be waited for but what its controllers wait for."""
-    return Office(loop, gateway=NativeGateway(Application(routes, **options), loop)).connect()
+    return FakeServer(loop, gateway=NativeGateway(Application(routes, **options), loop)).connect()
 
 
-def feed(line: Line, data: bytes) -> bytes:
+def feed(connection: FakeConnection, data: bytes) -> bytes:
     """Deliver bytes as the loop would, and what was answered by the time that returned."""
-    before = len(line.sent)
+    before = len(connection.sent)
     seen: list[bytes] = []
-    line.office.run(lambda: (line.feed(data), seen.append(line.sent[before:])))
+    connection.server.run(lambda: (connection.feed(data), seen.append(connection.sent[before:])))
     return seen[0]
 
 
@@ -45,17 +45,17 @@ async def later(request: Any) -> str:
     "route", [Route("/", plain, run="inline"), Route("/", plain, run="greenlet"), Route("/", later)], ids=str
 )
 def test_what_need_not_wait_is_answered_at_once(loop: asyncio.AbstractEventLoop, route: Route) -> None:
-    line = served(loop, route)
+    connection = served(loop, route)
     for _ in range(3):
-        assert feed(line, GET).endswith(b"content-length: 1\r\n\r\nx")
-    assert not line.office.gateway.tasks
-    assert line.office.state.in_work == 0
+        assert feed(connection, GET).endswith(b"content-length: 1\r\n\r\nx")
+    assert not connection.server.gateway.tasks
+    assert connection.server.state.in_work == 0
 
 
 def test_pipelined_requests_are_answered_in_order(loop: asyncio.AbstractEventLoop) -> None:
-    line = served(loop, Route("/{n:int}", lambda request, n: str(n)))
+    connection = served(loop, Route("/{n:int}", lambda request, n: str(n)))
     many = b"".join(b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n" % number for number in range(10))
-    answer = feed(line, many)
+    answer = feed(connection, many)
     assert [piece[:1] for piece in answer.split(b"\r\n\r\n")[1:]] == [b"%d" % number for number in range(10)]
 
 
@@ -72,15 +72,15 @@ def test_what_waits_has_a_task(loop: asyncio.AbstractEventLoop, kind: str) -> No
     async def waits(request: Any) -> str:
         return await gate()
 
-    line = served(loop, Route("/", waits if kind == "async" else lambda request: await_(gate())))
-    assert feed(line, GET) == b""
-    assert set(tasks) == line.office.gateway.tasks
-    assert line.office.state.in_work == 1
+    connection = served(loop, Route("/", waits if kind == "async" else lambda request: await_(gate())))
+    assert feed(connection, GET) == b""
+    assert set(tasks) == connection.server.gateway.tasks
+    assert connection.server.state.in_work == 1
     gates[0].set_result("waited")
-    line.office.turn()
-    line.office.turn()
-    assert line.sent.endswith(b"\r\n\r\nwaited")
-    assert not line.office.gateway.tasks
+    connection.server.turn()
+    connection.server.turn()
+    assert connection.sent.endswith(b"\r\n\r\nwaited")
+    assert not connection.server.gateway.tasks
 
 
 def test_a_greenlet_is_used_again_and_keeps_nothing(loop: asyncio.AbstractEventLoop) -> None:
@@ -99,26 +99,26 @@ def test_a_greenlet_is_used_again_and_keeps_nothing(loop: asyncio.AbstractEventL
         greenlets.append(getcurrent())
         return "x"
 
-    line = served(loop, Route("/", controller))
+    connection = served(loop, Route("/", controller))
     for _ in range(3):
-        feed(line, GET)
+        feed(connection, GET)
     assert len(set(greenlets)) == 1
     assert [thing() for thing in things] == [None] * 3
 
 
 def test_a_body_that_comes_late_is_waited_for(loop: asyncio.AbstractEventLoop) -> None:
-    line = served(loop, Route("/", lambda request: request.body().upper(), ["POST"]))
-    assert feed(line, post(4) + b"ab") == b""
-    feed(line, b"cd")
+    connection = served(loop, Route("/", lambda request: request.body().upper(), ["POST"]))
+    assert feed(connection, post(4) + b"ab") == b""
+    feed(connection, b"cd")
     for _ in range(3):
-        line.office.turn()
-    assert line.sent.endswith(b"\r\n\r\nABCD")
+        connection.server.turn()
+    assert connection.sent.endswith(b"\r\n\r\nABCD")
 
 
 def test_a_body_that_is_there_is_not_waited_for(loop: asyncio.AbstractEventLoop) -> None:
     for run in ("inline", "greenlet"):
-        line = served(loop, Route("/", lambda request: request.body().upper(), ["POST"], run=run))  # type: ignore[arg-type]
-        assert feed(line, post(4) + b"abcd").endswith(b"\r\n\r\nABCD")
+        connection = served(loop, Route("/", lambda request: request.body().upper(), ["POST"], run=run))  # type: ignore[arg-type]
+        assert feed(connection, post(4) + b"abcd").endswith(b"\r\n\r\nABCD")
 
 
 def test_the_server_cancels_what_is_left(loop: asyncio.AbstractEventLoop) -> None:
@@ -130,22 +130,22 @@ def test_the_server_cancels_what_is_left(loop: asyncio.AbstractEventLoop) -> Non
         finally:
             ends.append("ended")
 
-    line = served(loop, Route("/", controller))
-    feed(line, GET)
-    line.office.gateway.cancel()
-    line.office.turn()
-    line.office.turn()
+    connection = served(loop, Route("/", controller))
+    feed(connection, GET)
+    connection.server.gateway.cancel()
+    connection.server.turn()
+    connection.server.turn()
     assert ends == ["ended"]
-    assert not line.office.gateway.tasks
+    assert not connection.server.gateway.tasks
 
 
 def test_closing_cuts_the_ties(loop: asyncio.AbstractEventLoop) -> None:
     app = Application([Route("/", plain)])
     gateway = NativeGateway(app, loop)
-    there = weakref.ref(app.dispatch) if hasattr(app.dispatch, "__weakref__") else None
+    there = weakref.ref(app.route_table) if hasattr(app.route_table, "__weakref__") else None
     gateway.close()
-    assert gateway.dispatch is None
-    assert there is None or there() is app.dispatch
+    assert gateway.route_table is None
+    assert there is None or there() is app.route_table
 
 
 # ---------------------------------------------------------------------------- the context of what runs in a greenlet
@@ -164,10 +164,10 @@ class Gates:
         self.futures[path] = self.loop.create_future()
         await self.futures[path]
 
-    def open(self, line: Line, path: str) -> None:
+    def open(self, connection: FakeConnection, path: str) -> None:
         self.futures[path].set_result(None)
         for _ in range(3):
-            line.office.turn()
+            connection.server.turn()
 
 
 def get(path: str) -> bytes:
@@ -180,8 +180,8 @@ def test_context_variables_stay_in_their_request(loop: asyncio.AbstractEventLoop
         name.set(request.path)
         return before + name.get()
 
-    line = served(loop, Route("/a", controller), Route("/b", controller))
-    assert feed(line, get("/a") + get("/b")).count(b"unset/") == 2
+    connection = served(loop, Route("/a", controller), Route("/b", controller))
+    assert feed(connection, get("/a") + get("/b")).count(b"unset/") == 2
     assert name.get() == "unset"
 
 
@@ -193,8 +193,8 @@ def test_requests_that_wait_keep_their_context_apart(loop: asyncio.AbstractEvent
         await_(gates.wait(request.path))
         return f"{name.get()} {asyncio.current_task() is not None}"
 
-    office = served(loop, Route("/first", controller), Route("/second", controller)).office
-    first, second = office.connect(), office.connect()
+    server = served(loop, Route("/first", controller), Route("/second", controller)).server
+    first, second = server.connect(), server.connect()
     feed(first, get("/first"))
     feed(second, get("/second"))
     assert name.get() == "unset"
@@ -225,12 +225,12 @@ def test_what_follows_a_controller_sees_its_context(loop: asyncio.AbstractEventL
         raise KeyError
 
     routes = [Route("/stream", stream), Route("/fail", fail)]
-    line = served(loop, *routes, exception_handlers={KeyError: lambda request, error: name.get()})
+    connection = served(loop, *routes, exception_handlers={KeyError: lambda request, error: name.get()})
     for path in (b"/stream", b"/fail"):
-        feed(line, get(path.decode()))
+        feed(connection, get(path.decode()))
         for _ in range(5):
-            line.office.turn()
-        assert path in line.sent
+            connection.server.turn()
+        assert path in connection.sent
 
 
 def test_waiting_in_a_context_inside_of_the_context(loop: asyncio.AbstractEventLoop) -> None:
@@ -246,13 +246,13 @@ def test_waiting_in_a_context_inside_of_the_context(loop: asyncio.AbstractEventL
         seen = copy_context().run(inner)
         return f"{seen} {name.get()}"
 
-    line = served(loop, Route("/", controller))
-    feed(line, GET)
-    gates.open(line, "/")
-    assert line.sent.endswith(b"\r\n\r\ninner outer")
-    assert feed(line, GET) == b""
-    gates.open(line, "/")
-    assert line.sent.endswith(b"\r\n\r\ninner outer")
+    connection = served(loop, Route("/", controller))
+    feed(connection, GET)
+    gates.open(connection, "/")
+    assert connection.sent.endswith(b"\r\n\r\ninner outer")
+    assert feed(connection, GET) == b""
+    gates.open(connection, "/")
+    assert connection.sent.endswith(b"\r\n\r\ninner outer")
 
 
 def test_an_exit_of_a_greenlet_is_a_failed_request(loop: asyncio.AbstractEventLoop) -> None:
@@ -262,12 +262,12 @@ def test_an_exit_of_a_greenlet_is_a_failed_request(loop: asyncio.AbstractEventLo
         name.set("left behind")
         raise GreenletExit
 
-    line = served(loop, Route("/", controller), Route("/next", lambda request: name.get()))
-    feed(line, GET)
+    connection = served(loop, Route("/", controller), Route("/next", lambda request: name.get()))
+    feed(connection, GET)
     for _ in range(3):
-        line.office.turn()
-    assert b"500" in line.sent.split(b"\r\n")[0]
-    assert feed(line.office.connect(), get("/next")).endswith(b"unset")
+        connection.server.turn()
+    assert b"500" in connection.sent.split(b"\r\n")[0]
+    assert feed(connection.server.connect(), get("/next")).endswith(b"unset")
 
 
 @pytest.mark.parametrize("run", ["inline", "greenlet"])
@@ -277,8 +277,8 @@ def test_the_traceback_of_an_error_begins_with_the_controller(
     def controller(request: Any) -> None:
         raise KeyError("on purpose")
 
-    line = served(loop, Route("/", controller, run=run))
-    assert b"500" in feed(line, GET).split(b"\r\n")[0]
+    connection = served(loop, Route("/", controller, run=run))
+    assert b"500" in feed(connection, GET).split(b"\r\n")[0]
     (found,) = (record.exc_info for record in caplog.records if record.exc_info)
     assert [entry.name for entry in traceback.extract_tb(found[2])] == ["controller"]
 
@@ -293,8 +293,8 @@ def test_classes_of_responses_that_controllers_make_do_not_stay(loop: asyncio.Ab
         made.append(weakref.ref(Own))
         return Own("own")
 
-    line = served(loop, Route("/", controller))
+    connection = served(loop, Route("/", controller))
     for _ in range(600):
-        assert feed(line, GET).endswith(b"own")
+        assert feed(connection, GET).endswith(b"own")
     gc.collect()
     assert sum(each() is not None for each in made) <= 256

@@ -59,22 +59,22 @@ def test_notes_and_state_are_in_the_scope() -> None:
     ],
 )
 def test_whether_a_body_may_come(method: str, fields: Any, announced: bool) -> None:
-    assert view(method=method, headers=fields).announces_body is announced
+    assert view(method=method, headers=fields).may_have_body is announced
 
 
 def test_the_other_kind_is_the_same_request() -> None:
     seen = view()
     seen._cache.body = b"read"
-    other = seen.seen_as(AsyncRequest)
+    other = seen.as_type(AsyncRequest)
     assert type(other) is AsyncRequest
     assert (other.scope, other.app, other._body, other._values) == (seen.scope, seen.app, b"read", (1, 2))
     assert other._cache is seen._cache
-    assert seen.seen_as(Request) is seen
+    assert seen.as_type(Request) is seen
 
 
 def test_what_one_kind_reads_the_other_knows() -> None:
     seen = view()
-    other = seen.seen_as(AsyncRequest)
+    other = seen.as_type(AsyncRequest)
     assert (seen._body, other._body) == (None, None)
     other._cache.body = b"read"
     assert (seen._body, seen._whole_body(0)) == (b"read", b"read")

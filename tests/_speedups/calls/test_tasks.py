@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from atlas._speedups.calls.tasks import TaskStarter
-from tests._speedups.starting import VARIABLE, fail, give, in_a_callback, start, turn
+from tests._speedups.task_start import VARIABLE, fail, give, run_in_callback, start, turn
 
 # ------------------------------------------------------------------------------------------ what ends in its first step
 
@@ -62,7 +62,7 @@ def test_outside_of_its_first_step_no_task_is_seen(loop: asyncio.AbstractEventLo
         assert starter.spare is not None
         return asyncio.current_task(), starter.spare.task in asyncio.all_tasks()
 
-    assert in_a_callback(loop, look) == (None, False)
+    assert run_in_callback(loop, look) == (None, False)
 
 
 def test_the_next_one_gets_the_same_task(loop: asyncio.AbstractEventLoop, starter: TaskStarter) -> None:
@@ -219,7 +219,7 @@ def test_one_that_waits_goes_on_later(loop: asyncio.AbstractEventLoop, starter: 
         assert (steps, task.done(), task in asyncio.all_tasks()) == ([1], False, True)
         return task
 
-    assert loop.run_until_complete(in_a_callback(loop, make)) == "done"
+    assert loop.run_until_complete(run_in_callback(loop, make)) == "done"
     assert steps == [1, 2]
 
 
@@ -238,7 +238,7 @@ def test_requests_have_contexts_of_their_own(loop: asyncio.AbstractEventLoop, st
             found.append(starter.take_value() if task is None else task)
         return found
 
-    found = in_a_callback(loop, make)
+    found = run_in_callback(loop, make)
     values = [value if isinstance(value, tuple) else loop.run_until_complete(value) for value in found]
     assert values == [("outside", f"request {number}") for number in range(6)]
     assert VARIABLE.get() == "outside"
@@ -296,9 +296,9 @@ def test_its_coroutine_can_be_driven_by_hand(loop: asyncio.AbstractEventLoop, st
         return coroutine.close(), coroutine.cr_frame
 
     loop.set_exception_handler(lambda *_: None)  # its task goes on with what has ended
-    assert in_a_callback(loop, lambda: make(sends)) == "sent"
-    assert in_a_callback(loop, lambda: make(throws)) == "inside"
-    assert in_a_callback(loop, lambda: make(closes)) == (None, None)
+    assert run_in_callback(loop, lambda: make(sends)) == "sent"
+    assert run_in_callback(loop, lambda: make(throws)) == "inside"
+    assert run_in_callback(loop, lambda: make(closes)) == (None, None)
     for task in asyncio.all_tasks(loop):
         with pytest.raises(RuntimeError):
             loop.run_until_complete(task)
@@ -367,5 +367,5 @@ def test_an_interrupt_reaches_the_loop(
         assert (starter.take_error() if task is None else task.exception()) is reason
 
     with pytest.raises(KeyboardInterrupt):
-        in_a_callback(loop, make)
+        run_in_callback(loop, make)
         turn(loop)

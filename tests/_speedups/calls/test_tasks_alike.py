@@ -11,7 +11,7 @@ import pytest
 import sniffio
 
 from atlas._speedups.calls.tasks import TaskStarter
-from tests._speedups.starting import VARIABLE, fail, give, in_a_callback, start, turn
+from tests._speedups.task_start import VARIABLE, fail, give, run_in_callback, start, turn
 
 Log = list[Any]
 Scenario = Callable[[Log], Coroutine[Any, Any, Any]]
@@ -359,7 +359,7 @@ def test_it_ends_as_in_a_task_of_the_loop(
 
     real_log: Log = []
     log: Log = []
-    task = in_a_callback(loop, real)
+    task = run_in_callback(loop, real)
     loop.run_until_complete(asyncio.wait([task]))
     if used_before:
         start(loop, starter, give(0))

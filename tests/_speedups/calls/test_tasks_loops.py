@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from atlas._speedups.calls.tasks import TaskStarter
-from tests._speedups.starting import VARIABLE, fail, give, in_a_callback, start, turn
+from tests._speedups.task_start import VARIABLE, fail, give, run_in_callback, start, turn
 
 # ------------------------------------------------------------------------------------------------------------- the loop
 
@@ -44,7 +44,7 @@ def test_a_call_soon_of_the_applications_stays(loop: asyncio.AbstractEventLoop, 
         starter.start(work(), contextvars.copy_context())
         assert loop.call_soon is spy
 
-    in_a_callback(loop, make)
+    run_in_callback(loop, make)
     assert print in seen
 
 

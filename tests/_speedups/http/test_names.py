@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atlas._speedups.http.request_head import RequestHead
-from tests._speedups.reading import read_both, request
+from tests._speedups.parsing import parse_both, request
 
 OFTEN = [b"accept", b"cookie", b"user-agent", b"x-forwarded-for", b"x-request-id", b"if-none-match", b"sec-fetch-mode"]
 SELDOM = [b"x-thing", b"etag", b"x-forwarded_for", b"zz"]
@@ -41,12 +41,12 @@ def test_what_clients_send_is_not_remembered() -> None:
 
 @pytest.mark.parametrize("spelling", [b"Host", b"HOST", b"hOsT"])
 def test_a_name_that_matters_is_known_in_every_spelling(spelling: bytes) -> None:
-    assert read_both(b"GET / HTTP/1.1\r\n%s: a\r\n\r\n" % spelling).whole == 1
+    assert parse_both(b"GET / HTTP/1.1\r\n%s: a\r\n\r\n" % spelling).complete == 1
 
 
 @given(st.sampled_from([b"content-length", b"transfer-encoding", b"connection", b"expect"]), st.data())
 def test_mixed_case_hides_nothing(name: bytes, data: st.DataObject) -> None:
     spelling = bytes(data.draw(st.sampled_from([byte, ord(chr(byte).upper())])) for byte in name)
     value = {b"content-length": b"x", b"transfer-encoding": b"gzip", b"connection": b"(", b"expect": b"x"}[name]
-    reading = read_both(b"POST / HTTP/1.1\r\nHost: a\r\n%s: %s\r\n\r\n" % (spelling, value))
-    assert reading.error is not None
+    result = parse_both(b"POST / HTTP/1.1\r\nHost: a\r\n%s: %s\r\n\r\n" % (spelling, value))
+    assert result.error is not None

@@ -3,7 +3,7 @@
 import pytest
 
 from atlas._speedups.http.exchange import Exchange
-from tests._speedups.line import GET, Line, Office, body, hello, now, post, receive, start
+from tests._speedups.fake_connection import GET, FakeConnection, FakeServer, body, hello, post, receive, run_now, start
 
 CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -17,8 +17,8 @@ def event(data: bytes, more: bool = False) -> dict[str, object]:
 # ----------------------------------------------------------------------------------------------------------- the scope
 
 
-def test_the_scope_is_that_of_the_specification(line: Line) -> None:
-    scope = line.request(b"PUT /a%20b?c=%20 HTTP/1.1\r\nHost: h\r\nX-A: 1\r\nx-a: 2\r\n\r\n").scope()
+def test_the_scope_is_that_of_the_specification(connection: FakeConnection) -> None:
+    scope = connection.request(b"PUT /a%20b?c=%20 HTTP/1.1\r\nHost: h\r\nX-A: 1\r\nx-a: 2\r\n\r\n").scope()
     extensions = scope.pop("extensions")
     assert scope == {
         "type": "http",
@@ -38,12 +38,12 @@ def test_the_scope_is_that_of_the_specification(line: Line) -> None:
     assert extensions == {f"http.response.{name}": {} for name in names}
 
 
-def test_http_10_is_told(line: Line) -> None:
-    assert line.request(b"GET / HTTP/1.0\r\n\r\n").scope()["http_version"] == "1.0"
+def test_http_10_is_told(connection: FakeConnection) -> None:
+    assert connection.request(b"GET / HTTP/1.0\r\n\r\n").scope()["http_version"] == "1.0"
 
 
-def test_a_scope_belongs_to_who_asked_for_it(line: Line) -> None:
-    exchange = line.request()
+def test_a_scope_belongs_to_who_asked_for_it(connection: FakeConnection) -> None:
+    exchange = connection.request()
     first, second = exchange.scope(), exchange.scope()
     first["path"] = "/changed"
     first["asgi"]["version"] = "4"
@@ -53,9 +53,9 @@ def test_a_scope_belongs_to_who_asked_for_it(line: Line) -> None:
     assert "mine" not in second["extensions"]
 
 
-def test_a_unix_socket_has_no_client(office: Office) -> None:
-    line = office.connect(peername="", sockname="run/a.sock")
-    exchange = line.request()
+def test_a_unix_socket_has_no_client(server: FakeServer) -> None:
+    connection = server.connect(peername="", sockname="run/a.sock")
+    exchange = connection.request()
     assert (exchange.client, exchange.scope()["client"]) == (None, None)
     assert exchange.scope()["server"] == ("run/a.sock", None)
 
@@ -63,79 +63,81 @@ def test_a_unix_socket_has_no_client(office: Office) -> None:
 # ------------------------------------------------------------------------------------------------------------ the body
 
 
-def test_a_request_without_a_body_has_one_empty_event(line: Line) -> None:
-    assert receive(line.request()) == event(b"")
+def test_a_request_without_a_body_has_one_empty_event(connection: FakeConnection) -> None:
+    assert receive(connection.request()) == event(b"")
 
 
-def test_a_body_in_the_packet_of_its_head_is_one_event(line: Line) -> None:
-    assert receive(line.request(post(5) + b"hello")) == event(b"hello")
-    assert receive(line.office.connect().request(CHUNKED + b"2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n")) == event(b"hello")
+def test_a_body_in_the_packet_of_its_head_is_one_event(connection: FakeConnection) -> None:
+    assert receive(connection.request(post(5) + b"hello")) == event(b"hello")
+    assert receive(connection.server.connect().request(CHUNKED + b"2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n")) == event(
+        b"hello"
+    )
 
 
-def test_what_has_come_is_given_at_once(line: Line) -> None:
-    exchange = line.request(post(6))
-    line.feed(b"ab")
-    line.feed(b"cd")
+def test_what_has_come_is_given_at_once(connection: FakeConnection) -> None:
+    exchange = connection.request(post(6))
+    connection.feed(b"ab")
+    connection.feed(b"cd")
     assert receive(exchange) == event(b"abcd", more=True)
-    line.feed(b"ef")
+    connection.feed(b"ef")
     assert receive(exchange) == event(b"ef")
 
 
-def test_who_asks_first_waits(line: Line) -> None:
-    exchange = line.request(post(4))
-    task = line.office.loop.create_task(exchange.receive())
-    line.office.turn(2)
+def test_who_asks_first_waits(connection: FakeConnection) -> None:
+    exchange = connection.request(post(4))
+    task = connection.server.loop.create_task(exchange.receive())
+    connection.server.turn(2)
     assert not task.done()
-    line.feed(b"ab")
-    line.office.turn(2)
+    connection.feed(b"ab")
+    connection.server.turn(2)
     assert task.result() == event(b"ab", more=True)
 
 
-def test_the_end_of_a_chunked_body_can_come_late(line: Line) -> None:
-    exchange = line.request(CHUNKED + b"2\r\nab\r\n")
+def test_the_end_of_a_chunked_body_can_come_late(connection: FakeConnection) -> None:
+    exchange = connection.request(CHUNKED + b"2\r\nab\r\n")
     assert receive(exchange) == event(b"ab", more=True)
-    line.feed(b"0\r\n\r\n")
+    connection.feed(b"0\r\n\r\n")
     assert receive(exchange) == event(b"")
 
 
-def test_two_may_wait_and_each_event_is_given_once(line: Line) -> None:
-    exchange = line.request(post(4))
-    tasks = [line.office.loop.create_task(exchange.receive()) for _ in range(2)]
-    line.office.turn(2)
-    line.feed(b"abcd")
-    line.office.turn(2)
+def test_two_may_wait_and_each_event_is_given_once(connection: FakeConnection) -> None:
+    exchange = connection.request(post(4))
+    tasks = [connection.server.loop.create_task(exchange.receive()) for _ in range(2)]
+    connection.server.turn(2)
+    connection.feed(b"abcd")
+    connection.server.turn(2)
     assert [task.done() for task in tasks] == [True, False]
     assert tasks[0].result() == event(b"abcd")
-    line.lose()
-    line.office.turn(2)
+    connection.lose()
+    connection.server.turn(2)
     assert tasks[1].result() == DISCONNECT
 
 
-def test_nothing_is_taken_before_it_is_awaited(line: Line) -> None:
-    exchange = line.request(post(2) + b"ab")
+def test_nothing_is_taken_before_it_is_awaited(connection: FakeConnection) -> None:
+    exchange = connection.request(post(2) + b"ab")
     unawaited = exchange.receive()
-    task = line.office.loop.create_task(exchange.receive())
+    task = connection.server.loop.create_task(exchange.receive())
     task.cancel()
-    line.office.turn(2)
+    connection.server.turn(2)
     assert task.cancelled()
     assert receive(exchange) == event(b"ab")
     unawaited.close()
 
 
-def test_a_result_is_given_once(line: Line) -> None:
-    awaitable = line.request().receive()
-    assert now(awaitable) == event(b"")
+def test_a_result_is_given_once(connection: FakeConnection) -> None:
+    awaitable = connection.request().receive()
+    assert run_now(awaitable) == event(b"")
     with pytest.raises(RuntimeError, match="awaited already"):
-        now(awaitable)
+        run_now(awaitable)
 
 
-def test_who_gave_up_waiting_takes_nothing_away(line: Line) -> None:
-    exchange = line.request(post(2))
-    task = line.office.loop.create_task(exchange.receive())
-    line.office.turn(2)
+def test_who_gave_up_waiting_takes_nothing_away(connection: FakeConnection) -> None:
+    exchange = connection.request(post(2))
+    task = connection.server.loop.create_task(exchange.receive())
+    connection.server.turn(2)
     task.cancel()
-    line.feed(b"ab")
-    line.office.turn(2)
+    connection.feed(b"ab")
+    connection.server.turn(2)
     assert task.cancelled()
     assert receive(exchange) == event(b"ab")
 
@@ -143,100 +145,100 @@ def test_who_gave_up_waiting_takes_nothing_away(line: Line) -> None:
 # -------------------------------------------------------------------------------------------------------- disconnects
 
 
-def test_after_the_body_receive_waits_for_the_end(line: Line) -> None:
-    exchange = line.request()
+def test_after_the_body_receive_waits_for_the_end(connection: FakeConnection) -> None:
+    exchange = connection.request()
     receive(exchange)
-    task = line.office.loop.create_task(exchange.receive())
-    line.office.turn(2)
+    task = connection.server.loop.create_task(exchange.receive())
+    connection.server.turn(2)
     assert not task.done()
     exchange.respond(200, [], b"")
-    line.office.turn(2)
+    connection.server.turn(2)
     assert task.result() == DISCONNECT
     assert receive(exchange) == DISCONNECT
 
 
-def test_a_client_that_leaves_is_a_disconnect(line: Line) -> None:
-    exchange = line.request()
+def test_a_client_that_leaves_is_a_disconnect(connection: FakeConnection) -> None:
+    exchange = connection.request()
     receive(exchange)
-    task = line.office.loop.create_task(exchange.receive())
-    line.office.turn(2)
-    line.connection.eof_received()
-    line.office.turn(2)
+    task = connection.server.loop.create_task(exchange.receive())
+    connection.server.turn(2)
+    connection.protocol.eof_received()
+    connection.server.turn(2)
     assert task.result() == DISCONNECT
 
 
-def test_half_a_body_is_never_given_as_a_whole(line: Line) -> None:
-    exchange = line.request(post(4))
-    line.feed(b"ab")
-    line.lose()
+def test_half_a_body_is_never_given_as_a_whole(connection: FakeConnection) -> None:
+    exchange = connection.request(post(4))
+    connection.feed(b"ab")
+    connection.lose()
     assert receive(exchange) == DISCONNECT
 
 
 # --------------------------------------------------------------------------------------------------------- 100 Continue
 
 
-def test_100_continue_is_said_when_the_application_asks(line: Line) -> None:
-    exchange = line.request(post(2, b"Expect: 100-continue"))
-    line.office.turn(2)
-    assert line.sent == b""
-    task = line.office.loop.create_task(exchange.receive())
-    line.office.turn(2)
-    assert line.sent == CONTINUE
-    line.feed(b"ab")
-    line.office.turn(2)
+def test_100_continue_is_said_when_the_application_asks(connection: FakeConnection) -> None:
+    exchange = connection.request(post(2, b"Expect: 100-continue"))
+    connection.server.turn(2)
+    assert connection.sent == b""
+    task = connection.server.loop.create_task(exchange.receive())
+    connection.server.turn(2)
+    assert connection.sent == CONTINUE
+    connection.feed(b"ab")
+    connection.server.turn(2)
     assert task.result() == event(b"ab")
     hello(exchange)
-    assert line.sent.count(b"100 Continue") == 1
-    assert b"connection: close" not in line.sent
+    assert connection.sent.count(b"100 Continue") == 1
+    assert b"connection: close" not in connection.sent
 
 
-def test_100_continue_is_said_once(line: Line) -> None:
-    exchange = line.request(post(4, b"Expect: 100-continue"))
-    task = line.office.loop.create_task(exchange.receive())
-    line.office.turn(2)
-    line.feed(b"ab")
-    line.office.turn(2)
+def test_100_continue_is_said_once(connection: FakeConnection) -> None:
+    exchange = connection.request(post(4, b"Expect: 100-continue"))
+    task = connection.server.loop.create_task(exchange.receive())
+    connection.server.turn(2)
+    connection.feed(b"ab")
+    connection.server.turn(2)
     assert task.result() == event(b"ab", more=True)
-    task = line.office.loop.create_task(exchange.receive())
-    line.office.turn(2)
-    line.feed(b"cd")
-    line.office.turn(2)
+    task = connection.server.loop.create_task(exchange.receive())
+    connection.server.turn(2)
+    connection.feed(b"cd")
+    connection.server.turn(2)
     assert task.result() == event(b"cd")
-    assert line.sent == CONTINUE
+    assert connection.sent == CONTINUE
 
 
-def test_100_continue_is_not_said_to_who_did_not_wait(line: Line) -> None:
-    exchange = line.request(post(4, b"Expect: 100-continue") + b"ab")
+def test_100_continue_is_not_said_to_who_did_not_wait(connection: FakeConnection) -> None:
+    exchange = connection.request(post(4, b"Expect: 100-continue") + b"ab")
     assert receive(exchange) == event(b"ab", more=True)
-    task = line.office.loop.create_task(exchange.receive())
-    line.office.turn(2)
-    assert line.sent == b""
-    line.feed(b"cd")
-    line.office.turn(2)
+    task = connection.server.loop.create_task(exchange.receive())
+    connection.server.turn(2)
+    assert connection.sent == b""
+    connection.feed(b"cd")
+    connection.server.turn(2)
     assert task.result() == event(b"cd")
 
 
-def test_100_continue_is_not_said_inside_a_response(line: Line) -> None:
-    exchange = line.request(post(4, b"Expect: 100-continue"))
+def test_100_continue_is_not_said_inside_a_response(connection: FakeConnection) -> None:
+    exchange = connection.request(post(4, b"Expect: 100-continue"))
     start(exchange)
     body(exchange, b"x", more=True)
-    task = line.office.loop.create_task(exchange.receive())
-    line.office.turn(2)
-    assert b"100 Continue" not in line.sent
-    line.lose()
-    line.office.turn(2)
+    task = connection.server.loop.create_task(exchange.receive())
+    connection.server.turn(2)
+    assert b"100 Continue" not in connection.sent
+    connection.lose()
+    connection.server.turn(2)
     assert task.result() == DISCONNECT
 
 
-def test_a_request_without_a_body_has_nothing_to_continue(line: Line) -> None:
-    receive(line.request(b"GET / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n"))
-    line.office.turn(2)
-    assert line.sent == b""
+def test_a_request_without_a_body_has_nothing_to_continue(connection: FakeConnection) -> None:
+    receive(connection.request(b"GET / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n"))
+    connection.server.turn(2)
+    assert connection.sent == b""
 
 
-def test_an_exchange_is_not_made_of_anything_else(line: Line) -> None:
-    exchange = line.request(GET)
-    gateway = line.office.gateway
+def test_an_exchange_is_not_made_of_anything_else(connection: FakeConnection) -> None:
+    exchange = connection.request(GET)
+    gateway = connection.server.gateway
     for arguments in ((), (None,) * 4, (exchange.state, gateway, None, exchange.head), (exchange.head, gateway, 1, 2)):
         with pytest.raises(TypeError):
             Exchange(*arguments)

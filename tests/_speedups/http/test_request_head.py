@@ -1,7 +1,7 @@
 import pytest
 
 from atlas._speedups.http.request_head import RequestHead
-from tests._speedups.reading import read, request
+from tests._speedups.parsing import parse, request
 
 GET = b"GET /a%20b?c=%20d HTTP/1.1\r\nHost: a\r\nX-A: 1\r\nx-a: 2\r\n\r\n"
 
@@ -20,9 +20,9 @@ def test_what_it_says() -> None:
 
 
 def test_a_body_that_is_announced() -> None:
-    head = read(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-Continue\r\n\r\n").heads[0]
+    head = parse(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-Continue\r\n\r\n").heads[0]
     assert (head.has_body, head.content_length, head.expects_continue) == (True, 5, True)
-    head = read(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n").heads[0]
+    head = parse(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n").heads[0]
     assert (head.has_body, head.content_length, head.expects_continue) == (True, -1, False)
 
 
@@ -44,7 +44,7 @@ def test_it_can_be_read_and_not_changed(name: str) -> None:
 
 
 def test_heads_of_one_reader_are_apart() -> None:
-    first, second = read(GET + b"PUT /b HTTP/1.0\r\nX: y\r\n\r\n").heads
+    first, second = parse(GET + b"PUT /b HTTP/1.0\r\nX: y\r\n\r\n").heads
     assert isinstance(first, RequestHead)
     assert (first.method, first.headers[0]) == ("GET", (b"host", b"a"))
     assert (second.method, second.headers, second.query_string) == ("PUT", [(b"x", b"y")], b"")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from atlas.errors import ClientDisconnected
-from tests._speedups.line import GET, AccessLog, Line, Office, body, now, post, start
+from tests._speedups.fake_connection import GET, AccessLog, FakeConnection, FakeServer, body, post, run_now, start
 
 TRAILERS = b"GET / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\n\r\n"
 HTTP_10 = b"GET / HTTP/1.0\r\n\r\n"
@@ -20,30 +20,30 @@ def event(kind: str, **content: Any) -> dict[str, Any]:
 # ------------------------------------------------------------------------------------------------------- extensions
 
 
-def test_trailers_follow_a_chunked_body(line: Line) -> None:
-    exchange = line.request(TRAILERS)
+def test_trailers_follow_a_chunked_body(connection: FakeConnection) -> None:
+    exchange = connection.request(TRAILERS)
     start(exchange, trailers=True)
     body(exchange, b"a")
     assert not exchange.complete
-    line.office.turn()
-    assert line.sent.endswith(b"\r\n\r\n1\r\na\r\n0\r\n"), "the body waits for the trailers"
-    now(exchange.send(event("trailers", headers=[(b"x-sum", b"1")], more_trailers=True)))
-    now(exchange.send(event("trailers", headers=[(b"x-more", b"2")])))
+    connection.server.turn()
+    assert connection.sent.endswith(b"\r\n\r\n1\r\na\r\n0\r\n"), "the body waits for the trailers"
+    run_now(exchange.send(event("trailers", headers=[(b"x-sum", b"1")], more_trailers=True)))
+    run_now(exchange.send(event("trailers", headers=[(b"x-more", b"2")])))
     assert exchange.complete
-    assert line.sent.endswith(b"\r\n\r\n1\r\na\r\n0\r\nx-sum: 1\r\nx-more: 2\r\n\r\n")
+    assert connection.sent.endswith(b"\r\n\r\n1\r\na\r\n0\r\nx-sum: 1\r\nx-more: 2\r\n\r\n")
 
 
-def test_a_promised_trailer_may_stay_away(line: Line) -> None:
-    exchange = line.request(TRAILERS)
+def test_a_promised_trailer_may_stay_away(connection: FakeConnection) -> None:
+    exchange = connection.request(TRAILERS)
     start(exchange, trailers=True)
     body(exchange)
     assert exchange.finish_application() is False
-    assert line.calls == ["close"]
+    assert connection.calls == ["close"]
 
 
 @pytest.mark.parametrize("te", [b"trailers", b"gzip;q=0.5, Trailers", b"deflate ,trailers"])
-def test_a_client_says_that_it_takes_trailers(line: Line, te: bytes) -> None:
-    exchange = line.request(b"GET / HTTP/1.1\r\nHost: a\r\nTE: " + te + b"\r\n\r\n")
+def test_a_client_says_that_it_takes_trailers(connection: FakeConnection, te: bytes) -> None:
+    exchange = connection.request(b"GET / HTTP/1.1\r\nHost: a\r\nTE: " + te + b"\r\n\r\n")
     start(exchange, trailers=True)
     body(exchange, b"a")
     assert not exchange.complete
@@ -51,91 +51,91 @@ def test_a_client_says_that_it_takes_trailers(line: Line, te: bytes) -> None:
 
 @pytest.mark.parametrize("te", [b"gzip", b"trailers;q=0.5x", b"", b"x-trailers"])
 @pytest.mark.parametrize("promised", [True, False])
-def test_a_client_that_does_not_take_trailers_gets_none(line: Line, te: bytes, promised: bool) -> None:
-    exchange = line.request(b"GET / HTTP/1.1\r\nHost: a\r\nTE: " + te + b"\r\n\r\n")
+def test_a_client_that_does_not_take_trailers_gets_none(connection: FakeConnection, te: bytes, promised: bool) -> None:
+    exchange = connection.request(b"GET / HTTP/1.1\r\nHost: a\r\nTE: " + te + b"\r\n\r\n")
     start(exchange, trailers=promised)
     body(exchange, b"a")
     assert exchange.complete, "it waits for trailers that it drops"
-    now(exchange.send(event("trailers", headers=[(b"x-sum", b"1")])))
-    assert line.sent == b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\na"
+    run_now(exchange.send(event("trailers", headers=[(b"x-sum", b"1")])))
+    assert connection.sent == b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\na"
 
 
-def test_trailers_that_were_not_promised_are_dropped(line: Line) -> None:
-    exchange = line.request(TRAILERS)
+def test_trailers_that_were_not_promised_are_dropped(connection: FakeConnection) -> None:
+    exchange = connection.request(TRAILERS)
     start(exchange)
     body(exchange, b"a", more=True)
     with pytest.raises(RuntimeError, match="after the last http.response.body"):
         exchange.send(event("trailers", headers=[(b"x-sum", b"1")]))
     body(exchange, b"b")
-    now(exchange.send(event("trailers", headers=[(b"x-sum", b"1")])))
-    assert line.sent.endswith(b"1\r\nb\r\n0\r\n\r\n")
+    run_now(exchange.send(event("trailers", headers=[(b"x-sum", b"1")])))
+    assert connection.sent.endswith(b"1\r\nb\r\n0\r\n\r\n")
 
 
 @pytest.mark.parametrize("request_bytes", [HEAD, GET])
-def test_trailers_are_dropped_where_they_have_no_place(line: Line, request_bytes: bytes) -> None:
-    exchange = line.request(request_bytes)
+def test_trailers_are_dropped_where_they_have_no_place(connection: FakeConnection, request_bytes: bytes) -> None:
+    exchange = connection.request(request_bytes)
     start(exchange, 200, (b"content-length", b"1"), trailers=True)
     body(exchange, b"a")
-    now(exchange.send(event("trailers", headers=[(b"x-sum", b"1")])))
+    run_now(exchange.send(event("trailers", headers=[(b"x-sum", b"1")])))
     assert exchange.complete
-    assert b"x-sum" not in line.sent
+    assert b"x-sum" not in connection.sent
 
 
 @pytest.mark.parametrize("pieces", [[b"a"], [b"a", b""]])
-def test_trailers_for_http_10_are_dropped(line: Line, pieces: list[bytes]) -> None:
-    exchange = line.request(HTTP_10)
+def test_trailers_for_http_10_are_dropped(connection: FakeConnection, pieces: list[bytes]) -> None:
+    exchange = connection.request(HTTP_10)
     start(exchange, trailers=True)
     for number, piece in enumerate(pieces, 1):
         body(exchange, piece, more=number < len(pieces))
-    now(exchange.send(event("trailers", headers=[(b"x-sum", b"1")])))
+    run_now(exchange.send(event("trailers", headers=[(b"x-sum", b"1")])))
     assert exchange.finish_application() is True
-    assert line.sent.endswith(b"\r\n\r\na")
+    assert connection.sent.endswith(b"\r\n\r\na")
 
 
 @pytest.mark.parametrize("name", [b"content-length", b"transfer-encoding", b"connection", b"x y"])
-def test_a_trailer_that_frames_is_refused(line: Line, name: bytes) -> None:
-    exchange = line.request(TRAILERS)
+def test_a_trailer_that_frames_is_refused(connection: FakeConnection, name: bytes) -> None:
+    exchange = connection.request(TRAILERS)
     start(exchange, trailers=True)
     body(exchange)
     value = {b"content-length": b"1", b"transfer-encoding": b"chunked"}.get(name, b"close")
     with pytest.raises(ValueError):
         exchange.send(event("trailers", headers=[(b"a", b"b"), (name, value)]))
-    now(exchange.send(event("trailers", headers=[(b"c", b"d")])))
-    assert line.sent.endswith(b"0\r\nc: d\r\n\r\n")
+    run_now(exchange.send(event("trailers", headers=[(b"c", b"d")])))
+    assert connection.sent.endswith(b"0\r\nc: d\r\n\r\n")
 
 
-def test_early_hints_leave_ahead_of_the_response(line: Line) -> None:
-    exchange = line.request(TRAILERS)
-    now(exchange.send(event("early_hint", links=[b"</a.css>; rel=preload", b"</b.js>"])))
-    assert line.sent == b"HTTP/1.1 103 Early Hints\r\nlink: </a.css>; rel=preload\r\nlink: </b.js>\r\n\r\n"
+def test_early_hints_leave_ahead_of_the_response(connection: FakeConnection) -> None:
+    exchange = connection.request(TRAILERS)
+    run_now(exchange.send(event("early_hint", links=[b"</a.css>; rel=preload", b"</b.js>"])))
+    assert connection.sent == b"HTTP/1.1 103 Early Hints\r\nlink: </a.css>; rel=preload\r\nlink: </b.js>\r\n\r\n"
     exchange.respond(200, [], b"x")
-    assert line.answers()[0][2] == b"x"
+    assert connection.responses()[0][2] == b"x"
 
 
-def test_early_hints_are_not_for_http_10_and_not_for_late(line: Line) -> None:
-    exchange = line.request(HTTP_10)
-    now(exchange.send(event("early_hint", links=[b"</a>"])))
-    assert line.sent == b""
+def test_early_hints_are_not_for_http_10_and_not_for_late(connection: FakeConnection) -> None:
+    exchange = connection.request(HTTP_10)
+    run_now(exchange.send(event("early_hint", links=[b"</a>"])))
+    assert connection.sent == b""
     start(exchange)
     with pytest.raises(RuntimeError, match="before"):
         exchange.send(event("early_hint", links=[b"</a>"]))
 
 
-def test_a_wrong_hint_leaves_nothing_behind(line: Line) -> None:
-    exchange = line.request()
+def test_a_wrong_hint_leaves_nothing_behind(connection: FakeConnection) -> None:
+    exchange = connection.request()
     with pytest.raises(ValueError):
         exchange.send(event("early_hint", links=[b"</a>", b"</b>\r\nx: y"]))
     exchange.respond(200, [], b"")
-    assert line.sent.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert connection.sent.startswith(b"HTTP/1.1 200 OK\r\n")
 
 
 # ------------------------------------------------------------------------------------------------------------ logging
 
 
-def test_each_response_is_one_record(open_office: Callable[..., Office]) -> None:
+def test_each_response_is_one_record(new_server: Callable[..., FakeServer]) -> None:
     log = AccessLog()
-    line = open_office(access_log=log).connect()
-    exchange = line.request(b"GET /a?b HTTP/1.1\r\nHost: a\r\n\r\n")
+    connection = new_server(access_log=log).connect()
+    exchange = connection.request(b"GET /a?b HTTP/1.1\r\nHost: a\r\n\r\n")
     exchange.respond(200, [(b"x", b"y")], b"hello")
     client, method, target, version, status, size, ended, took, asked, answered = log.records[0]
     assert (client, method, target, version) == (("10.0.0.1", 4711), "GET", b"/a?b", "1.1")
@@ -145,14 +145,14 @@ def test_each_response_is_one_record(open_office: Callable[..., Office]) -> None
     assert log.calls == ["wake"]
 
 
-def test_what_broke_off_is_logged_too_and_head_has_no_bytes(open_office: Callable[..., Office]) -> None:
+def test_what_broke_off_is_logged_too_and_head_has_no_bytes(new_server: Callable[..., FakeServer]) -> None:
     log = AccessLog()
-    office = open_office(access_log=log)
-    exchange = office.connect().request()
+    server = new_server(access_log=log)
+    exchange = server.connect().request()
     start(exchange)
     body(exchange, b"abc", more=True)
     exchange.finish_application()
-    exchange = office.connect().request(HEAD)
+    exchange = server.connect().request(HEAD)
     exchange.respond(200, [], b"abc")
     assert [(record[1], record[4], record[5]) for record in log.records] == [("GET", 200, 3), ("HEAD", 200, 0)]
 
@@ -160,8 +160,8 @@ def test_what_broke_off_is_logged_too_and_head_has_no_bytes(open_office: Callabl
 # ------------------------------------------------------------------------------------------------------- sending files
 
 
-def test_a_body_that_somebody_else_writes(line: Line) -> None:
-    exchange = line.request()
+def test_a_body_that_somebody_else_writes(connection: FakeConnection) -> None:
+    exchange = connection.request()
     start(exchange)
     assert exchange.open_body(3, True) is True
     exchange.write(b"abc")
@@ -170,19 +170,19 @@ def test_a_body_that_somebody_else_writes(line: Line) -> None:
     exchange.write(b"de")
     exchange.close_body(2, False)
     assert exchange.complete
-    assert line.answers()[0][2] == b"abcde"
+    assert connection.responses()[0][2] == b"abcde"
 
 
-def test_a_body_for_head_is_not_to_be_written(line: Line) -> None:
-    exchange = line.request(HEAD)
+def test_a_body_for_head_is_not_to_be_written(connection: FakeConnection) -> None:
+    exchange = connection.request(HEAD)
     start(exchange)
     assert exchange.open_body(3, False) is False
     exchange.close_body(3, False)
-    assert line.sent == b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n"
+    assert connection.sent == b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n"
 
 
-def test_a_body_out_of_turn(line: Line) -> None:
-    exchange = line.request()
+def test_a_body_out_of_turn(connection: FakeConnection) -> None:
+    exchange = connection.request()
     with pytest.raises(RuntimeError, match="before a file"):
         exchange.open_body(3, False)
     start(exchange, 200, (b"content-length", b"2"))
@@ -190,52 +190,52 @@ def test_a_body_out_of_turn(line: Line) -> None:
         exchange.open_body(3, False)
 
 
-def test_draining_waits_for_the_socket(line: Line) -> None:
-    exchange = line.request(post(0))
+def test_draining_waits_for_the_socket(connection: FakeConnection) -> None:
+    exchange = connection.request(post(0))
     start(exchange)
-    line.transport.full = True
+    connection.transport.full = True
     body(exchange, b"x", more=True)
-    task = line.office.loop.create_task(exchange.drain())
-    line.office.turn(3)
+    task = connection.server.loop.create_task(exchange.drain())
+    connection.server.turn(3)
     assert not task.done()
-    line.transport.drain()
-    line.office.turn(2)
+    connection.transport.drain()
+    connection.server.turn(2)
     assert task.done()
     assert task.exception() is None
-    now(exchange.drain())
+    run_now(exchange.drain())
 
 
-def test_draining_ends_when_the_client_leaves(line: Line) -> None:
-    exchange = line.request()
+def test_draining_ends_when_the_client_leaves(connection: FakeConnection) -> None:
+    exchange = connection.request()
     start(exchange)
-    line.transport.full = True
+    connection.transport.full = True
     body(exchange, b"x", more=True)
-    task = line.office.loop.create_task(exchange.drain())
-    line.office.turn(2)
-    line.lose()
-    line.office.turn(2)
+    task = connection.server.loop.create_task(exchange.drain())
+    connection.server.turn(2)
+    connection.lose()
+    connection.server.turn(2)
     assert isinstance(task.exception(), ClientDisconnected)
 
 
-def test_a_loss_can_be_watched(line: Line) -> None:
-    exchange = line.request()
-    watched, unwatched = line.office.loop.create_future(), line.office.loop.create_future()
+def test_a_loss_can_be_watched(connection: FakeConnection) -> None:
+    exchange = connection.request()
+    watched, unwatched = connection.server.loop.create_future(), connection.server.loop.create_future()
     exchange.watch_loss(watched)
     exchange.watch_loss(unwatched)
     exchange.unwatch_loss(unwatched)
     exchange.unwatch_loss(unwatched)
     assert not watched.done()
-    line.lose()
+    connection.lose()
     assert (watched.done(), unwatched.done()) == (True, False)
     exchange.watch_loss(unwatched)
     assert unwatched.done()
 
 
-def test_a_file_to_a_client_that_left(line: Line) -> None:
-    exchange = line.request()
+def test_a_file_to_a_client_that_left(connection: FakeConnection) -> None:
+    exchange = connection.request()
     start(exchange)
     exchange.open_body(3, True)
-    line.lose()
+    connection.lose()
     with pytest.raises(ClientDisconnected):
         exchange.write(b"abc")
     with pytest.raises(ClientDisconnected):

@@ -11,7 +11,7 @@ from tests.compiled.parsing import Parser
 
 from atlas._speedups.http.request_head import Limits
 from atlas.errors import ProtocolError
-from tests._speedups.reading import each_byte, read, read_both, refused, request
+from tests._speedups.parsing import each_byte, parse, parse_both, refused, request
 
 HEAD = b"GET / HTTP/1.1\r\nHost: a\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: a\r\n"
@@ -72,11 +72,11 @@ def read_by_h11(data: bytes) -> list[tuple[object, ...]]:
 def test_valid_requests_are_read_as_h11_reads_them(stream: list[bytes], data: st.DataObject) -> None:
     sent = b"".join(stream)
     cuts = sorted(data.draw(st.lists(st.integers(1, len(sent) - 1), unique=True, max_size=8)))
-    for reading in (read(sent), read(sent, cuts), read(sent, each_byte(sent))):
-        assert (reading.error, reading.whole, reading.rest) == (None, len(stream), b"")
+    for result in (parse(sent), parse(sent, cuts), parse(sent, each_byte(sent))):
+        assert (result.error, result.complete, result.rest) == (None, len(stream), b"")
         told = [
             (head.method.encode(), head.target, head.headers, body)
-            for head, body in zip(reading.heads, reading.bodies, strict=True)
+            for head, body in zip(result.heads, result.bodies, strict=True)
         ]
         assert told == read_by_h11(sent)
 
@@ -87,18 +87,18 @@ def test_a_damaged_request_is_judged_the_same_however_it_comes(sent: bytes, data
     byte = data.draw(st.sampled_from([b"", b"\r", b"\n", b" ", b":", b"\0", b"\x7f", b"\xff", b"0", b"\r\n", b";"]))
     damaged = sent[:at] + byte + sent[at + 1 :] + END
     cuts = sorted(data.draw(st.lists(st.integers(0, len(damaged)), unique=True, max_size=4)))
-    whole = read(damaged)
-    assert read(damaged, each_byte(damaged)).told() == whole.told()
-    assert read(damaged, cuts).told() == whole.told()
+    whole = parse(damaged)
+    assert parse(damaged, each_byte(damaged)).comparable() == whole.comparable()
+    assert parse(damaged, cuts).comparable() == whole.comparable()
 
 
 @given(st.binary(max_size=60), st.sampled_from([b"", HEAD, POST + b"Transfer-Encoding: chunked\r\n\r\n"]))
 def test_rubbish_is_refused_with_a_protocol_error_and_nothing_else(data: bytes, before: bytes) -> None:
     sent = before + data + END
-    whole, dripped = read(sent), read(sent, each_byte(sent))
+    whole, dripped = parse(sent), parse(sent, each_byte(sent))
     assert (whole.error is None) == (dripped.error is None)
-    for reading in (whole, dripped):
-        assert reading.error is None or reading.error.status in (400, 413, 414, 417, 431, 501, 505)
+    for result in (whole, dripped):
+        assert result.error is None or result.error.status in (400, 413, 414, 417, 431, 501, 505)
 
 
 # ------------------------------------------------------------------------------------------------------------- heads
@@ -122,8 +122,8 @@ def test_what_was_given_is_not_changed() -> None:
 
 
 def test_one_empty_line_in_front_is_skipped() -> None:
-    assert read_both(b"\r\n" + HEAD + b"\r\n").whole == 1
-    assert read_both(HEAD + b"\r\n" + b"\r\n" + HEAD + b"\r\n").whole == 2
+    assert parse_both(b"\r\n" + HEAD + b"\r\n").complete == 1
+    assert parse_both(HEAD + b"\r\n" + b"\r\n" + HEAD + b"\r\n").complete == 2
     assert refused(b"\r\n\r\n" + HEAD + b"\r\n") == 400
 
 
@@ -193,8 +193,8 @@ def test_another_coding_is_not_implemented(value: bytes) -> None:
 
 @pytest.mark.parametrize("value", [b" \tchunked\t ", b"chunked\t", b"Chunked"])
 def test_chunked_may_have_white_space_around_it(value: bytes) -> None:
-    reading = read(POST + b"Transfer-Encoding:" + value + b"\r\n\r\n1\r\nx\r\n0\r\n\r\n")
-    assert (reading.error, reading.bodies, reading.whole) == (None, [b"x"], 1)
+    result = parse(POST + b"Transfer-Encoding:" + value + b"\r\n\r\n1\r\nx\r\n0\r\n\r\n")
+    assert (result.error, result.bodies, result.complete) == (None, [b"x"], 1)
 
 
 @pytest.mark.parametrize("host", [b"a b", b"a/b", b"u@a", b"a:b", b"[::1", b"a, b", b"\xff"])
@@ -245,10 +245,10 @@ def test_connection_fields_add_up() -> None:
 
 
 def test_an_expectation() -> None:
-    assert read_both(POST + b"Expect: 100-CONTINUE\r\nContent-Length: 1\r\n\r\n").heads[0].expects_continue is True
+    assert parse_both(POST + b"Expect: 100-CONTINUE\r\nContent-Length: 1\r\n\r\n").heads[0].expects_continue is True
     assert refused(POST + b"Expect: 200-ok\r\n\r\n") == 417
     old = b"POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n"
-    assert read_both(old).heads[0].expects_continue is False
+    assert parse_both(old).heads[0].expects_continue is False
 
 
 # ------------------------------------------------------------------------------------------------------------ upgrades
@@ -267,11 +267,11 @@ def test_an_upgrade_hides_neither_the_body_nor_what_follows(
     upgrade: bytes, fields: bytes, wire: bytes, body: bytes
 ) -> None:
     sent = POST + b"Connection: x, Upgrade\r\nUpgrade: " + upgrade + b"\r\n" + fields + b"\r\n" + wire
-    reading = read_both(sent + HEAD + b"\r\n" + sent)
-    assert (reading.error, reading.whole, reading.rest) == (None, 3, b"")
-    assert reading.bodies == [body, b"", body]
-    assert [head.upgrade for head in reading.heads] == [upgrade, None, upgrade]
-    assert [head.method for head in reading.heads] == ["POST", "GET", "POST"]
+    result = parse_both(sent + HEAD + b"\r\n" + sent)
+    assert (result.error, result.complete, result.rest) == (None, 3, b"")
+    assert result.bodies == [body, b"", body]
+    assert [head.upgrade for head in result.heads] == [upgrade, None, upgrade]
+    assert [head.method for head in result.heads] == ["POST", "GET", "POST"]
 
 
 def test_an_upgrade_that_connection_does_not_list_is_none() -> None:
@@ -283,37 +283,37 @@ def test_an_upgrade_that_connection_does_not_list_is_none() -> None:
 
 
 def test_trailers_are_dropped() -> None:
-    reading = read_both(
+    result = parse_both(
         POST + b"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nHost: b\r\nX-T: 1\r\n\r\n" + HEAD + b"\r\n"
     )
-    assert (reading.error, reading.whole, reading.bodies) == (None, 2, [b"x", b""])
-    assert reading.heads[0].headers == [(b"host", b"a"), (b"transfer-encoding", b"chunked")]
+    assert (result.error, result.complete, result.bodies) == (None, 2, [b"x", b""])
+    assert result.heads[0].headers == [(b"host", b"a"), (b"transfer-encoding", b"chunked")]
 
 
 @pytest.mark.parametrize("size", [1, 65535, 65536, 300_000])
 def test_a_body_of_any_size(size: int) -> None:
     body = bytes(index % 251 for index in range(1000)) * (size // 1000 + 1)
     body = body[:size]
-    reading = read(POST + b"Content-Length: %d\r\n\r\n" % size + body, range(1, size, 60_000))
-    assert (reading.error, reading.bodies, reading.whole) == (None, [body], 1)
+    result = parse(POST + b"Content-Length: %d\r\n\r\n" % size + body, range(1, size, 60_000))
+    assert (result.error, result.bodies, result.complete) == (None, [body], 1)
     chunked = POST + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (size, body)
-    reading = read(chunked, range(1, len(chunked), 60_000))
-    assert (reading.error, reading.bodies, reading.whole) == (None, [body], 1)
+    result = parse(chunked, range(1, len(chunked), 60_000))
+    assert (result.error, result.bodies, result.complete) == (None, [body], 1)
 
 
 def test_a_body_that_is_cut_off_is_not_whole() -> None:
     for data in (b"Content-Length: 5\r\n\r\nhell", b"Transfer-Encoding: chunked\r\n\r\n5\r\nhell"):
-        reading = read_both(POST + data)
-        assert (reading.bodies, reading.whole, reading.error) == ([b"hell"], 0, None)
+        result = parse_both(POST + data)
+        assert (result.bodies, result.complete, result.error) == ([b"hell"], 0, None)
 
 
 # -------------------------------------------------------------------------------------------------------------- limits
 
 
 def at_the_edge(good: bytes, bad: bytes, limits: Limits, status: int, flag: str) -> None:
-    assert read_both(good, limits).whole == 1
+    assert parse_both(good, limits).complete == 1
     assert refused(bad, limits) == status
-    error = read(bad, (), limits).error
+    error = parse(bad, (), limits).error
     assert isinstance(error, ProtocolError)
     assert error.flag == flag
 
@@ -351,7 +351,7 @@ def test_the_body_is_limited() -> None:
 
 def test_no_limit_on_the_body() -> None:
     limits = Limits(body=0)
-    assert read(POST + b"Content-Length: 9223372036854775807\r\n\r\n", (), limits).error is None
+    assert parse(POST + b"Content-Length: 9223372036854775807\r\n\r\n", (), limits).error is None
 
 
 @pytest.mark.parametrize(
@@ -366,7 +366,7 @@ def test_no_limit_on_the_body() -> None:
     ],
 )
 def test_what_cannot_become_a_request_is_refused_before_it_ends(start: bytes, status: int | None) -> None:
-    error = read_both(start).error
+    error = parse_both(start).error
     assert (error.status if error else None) == status
 
 
@@ -375,12 +375,12 @@ def test_what_cannot_become_a_request_is_refused_before_it_ends(start: bytes, st
 
 def test_a_reader_is_good_for_any_number_of_messages() -> None:
     message = POST + b"Connection: upgrade\r\nUpgrade: x\r\nContent-Length: 1\r\n\r\nx" + HEAD + b"\r\n"
-    reading = read(message * 300)
-    assert (reading.error, reading.whole) == (None, 600)
+    result = parse(message * 300)
+    assert (result.error, result.complete) == (None, 600)
 
 
 def test_an_error_tells_where_it_came_from_and_not_how() -> None:
-    error = read(HEAD + b"Host: b\r\n\r\n").error
+    error = parse(HEAD + b"Host: b\r\n\r\n").error
     assert error is not None
     assert str(error) == "400: more than one Host"
     assert error.__cause__ is None

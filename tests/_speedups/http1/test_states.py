@@ -6,125 +6,125 @@ import pytest
 from tests.compiled.connections import UpgradeGateway, state_of
 from tests.compiled.echo import EchoProtocol
 
-from tests._speedups.line import GET, TINY, AccessLog, Line, Office, body, hello, post, start
+from tests._speedups.fake_connection import GET, TINY, AccessLog, FakeConnection, FakeServer, body, hello, post, start
 
-Open = Callable[..., Office]
+Open = Callable[..., FakeServer]
 LAST = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 
 
-def state(line: Line) -> str:
-    return state_of(line.connection)
+def state(connection: FakeConnection) -> str:
+    return state_of(connection.protocol)
 
 
-def test_a_new_connection_is_idle(line: Line) -> None:
-    assert state(line) == "idle"
+def test_a_new_connection_is_idle(connection: FakeConnection) -> None:
+    assert state(connection) == "idle"
 
 
-def test_some_of_a_head(line: Line) -> None:
-    line.feed(GET[:5])
-    assert state(line) == "in head"
-    line.feed(GET[5:])
-    assert state(line) == "in exchange"
+def test_some_of_a_head(connection: FakeConnection) -> None:
+    connection.feed(GET[:5])
+    assert state(connection) == "in head"
+    connection.feed(GET[5:])
+    assert state(connection) == "in exchange"
 
 
-def test_a_head_in_one_piece(line: Line) -> None:
-    line.feed(GET)
-    assert state(line) == "in exchange"
-    hello(line.exchange)
-    assert state(line) == "idle"
+def test_a_head_in_one_piece(connection: FakeConnection) -> None:
+    connection.feed(GET)
+    assert state(connection) == "in exchange"
+    hello(connection.exchange)
+    assert state(connection) == "idle"
 
 
 @pytest.mark.parametrize("sent", [b"", GET[:5]])
-def test_the_client_ends_before_a_request(line: Line, sent: bytes) -> None:
-    line.feed(sent)
-    line.connection.eof_received()
-    assert state(line) == "closing"
-    line.lose()
-    assert state(line) == "closed"
+def test_the_client_ends_before_a_request(connection: FakeConnection, sent: bytes) -> None:
+    connection.feed(sent)
+    connection.protocol.eof_received()
+    assert state(connection) == "closing"
+    connection.lose()
+    assert state(connection) == "closed"
 
 
 @pytest.mark.parametrize("sent", [b"", GET])
-def test_the_server_stops(line: Line, sent: bytes) -> None:
-    line.feed(sent)
-    line.office.state.connections.stop()
+def test_the_server_stops(connection: FakeConnection, sent: bytes) -> None:
+    connection.feed(sent)
+    connection.server.state.connections.stop()
     if sent:
-        assert state(line) == "in exchange"
-        hello(line.exchange)
-    assert state(line) == "closing"
+        assert state(connection) == "in exchange"
+        hello(connection.exchange)
+    assert state(connection) == "closing"
 
 
-def test_an_idle_connection_is_overdue(open_office: Open) -> None:
-    line = open_office(timeout_keep_alive=TINY, timeout_request_head=TINY).connect()
-    line.office.sweep()
-    assert state(line) == "closing"
+def test_an_idle_connection_is_overdue(new_server: Open) -> None:
+    connection = new_server(timeout_keep_alive=TINY, timeout_request_head=TINY).connect()
+    connection.server.check_timeouts()
+    assert state(connection) == "closing"
 
 
 @pytest.mark.parametrize("overdue", [True, False])
-def test_a_head_that_is_refused_leaves_and_lingers(open_office: Open, overdue: bool) -> None:
-    line = open_office(timeout_request_head=TINY if overdue else 30.0).connect()
-    line.transport.full = True
-    line.feed(GET[:5])
+def test_a_head_that_is_refused_leaves_and_lingers(new_server: Open, overdue: bool) -> None:
+    connection = new_server(timeout_request_head=TINY if overdue else 30.0).connect()
+    connection.transport.full = True
+    connection.feed(GET[:5])
     if overdue:
-        line.office.sweep()
+        connection.server.check_timeouts()
     else:
-        line.feed(b"\0")
-    assert state(line) == "last response"
-    line.feed(b"more that is discarded")
-    line.transport.drain()
-    line.office.turn()
-    assert (state(line), line.calls) == ("lingering", ["write_eof"])
-    line.connection.check_timeout(1e12)
-    assert (state(line), line.calls) == ("closing", ["write_eof", "close"])
+        connection.feed(b"\0")
+    assert state(connection) == "last response"
+    connection.feed(b"more that is discarded")
+    connection.transport.drain()
+    connection.server.turn()
+    assert (state(connection), connection.calls) == ("lingering", ["write_eof"])
+    connection.protocol.check_timeout(1e12)
+    assert (state(connection), connection.calls) == ("closing", ["write_eof", "close"])
 
 
-def test_a_client_that_closes_ends_the_lingering(line: Line) -> None:
-    line.feed(b"\0")
-    assert state(line) == "lingering"
-    line.connection.eof_received()
-    assert (state(line), line.calls) == ("closing", ["write_eof", "close"])
+def test_a_client_that_closes_ends_the_lingering(connection: FakeConnection) -> None:
+    connection.feed(b"\0")
+    assert state(connection) == "lingering"
+    connection.protocol.eof_received()
+    assert (state(connection), connection.calls) == ("closing", ["write_eof", "close"])
 
 
-def test_the_rest_of_a_body_is_discarded_in_the_exchange(line: Line) -> None:
-    hello(line.request(post(5)))
-    assert state(line) == "in exchange"
-    line.feed(b"12345")
-    assert state(line) == "idle"
+def test_the_rest_of_a_body_is_discarded_in_the_exchange(connection: FakeConnection) -> None:
+    hello(connection.request(post(5)))
+    assert state(connection) == "in exchange"
+    connection.feed(b"12345")
+    assert state(connection) == "idle"
 
 
-def test_the_last_response_closes_where_nothing_is_unread(line: Line) -> None:
-    hello(line.request(LAST))
-    assert (state(line), line.calls) == ("closing", ["close"])
+def test_the_last_response_closes_where_nothing_is_unread(connection: FakeConnection) -> None:
+    hello(connection.request(LAST))
+    assert (state(connection), connection.calls) == ("closing", ["close"])
 
 
-def test_the_last_response_lingers_where_something_is_unread(line: Line) -> None:
-    line.feed(LAST + GET)
-    hello(line.exchange)
-    assert (state(line), line.calls) == ("lingering", ["write_eof"])
+def test_the_last_response_lingers_where_something_is_unread(connection: FakeConnection) -> None:
+    connection.feed(LAST + GET)
+    hello(connection.exchange)
+    assert (state(connection), connection.calls) == ("lingering", ["write_eof"])
 
 
-def test_a_response_that_fails_closes(line: Line) -> None:
-    exchange = line.request()
+def test_a_response_that_fails_closes(connection: FakeConnection) -> None:
+    exchange = connection.request()
     start(exchange)
     body(exchange, b"x", more=True)
     assert exchange.finish_application() is False
-    assert state(line) == "closing"
+    assert state(connection) == "closing"
 
 
-def test_a_closing_connection_waits_for_what_is_written(line: Line) -> None:
-    line.transport.full = True
-    hello(line.request(LAST))
-    assert (state(line), line.calls) == ("closing", [])
-    line.transport.drain()
-    line.office.turn()
-    assert line.calls == ["close"]
+def test_a_closing_connection_waits_for_what_is_written(connection: FakeConnection) -> None:
+    connection.transport.full = True
+    hello(connection.request(LAST))
+    assert (state(connection), connection.calls) == ("closing", [])
+    connection.transport.drain()
+    connection.server.turn()
+    assert connection.calls == ["close"]
 
 
 @pytest.mark.parametrize("sent", [b"", GET[:5], GET, LAST + GET, b"\0"])
-def test_the_loss_closes_from_every_state(line: Line, sent: bytes) -> None:
-    line.feed(sent)
-    line.lose()
-    assert state(line) == "closed"
-    assert line.office.state.connections.open == 0
+def test_the_loss_closes_from_every_state(connection: FakeConnection, sent: bytes) -> None:
+    connection.feed(sent)
+    connection.lose()
+    assert state(connection) == "closed"
+    assert connection.server.state.connections.open == 0
 
 
 # ------------------------------------------------------------------------------------------------------------ an upgrade
@@ -134,7 +134,7 @@ SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade:
 
 
 @pytest.mark.parametrize("size", [None, 1, 7])
-def test_another_protocol_takes_the_connection_over(open_office: Open, size: int | None) -> None:
+def test_another_protocol_takes_the_connection_over(new_server: Open, size: int | None) -> None:
     log = AccessLog()
     made: list[EchoProtocol] = []
 
@@ -142,22 +142,22 @@ def test_another_protocol_takes_the_connection_over(open_office: Open, size: int
         made.append(EchoProtocol())
         return made[-1]
 
-    office = open_office(gateway=UpgradeGateway(new_protocol), access_log=log)
-    line = office.connect()
-    line.feed(UPGRADE + b"frames in the same packet", size)
-    line.feed(b", and more", size)
-    assert line.sent == SWITCHED + b"frames in the same packet, and more"
+    server = new_server(gateway=UpgradeGateway(new_protocol), access_log=log)
+    connection = server.connect()
+    connection.feed(UPGRADE + b"frames in the same packet", size)
+    connection.feed(b", and more", size)
+    assert connection.sent == SWITCHED + b"frames in the same packet, and more"
     assert [record[4] for record in log.records] == [101]
-    assert (office.state.in_work, line.calls) == (0, [])
-    line.lose()
+    assert (server.state.in_work, connection.calls) == (0, [])
+    connection.lose()
     assert made[0].is_lost
-    assert office.state.connections.open == 0
+    assert server.state.connections.open == 0
 
 
-def test_a_request_that_is_switched_ends_its_turn_in_the_new_protocol(open_office: Open) -> None:
-    office = open_office(gateway=UpgradeGateway(EchoProtocol))
-    line = office.connect()
-    line.transport.full = True
-    line.feed(UPGRADE + b"x" * 70_000)
-    line.feed(b"y")
-    assert line.calls == ["pause_reading"], "the new protocol applies its own backpressure"
+def test_a_request_that_is_switched_ends_its_turn_in_the_new_protocol(new_server: Open) -> None:
+    server = new_server(gateway=UpgradeGateway(EchoProtocol))
+    connection = server.connect()
+    connection.transport.full = True
+    connection.feed(UPGRADE + b"x" * 70_000)
+    connection.feed(b"y")
+    assert connection.calls == ["pause_reading"], "the new protocol applies its own backpressure"

@@ -243,9 +243,9 @@ def test_the_other_kind_shares_what_was_read() -> None:
         scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
         request = AsyncRequest(Application(), scope, receive)
         assert await request.body() == b"a=1"
-        other = request.seen_as(Request)
+        other = request.as_type(Request)
         assert (other.body(), dict(other.form())) == (b"a=1", {"a": "1"})
-        assert other.seen_as(Request) is other
+        assert other.as_type(Request) is other
 
     asyncio.run(go())
 
@@ -282,7 +282,7 @@ def test_what_middleware_adds() -> None:
     with pytest.raises(RuntimeError, match="no Sessions middleware"):
         _ = request.session
     request.user, request.id, request.session = "joe", "7", {"a": 1}
-    other = request.seen_as(AsyncRequest)
+    other = request.as_type(AsyncRequest)
     assert (other.user, other.id, other.session) == ("joe", "7", {"a": 1})
 
 
@@ -316,7 +316,7 @@ async def small_files(request: AsyncRequest) -> Any:
 async def after_middleware(request: AsyncRequest) -> Any:
     """Reads the form before the controller does, as a check of a token in the form does."""
     before = await request.read_form()
-    return [before.fields["a"], len(await request.body()), len(request.seen_as(Request).files())]
+    return [before.fields["a"], len(await request.body()), len(request.as_type(Request).files())]
 
 
 def form_application(**options: Any) -> Application:

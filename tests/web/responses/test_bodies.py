@@ -7,7 +7,7 @@ import pytest
 
 from atlas import FileResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
 from atlas.web.asgi import DelegatedResponse, start_application
-from atlas.web.responses.bodies import drop_body, in_pieces, length_of, passes_through, whole_body
+from atlas.web.responses.bodies import drop_body, is_streamed, length_of, passes_through, whole_body
 from atlas.web.responses.events import EventSourceResponse
 
 
@@ -50,7 +50,7 @@ def asgi_response() -> Response:
 )
 def test_the_kinds_of_bodies(make: Callable[[], Response], whole: bytes | None, pieces: bool, passes: bool) -> None:
     response = make()
-    assert (whole_body(response), in_pieces(response), passes_through(response)) == (whole, pieces, passes)
+    assert (whole_body(response), is_streamed(response), passes_through(response)) == (whole, pieces, passes)
 
 
 def test_the_size_of_a_body() -> None:

@@ -41,7 +41,7 @@ def test_each_piece_can_be_read_at_once(name: str) -> None:
     encoder = make_codings([name], {})[name].encoder()
     sent = b""
     for count in (1, 2, 3):
-        sent += encoder.piece(TEXT)
+        sent += encoder.chunk(TEXT)
         assert READERS[name](sent) == TEXT * count
     sent += encoder.end()
     assert READERS[name](sent) == TEXT * 3

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from atlas import Application, AsyncRequest, FileResponse, Request, RequestID, Route
-from atlas.web.responses.files import PIECE, content_disposition, guess_content_type
+from atlas.web.responses.files import CHUNK_SIZE, content_disposition, guess_content_type
 
 Ask = Callable[..., httpx.Response]
 Drive = Callable[..., list[dict[str, Any]]]
@@ -26,7 +26,7 @@ def file(tmp_path: Path) -> Path:
 @pytest.fixture
 def large(tmp_path: Path) -> Path:
     path = tmp_path / "large.bin"
-    path.write_bytes(bytes(range(256)) * (PIECE // 100))
+    path.write_bytes(bytes(range(256)) * (CHUNK_SIZE // 100))
     return path
 
 
@@ -61,7 +61,7 @@ def test_a_large_file(drive: Drive, large: Path) -> None:
 
 def test_a_large_file_comes_in_pieces(call: Drive, large: Path) -> None:
     _, *bodies = call(FileResponse(large))
-    assert max(len(body["body"]) for body in bodies) <= PIECE
+    assert max(len(body["body"]) for body in bodies) <= CHUNK_SIZE
     assert [body["more_body"] for body in bodies] == [True] * (len(bodies) - 1) + [False]
 
 
@@ -199,9 +199,9 @@ def test_a_part_of_a_file(drive: Drive, file: Path) -> None:
 
 def test_parts_of_a_large_file(drive: Drive, large: Path) -> None:
     content = large.read_bytes()
-    spec = f"bytes=1-{PIECE + 5}"
+    spec = f"bytes=1-{CHUNK_SIZE + 5}"
     _, head, body = asked(drive, FileResponse(large), ("range", spec))
-    assert body == content[1 : PIECE + 6]
+    assert body == content[1 : CHUNK_SIZE + 6]
     status, head, body = asked(drive, FileResponse(large), ("range", "bytes=0-1,10-11,-2"))
     assert status == 206
     assert head["content-type"].startswith("multipart/byteranges; boundary=")
@@ -212,9 +212,9 @@ def test_parts_of_a_large_file(drive: Drive, large: Path) -> None:
 
 def test_a_range_of_a_large_file_is_sent_by_a_server_with_zerocopysend(call: Drive, large: Path) -> None:
     offered = {"extensions": {"http.response.zerocopysend": {}}}
-    headers = [(b"range", b"bytes=1-%d" % (PIECE + 5))]
+    headers = [(b"range", b"bytes=1-%d" % (CHUNK_SIZE + 5))]
     sent = call(FileResponse(large), headers=headers, **offered)
-    assert (sent[1]["type"], sent[1]["offset"], sent[1]["count"]) == ("http.response.zerocopysend", 1, PIECE + 5)
+    assert (sent[1]["type"], sent[1]["offset"], sent[1]["count"]) == ("http.response.zerocopysend", 1, CHUNK_SIZE + 5)
     assert sent[1]["file"].closed
 
 
@@ -251,7 +251,7 @@ def test_a_file_passes_through_wrappers(call: Drive, large: Path) -> None:
     response = FileResponse(large)
     response.wrap(lambda piece: piece[:1], lambda: b"!")
     status, head, body = asked(call, response, ("range", "bytes=5-"), **PATHSEND)
-    assert (status, len(body), body[-1:]) == (200, -(-large.stat().st_size // PIECE) + 1, b"!")
+    assert (status, len(body), body[-1:]) == (200, -(-large.stat().st_size // CHUNK_SIZE) + 1, b"!")
     assert head["etag"].startswith('W/"')
     assert not {"content-length", "accept-ranges"} & set(head)
     assert response.streaming

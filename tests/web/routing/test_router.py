@@ -133,7 +133,7 @@ def test_a_class_of_controllers_answers_its_methods() -> None:
     assert router.url_for("lake", {"name": "como"}) == "/lakes/como"
     with pytest.raises(StartupError, match=r"the controller get\(.*1 path parameter|the controller get\(.* 0 path"):
         Router([Route("/lakes", Lakes)])
-    with pytest.raises(StartupError, match="the class Controller has no method named as one of HTTP"):
+    with pytest.raises(StartupError, match="the class Controller has no method for an HTTP method"):
         Route("/", Controller)
 
 

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from atlas.gateway.jobs import Job, Jobs
+from atlas.gateway.background_tasks import BackgroundRunner, BackgroundTask
 
 
-def job(function: Any, *arguments: Any) -> Job:
-    return Job(function, arguments, {})
+def task(function: Any, *arguments: Any) -> BackgroundTask:
+    return BackgroundTask(function, arguments, {})
 
 
 def test_jobs_run_and_are_waited_for() -> None:
@@ -22,13 +22,13 @@ def test_jobs_run_and_are_waited_for() -> None:
         done.append(threading.current_thread() is not threading.main_thread())
 
     async def run() -> None:
-        jobs = Jobs()
-        await jobs.drain(1)
-        jobs.start(job(later, 1))
-        await jobs.drain(1)
-        jobs.start(job(plain))
-        jobs.start(job(lambda: later(2)))
-        await jobs.drain(1)
+        runner = BackgroundRunner()
+        await runner.drain(1)
+        runner.start(task(later, 1))
+        await runner.drain(1)
+        runner.start(task(plain))
+        runner.start(task(lambda: later(2)))
+        await runner.drain(1)
 
     asyncio.run(run())
     assert sorted(map(str, done)) == ["1", "2", "True"]
@@ -45,12 +45,12 @@ def test_so_many_at_a_time_and_so_many_in_line() -> None:
         running -= 1
 
     async def run() -> None:
-        jobs = Jobs(limit=2, most_waiting=3)
+        runner = BackgroundRunner(limit=2, max_waiting=3)
         for _ in range(5):
-            jobs.start(job(work))
-        with pytest.raises(RuntimeError, match="3 background jobs are waiting already"):
-            jobs.start(job(work))
-        await jobs.drain(1)
+            runner.start(task(work))
+        with pytest.raises(RuntimeError, match="3 background tasks are waiting already"):
+            runner.start(task(work))
+        await runner.drain(1)
 
     asyncio.run(run())
     assert (running, most) == (0, 2)
@@ -63,10 +63,10 @@ def test_a_failure_is_logged_and_the_line_goes_on(caplog: pytest.LogCaptureFixtu
         raise KeyError("x")
 
     async def run() -> None:
-        jobs = Jobs(limit=1)
-        jobs.start(job(fail))
-        jobs.start(job(done.append, 1))
-        await jobs.drain(1)
+        runner = BackgroundRunner(limit=1)
+        runner.start(task(fail))
+        runner.start(task(done.append, 1))
+        await runner.drain(1)
 
     asyncio.run(run())
     assert done == [1]
@@ -83,16 +83,16 @@ def test_what_is_late_is_cancelled_and_logged(caplog: pytest.LogCaptureFixture) 
             ended.append(True)
 
     async def run() -> None:
-        jobs = Jobs(limit=1)
-        jobs.start(job(forever))
-        jobs.start(job(forever))
-        await jobs.drain(0.01)
+        runner = BackgroundRunner(limit=1)
+        runner.start(task(forever))
+        runner.start(task(forever))
+        await runner.drain(0.01)
 
     asyncio.run(run())
     assert ended == [True]
-    assert "2 background jobs were not done after 0.01 s" in caplog.text
+    assert "2 background tasks were not done after 0.01 s" in caplog.text
 
 
 def test_without_a_loop_there_is_nothing_to_run_it() -> None:
     with pytest.raises(RuntimeError, match="no running event loop"):
-        Jobs().start(job(print))
+        BackgroundRunner().start(task(print))

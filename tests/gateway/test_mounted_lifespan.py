@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from atlas.errors import LifespanError
-from atlas.gateway.mounted import MountedLifespan
+from atlas.gateway.mounted_lifespan import MountedLifespan
 
 
 def application(*answers: dict[str, Any], log: list[str] | None = None) -> Any:

@@ -1,4 +1,4 @@
-"""Starts coroutines as a gateway does: in a callback of the event loop, in a task whose first step runs at once."""
+"""Starts coroutines as a gateway does: in a callback of the event loop, with a TaskStarter."""
 
 import asyncio
 import contextvars
@@ -10,8 +10,8 @@ from atlas._speedups.calls.tasks import TaskStarter
 VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="outside")
 
 
-def in_a_callback(loop: asyncio.AbstractEventLoop, function: Callable[[], Any]) -> Any:
-    """What ``function`` returns when the loop calls it, outside of any task."""
+def run_in_callback(loop: asyncio.AbstractEventLoop, function: Callable[[], Any]) -> Any:
+    """Call ``function`` in a callback of the loop, outside any task, and return its result."""
     done = loop.create_future()
 
     def call() -> None:
@@ -30,18 +30,18 @@ def start(
     coroutine: Coroutine[Any, Any, Any],
     context: contextvars.Context | None = None,
 ) -> tuple[Any, Any, Any]:
-    """The task, the value and the error of a coroutine that is started in a callback."""
+    """Start a coroutine in a callback; return its task, value and error."""
 
     def call() -> tuple[Any, Any, Any]:
         task = starter.start(coroutine, context or contextvars.copy_context())
         return task, starter.take_value(), starter.take_error()
 
-    outcome: tuple[Any, Any, Any] = in_a_callback(loop, call)
+    outcome: tuple[Any, Any, Any] = run_in_callback(loop, call)
     return outcome
 
 
 def turn(loop: asyncio.AbstractEventLoop, times: int = 1) -> None:
-    """Run the loop."""
+    """Run the callbacks that are ready."""
     for _ in range(times):
         loop.run_until_complete(asyncio.sleep(0))
 

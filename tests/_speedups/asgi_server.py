@@ -1,4 +1,4 @@
-"""Calls one application on one loop, without a socket, and tells what was answered."""
+"""Serves an ASGI application on an event loop without a socket."""
 
 import asyncio
 import contextvars
@@ -7,21 +7,21 @@ from typing import Any
 
 from atlas._speedups.calls.asgi import ASGICaller
 from atlas._speedups.http.exchange import Exchange
-from tests._speedups.line import GET, Office
+from tests._speedups.fake_connection import GET, FakeServer
 
 
-class Call(ASGICaller):
-    """Keeps how applications ended."""
+class RecordingCaller(ASGICaller):
+    """Records failures and unfinished responses."""
 
     def __init__(self, *_: Any) -> None:
         self.failures: list[BaseException] = []
-        self.unfinished_ones: list[Exchange] = []
+        self.unfinished_exchanges: list[Exchange] = []
 
     def failed(self, exchange: Exchange, error: BaseException) -> None:
         self.failures.append(error)
 
     def unfinished(self, exchange: Exchange) -> None:
-        self.unfinished_ones.append(exchange)
+        self.unfinished_exchanges.append(exchange)
 
     def disconnect(self, exchange: Exchange) -> None:
         pass
@@ -29,42 +29,42 @@ class Call(ASGICaller):
     half_close = disconnect
 
 
-class Caller:
+class ASGIServer:
     """Serves one application on one loop, without a socket."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, app: Any, task_type: Any = asyncio.Task) -> None:
-        self.call = Call(app, loop, contextvars.copy_context(), task_type)
-        self.office = Office(loop, gateway=self.call)
-        self.line = self.office.connect()
+        self.caller = RecordingCaller(app, loop, contextvars.copy_context(), task_type)
+        self.server = FakeServer(loop, gateway=self.caller)
+        self.connection = self.server.connect()
         self.loop = loop
 
     def request(self, data: bytes = GET) -> list[tuple[int, bytes]]:
-        """Deliver a request in one turn of the loop; (status, body) of what was answered when that returned."""
-        seen: list[list[tuple[int, bytes]]] = []
+        """Receive a request in a callback; return (status, body) of the responses that were sent before it returned."""
+        sent: list[list[tuple[int, bytes]]] = []
 
-        def deliver() -> None:
-            before = len(self.line.sent)
-            self.line.feed(data)
-            seen.append(answers(self.line.sent[before:]))
+        def receive() -> None:
+            before = len(self.connection.sent)
+            self.connection.feed(data)
+            sent.append(responses(self.connection.sent[before:]))
 
-        self.office.run(deliver)
-        return seen[0]
+        self.server.run(receive)
+        return sent[0]
 
 
-def answers(sent: bytes) -> list[tuple[int, bytes]]:
+def responses(sent: bytes) -> list[tuple[int, bytes]]:
     if not sent:
         return []
     head, _, body = sent.partition(b"\r\n\r\n")
     return [(int(head.split(b" ")[1]), body)]
 
 
-Serve = Callable[..., Caller]
+Serve = Callable[..., ASGIServer]
 
 
-async def answer(send: Any, text: object) -> None:
+async def respond(send: Any, text: object) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": str(text).encode()})
 
 
 async def hello(scope: Any, receive: Any, send: Any) -> None:
-    await answer(send, scope["path"])
+    await respond(send, scope["path"])

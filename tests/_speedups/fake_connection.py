@@ -1,4 +1,4 @@
-"""A connection without a socket: the test is the client, the transport and, through exchanges, the application."""
+"""Connections without sockets: a fake transport and a recording gateway, both driven by the test."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from atlas._speedups.http1.protocol import Http1Protocol
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 TINY = 1e-9
-"""A time-out that is over at the clock's next tick."""
+"""A timeout in seconds that has passed at the next tick of the clock."""
 
 SETTINGS: dict[str, Any] = {
     "limit_request_line": 8192,
@@ -40,12 +40,12 @@ SETTINGS: dict[str, Any] = {
 
 
 def post(size: int, *fields: bytes) -> bytes:
-    """The head of a request with a body of *size* bytes."""
+    """Return the head of a request with a body of *size* bytes."""
     return b"\r\n".join([b"POST / HTTP/1.1", b"Host: a", b"Content-Length: %d" % size, *fields, b"", b""])
 
 
-def now(awaitable: Awaitable[Any]) -> Any:
-    """The result of an awaitable that must not have to wait."""
+def run_now(awaitable: Awaitable[Any]) -> Any:
+    """Return the result of an awaitable that does not wait."""
     try:
         awaitable.__await__().send(None)  # type: ignore[attr-defined]
     except StopIteration as stop:
@@ -53,11 +53,13 @@ def now(awaitable: Awaitable[Any]) -> Any:
     raise AssertionError("it waits")
 
 
-class Transport:
-    """What an asyncio transport does, as far as a connection can tell; nothing happens but what the test says.
+class FakeTransport:
+    """A transport in memory.
 
-    ``sent`` is what has left; ``calls`` tells, in order, what was asked. While ``full`` is set nothing leaves:
-    ``waiting`` grows, and the protocol is told so at once, as transports do whose limit is nought.
+    :ivar sent: the bytes that were sent.
+    :ivar calls: the names of the methods that were called, in order.
+    :ivar full: whether the socket buffer is full: then written bytes are added to ``waiting``, and the protocol is
+        paused at once, as with a high-water mark of 0.
     """
 
     def __init__(self, **extra: Any) -> None:
@@ -95,7 +97,7 @@ class Transport:
             self.protocol.pause_writing()
 
     def drain(self) -> None:
-        """The socket takes what was waiting, and what comes after."""
+        """Send the waiting bytes; the socket buffer is not full any more."""
         self.full = False
         self.sent += self.waiting
         self.waiting = b""
@@ -105,8 +107,8 @@ class Transport:
         return self.half_closes
 
     def _called(name: str) -> Any:  # type: ignore[misc]  # noqa: N805
-        def call(self: Transport) -> None:
-            if name != "close" or "close" not in self.calls:  # closing twice is closing once
+        def call(self: FakeTransport) -> None:
+            if name != "close" or "close" not in self.calls:  # a second close has no effect
                 self.calls.append(name)
 
         return call
@@ -116,20 +118,20 @@ class Transport:
 
 
 class Gateway(PythonGateway):
-    """Keeps what it is told; answers at once if ``answer`` says how."""
+    """Records the exchanges, and calls ``respond(exchange)`` for each if it is set."""
 
     def __init__(self) -> None:
         self.started: list[Exchange] = []
-        self.left: list[Exchange] = []
-        self.answer: Any = None
+        self.disconnected: list[Exchange] = []
+        self.respond: Any = None
 
     def on_start(self, exchange: Exchange) -> None:
         self.started.append(exchange)
-        if self.answer is not None:
-            self.answer(exchange)
+        if self.respond is not None:
+            self.respond(exchange)
 
     def on_disconnect(self, exchange: Exchange) -> None:
-        self.left.append(exchange)
+        self.disconnected.append(exchange)
 
     on_half_close = on_disconnect
 
@@ -137,28 +139,28 @@ class Gateway(PythonGateway):
         raise NotImplementedError
 
 
-class Events:
-    """Keeps what happened."""
+class RecordedEvents:
+    """Records the server events."""
 
     def __init__(self) -> None:
-        self.told: list[str] = []
+        self.calls: list[str] = []
         self.refusals: list[Any] = []
 
     def on_request_refused(self, error: Any, client: Any) -> None:
         self.refusals.append(error)
 
     def __getattr__(self, name: str) -> Any:
-        return lambda *_: self.told.append(name)
+        return lambda *_: self.calls.append(name)
 
 
 def hello(exchange: Exchange) -> None:
-    """An answer for :attr:`Gateway.answer`: the target comes back."""
+    """Respond with the request target; for :attr:`Gateway.respond`."""
     exchange.respond(200, [], exchange.head.target)
     exchange.finish_application()
 
 
 class AccessLog:
-    """Counts what it is asked for."""
+    """Records its calls."""
 
     def __init__(self) -> None:
         self.records: list[tuple[Any, ...]] = []
@@ -173,8 +175,8 @@ class AccessLog:
         self.records.clear()
 
 
-class Office:
-    """A worker whose connections end at fake transports, on a loop that turns when the test says so."""
+class FakeServer:
+    """The state of a server and its fake connections, on an event loop that the test runs."""
 
     def __init__(
         self,
@@ -189,60 +191,60 @@ class Office:
         assert set(settings) <= set(SETTINGS)
         self.loop = loop
         self.gateway: Any = gateway or Gateway()
-        self.events = Events()
-        told = SimpleNamespace(**SETTINGS | settings)
-        self.state = ServerState(loop, told, self.events, limit_connections, access_log, state)
+        self.events = RecordedEvents()
+        all_settings = SimpleNamespace(**SETTINGS | settings)
+        self.state = ServerState(loop, all_settings, self.events, limit_connections, access_log, state)
 
     def new_protocol(self, connection: Connection) -> Http1Protocol:
         return Http1Protocol(self.state, self.gateway)
 
-    def connect(self, **extra: Any) -> Line:
-        return Line(self, **extra)
+    def connect(self, **extra: Any) -> FakeConnection:
+        return FakeConnection(self, **extra)
 
     def turn(self, times: int = 1) -> None:
-        """Let everything that is ready run, once."""
+        """Run the callbacks that are ready."""
         for _ in range(times):
             self.loop.call_soon(self.loop.stop)
             self.loop.run_forever()
 
     def run(self, function: Callable[..., Any], *arguments: Any) -> None:
-        """Call it as the loop would, and let what follows from it run."""
+        """Call a function in a callback of the loop, and run the callbacks that are ready."""
         self.loop.call_soon(function, *arguments)
         self.turn()
 
-    def sweep(self) -> None:
-        """Carry out what is overdue at the clock's next tick."""
+    def check_timeouts(self) -> None:
+        """Check the timeouts after the next tick of the clock."""
         start = monotonic()
         while monotonic() <= start + TINY:
             pass
         self.state.connections.check_timeouts()
 
 
-class Line:
-    """One connection of an office."""
+class FakeConnection:
+    """A connection of a fake server, with a fake transport."""
 
-    def __init__(self, office: Office, **extra: Any) -> None:
-        self.office = office
-        self.connection = Connection(office.state.connections, office.new_protocol)
-        self.transport = Transport(**extra)
-        self.transport.protocol = self.connection
-        self.connection.connection_made(self.transport)
+    def __init__(self, server: FakeServer, **extra: Any) -> None:
+        self.server = server
+        self.protocol = Connection(server.state.connections, server.new_protocol)
+        self.transport = FakeTransport(**extra)
+        self.transport.protocol = self.protocol
+        self.protocol.connection_made(self.transport)
 
     def feed(self, data: bytes, size: int | None = None) -> None:
-        """Deliver *data*, in pieces of *size* bytes."""
+        """Receive *data* from the client, in chunks of *size* bytes."""
         for start in range(0, len(data), size or len(data) or 1):
-            piece = data[start : start + (size or len(data))]
-            self.connection.get_buffer(-1)[: len(piece)] = piece
-            self.connection.buffer_updated(len(piece))
+            chunk = data[start : start + (size or len(data))]
+            self.protocol.get_buffer(-1)[: len(chunk)] = chunk
+            self.protocol.buffer_updated(len(chunk))
 
     def lose(self, error: Exception | None = None) -> None:
-        """The connection is gone."""
-        self.connection.connection_lost(error)
+        """Lose the connection."""
+        self.protocol.connection_lost(error)
 
     @property
     def exchange(self) -> Exchange:
-        """The exchange that was begun last."""
-        return self.office.gateway.started[-1]
+        """The exchange that was started last."""
+        return self.server.gateway.started[-1]
 
     @property
     def sent(self) -> bytes:
@@ -253,14 +255,14 @@ class Line:
         return self.transport.calls
 
     def request(self, data: bytes = GET) -> Exchange:
-        """Deliver a request; the exchange that it begins."""
-        before = len(self.office.gateway.started)
+        """Receive a request; return the exchange that it starts."""
+        before = len(self.server.gateway.started)
         self.feed(data)
-        assert len(self.office.gateway.started) == before + 1
+        assert len(self.server.gateway.started) == before + 1
         return self.exchange
 
-    def answers(self, *methods: str) -> list[tuple[int, dict[bytes, bytes], bytes]]:
-        """(status, headers, body) of each answer so far, as h11 reads them; one per method (GET if none is named)."""
+    def responses(self, *methods: str) -> list[tuple[int, dict[bytes, bytes], bytes]]:
+        """Return (status, headers, body) of each response, as h11 parses them; one per method, default one GET."""
         reader = h11.Connection(h11.CLIENT)
         reader.receive_data(self.sent)
         if self.calls and self.calls[-1] in ("close", "write_eof"):
@@ -285,14 +287,14 @@ class Line:
 
 def start(exchange: Exchange, status: int = 200, *headers: tuple[bytes, bytes], **more: Any) -> Any:
     """Send ``http.response.start``."""
-    return now(exchange.send({"type": "http.response.start", "status": status, "headers": list(headers), **more}))
+    return run_now(exchange.send({"type": "http.response.start", "status": status, "headers": list(headers), **more}))
 
 
 def body(exchange: Exchange, data: bytes = b"", more: bool = False) -> Any:
     """Send ``http.response.body``."""
-    return now(exchange.send({"type": "http.response.body", "body": data, "more_body": more}))
+    return run_now(exchange.send({"type": "http.response.body", "body": data, "more_body": more}))
 
 
 def receive(exchange: Exchange) -> dict[str, Any]:
-    """What ``receive`` has at this moment."""
-    return now(exchange.receive())
+    """Return the event of ``receive``, which does not wait."""
+    return run_now(exchange.receive())
