@@ -300,6 +300,7 @@ cdef class Exchange:
         """The held head is not to leave: as if the response had never been started."""
         self.stream.drop_head()
         self.response_state = NO_RESPONSE
+        self.trailers = False  # a response that takes its place promises none
         return 0
 
     cdef int send_head(self, bint whole, Py_ssize_t size) except -1:

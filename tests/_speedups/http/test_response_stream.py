@@ -41,6 +41,17 @@ def test_a_promised_trailer_may_stay_away(line: Line) -> None:
     assert line.calls == ["close"]
 
 
+def test_a_500_has_no_trailers_of_the_response_whose_place_it_takes(line: Line) -> None:
+    exchange = line.request(TRAILERS)
+    start(exchange, trailers=True)
+    assert exchange.finish_application() is False
+    line.request().respond(200, [], b"next")
+    assert [(status, text) for status, _, text in line.answers("GET", "GET")] == [
+        (500, b"Internal Server Error\n"),
+        (200, b"next"),
+    ]
+
+
 @pytest.mark.parametrize("te", [b"trailers", b"gzip;q=0.5, Trailers", b"deflate ,trailers"])
 def test_a_client_says_that_it_takes_trailers(line: Line, te: bytes) -> None:
     exchange = line.request(b"GET / HTTP/1.1\r\nHost: a\r\nTE: " + te + b"\r\n\r\n")
