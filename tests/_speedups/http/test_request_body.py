@@ -172,6 +172,15 @@ def test_half_a_body_is_never_given_as_a_whole(line: Line) -> None:
     assert receive(exchange) == DISCONNECT
 
 
+def test_the_rest_of_a_lost_body_is_never_given_as_a_whole(line: Line) -> None:
+    exchange = line.request(post(4))
+    line.feed(b"ab")
+    line.connection.end()
+    line.feed(b"cd")
+    assert receive(exchange) == DISCONNECT
+    assert receive(exchange) == DISCONNECT
+
+
 # --------------------------------------------------------------------------------------------------------- 100 Continue
 
 
