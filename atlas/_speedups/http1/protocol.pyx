@@ -358,7 +358,7 @@ cdef class Http1Protocol(Http1Control):
         return self.close()
 
     cdef int want_body(self) except -1:
-        if self.continue_due and self.exchange.response_state == NO_RESPONSE:
+        if self.continue_due and self.exchange.response_state <= HEAD_HELD:
             self.continue_due = False
             self.stream.send_interim(100, [])
         if self.exchange.body_state() == BODY_COMING:

@@ -237,6 +237,19 @@ def test_100_continue_is_not_said_inside_a_response(line: Line) -> None:
     assert task.result() == DISCONNECT
 
 
+def test_100_continue_is_said_before_a_head_that_is_held(line: Line) -> None:
+    exchange = line.request(post(4, b"Expect: 100-continue"))
+    start(exchange, 201, (b"x", b"y"))
+    task = line.office.loop.create_task(exchange.receive())
+    line.office.turn(2)
+    assert line.sent == CONTINUE
+    line.feed(b"abcd")
+    line.office.turn(2)
+    assert task.result() == event(b"abcd")
+    body(exchange, b"done")
+    assert line.sent == CONTINUE + b"HTTP/1.1 201 Created\r\nx: y\r\ncontent-length: 4\r\n\r\ndone"
+
+
 def test_a_request_without_a_body_has_nothing_to_continue(line: Line) -> None:
     receive(line.request(b"GET / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n"))
     line.office.turn(2)
