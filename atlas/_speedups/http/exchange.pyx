@@ -426,9 +426,9 @@ cdef class Exchange:
         if self.response_state < RESPONSE_DONE:
             if self.response_state == NO_RESPONSE:
                 self.status = CLIENT_CLOSED
+            if lost or self.response_state != NO_RESPONSE:
+                self.log()  # else the protocol refuses the request, and logs its own response
             self.response_state = RESPONSE_FAILED
-            if lost:
-                self.log()
         self.stream = None
         return 0
 

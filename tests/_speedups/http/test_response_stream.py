@@ -168,6 +168,18 @@ def test_what_broke_off_is_logged_too_and_head_has_no_bytes(open_office: Callabl
     assert [(record[1], record[4], record[5]) for record in log.records] == [("GET", 200, 3), ("HEAD", 200, 0)]
 
 
+def test_a_response_that_a_faulty_body_breaks_off_is_logged(open_office: Callable[..., Office]) -> None:
+    log = AccessLog()
+    line = open_office(access_log=log).connect()
+    exchange = line.request(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+    start(exchange)
+    body(exchange, b"abc", more=True)
+    line.feed(b"rubbish")
+    exchange.finish_application()
+    line.lose()
+    assert [(record[1], record[4], record[5]) for record in log.records] == [("POST", 200, 3)]
+
+
 # ------------------------------------------------------------------------------------------------------- sending files
 
 
