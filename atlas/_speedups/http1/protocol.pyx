@@ -385,6 +385,8 @@ cdef class Http1Protocol(Http1Control):
             line = (exchange.head.method, exchange.head.target)
             if exchange.response_state == HEAD_HELD:
                 exchange.drop_head()
+            if exchange.response_state >= RESPONSE_DONE:
+                return self.linger()  # the response has left, perhaps just now
             if exchange.response_state != NO_RESPONSE:
                 self.drop_exchange()
                 return self.close()

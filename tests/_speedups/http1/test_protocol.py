@@ -223,6 +223,13 @@ def test_a_refusal_never_lands_inside_a_response(line: Line) -> None:
     assert line.calls == ["close"]
 
 
+def test_a_fault_behind_a_whole_response_does_not_reset_it(line: Line) -> None:
+    hello(line.request(CHUNKED))
+    line.feed(b"rubbish")
+    assert line.sent.count(b"HTTP/1.1") == 1
+    assert line.calls == ["write_eof"]
+
+
 def test_a_transport_that_cannot_half_close_is_closed(line: Line) -> None:
     line.transport.half_closes = False
     line.feed(b"\0")
