@@ -420,6 +420,7 @@ cdef class Http1Protocol(Http1Control):
         """The response has left: tell the client that nothing follows."""
         if self.connection.writer.is_empty() and not self.connection.is_lost():
             self.state = DRAINING
+            self.connection.set_timeout(LINGER_SECONDS)
             self.connection.write_eof()
         return 0
 

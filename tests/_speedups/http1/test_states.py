@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from tests.compiled.connections import state_of
+from tests.compiled.connections import now, state_of
 
 from tests._speedups.line import GET, TINY, Line, Office, body, hello, post, start
 
@@ -74,6 +74,17 @@ def test_a_head_that_is_refused_lingers_and_drains(open_office: Open, overdue: b
     assert (state(line), line.calls) == ("draining", ["write_eof"])
     line.connection.check_timeout(1e12)
     assert (state(line), line.calls) == ("closing", ["write_eof", "close"])
+
+
+def test_the_time_to_close_begins_when_the_response_has_left(line: Line) -> None:
+    line.transport.full = True
+    line.feed(b"\0")
+    late = now() + 1000
+    line.connection.check_timeout(late)
+    line.transport.drain()
+    line.office.turn()
+    line.connection.check_timeout(now() + 1.5)
+    assert (state(line), line.calls) == ("draining", ["write_eof"])
 
 
 def test_a_client_that_closes_ends_the_draining(line: Line) -> None:
