@@ -111,9 +111,7 @@ cdef class Http1Protocol(Http1Control):
         return 0
 
     cdef int shut_down(self) except -1:
-        if (self.state == IDLE and not self.has_waiting()) or self.state == LINGERING or self.state == DRAINING:
-            return self.close()
-        return 0
+        return self.close() if self.state == IDLE and not self.has_waiting() else 0
 
     cdef int end(self) except -1:
         if self.exchange is None:
@@ -300,8 +298,8 @@ cdef class Http1Protocol(Http1Control):
         self.drop_exchange()
         self.return_parser()
         self.state = IDLE
-        if self.server_state.is_stopping():
-            return self.close()
+        if self.server_state.is_stopping() and not self.has_waiting():
+            return self.linger() if self.has_unread() else self.close()
         return self.connection.set_timeout(self.server_state.timeout_keep_alive)
 
     # Whether the connection goes on.

@@ -52,6 +52,27 @@ def test_the_server_stops(line: Line, sent: bytes) -> None:
     assert state(line) == "closing"
 
 
+def test_a_stop_leaves_a_refusal_its_time(line: Line) -> None:
+    line.feed(b"\0")
+    line.office.state.connections.stop()
+    assert (state(line), line.calls) == ("draining", ["write_eof"])
+
+
+def test_a_stop_within_a_response_answers_what_was_received_behind_it(line: Line) -> None:
+    line.feed(GET + GET)
+    start(line.exchange)
+    body(line.exchange, b"first", more=True)
+    line.office.state.connections.stop()
+    body(line.exchange)
+    line.office.turn()
+    hello(line.exchange)
+    assert [(text, headers.get(b"connection")) for _, headers, text in line.answers("GET", "GET")] == [
+        (b"first", None),
+        (b"/", b"close"),
+    ]
+    assert (state(line), line.calls) == ("closing", ["close"])
+
+
 def test_an_idle_connection_is_overdue(open_office: Open) -> None:
     line = open_office(timeout_keep_alive=TINY, timeout_request_head=TINY).connect()
     line.office.sweep()
