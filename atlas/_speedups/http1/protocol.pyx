@@ -17,7 +17,7 @@ mistake leaves through :meth:`Http1Protocol.refuse`.
 cimport cython
 
 from atlas._speedups.buffers.byte_buffers cimport receive_append, receive_clear, receive_consume
-from atlas._speedups.buffers.connection cimport READING_ENDED, READING_PAUSED
+from atlas._speedups.buffers.connection cimport READING_ENDED, READING_PAUSED, Connection
 from atlas._speedups.http.exchange cimport HEAD_HELD, NO_RESPONSE, RESPONSE_DONE, Exchange, Gateway
 from atlas._speedups.http.request_body cimport BODY_COMING, BODY_LOST
 from atlas._speedups.http.server_state cimport ServerState
@@ -230,16 +230,18 @@ cdef class Http1Protocol(Http1Control):
 
     def resume(self):
         """Go on with what was received."""
+        cdef Connection connection = self.connection
         self.resuming = False
-        if self.state >= LINGERING or self.connection.is_lost():
+        if self.state >= LINGERING or connection.is_lost():
             return
-        self.connection.writer.in_turn = True
+        connection.writer.in_turn = True
         try:
             self.advance(NULL, 0)
+        except Exception as error:
+            connection.connections.fail(connection, error)
         finally:
-            if self.connection is not None:
-                self.connection.writer.in_turn = False
-                self.end_turn()
+            connection.writer.in_turn = False
+            connection.end_turn()
 
     # An exchange's beginning and end.
 

@@ -76,6 +76,18 @@ def test_others_have_their_turn_after_a_while(line: Line) -> None:
     assert texts(line, 42) == [b"/%d" % number for number in range(42)]
 
 
+def test_an_error_in_a_later_turn_ends_the_connection(line: Line) -> None:
+    line.office.gateway.answer = hello
+    line.feed(numbered(17))
+
+    def fail(exchange: Exchange) -> None:
+        raise RuntimeError
+
+    line.office.gateway.answer = fail
+    line.office.turn()
+    assert (line.office.events.told[-1], line.calls) == ("on_unexpected_error", ["abort"])
+
+
 def test_a_body_goes_to_the_request_that_it_belongs_to(line: Line) -> None:
     line.feed(post(3) + b"abc" + post(2) + b"de" + GET)
     for expected in (b"abc", b"de", b""):
