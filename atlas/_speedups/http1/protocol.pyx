@@ -139,7 +139,7 @@ cdef class Http1Protocol(Http1Control):
         cdef int begun = 0
         self.advancing = True
         try:
-            while self.state < LINGERING:
+            while self.state < LINGERING and not self.connection.is_lost():
                 if data is NULL:
                     at, waiting = self.received.data + self.received.start, self.received.end - self.received.start
                 else:

@@ -88,6 +88,12 @@ def test_an_error_in_a_later_turn_ends_the_connection(line: Line) -> None:
     assert (line.office.events.told[-1], line.calls) == ("on_unexpected_error", ["abort"])
 
 
+def test_no_request_is_begun_once_the_connection_is_lost(line: Line) -> None:
+    line.office.gateway.answer = lambda exchange: (hello(exchange), line.connection.abort())
+    line.feed(numbered(3))
+    assert len(line.office.gateway.started) == 1
+
+
 def test_a_body_goes_to_the_request_that_it_belongs_to(line: Line) -> None:
     line.feed(post(3) + b"abc" + post(2) + b"de" + GET)
     for expected in (b"abc", b"de", b""):
