@@ -135,6 +135,12 @@ def test_a_client_that_has_said_all_is_still_answered(line: Line) -> None:
     assert line.calls == ["close"]
 
 
+def test_tls_is_not_asked_to_stay_open(office: Office) -> None:
+    """asyncio would warn in the log, for each client that closes."""
+    line = office.connect(sslcontext=object())
+    assert line.connection.eof_received() is False
+
+
 def test_pipelined_requests_are_answered_after_the_half_close(line: Line) -> None:
     exchange = line.request(numbered(3))
     line.connection.eof_received()
