@@ -123,10 +123,13 @@ cdef class Connection:
             at += piece
 
     def eof_received(self):
-        """The peer will send nothing more. True: the transport stays open for what is still to be sent."""
+        """The peer will send nothing more. True: the transport stays open for what is still to be sent.
+
+        A transport with TLS closes in any case, and warns in the log of a True.
+        """
         self.reading = READING_ENDED
         self.protocol.feed_eof()
-        return True
+        return not self.tls
 
     def pause_writing(self):
         self.writer.pause_writing()

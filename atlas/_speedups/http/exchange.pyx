@@ -294,6 +294,7 @@ cdef class Exchange:
         """The held head is not to leave: as if the response had never been started."""
         self.stream.drop_head()
         self.response_state = NO_RESPONSE
+        self.trailers = False  # a response that takes its place promises none
         return 0
 
     cdef int send_head(self, bint whole, Py_ssize_t size) except -1:
@@ -425,9 +426,9 @@ cdef class Exchange:
         if self.response_state < RESPONSE_DONE:
             if self.response_state == NO_RESPONSE:
                 self.status = CLIENT_CLOSED
+            if lost or self.response_state != NO_RESPONSE:
+                self.log()  # else the protocol refuses the request, and logs its own response
             self.response_state = RESPONSE_FAILED
-            if lost:
-                self.log()
         self.stream = None
         return 0
 

@@ -40,7 +40,12 @@ cdef class RequestBody:
     # The protocol's side.
 
     cdef int add(self, list pieces, Py_ssize_t size, bint complete) except -1:
-        """Some of the body was read, perhaps the last of it. ``pieces`` may be None."""
+        """Some of the body was read, perhaps the last of it. ``pieces`` may be None.
+
+        What comes after :meth:`lose` is dropped: with pieces missing in front of it, it must not pass for the whole body.
+        """
+        if self.state == BODY_LOST:
+            return 0
         if pieces is not None:
             if self.pieces is None:
                 self.pieces = pieces

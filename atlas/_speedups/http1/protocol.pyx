@@ -111,9 +111,7 @@ cdef class Http1Protocol(Http1ProtocolBase):
         return 0
 
     cdef int shut_down(self) except -1:
-        if (self.state == IDLE and not self.has_waiting()) or self.state == LAST_RESPONSE or self.state == LINGERING:
-            return self.close()
-        return 0
+        return self.close() if self.state == IDLE and not self.has_waiting() else 0
 
     cdef int end_now(self) except -1:
         if self.exchange is None:
@@ -141,7 +139,7 @@ cdef class Http1Protocol(Http1ProtocolBase):
         cdef int begun = 0
         self.advancing = True
         try:
-            while self.state < LAST_RESPONSE:
+            while self.state < LAST_RESPONSE and not self.connection.is_lost():
                 if data is NULL:
                     at, waiting = self.received.data + self.received.start, self.received.end - self.received.start
                 else:
@@ -232,16 +230,18 @@ cdef class Http1Protocol(Http1ProtocolBase):
 
     def resume(self):
         """Go on with what was received."""
+        cdef Connection connection = self.connection
         self.resuming = False
-        if self.state >= LAST_RESPONSE or self.connection.is_lost():
+        if self.state >= LAST_RESPONSE or connection.is_lost():
             return
-        self.connection.writer.in_turn = True
+        connection.writer.in_turn = True
         try:
             self.advance(NULL, 0)
+        except Exception as error:
+            connection.connections.fail(connection, error)
         finally:
-            if self.connection is not None:
-                self.connection.writer.in_turn = False
-                self.end_turn()
+            connection.writer.in_turn = False
+            connection.end_turn()
 
     # An exchange's beginning and end.
 
@@ -300,8 +300,8 @@ cdef class Http1Protocol(Http1ProtocolBase):
         self.drop_exchange()
         self.return_parser()
         self.state = IDLE
-        if self.server_state.is_stopping():
-            return self.close()
+        if self.server_state.is_stopping() and not self.has_waiting():
+            return self.linger() if self.has_unread() else self.close()
         return self.connection.set_timeout(self.server_state.timeout_keep_alive)
 
     # Whether the connection goes on.
@@ -358,7 +358,7 @@ cdef class Http1Protocol(Http1ProtocolBase):
         return self.close()
 
     cdef int want_body(self) except -1:
-        if self.continue_due and self.exchange.response_state == NO_RESPONSE:
+        if self.continue_due and self.exchange.response_state <= HEAD_HELD:
             self.continue_due = False
             self.stream.send_interim(100, [])
         if self.exchange.body_state() == BODY_COMING:
@@ -404,6 +404,8 @@ cdef class Http1Protocol(Http1ProtocolBase):
             line = (exchange.head.method, exchange.head.target)
             if exchange.response_state == HEAD_HELD:
                 exchange.drop_head()
+            if exchange.response_state >= RESPONSE_DONE:
+                return self.linger()  # the response has left, perhaps just now
             if exchange.response_state != NO_RESPONSE:
                 self.drop_exchange()
                 return self.close()
@@ -437,6 +439,7 @@ cdef class Http1Protocol(Http1ProtocolBase):
         """The response has left: tell the client that nothing follows."""
         if self.connection.writer.is_empty() and not self.connection.is_lost():
             self.state = LINGERING
+            self.connection.set_timeout(LINGER_SECONDS)
             self.connection.write_eof()
         return 0
 

@@ -337,7 +337,12 @@ cdef class Http1Stream(ResponseStream):
 
     cdef int send_interim(self, int status, list fields) except -1:
         cdef WriteBuffer out = self.writer.buffer()
-        cdef Py_ssize_t mark = out.size
+        cdef bytes held = None
+        cdef Py_ssize_t mark
+        if self.writer.held >= 0:  # it goes in front of the head that is held
+            held = self.held_head()
+            self.drop_head()
+        mark = out.size
         try:
             write_status(out, status)
             write_trailers(out, fields)
@@ -345,6 +350,9 @@ cdef class Http1Stream(ResponseStream):
         except BaseException:
             out.size = mark
             raise
+        finally:
+            if held is not None:
+                self.hold_encoded(held)
         return self.writer.written(True)
 
     # What the protocol decides.

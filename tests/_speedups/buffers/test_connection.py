@@ -135,6 +135,12 @@ def test_a_client_that_has_said_all_is_still_answered(connection: FakeConnection
     assert connection.calls == ["close"]
 
 
+def test_tls_is_not_asked_to_stay_open(server: FakeServer) -> None:
+    """asyncio would warn in the log, for each client that closes."""
+    connection = server.connect(sslcontext=object())
+    assert connection.protocol.eof_received() is False
+
+
 def test_pipelined_requests_are_answered_after_the_half_close(connection: FakeConnection) -> None:
     exchange = connection.request(numbered(3))
     connection.protocol.eof_received()

@@ -174,6 +174,15 @@ def test_half_a_body_is_never_given_as_a_whole(connection: FakeConnection) -> No
     assert receive(exchange) == DISCONNECT
 
 
+def test_the_rest_of_a_lost_body_is_never_given_as_a_whole(connection: FakeConnection) -> None:
+    exchange = connection.request(post(4))
+    connection.feed(b"ab")
+    connection.protocol.end_now()
+    connection.feed(b"cd")
+    assert receive(exchange) == DISCONNECT
+    assert receive(exchange) == DISCONNECT
+
+
 # --------------------------------------------------------------------------------------------------------- 100 Continue
 
 
@@ -228,6 +237,19 @@ def test_100_continue_is_not_said_inside_a_response(connection: FakeConnection) 
     connection.lose()
     connection.server.turn(2)
     assert task.result() == DISCONNECT
+
+
+def test_100_continue_is_said_before_a_head_that_is_held(connection: FakeConnection) -> None:
+    exchange = connection.request(post(4, b"Expect: 100-continue"))
+    start(exchange, 201, (b"x", b"y"))
+    task = connection.server.loop.create_task(exchange.receive())
+    connection.server.turn(2)
+    assert connection.sent == CONTINUE
+    connection.feed(b"abcd")
+    connection.server.turn(2)
+    assert task.result() == event(b"abcd")
+    body(exchange, b"done")
+    assert connection.sent == CONTINUE + b"HTTP/1.1 201 Created\r\nx: y\r\ncontent-length: 4\r\n\r\ndone"
 
 
 def test_a_request_without_a_body_has_nothing_to_continue(connection: FakeConnection) -> None:

@@ -41,6 +41,17 @@ def test_a_promised_trailer_may_stay_away(connection: FakeConnection) -> None:
     assert connection.calls == ["close"]
 
 
+def test_a_500_has_no_trailers_of_the_response_whose_place_it_takes(connection: FakeConnection) -> None:
+    exchange = connection.request(TRAILERS)
+    start(exchange, trailers=True)
+    assert exchange.finish_application() is False
+    connection.request().respond(200, [], b"next")
+    assert [(status, text) for status, _, text in connection.responses("GET", "GET")] == [
+        (500, b"Internal Server Error\n"),
+        (200, b"next"),
+    ]
+
+
 @pytest.mark.parametrize("te", [b"trailers", b"gzip;q=0.5, Trailers", b"deflate ,trailers"])
 def test_a_client_says_that_it_takes_trailers(connection: FakeConnection, te: bytes) -> None:
     exchange = connection.request(b"GET / HTTP/1.1\r\nHost: a\r\nTE: " + te + b"\r\n\r\n")
@@ -155,6 +166,18 @@ def test_what_broke_off_is_logged_too_and_head_has_no_bytes(new_server: Callable
     exchange = server.connect().request(HEAD)
     exchange.respond(200, [], b"abc")
     assert [(record[1], record[4], record[5]) for record in log.records] == [("GET", 200, 3), ("HEAD", 200, 0)]
+
+
+def test_a_response_that_a_faulty_body_breaks_off_is_logged(new_server: Callable[..., FakeServer]) -> None:
+    log = AccessLog()
+    connection = new_server(access_log=log).connect()
+    exchange = connection.request(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+    start(exchange)
+    body(exchange, b"abc", more=True)
+    connection.feed(b"rubbish")
+    exchange.finish_application()
+    connection.lose()
+    assert [(record[1], record[4], record[5]) for record in log.records] == [("POST", 200, 3)]
 
 
 # ------------------------------------------------------------------------------------------------------- sending files

@@ -76,6 +76,24 @@ def test_others_have_their_turn_after_a_while(connection: FakeConnection) -> Non
     assert texts(connection, 42) == [b"/%d" % number for number in range(42)]
 
 
+def test_an_error_in_a_later_turn_ends_the_connection(connection: FakeConnection) -> None:
+    connection.server.gateway.respond = hello
+    connection.feed(numbered(17))
+
+    def fail(exchange: Exchange) -> None:
+        raise RuntimeError
+
+    connection.server.gateway.respond = fail
+    connection.server.turn()
+    assert (connection.server.events.calls[-1], connection.calls) == ("on_unexpected_error", ["abort"])
+
+
+def test_no_request_is_begun_once_the_connection_is_lost(connection: FakeConnection) -> None:
+    connection.server.gateway.respond = lambda exchange: (hello(exchange), connection.protocol.abort())
+    connection.feed(numbered(3))
+    assert len(connection.server.gateway.started) == 1
+
+
 def test_a_body_goes_to_the_request_that_it_belongs_to(connection: FakeConnection) -> None:
     connection.feed(post(3) + b"abc" + post(2) + b"de" + GET)
     for expected in (b"abc", b"de", b""):
@@ -223,6 +241,13 @@ def test_a_refusal_never_lands_inside_a_response(connection: FakeConnection) -> 
     assert connection.sent.count(b"HTTP/1.1") == 1
     assert connection.sent.endswith(b"4\r\nsome\r\n")
     assert connection.calls == ["close"]
+
+
+def test_a_fault_behind_a_whole_response_does_not_reset_it(connection: FakeConnection) -> None:
+    hello(connection.request(CHUNKED))
+    connection.feed(b"rubbish")
+    assert connection.sent.count(b"HTTP/1.1") == 1
+    assert connection.calls == ["write_eof"]
 
 
 def test_a_transport_that_cannot_half_close_is_closed(connection: FakeConnection) -> None:

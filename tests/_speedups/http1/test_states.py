@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from tests.compiled.connections import UpgradeGateway, state_of
+from tests.compiled.connections import UpgradeGateway, now, state_of
 from tests.compiled.echo import EchoProtocol
 
 from tests._speedups.fake_connection import GET, TINY, AccessLog, FakeConnection, FakeServer, body, hello, post, start
@@ -53,6 +53,27 @@ def test_the_server_stops(connection: FakeConnection, sent: bytes) -> None:
     assert state(connection) == "closing"
 
 
+def test_a_stop_leaves_a_refusal_its_time(connection: FakeConnection) -> None:
+    connection.feed(b"\0")
+    connection.server.state.connections.stop()
+    assert (state(connection), connection.calls) == ("lingering", ["write_eof"])
+
+
+def test_a_stop_within_a_response_answers_what_was_received_behind_it(connection: FakeConnection) -> None:
+    connection.feed(GET + GET)
+    start(connection.exchange)
+    body(connection.exchange, b"first", more=True)
+    connection.server.state.connections.stop()
+    body(connection.exchange)
+    connection.server.turn()
+    hello(connection.exchange)
+    assert [(text, headers.get(b"connection")) for _, headers, text in connection.responses("GET", "GET")] == [
+        (b"first", None),
+        (b"/", b"close"),
+    ]
+    assert (state(connection), connection.calls) == ("closing", ["close"])
+
+
 def test_an_idle_connection_is_overdue(new_server: Open) -> None:
     connection = new_server(timeout_keep_alive=TINY, timeout_request_head=TINY).connect()
     connection.server.check_timeouts()
@@ -75,6 +96,17 @@ def test_a_head_that_is_refused_leaves_and_lingers(new_server: Open, overdue: bo
     assert (state(connection), connection.calls) == ("lingering", ["write_eof"])
     connection.protocol.check_timeout(1e12)
     assert (state(connection), connection.calls) == ("closing", ["write_eof", "close"])
+
+
+def test_the_time_to_close_begins_when_the_response_has_left(connection: FakeConnection) -> None:
+    connection.transport.full = True
+    connection.feed(b"\0")
+    late = now() + 1000
+    connection.protocol.check_timeout(late)
+    connection.transport.drain()
+    connection.server.turn()
+    connection.protocol.check_timeout(now() + 1.5)
+    assert (state(connection), connection.calls) == ("lingering", ["write_eof"])
 
 
 def test_a_client_that_closes_ends_the_lingering(connection: FakeConnection) -> None:
@@ -127,7 +159,7 @@ def test_the_loss_closes_from_every_state(connection: FakeConnection, sent: byte
     assert connection.server.state.connections.open == 0
 
 
-# ------------------------------------------------------------------------------------------------------------ an upgrade
+# ----------------------------------------------------------------------------------------------------------- an upgrade
 
 UPGRADE = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n"
 SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n"
