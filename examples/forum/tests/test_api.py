@@ -96,7 +96,7 @@ def test_whatever_is_not_there_is_a_problem_and_no_page(client: TestClient) -> N
     assert answer.json() == {
         "title": "Not Found",
         "status": 404,
-        "detail": "There is no thread 999, or there is none any more.",
+        "detail": "There is no thread 999, or it was deleted.",
     }
     refused = client.delete("/api/threads/1")
     assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD, OPTIONS")

@@ -106,7 +106,7 @@ def test_who_listens_hears_of_a_new_post(member: Visitor, app: Application) -> N
         assert f'<article class="post" id="post-{event["id"]}"' in event["data"]
         assert "A light, at last!" in event["data"]
         assert "<html" not in event["data"]
-    assert len(app.state.bells) == 0, "the bell goes with the listener"
+    assert len(app.state.subscriptions) == 0, "the bell goes with the listener"
 
 
 def test_who_was_away_gets_what_it_missed(member: Visitor) -> None:

@@ -14,7 +14,7 @@ BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
 class Visitor:
-    """Somebody with a browser: opens pages, and fills in the forms that they show."""
+    """A user with a browser: opens pages, and submits their forms."""
 
     def __init__(self, client: TestClient) -> None:
         self.client = client
