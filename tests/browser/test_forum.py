@@ -35,7 +35,7 @@ def test_a_user_registers_makes_mistakes_writes_and_logs_out(person: BrowserUser
     person.clicks("Register")
     assert person.focus().get_attribute("id") == "name"
     person.presses("marco", Keys.TAB, "short", Keys.ENTER)
-    assert person.sees("#password-error").text == "Please write 10 characters at least."
+    assert person.sees("#password-error").text == "Please write at least 10 characters."
     assert person.focus().get_attribute("id") == "password"
     person.presses(PASSWORD, Keys.ENTER)
     person.sees(".flash", "Welcome, marco.")
@@ -47,7 +47,7 @@ def test_a_user_registers_makes_mistakes_writes_and_logs_out(person: BrowserUser
 
     person.fills("What do you say?", "Cluck.")
     person.clicks("Answer", "main button")
-    assert person.sees("#text-error").text == "Please write 10 characters at least."
+    assert person.sees("#text-error").text == "Please write at least 10 characters."
     assert person.focus().get_attribute("value") == "Cluck."
     person.presses(Keys.END, " But *which* <hen>?")
     person.clicks("Answer", "main button")
@@ -146,7 +146,7 @@ def test_an_address_that_there_is_not(person: BrowserUser) -> None:
     person.goes_to("/no/such/place")
     person.sees("h1", "Not found")
     person.clicks("To the front page")
-    person.sees("h1", "Where the map ends")
+    person.sees("h1", "A forum")
 
 
 def test_the_keyboard_is_enough(person: BrowserUser) -> None:
