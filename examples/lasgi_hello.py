@@ -1,7 +1,7 @@
 """Sync code that waits: LASGI, which is ASGI without ``async`` and ``await``.
 
-Serve it by ``atlas serve lasgi_hello:app``. ``curl -d "0.5" http://127.0.0.1:8000/`` is answered after half a second, and
-other requests are served meanwhile.
+Serve it by ``atlas serve lasgi_hello:app``. ``curl -d "0.5" http://127.0.0.1:8000/`` is answered after half a second.
+Other requests are served meanwhile.
 """
 
 from __future__ import annotations

@@ -62,7 +62,9 @@ def test_a_replaced_or_removed_picture_is_deleted(member: Visitor, tmp_path: Pat
     ],
     ids=["svg", "html", "large"],
 )
-def test_other_files_and_large_pictures_are_refused(member: Visitor, tmp_path: Path, content: bytes, message: str) -> None:
+def test_other_files_and_large_pictures_are_refused(
+    member: Visitor, tmp_path: Path, content: bytes, message: str
+) -> None:
     page = member.send("/account", files={"picture": ("me.png", content, "image/png")}, about="Hello.")
     assert page.status_code == 422
     assert message in error_of(page, "picture")

@@ -107,7 +107,9 @@ def test_every_link_leads_somewhere(visitor: Visitor) -> None:
         assert page.status_code == 200, path
         if page.headers["content-type"].startswith("text/html"):
             links = re.findall(r'(?:href|src)="([^"#]+)[^"]*"', page.text)
-            assert all(link.startswith(("/", "https://example.org/")) for link in links), "nothing is loaded from other hosts"
+            assert all(link.startswith(("/", "https://example.org/")) for link in links), (
+                "nothing is loaded from other hosts"
+            )
             waiting += [link.replace("&amp;", "&") for link in links if link.startswith("/")]
     assert {"/", "/boards/harbour", "/threads/1", "/people/stig", "/about", "/login", "/static/forum.css"} <= seen
 

@@ -19,8 +19,8 @@ Work: TypeAlias = Callable[Concatenate[sqlite3.Connection, P], T]
 class Database:
     """A SQLite file. Each call has a connection and a transaction of its own.
 
-    ``sqlite3`` blocks while it waits for the disk, so it is called in threads. With a write-ahead log readers do not wait
-    for the writer, and the writer does not wait for readers.
+    ``sqlite3`` blocks while it waits for the disk, so it is called in threads. With a write-ahead log, readers and the
+    writer do not wait for each other.
     """
 
     def __init__(self, path: Path) -> None:
