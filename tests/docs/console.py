@@ -1,7 +1,7 @@
 """Runs the commands of a page, in the folder of the page.
 
-``atlas serve`` runs in the background, on a free port instead of 8000, until its block ends. Then it is stopped, and has
-to exit with status 0.
+``atlas serve`` runs in the background, on a free port instead of 8000, until its block ends. Then the server is stopped,
+and has to exit with status 0.
 """
 
 from __future__ import annotations
