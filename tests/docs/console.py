@@ -1,6 +1,6 @@
 """Runs the commands of a page, in the folder of the page.
 
-``atlas serve`` runs in the background, on a free port instead of 8000, until its block ends. Then the server is stopped,
+``atlas serve`` runs in the background, on a free port instead of 8000, until its block ends. Then it is stopped,
 and has to exit with status 0.
 """
 
