@@ -1,4 +1,4 @@
-"""The smallest application: plain ASGI, no framework. ``atlas serve asgi_hello:app`` serves it."""
+"""A minimal ASGI application without a framework: ``atlas serve asgi_hello:app``."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ HEADERS = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", 
 
 
 async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """Answer every request with the same words. There is nothing to start or to stop."""
+    """Answer every request with the same text. The application has no lifespan."""
     if scope["type"] != "http":
-        raise RuntimeError(f"only HTTP here, got {scope['type']!r}")
+        raise RuntimeError(f"expected a scope of type 'http', got {scope['type']!r}")
     await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
     await send({"type": "http.response.body", "body": BODY})

@@ -1,7 +1,7 @@
-"""Plain code that waits: LASGI, which is ASGI without ``async`` and ``await``.
+"""Sync code that waits: LASGI, which is ASGI without ``async`` and ``await``.
 
-``atlas serve lasgi_hello:app`` serves it. However many wait here, the server goes on:
-``curl -d "0.5" http://127.0.0.1:8000/`` is answered after half a second.
+Serve it by ``atlas serve lasgi_hello:app``. ``curl -d "0.5" http://127.0.0.1:8000/`` is answered after half a second.
+Other requests are served meanwhile.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ HEADERS = [(b"content-type", b"text/plain; charset=utf-8")]
 
 
 def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """Answer when the time that the request's body asks for is over."""
+    """Answer after the number of seconds in the request body."""
     if scope["type"] == "lifespan":
-        live(receive, send)
+        lifespan(receive, send)
         return
     try:
         seconds = float(read(receive) or 0)
@@ -30,8 +30,8 @@ def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
     answer(send, 200, b"Hello, after %g seconds!\n" % seconds)
 
 
-def live(receive: Any, send: Any) -> None:
-    """The application's own life: it begins before the first request, and ends after the last one."""
+def lifespan(receive: Any, send: Any) -> None:
+    """Complete startup and shutdown."""
     receive()
     send({"type": "lifespan.startup.complete"})
     receive()
@@ -39,7 +39,7 @@ def live(receive: Any, send: Any) -> None:
 
 
 def read(receive: Any) -> bytes:
-    """The whole body of a request, which may come in pieces."""
+    """Return the request body, which may arrive in several events."""
     body, more = b"", True
     while more:
         event = receive()

@@ -1,7 +1,7 @@
-"""The docstrings of Atlas, made readable for mkdocstrings.
+"""Prepares the docstrings of Atlas for mkdocstrings.
 
-They are written in the fields of Sphinx, several on one line where they are short, with roles for names. The parser
-wants one field a line, and Markdown knows no roles: each becomes a link to the reference, or plain code.
+The docstrings use Sphinx fields, sometimes several in one line, and roles. The parser of mkdocstrings expects one field
+per line, and Markdown has no roles: each role becomes inline code.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ _AND = re.compile(r"(:(?:param|ivar) \w+:) and (?=:(?:param|ivar))")
 
 
 class Docstrings(griffe.Extension):
-    """Rewrites each docstring once, before it is parsed."""
+    """Rewrites each docstring before it is parsed."""
 
     def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
-        """Called with each object that was loaded."""
+        """Rewrite the docstring of a loaded object."""
         if obj.docstring is not None:
             obj.docstring.value = readable(obj.docstring.value)
 
 
 def readable(text: str) -> str:
-    """A docstring as the parser and Markdown want it.
+    """Return a docstring with one field per line and without roles.
 
     >>> readable("One of :class:`~a.b.C`. :raises ValueError: for ``x``.")
     'One of `C`.\\n:raises ValueError: for `x`.'

@@ -1,6 +1,6 @@
-"""Links out of the documentation: a page may point at another file of the repository, which the built site has not.
+"""Links from pages to other files of the repository, which are not part of the site.
 
-Where the repository is read such a link works; in the site it becomes the bare words.
+Such a link works in the repository. In the site it is replaced by its text.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _LINK = re.compile(r"\[([^\[\]]+)\]\(((?:\.\./)+[^()#\s]*)(?:#[^()\s]*)?\)")
 
 
 def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
-    """A hook of mkdocs."""
+    """Replace links to files outside ``docs``: a hook of mkdocs."""
     folder = posixpath.dirname(page.file.src_uri)
 
     def bare(link: re.Match[str]) -> str:

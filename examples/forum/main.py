@@ -1,4 +1,4 @@
-"""A forum. ``atlas serve`` in this folder shows it on http://127.0.0.1:8000."""
+"""The forum. ``atlas serve`` in this folder serves it on http://127.0.0.1:8000."""
 
 from forum.application import make_forum
 from forum.settings import Settings

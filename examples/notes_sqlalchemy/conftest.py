@@ -1,4 +1,4 @@
-"""One application for all tests, and each of them leaves its database as it found it."""
+"""One application for all tests; the changes of each test are rolled back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Notes: a page and a JSON API in plain ``def`` controllers. ``atlas serve`` in this folder shows it."""
+"""Notes: a page and a JSON API in ``def`` controllers. Serve it by ``atlas serve`` in this folder."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def api_forget(request: Request, number: int) -> None:
 
 
 def make_app(database_url: str = "sqlite+aiosqlite:///notes.db") -> Application:
-    """The application. ``ATLAS_DATABASE_URL`` weighs more than the argument."""
+    """Return the application. ``ATLAS_DATABASE_URL`` takes precedence over the argument."""
     api = [
         Route("/notes", api_list),
         Route("/notes", api_write, methods=["POST"]),

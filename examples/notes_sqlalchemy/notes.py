@@ -1,4 +1,4 @@
-"""Notes and their tags: the tables, and what is asked of them. All of it is plain, synchronous SQLAlchemy."""
+"""Notes and their tags: tables and queries, in synchronous SQLAlchemy."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ class Note(Model):
     tags: Mapped[list[Tag]] = relationship(secondary=tagged, back_populates="notes", order_by="Tag.name")
 
     def as_json(self) -> dict[str, Any]:
-        """What programs get to see."""
+        """Return the representation of the JSON API."""
         return {"id": self.id, "title": self.title, "text": self.text, "tags": [tag.name for tag in self.tags]}
 
 
 class Tag(Model):
-    """A word that notes have in common."""
+    """A tag, which several notes may have."""
 
     __tablename__ = "tag"
 
@@ -54,7 +54,7 @@ class Tag(Model):
 
 
 class Draft(Struct):
-    """A note that somebody wants to write; who sends another shape is told what is wrong with it."""
+    """The input for a note. Invalid input is answered with the errors."""
 
     title: Annotated[str, Meta(min_length=1, max_length=80)]
     text: Annotated[str, Meta(max_length=2000)] = ""
@@ -62,8 +62,8 @@ class Draft(Struct):
 
 
 def find(words: str = "", tag: str = "") -> list[Note]:
-    """The notes that have these words and this tag, the newest first."""
-    # The tags of all of them in one query more; without the option it would be one for each note.
+    """Return the notes with these words and this tag, the newest first."""
+    # The tags of all notes in one more query; without the option there would be one per note.
     query = select(Note).options(selectinload(Note.tags)).order_by(Note.id.desc())
     for word in words.split():
         query = query.where(
@@ -75,7 +75,10 @@ def find(words: str = "", tag: str = "") -> list[Note]:
 
 
 def get(number: int) -> Note:
-    """One note. :raises NotFound: if there is none."""
+    """Return a note.
+
+    :raises NotFound: if there is no such note.
+    """
     note = db.session.get(Note, number)
     if note is None:
         raise NotFound(f"There is no note {number}.")
@@ -83,21 +86,21 @@ def get(number: int) -> Note:
 
 
 def write(draft: Draft) -> Note:
-    """Keep a draft."""
+    """Insert a note."""
     note = Note(title=draft.title, text=draft.text, tags=[tag_named(name) for name in dict.fromkeys(draft.tags)])
     db.session.add(note)
-    db.session.flush()  # so that it has its number
+    db.session.flush()  # sets the id
     return note
 
 
 def tag_named(name: str) -> Tag:
-    """The tag, which is made if it is the first of its name."""
+    """Return the tag with this name, a new one if there is none."""
     tag = db.session.scalars(select(Tag).where(Tag.name == name)).one_or_none()
     return tag or Tag(name=name)
 
 
 def popular_tags() -> list[tuple[str, int]]:
-    """The tags that notes have, and how many have them, the most popular first."""
+    """Return the tags and the number of their notes, the most popular first."""
     count = func.count()
     query = select(Tag.name, count).join(Tag.notes).group_by(Tag.name).order_by(count.desc(), Tag.name)
     return [(name, number) for name, number in db.session.execute(query)]

@@ -30,7 +30,7 @@ def titles(page: str) -> list[str]:
     return re.findall(r"<h2>([^<]+)</h2>", page)
 
 
-def test_an_empty_page_asks_for_the_first_note(client: TestClient) -> None:
+def test_an_empty_page(client: TestClient) -> None:
     assert "Nothing here yet" in client.get("/").text
 
 
@@ -46,7 +46,7 @@ def test_search(filled: TestClient) -> None:
     assert titles(filled.get("/", params={"q": "100%"}).text) == []
 
 
-def test_writing_and_forgetting(client: TestClient) -> None:
+def test_creating_and_deleting(client: TestClient) -> None:
     form = {"title": "Tea", "text": "<b>Green</b>", "tags": "Kitchen, tea", "csrf_token": token(client)}
     answer = client.post("/notes", data=form)
     assert (answer.status_code, answer.headers["location"]) == (303, "/#note-1")
@@ -56,7 +56,7 @@ def test_writing_and_forgetting(client: TestClient) -> None:
     assert number_of(Note) == 0
 
 
-def test_a_form_that_is_wrong_comes_back_as_it_was(client: TestClient) -> None:
+def test_an_invalid_form_keeps_its_values(client: TestClient) -> None:
     answer = client.post("/notes", data={"title": " ", "text": "kept", "csrf_token": token(client)})
     assert answer.status_code == 422
     assert "kept</textarea>" in answer.text
@@ -64,7 +64,7 @@ def test_a_form_that_is_wrong_comes_back_as_it_was(client: TestClient) -> None:
     assert number_of(Note) == 0
 
 
-def test_other_sites_write_nothing(client: TestClient) -> None:
+def test_a_form_without_a_csrf_token_is_refused(client: TestClient) -> None:
     assert client.post("/notes", data={"title": "Spam"}).status_code == 403
 
 
@@ -80,6 +80,6 @@ def test_the_api(filled: TestClient) -> None:
 
 
 @pytest.mark.parametrize("body", [{}, {"title": ""}, {"title": "Tea", "tags": ["two words"]}, []])
-def test_the_api_says_what_is_wrong(client: TestClient, body: object) -> None:
+def test_the_api_refuses_invalid_input(client: TestClient, body: object) -> None:
     assert client.post("/api/notes", json=body).status_code == 422
     assert number_of(Note) == 0

@@ -86,7 +86,7 @@ class BrowserUser:
         self.fills("Name", name)
         self.fills("Password", PASSWORD)
         self.clicks("Register", "main button")
-        self.sees(".flash", f"Welcome aboard, {name}.")
+        self.sees(".flash", f"Welcome, {name}.")
 
     def complaints(self) -> list[str]:
         """What the browser's console says beside what was to be expected: violated policies, scripts that fail ..."""

@@ -1,1 +1,1 @@
-"""The documentation: it builds, its reference is complete, and every piece of code in it runs."""
+"""The documentation: it builds, its reference is complete, and its code runs."""

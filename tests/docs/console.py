@@ -1,7 +1,7 @@
-"""Runs the commands that pages show, in the folder of the page.
+"""Runs the commands of a page, in the folder of the page.
 
-``atlas serve`` goes on in the background, on a free port in the place of 8000, until its block ends; then it is told to
-stop, and has to stop cleanly.
+``atlas serve`` runs in the background, on a free port instead of 8000, until its block ends. Then it is stopped,
+and has to exit with status 0.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["Console", "Conversation"]
+__all__ = ["Console", "ConsoleBlock"]
 
 _SECONDS = 60
 _STATUS = re.compile(r"# exit status (\d+)$")
 _NOT_RUN = {
     r"(python -m )?pip install|python -m venv|\. \.venv|sudo|apt-get": "it changes the machine that the tests run on",
     r"git clone": "it needs a network",
-    r"make ": "it is a check of its own, and the tests are one of its parts",
-    r"ab |wrk ": "it is a load, not an example",
+    r"make ": "it runs the tests itself",
+    r"ab |wrk ": "it is a load test",
 }
 
 
 class Console:
-    """A shell's folder and environment.
+    """The folder and the environment of a shell.
 
-    :ivar folder: where commands run; ``cd`` changes it.
+    :ivar folder: the folder in which commands run; ``cd`` changes it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -43,14 +43,14 @@ class Console:
             PATH=f"{programs}:{os.environ['PATH']}",
             PYTHONDONTWRITEBYTECODE="1",
             PYTHONUNBUFFERED="1",
-            # The plugin is there by itself where Atlas is installed; so it is there once, whether it is or not.
+            # An installed Atlas registers the plugin. This way it is loaded once, installed or not.
             PYTEST_ADDOPTS="-p no:atlas -p atlas.testing.plugin -p no:cacheprovider",
         )
 
     def run(self, command: str) -> str:
-        """What a command says. A comment ``# exit status 1`` behind it says that it fails.
+        """Run a command and return its output. A comment ``# exit status 1`` has the expected status.
 
-        :raises AssertionError: if it fails, or does not, against expectation.
+        :raises AssertionError: if the exit status is another one.
         """
         if command.startswith("cd "):
             self.folder = (self.folder / command.removeprefix("cd ")).resolve()
@@ -70,17 +70,17 @@ class Console:
         return done.stdout
 
     @contextmanager
-    def conversation(self) -> Iterator[Conversation]:
-        """The commands of one block."""
-        conversation = Conversation(self)
+    def block(self) -> Iterator[ConsoleBlock]:
+        """Yield a runner for the commands of one block, and stop its server at the end."""
+        block = ConsoleBlock(self)
         try:
-            yield conversation
+            yield block
         finally:
-            conversation.end()
+            block.end()
 
 
-class Conversation:
-    """The commands of one block: a server that one of them starts serves the others."""
+class ConsoleBlock:
+    """The commands of one block. A server that one of them starts serves the later ones."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -89,11 +89,11 @@ class Conversation:
 
     @staticmethod
     def reason_against(command: str) -> str | None:
-        """Why a command is not run; None if it is."""
+        """Return why a command is not run; None if it is run."""
         return next((reason for pattern, reason in _NOT_RUN.items() if re.match(pattern, command)), None)
 
     def run(self, command: str) -> str:
-        """What a command says, as if the port was 8000."""
+        """Run a command and return its output, with 8000 in the place of the port."""
         if re.match(r"(ATLAS_\w+=\S+ )*atlas serve(?!.*--help)", command):
             return self._serve(command)
         if self._port is None:
@@ -111,26 +111,29 @@ class Conversation:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        said = ""
+        output = ""
         watch = threading.Timer(_SECONDS, self._server.kill)
         watch.start()
         try:
             assert self._server.stdout is not None
             for line in self._server.stdout:
-                said += line
+                output += line
                 if "serving on" in line:
-                    return said.replace(f":{self._port}", ":8000")
+                    return output.replace(f":{self._port}", ":8000")
         finally:
             watch.cancel()
-        raise AssertionError(f"$ {command}\n{said}")
+        raise AssertionError(f"$ {command}\n{output}")
 
     def end(self) -> None:
-        """Stop the server. :raises AssertionError: if it does not stop cleanly."""
+        """Stop the server.
+
+        :raises AssertionError: if its exit status is not 0.
+        """
         server, self._server = self._server, None
         if server is not None:
             server.send_signal(signal.SIGTERM)
-            said, _ = server.communicate(timeout=_SECONDS)
-            assert server.returncode == 0, said
+            output, _ = server.communicate(timeout=_SECONDS)
+            assert server.returncode == 0, output
 
 
 def _free_port() -> int:

@@ -1,13 +1,12 @@
-"""Pages of the documentation taken apart: what stands in them that can be run.
+"""Parses pages of the documentation into blocks that can be run.
 
 A fenced block may have a file name as its title (```` ```python title="main.py" ````), or on its first line
-(``# main.py``): it is that file of the page's folder. Beside the blocks there are two kinds of comment, which readers
-do not see::
+(``# main.py``): it is written to that file. Two kinds of hidden comment exist beside the blocks::
 
     <!-- skip: why the next block is not run -->
 
     <!-- test
-    assert "code that runs in the place of the comment"
+    assert "code that runs at this point"
     -->
 """
 
@@ -33,10 +32,14 @@ _SKIP = re.compile(r"\s*<!-- skip: *(?P<reason>.*?) *-->\s*")
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A piece of a page that can be run.
+    """A block of code.
 
-    :ivar line: the first line of its text, counted from 1. :ivar file: the name of the file that it is, if it is one.
-    :ivar skip: why it is not run; None if it is. :ivar language: as the fence has it.
+    :ivar page: the page.
+    :ivar line: the line of the page where the text begins, counted from 1.
+    :ivar language: the language of the fence.
+    :ivar text: the code.
+    :ivar file: the name of the file that the text is written to, or None.
+    :ivar skip: why it is not run; None if it is run.
     """
 
     page: Path
@@ -51,17 +54,20 @@ class Block:
 
 
 def pages() -> list[Path]:
-    """Every page that stands for itself, and the README."""
+    """Return the README and all pages outside the tutorial."""
     return [ROOT / "README.md", *sorted(page for page in DOCS.rglob("*.md") if page.parent.name != "tutorial")]
 
 
 def chapters() -> list[Path]:
-    """The tutorial, in the order of its chapters: each goes on where the one before ended."""
+    """Return the chapters of the tutorial in their order; each continues the one before."""
     return sorted((DOCS / "tutorial").glob("*.md"))
 
 
 def blocks_of(page: Path) -> list[Block]:
-    """The blocks of a page, in order. :raises ValueError: for a fence or comment that nothing ends."""
+    """Return the blocks of a page, in order.
+
+    :raises ValueError: for a fence or comment without an end, or a skip marker without a block.
+    """
     return list(_blocks(page, page.read_text(encoding="utf-8").splitlines()))
 
 
@@ -78,18 +84,18 @@ def _blocks(page: Path, lines: list[str]) -> Iterator[Block]:
             text = dedent("\n".join(lines[number + 1 : end])) + "\n"
             yield Block(page, number + 2, found["language"], text, _file_name(found["options"], text), skip)
             number, skip = end, None
-        elif said := _SKIP.fullmatch(line):
-            skip = said["reason"]
+        elif marker := _SKIP.fullmatch(line):
+            skip = marker["reason"]
         number += 1
     if skip is not None:
-        raise ValueError(f"{page}: a skip marker stands before nothing")
+        raise ValueError(f"{page}: no block follows the last skip marker")
 
 
 def _end(page: Path, lines: list[str], start: int, mark: str) -> int:
     for number in range(start + 1, len(lines)):
         if lines[number].strip() == mark:
             return number
-    raise ValueError(f"{page}:{start + 1}: nothing ends this")
+    raise ValueError(f"{page}:{start + 1}: expected a line with {mark!r}")
 
 
 def _file_name(options: str, text: str) -> str | None:

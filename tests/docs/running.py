@@ -1,11 +1,12 @@
-"""Runs the blocks of a page in a folder of its own, and holds what they show against what comes out.
+"""Runs the blocks of a page in a temporary folder, and compares the results with those in the page.
 
-In Python a comment says what an expression is worth, at its end or on the lines below, or that a statement fails::
+In Python a comment has the value of an expression, at its end or on the lines below, or the exception of a statement::
 
     url_for("user", name="ada")  # -> "/users/ada"
     Route("users", show)  # raises StartupError: a path starts with '/'
 
-The comment is Python too: its value is compared; if it is none (``<Response 200>``), the text of the value is.
+The comment is evaluated and compared with the value. If it is not Python (``<Response 200>``), it is compared with the
+``repr`` and the ``str`` of the value.
 """
 
 from __future__ import annotations
@@ -33,11 +34,11 @@ _TEXTS = {"", "text", "http", "css", "html", "html+jinja", "ini", "nginx", "dock
 
 
 class WrongExample(AssertionError):
-    """The documentation says one thing, and the code does another."""
+    """Raised if the code does not do what the documentation shows."""
 
 
 class Page:
-    """What the blocks of a page share: names, and a folder that is the current one.
+    """Runs the blocks of a page, which share a namespace and the current folder.
 
     :ivar skipped: the blocks and commands that were not run, with the reasons.
     """
@@ -51,7 +52,10 @@ class Page:
         self._untested: list[str] = []
 
     def run(self, block: Block) -> None:
-        """Run one block, or write it down if it is a file. :raises WrongExample: if it is not as it says."""
+        """Run a block, or write it to its file.
+
+        :raises WrongExample: if a result differs from that of the page.
+        """
         if block.skip is not None:
             self.skipped.append((block, block.skip))
         elif block.file is not None:
@@ -65,10 +69,10 @@ class Page:
         elif block.language == "toml":
             tomllib.loads(block.text)
         elif block.language not in _TEXTS:
-            raise WrongExample(f"{block}: there is no way to run {block.language!r}")
+            raise WrongExample(f"{block}: unknown language {block.language!r}")
 
     def finish(self) -> None:
-        """Run the tests that the page shows and never ran."""
+        """Run the tests of the page that no command of the page has run."""
         if self._untested:
             self.console.run("python -m pytest -q " + " ".join(self._untested))
 
@@ -78,13 +82,13 @@ class Page:
         path = str(self.console.folder / "page.py")
         source = "\n" * (block.line - 1) + block.text
         linecache.cache[path] = (len(source), None, source.splitlines(keepends=True), path)
-        sys.modules["page"] = self._module  # where dataclasses look for the names of their annotations
+        sys.modules["page"] = self._module  # dataclasses look up annotations in this module
         code = compile(_with_checks(block, source), path, "exec")
         self._names.update(__file__=path, _result=_result, _fails=_fails, _block=block, _names=self._names)
         exec(code, self._names)
 
     def _converse(self, block: Block) -> None:
-        """A conversation with ``>>>``: the checks are those of doctest."""
+        """Run a session with ``>>>`` as doctest does."""
         test = doctest.DocTestParser().get_doctest(block.text, self._names, str(block), str(block.page), block.line)
         said = io.StringIO()
         options = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
@@ -100,8 +104,8 @@ class Page:
         path.write_text(block.text, encoding="utf-8")
         if path.suffix != ".py":
             return
-        if _promises(block):
-            raise WrongExample(f"{block}: results are checked in blocks without a title only")
+        if _expected(block):
+            raise WrongExample(f"{block}: a block with a file name cannot have expected results")
         if path.name.startswith("test_") or path.name == "conftest.py":
             self._untested += [name] if path.name.startswith("test_") else []
             return
@@ -111,15 +115,15 @@ class Page:
         self._names.update({key: value for key, value in vars(module).items() if not key.startswith("__")})
 
     def _command(self, block: Block) -> None:
-        with self.console.conversation() as conversation:
+        with self.console.block() as session:
             for command, shown in _commands(block.text):
-                reason = conversation.reason_against(command)
+                reason = session.reason_against(command)
                 if reason is not None:
                     self.skipped.append((block, reason))
                     continue
                 if command.startswith(("pytest", "python -m pytest")):
                     self._untested.clear()
-                said = conversation.run(command)
+                said = session.run(command)
                 if shown.strip() and not doctest.OutputChecker().check_output(
                     shown, said, doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
                 ):
@@ -127,7 +131,7 @@ class Page:
 
 
 def forget_modules(folder: Path) -> None:
-    """Modules below a folder will be read again when they are next imported."""
+    """Remove the modules of a folder from ``sys.modules``, so that the next import reads them again."""
     importlib.invalidate_caches()
     for name, module in list(sys.modules.items()):
         if Path(getattr(module, "__file__", None) or "/").is_relative_to(folder):
@@ -135,17 +139,17 @@ def forget_modules(folder: Path) -> None:
 
 
 def _commands(text: str) -> Iterator[tuple[str, str]]:
-    """The commands of a console block, each with what it is shown to say."""
+    """Yield the commands of a console block, each with the output in the page."""
     for part in ("\n" + text).split("\n$ ")[1:]:
         command, _, shown = part.partition("\n")
         yield command.strip(), shown
 
 
-# -------------------------------------------------------------------------------------------------- promised results
+# -------------------------------------------------------------------------------------------------- expected results
 
 
-def _promises(block: Block) -> dict[int, tuple[str, str]]:
-    """The comments that promise something: by line, the kind (``->`` or ``raises``) and the text."""
+def _expected(block: Block) -> dict[int, tuple[str, str]]:
+    """Return the comments with expected results: by line, the kind (``->`` or ``raises``) and the text."""
     found: dict[int, tuple[str, str]] = {}
     last = 0
     for token in tokenize.generate_tokens(io.StringIO(block.text).readline):
@@ -154,11 +158,11 @@ def _promises(block: Block) -> dict[int, tuple[str, str]]:
         line, text = token.start[0], token.string.removeprefix("#")
         for kind in ("->", "raises"):
             if text.strip().startswith(f"{kind} "):
-                alone = token.line.lstrip().startswith("#")  # then it is about what ends on the line above
+                alone = token.line.lstrip().startswith("#")  # then the statement ends on the line above
                 found[line - alone], last = (kind, text.strip().removeprefix(kind).strip()), line
                 break
         else:
-            if last == line - 1 and text.startswith("    "):  # goes on with what the line above promised
+            if last == line - 1 and text.startswith("    "):  # continues the comment above
                 first = max(found)
                 found[first] = (found[first][0], f"{found[first][1]} {text.strip()}")
                 last = line
@@ -166,36 +170,36 @@ def _promises(block: Block) -> dict[int, tuple[str, str]]:
 
 
 def _with_checks(block: Block, source: str) -> ast.Module:
-    """The code, with each promise turned into a check."""
+    """Return the code, with a check for each expected result."""
     offset = block.line - 1
-    promises = {line + offset: promise for line, promise in _promises(block).items()}
-    checker = _Checks(promises)
+    expected = {line + offset: expectation for line, expectation in _expected(block).items()}
+    checker = _Checks(expected)
     tree = checker.visit(ast.parse(source))
-    if promises:
-        raise WrongExample(f"{block.page}:{min(promises)}: this promise belongs to no expression")
+    if expected:
+        raise WrongExample(f"{block.page}:{min(expected)}: this expected result belongs to no expression")
     return ast.fix_missing_locations(tree)
 
 
 class _Checks(ast.NodeTransformer):
-    """Takes each promise from the dict that it is given and puts a check into the code."""
+    """Adds a check for each expected result, and removes it from the dict."""
 
-    def __init__(self, promises: dict[int, tuple[str, str]]) -> None:
-        self._promises = promises
+    def __init__(self, expected: dict[int, tuple[str, str]]) -> None:
+        self._expected = expected
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
         super().generic_visit(node)
         if not isinstance(node, ast.stmt) or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.With):
             return node
         line = node.end_lineno or node.lineno
-        kind, text = self._promises.get(line, ("", ""))
+        kind, text = self._expected.get(line, ("", ""))
         if kind == "->" and isinstance(node, ast.Expr):
-            del self._promises[line]
+            del self._expected[line]
             check = ast.parse(f"_result(None, {text!r}, {line}, _block, _names)", mode="eval").body
             assert isinstance(check, ast.Call)
             check.args[0] = node.value
             return ast.copy_location(ast.Expr(check), node)
         if kind == "raises":
-            del self._promises[line]
+            del self._expected[line]
             block = ast.parse(f"with _fails({text!r}, {line}, _block): pass").body[0]
             assert isinstance(block, ast.With)
             block.body = [node]
@@ -203,26 +207,26 @@ class _Checks(ast.NodeTransformer):
         return node
 
 
-def _result(value: Any, promised: str, line: int, block: Block, names: dict[str, Any]) -> None:
+def _result(value: Any, expected: str, line: int, block: Block, names: dict[str, Any]) -> None:
     try:
-        right = value == eval(promised, names)
+        right = value == eval(expected, names)
     except Exception:
-        right = promised in (repr(value), str(value))
+        right = expected in (repr(value), str(value))
     if not right:
-        raise WrongExample(f"{block.page}:{line}: promised {promised}, got {value!r}")
+        raise WrongExample(f"{block.page}:{line}: expected {expected}, got {value!r}")
 
 
 @contextmanager
-def _expecting(promised: str, line: int, block: Block) -> Iterator[None]:
-    kind, _, words = promised.partition(":")
+def _expecting(expected: str, line: int, block: Block) -> Iterator[None]:
+    kind, _, words = expected.partition(":")
     try:
         yield
     except Exception as error:
         if type(error).__name__ != kind.strip() or words.strip() not in str(error):
-            raise WrongExample(f"{block.page}:{line}: promised {promised}, got {error!r}") from error
+            raise WrongExample(f"{block.page}:{line}: expected {expected}, got {error!r}") from error
     else:
-        raise WrongExample(f"{block.page}:{line}: promised {promised}, and nothing was raised")
+        raise WrongExample(f"{block.page}:{line}: expected {expected}, and nothing was raised")
 
 
-def _fails(promised: str, line: int, block: Block) -> AbstractContextManager[None]:
-    return _expecting(promised, line, block)
+def _fails(expected: str, line: int, block: Block) -> AbstractContextManager[None]:
+    return _expecting(expected, line, block)

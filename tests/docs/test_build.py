@@ -1,4 +1,4 @@
-"""The documentation builds without a warning, and loads nothing from other hosts."""
+"""The documentation builds without warnings, and loads nothing from other hosts."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_it_builds_without_a_warning(site: Path) -> None:
     assert not list(site.rglob("*.py"))
 
 
-def test_nothing_is_fetched_from_elsewhere(site: Path) -> None:
+def test_nothing_is_loaded_from_other_hosts(site: Path) -> None:
     fetched = {match[0] for page in site.rglob("*.html") for match in _FETCHED.finditer(page.read_text("utf-8"))}
     assert fetched == set()
 

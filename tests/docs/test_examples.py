@@ -1,4 +1,4 @@
-"""Every piece of code in the documentation is run, and does what it says."""
+"""The code of the documentation runs, with the results that the pages show."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ import pytest
 from tests.docs.pages import ROOT, blocks_of, chapters, pages
 from tests.docs.running import Page, forget_modules
 
-# What is not run, by page: each has its reason beside it, in the page or in tests/docs/console.py. A number that grows
-# is a decision.
+# The number of blocks and commands that are not run, by page. The reasons are in the page or in tests/docs/console.py.
 NOT_RUN = {"docs/installation.md": 3, "docs/serving.md": 1}
 
-# Pages whose commands are not run here: what they show is run elsewhere.
+# Pages whose commands are not run.
 COMMANDS_ELSEWHERE = {
-    "README.md": "they are about applications that the reader has; docs/serving.md has some that are run"
+    "README.md": "they need applications of the reader; docs/serving.md has similar ones that are run"
 }
 
 # Pages that need a process of their own.
@@ -28,11 +27,11 @@ ALONE = {"docs/guides/django.md": "Django is configured once in a process"}
 
 @pytest.fixture
 def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
-    """A folder where a page is at home, with nothing of Atlas in the environment."""
+    """A runner in a temporary folder, without environment variables of Atlas."""
     for name in [each for each in os.environ if each.startswith("ATLAS_")]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])  # the first one is the page's current folder
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])  # the first one is the current folder of the page
     yield Page(tmp_path)
     forget_modules(tmp_path)
 
@@ -58,7 +57,7 @@ def test_a_page(page: Page, path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_the_tutorial(page: Page) -> None:
-    """From the first chapter to the last one, in one folder."""
+    """All chapters in one folder."""
     for path in chapters():
         for block in blocks_of(path):
             page.run(block)

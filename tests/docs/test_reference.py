@@ -8,8 +8,8 @@ import atlas
 import atlas.testing
 from tests.docs.pages import ROOT
 
-SAID_IN_WORDS = {"atlas.__version__"}
-SAME_AS = {"atlas.PlainTextResponse": "atlas.TextResponse"}
+IN_PROSE = {"atlas.__version__"}
+ALIASES = {"atlas.PlainTextResponse": "atlas.TextResponse"}
 
 
 def documented() -> set[str]:
@@ -18,9 +18,9 @@ def documented() -> set[str]:
 
 
 def test_every_public_name_of_atlas() -> None:
-    missing = {f"atlas.{name}" for name in atlas.__all__} - documented() - SAID_IN_WORDS - set(SAME_AS)
+    missing = {f"atlas.{name}" for name in atlas.__all__} - documented() - IN_PROSE - set(ALIASES)
     assert missing == set()
-    for name, other in SAME_AS.items():
+    for name, other in ALIASES.items():
         assert getattr(atlas, name.partition(".")[2]) is getattr(atlas, other.partition(".")[2])
 
 
@@ -31,8 +31,8 @@ def test_every_public_name_of_atlas_testing() -> None:
 
 
 def test_every_public_name_has_a_docstring() -> None:
-    bare = [name for name in atlas.__all__ if name != "__version__" and not getattr(atlas, name).__doc__]
-    assert bare == []
+    missing = [name for name in atlas.__all__ if name != "__version__" and not getattr(atlas, name).__doc__]
+    assert missing == []
 
 
 def test_nothing_is_documented_twice() -> None:

@@ -1,4 +1,4 @@
-"""Meridian, a forum for people who read maps: an example of a whole site made with Atlas.
+"""Meridian, a forum about maps: an example of a complete site made with Atlas.
 
 Begin to read in ``application.py``, which puts everything together.
 """

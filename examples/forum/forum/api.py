@@ -1,7 +1,7 @@
-"""The same forum for programs: JSON in, JSON out, and problems (RFC 9457) where something is wrong.
+"""The JSON API. Errors are problem details (RFC 9457).
 
-Nobody's cookie counts here. A program shows a token, which its owner has made on the account page; no page of another
-site can make a browser send that along, so these routes need no protection against it (see CSRF in ``application.py``).
+A program sends a token that the member creates on the account page, and no cookie. A page of another site cannot make a
+browser send the token, so these routes need no CSRF protection (see ``application.py``).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ THREADS_AT_ONCE, POSTS_AT_ONCE = 50, 100
 
 
 class NewThread(Struct, forbid_unknown_fields=True):
-    """What has to be sent for a new thread. Whatever else comes is answered with 422 and the path of each mistake."""
+    """The JSON body of a new thread. Any other body is answered with 422 and the path of each error."""
 
     board: str
     title: Annotated[str, Meta(min_length=TITLE_MIN, max_length=TITLE_MAX)]
@@ -32,21 +32,21 @@ class NewThread(Struct, forbid_unknown_fields=True):
 
 
 async def list_threads(request: AsyncRequest) -> Response:
-    """``?page=``: the threads, those in which something happened last first."""
+    """List the threads, the most recently active first; ``?page=`` selects a page."""
     page = (await ask(request, threads.page, Window.of(request, THREADS_AT_ONCE))).or_not_found()
-    address = lambda number: request.url_for("api:list_threads", absolute=True, page=number)  # noqa: E731  # as one says
+    address = lambda number: request.url_for("api:list_threads", absolute=True, page=number)  # noqa: E731  # used once, below
     body = {"total": page.total, "threads": [_thread(request, thread) for thread in page.items]}
     return JSONResponse(body, headers=linked(page, address))
 
 
 async def show_thread(request: AsyncRequest, number: int) -> dict[str, Any]:
-    """One thread with its posts. A dict is JSON."""
+    """Return one thread with its posts. A dict is encoded as JSON."""
     found, page = await ask(request, load_thread, number, Window.of(request, POSTS_AT_ONCE))
     return {**_thread(request, found), "posts": [_post(request, post) for post in page.or_not_found().items]}
 
 
 async def start_thread(request: AsyncRequest) -> Response:
-    """A new thread: 201, and where it is."""
+    """Create a thread: 201 with its location."""
     author = await _author(request)
     draft = await request.json(NewThread)
     found, _ = await ask(request, _start, draft, author.number)
@@ -66,7 +66,7 @@ async def _author(request: AsyncRequest) -> Person:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     person = await ask(request, people.find_by_token, token) if scheme.lower() == "bearer" else None
     if person is None:
-        raise Unauthorized("Send a token of yours: Authorization: Bearer ...", {"www-authenticate": "Bearer"})
+        raise Unauthorized("A token is required: Authorization: Bearer ...", {"www-authenticate": "Bearer"})
     return person
 
 

@@ -1,4 +1,4 @@
-"""The forum, put together: its routes, what stands around them, and what begins and ends with it."""
+"""The application: routes, middleware, lifespan."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from atlas import (
 
 from forum import api, prose
 from forum.avatars import hill
-from forum.live import Bells
+from forum.live import Subscriptions
 from forum.pages import account, errors, members, reading, searching, writing
 from forum.seeding import fill
 from forum.settings import Settings
@@ -34,7 +34,7 @@ from forum.visitors import Visitors, members_only
 
 
 def make_forum(settings: Settings) -> Application:
-    """A forum of its own: nothing is shared with another one in the same program, as tests like it."""
+    """Return a forum. It shares nothing with other forums in the same process."""
     database = Database(settings.database)
     app = Application(
         [*routes(), Static("/pictures", settings.pictures, name="picture")],
@@ -50,13 +50,13 @@ def make_forum(settings: Settings) -> Application:
         lifespan=life,
         config={"secret_key": settings.secret_key(), "limit_body": 1024 * 1024},
     )
-    app.state.update(settings=settings, database=database, bells=Bells(), views=Views(database))
+    app.state.update(settings=settings, database=database, subscriptions=Subscriptions(), views=Views(database))
     app.templates.filters.update(prose=prose.prose, mark=prose.mark, ago=prose.ago, iso=prose.iso, hill=hill)
     return app
 
 
 def routes() -> list[Route | Include]:
-    """Every page, with its name for ``url_for``."""
+    """Return the routes of all pages and of the API."""
     return [
         Route("/", reading.home),
         Route("/boards/{slug:slug}", reading.board),
@@ -99,7 +99,7 @@ def routes() -> list[Route | Include]:
 
 @asynccontextmanager
 async def life(app: Application) -> AsyncIterator[None]:
-    """What begins before the first request, and ends after the last one."""
+    """Open the database at startup, and close it at shutdown."""
     database: Database = app.state.database
     await in_thread(begin, database, app.state.settings)
     yield
@@ -107,6 +107,6 @@ async def life(app: Application) -> AsyncIterator[None]:
 
 
 def begin(database: Database, settings: Settings) -> None:
-    """The tables, and in a new forum something to read."""
+    """Create the tables, and fill a new forum with example content."""
     if database.call_here(create_tables):
         database.call_here(fill, with_content=settings.with_content)

@@ -1,4 +1,4 @@
-"""A picture for who has uploaded none: the contour lines of a small hill, always the same one for a name."""
+"""Default pictures of members: contour lines of a hill, derived from the name."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from zlib import crc32
 
 
 def hill(name: str) -> dict[str, object]:
-    """Hue and contour lines of a name: centre and radius of each, from the foot to the summit, in a square of 40."""
+    """Return hue and contour lines for a name: centre and radius of each line, in a square of 40 units."""
     seed = crc32(name.lower().encode())
     hue, lean, turn = (seed >> 20) % 24 * 15, seed % 7 - 3, (seed >> 5) % 7 - 3
     steps = (0.3, 1, 1.7, 2.4, 3.1, 3.7)

@@ -1,6 +1,6 @@
-"""What people fill in, and what is wrong with it, told at its field.
+"""Forms: reading, validation, and an error message per field.
 
-A draft is what a template shows again, so nothing that somebody has typed is lost over a mistake.
+After an error the template shows the draft again, with the values of the user.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")  # all of them but the l
 
 @dataclass
 class Draft:
-    """What all forms share: mistakes by field. A draft without any is good."""
+    """The base of all forms: error messages by field. A draft without errors is valid."""
 
     errors: dict[str, str] = field(default_factory=dict, kw_only=True)
 
     def check_length(self, name: str, least: int, most: int) -> None:
-        """Complain about the field ``name`` if it has fewer or more characters."""
+        """Add an error if the field ``name`` has fewer or more characters."""
         count = len(getattr(self, name))
         if count < least:
-            self.errors[name] = f"Please write {least} characters at least." if count else "Please fill this in."
+            self.errors[name] = f"Please write at least {least} characters." if count else "Please fill this in."
         elif count > most:
-            self.errors[name] = f"There is room for {most} characters, and this has {count}."
+            self.errors[name] = f"At most {most} characters are allowed; this has {count}."
 
 
 @dataclass
@@ -65,7 +65,7 @@ class ThreadDraft(Draft):
 
 @dataclass
 class Registration(Draft):
-    """Somebody who wants to take part."""
+    """Name and password of a new member."""
 
     name: str = ""
     password: str = field(default="", repr=False)
@@ -77,13 +77,13 @@ class Registration(Draft):
             draft.errors["name"] = "A name has 3 to 24 letters, digits or hyphens, and no hyphen at its ends."
         draft.check_length("password", PASSWORD_MIN, PASSWORD_MAX)
         if not draft.errors and draft.password.casefold() == draft.name.casefold():
-            draft.errors["password"] = "Your name is no secret."
+            draft.errors["password"] = "The password must differ from the name."
         return draft
 
 
 @dataclass
 class Login(Draft):
-    """Somebody who says who it is."""
+    """Name and password for a login."""
 
     name: str = ""
     password: str = field(default="", repr=False)
@@ -95,7 +95,7 @@ class Login(Draft):
 
 @dataclass
 class Profile(Draft):
-    """What somebody says of itself."""
+    """The text on the page of a member."""
 
     about: str = ""
 
@@ -107,10 +107,10 @@ class Profile(Draft):
 
 
 def as_line(text: str) -> str:
-    """What was typed into one line: whatever blanks are in it, one of them will do."""
+    """Return the text as one line, with single spaces and without control characters."""
     return " ".join(_CONTROL.sub(" ", text).split())
 
 
 def as_text(text: str) -> str:
-    """What was typed into several lines, without the control characters that no keyboard writes."""
+    """Return the text with line feeds as the only control characters."""
     return _CONTROL.sub("", text.replace("\r\n", "\n").replace("\t", "    ")).strip()

@@ -1,4 +1,4 @@
-"""Who listens to a thread is told when somebody has written in it."""
+"""Notifications about new posts of a thread."""
 
 from __future__ import annotations
 
@@ -7,34 +7,33 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class Bells:
-    """A bell for everyone who listens. It only says that there is something new; what that is, the database knows.
+class Subscriptions:
+    """An event for each open stream of this process. A stream whose event is set reads the new posts from the database.
 
-    They hang in this process. A forum with several workers would ring them by what it has between these: a message
-    queue, or a table that each worker looks at now and then.
+    A forum with several workers would notify them through a message broker, or a table that each worker polls.
     """
 
     def __init__(self) -> None:
-        self._bells: dict[int, set[asyncio.Event]] = {}
+        self._events: dict[int, set[asyncio.Event]] = {}
 
     @contextmanager
-    def listening(self, thread: int) -> Iterator[asyncio.Event]:
-        """A bell that rings, from now on, for each new post of a thread."""
-        bell = asyncio.Event()
-        self._bells.setdefault(thread, set()).add(bell)
+    def subscribe(self, thread: int) -> Iterator[asyncio.Event]:
+        """Yield an event that is set for each new post of a thread."""
+        event = asyncio.Event()
+        self._events.setdefault(thread, set()).add(event)
         try:
-            yield bell
+            yield event
         finally:
-            bells = self._bells[thread]
-            bells.discard(bell)
-            if not bells:
-                del self._bells[thread]
+            events = self._events[thread]
+            events.discard(event)
+            if not events:
+                del self._events[thread]
 
-    def ring(self, thread: int) -> None:
-        """There is something new in a thread."""
-        for bell in self._bells.get(thread, ()):
-            bell.set()
+    def notify(self, thread: int) -> None:
+        """Set the events of a thread."""
+        for event in self._events.get(thread, ()):
+            event.set()
 
     def __len__(self) -> int:
-        """How many listen."""
-        return sum(len(bells) for bells in self._bells.values())
+        """Return the number of open streams."""
+        return sum(len(events) for events in self._events.values())

@@ -13,7 +13,7 @@ from atlas import AsyncRequest, NotFound, Request
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Which part of a list is asked for: page ``number`` of pages with ``size`` items, counted from 1."""
+    """A part of a list: page ``number``, counted from 1, of pages with ``size`` items."""
 
     number: int
     size: int
@@ -24,9 +24,9 @@ class Window:
 
     @classmethod
     def of(cls, request: Request | AsyncRequest, size: int) -> Window:
-        """What ``?page=`` says.
+        """Return the window that ``?page=`` selects.
 
-        :raises NotFound: if it says nothing that could be a page.
+        :raises NotFound: if it is not the number of a page.
         """
         text = request.query.get("page", "1")
         if re.fullmatch("[1-9][0-9]{0,5}", text) is None:
@@ -36,7 +36,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a list: its items, and where it stands among the others."""
+    """One page of a list: its items, its window, and the length of the list."""
 
     items: Sequence[Any]
     window: Window
@@ -48,20 +48,20 @@ class Page:
 
     @property
     def last(self) -> int:
-        """The number of the last page; there always is one."""
+        """The number of the last page, at least 1."""
         return max(1, ceil(self.total / self.window.size))
 
     def or_not_found(self) -> Page:
-        """The page itself.
+        """Return the page.
 
-        :raises NotFound: if the list ends before it.
+        :raises NotFound: if it is after the last page.
         """
         if self.number > self.last:
             raise NotFound(f"There are only {self.last} pages here." if self.last > 1 else "There is only one page.")
         return self
 
     def numbers(self) -> Iterator[int | None]:
-        """The pages worth a link: the first, the last and those around this one; None where some are left out."""
+        """Yield the pages to link: the first, the last and the neighbours of this one; None for a gap."""
         before = 0
         for number in range(1, self.last + 1):
             if number in (1, self.last) or abs(number - self.number) <= 1:
@@ -72,7 +72,7 @@ class Page:
 
 
 def linked(page: Page, address: Callable[[int], str]) -> dict[str, str]:
-    """The ``link`` field of a page (RFC 8288), for programs: where the neighbours are."""
+    """Return the header field ``link`` (RFC 8288) with the previous and the next page."""
     links = []
     if page.number > 1:
         links.append(f'<{address(page.number - 1)}>; rel="prev"')

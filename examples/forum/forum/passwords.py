@@ -1,6 +1,6 @@
-"""Passwords, kept so that whoever steals the database does not have them: scrypt with a salt (RFC 7914).
+"""Password hashes: scrypt with a salt (RFC 7914).
 
-To hash one takes a twentieth of a second and 32 MiB on purpose. Call these by ``in_thread``.
+A hash takes 50 ms and 32 MiB on purpose. Call these functions by ``in_thread``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ COST, BLOCK, LANES = 2**15, 8, 1
 
 
 def hash_password(password: str) -> str:
-    """The password as it is kept: ``scrypt$32768$8$1$salt$hash``."""
+    """Return ``scrypt$32768$8$1$salt$hash``."""
     salt = secrets.token_bytes(16)
     parts = [
         str(COST),
@@ -27,9 +27,9 @@ def hash_password(password: str) -> str:
 
 
 def is_password(password: str, kept: str | None) -> bool:
-    """Whether it is that password. None, for somebody who is not there, takes as long as any other."""
+    """Return whether the password matches. ``kept`` is None for an unknown name, which takes the same time."""
     if not kept:
-        _scrypt(password, b"nobody's salt...", COST)
+        _scrypt(password, b"sixteen bytes...", COST)
         return False
     _, cost, block, lanes, salt, wanted = kept.split("$")
     found = _scrypt(password, b64decode(salt), int(cost), int(block), int(lanes))
@@ -37,5 +37,5 @@ def is_password(password: str, kept: str | None) -> bool:
 
 
 def _scrypt(password: str, salt: bytes, cost: int, block: int = BLOCK, lanes: int = LANES) -> bytes:
-    most = 256 * cost * block * lanes  # OpenSSL refuses to take more memory than it was told: twice what it needs
+    most = 256 * cost * block * lanes  # the limit of OpenSSL: twice what it needs
     return hashlib.scrypt(password.encode(), salt=salt, n=cost, r=block, p=lanes, maxmem=most, dklen=32)

@@ -1,4 +1,4 @@
-"""Pictures that people upload. What a file is, its first bytes say: neither its name nor its type is believed."""
+"""Uploaded pictures. The first bytes determine the format; file name and content type of the client are ignored."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ KINDS = "a PNG, JPEG, GIF or WebP"
 
 
 class NotAPicture(ValueError):
-    """A file that cannot be shown; the message is for the one who chose it."""
+    """Raised for a file that is not a supported picture; the message is shown to the user."""
 
 
 def ending_of(data: bytes) -> str | None:
-    """``.png`` and so on, by the first bytes; None for whatever is no picture."""
+    """Return ``.png`` and so on, by the first bytes; None for any other file."""
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         return ".png"
     if data.startswith(b"\xff\xd8\xff"):
@@ -27,19 +27,19 @@ def ending_of(data: bytes) -> str | None:
 
 
 def keep(folder: Path, data: bytes) -> str:
-    """Write a picture into the folder; gives the name that it has there.
+    """Write a picture into the folder and return its file name.
 
-    The name is made of what is in it, so it never means another picture, and browsers may keep it for good.
+    The name is a hash of the content, so it never refers to another picture, and browsers may keep it permanently.
 
-    :raises NotAPicture: if it is too large, or none.
+    :raises NotAPicture: if the file is too large or not a picture.
     """
     if len(data) > LARGEST:
-        raise NotAPicture(f"This picture has {len(data) // 1024} KB; there is room for {LARGEST // 1024}.")
+        raise NotAPicture(f"This picture has {len(data) // 1024} KB; the maximum is {LARGEST // 1024}.")
     ending = ending_of(data)
     if ending is None:
         raise NotAPicture(f"This file is not {KINDS}.")
     name = f"picture-{hashlib.sha256(data).hexdigest()[:32]}{ending}"
-    unfinished = folder / f".{name}"  # nobody shall see half of it, and names that begin with a dot are not served
+    unfinished = folder / f".{name}"  # renamed when complete; Static does not serve names that begin with a dot
     unfinished.write_bytes(data)
     unfinished.replace(folder / name)
     return name

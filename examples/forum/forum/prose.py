@@ -1,4 +1,4 @@
-"""What people write, as markup: paragraphs, quotes, links, emphasis and code. Everything else is text."""
+"""Markup of posts: paragraphs, quotes, links, emphasis and code. Everything else is escaped."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from markupsafe import Markup, escape
 
 from forum.store.search import BEGIN, END
 
-# Code first: what stands in it means nothing else. A link does not take the point at the end of its sentence along.
+# Code first, because its content is not parsed. A link does not include the punctuation after it.
 _SIGNS = re.compile(r"`(?P<code>[^`\n]+)`|\*(?P<em>[^*\n]+)\*|(?P<link>https?://[^\s<>\"]*[^\s<>\".,;:!?)'])")
 
 
 def prose(text: str) -> Markup:
-    """A post as markup: blank lines part paragraphs, ``>`` begins a quote."""
+    """Return a post as markup: blank lines separate paragraphs, ``>`` begins a quote."""
     blocks = (block.strip("\n") for block in re.split(r"\n\s*\n", text.replace("\r\n", "\n")))
     return Markup("\n").join(_block(block) for block in blocks if block.strip())
 
@@ -48,7 +48,7 @@ def _pieces(line: str) -> Iterator[Markup]:
 
 
 def mark(snippet: str) -> Markup:
-    """A piece of text that was found, with the words that were looked for marked."""
+    """Return a search result as markup, with the found words in ``<mark>``."""
     return Markup(str(escape(snippet)).replace(BEGIN, "<mark>").replace(END, "</mark>"))
 
 
@@ -56,7 +56,7 @@ _STEPS = ((60, "minute"), (3600, "hour"), (86400, "day"), (7 * 86400, "week"), (
 
 
 def ago(moment: int, now: float | None = None) -> str:
-    """How long that is ago, as people say it; a date if it is long ago."""
+    """Return the age of a moment as text; a date if it is more than 60 days."""
     seconds = (time.time() if now is None else now) - moment
     if seconds < 60:
         return "just now"
@@ -68,5 +68,5 @@ def ago(moment: int, now: float | None = None) -> str:
 
 
 def iso(moment: int) -> str:
-    """A moment as ``<time datetime>`` wants it."""
+    """Return a moment in the format of ``<time datetime>``."""
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

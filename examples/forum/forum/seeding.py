@@ -1,4 +1,4 @@
-"""What a new forum begins with: its boards, and, so that there is something to see, people who talk."""
+"""The content of a new forum: boards, and example members and threads."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ HOUR, DAY = 3600, 86400
 
 
 def fill(db: sqlite3.Connection, *, with_content: bool, now: float | None = None) -> None:
-    """Write everything of ``seed.toml`` down; without content only the boards.
+    """Insert the content of ``seed.toml``; only the boards if ``with_content`` is false.
 
-    Nobody in it has a password, so nobody can log in as one of them.
+    The example members have no password: a login as one of them is not possible.
     """
     seed = tomllib.loads(Path(__file__).with_name("seed.toml").read_text(encoding="utf-8"))
     open_boards = {board["slug"]: boards.insert(db, **board) for board in seed["boards"]}
@@ -29,7 +29,7 @@ def fill(db: sqlite3.Connection, *, with_content: bool, now: float | None = None
         )
         for person in seed["people"]
     }
-    # The oldest first, so that the numbers of the posts grow with time, as they do in life.
+    # The oldest first, so that the numbers of the posts increase with time.
     for thread in sorted(seed["threads"], key=lambda each: -each["hours"]):
         _write(db, thread, open_boards, authors, moment)
 
@@ -41,7 +41,7 @@ def _write(
     board, author = boards[thread["board"]], authors[thread["author"]]
     number = threads.start(db, board, author, thread["title"], thread["text"].strip(), when=started)
     replies = thread.get("replies", [])
-    # Answers come quickly at first and more slowly later on; the last one came ``quiet`` hours ago.
+    # The intervals between replies increase; the last reply was ``quiet`` hours ago.
     last = now - int(thread.get("quiet", 0) * HOUR)
     for place, (name, text) in enumerate(replies, 1):
         when = started + int((last - started) * (place / len(replies)) ** 1.6)

@@ -1,4 +1,4 @@
-"""Where the forum keeps what it has to remember."""
+"""The settings of the forum."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ BESIDE_THE_APP = Path(__file__).parents[1] / "var"
 
 @dataclass(frozen=True)
 class Settings:
-    """How this forum runs.
+    """The settings of a forum.
 
-    :param folder: for database, pictures and key; it is made when it is not there.
-    :param with_content: begin a new forum with people and threads, so that there is something to see.
+    :param folder: the folder of database, pictures and key; it is created if it does not exist.
+    :param with_content: whether a new forum has example members and threads.
     """
 
     folder: Path = BESIDE_THE_APP
@@ -23,7 +23,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls) -> Settings:
-        """As ``FORUM_FOLDER`` says, or else beside the application."""
+        """Return settings with the folder of ``FORUM_FOLDER``, by default ``var`` beside the application."""
         return cls(Path(os.environ.get("FORUM_FOLDER", BESIDE_THE_APP)).absolute())
 
     @property
@@ -32,13 +32,13 @@ class Settings:
 
     @property
     def pictures(self) -> Path:
-        """The folder of pictures, there for sure."""
+        """The folder of pictures; it is created if it does not exist."""
         pictures = self.folder / "pictures"
         pictures.mkdir(parents=True, exist_ok=True)
         return pictures
 
     def secret_key(self) -> str:
-        """The key that signs cookies: made at the first start, for nobody else to read, and the same from then on."""
+        """Return the key that signs cookies. It is created at the first start, readable by the owner only."""
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / "secret_key"
         try:

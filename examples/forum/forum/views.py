@@ -1,4 +1,4 @@
-"""How often threads are read: counted in memory, and written down when there is time for it."""
+"""View counts of threads: counted in memory, written by a background function."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from forum.store.database import Database
 
 
 class Views:
-    """Counts what was read.
+    """Counts views.
 
-    A page that is read a thousand times in a second shall not write a thousand times: the first one asks for a job that
-    writes, which comes after the response, and whatever else is counted until it runs it takes along.
+    The first view adds a background function that writes the counts after the response. Views until then are written
+    with it, so that many views need one write.
     """
 
     def __init__(self, database: Database) -> None:
@@ -22,7 +22,7 @@ class Views:
         self._counted: Counter[int] = Counter()
 
     def count(self, app: Application, thread: int) -> None:
-        """Somebody has read a thread."""
+        """Count a view of a thread."""
         if not self._counted:
             app.background(self._write)
         self._counted[thread] += 1

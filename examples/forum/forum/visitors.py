@@ -1,4 +1,4 @@
-"""Who is asking: found out once for each request, before any controller."""
+"""The middleware that sets ``request.user``, and the one that requires a login."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from forum.store.database import ask
 
 
 class Visitors:
-    """Middleware: sets ``request.user`` to the member who is logged in, if there is one.
+    """Middleware: sets ``request.user`` to the logged-in member, if there is one.
 
-    Files and the JSON API are the same for everybody. Not to look at the session for them lets caches keep them.
+    Files and the JSON API do not depend on the user. Without access to the session their responses may be cached.
     """
 
     async def before(self, request: AsyncRequest) -> None:
@@ -26,7 +26,7 @@ class Visitors:
 
 
 async def members_only(request: AsyncRequest, call_next: Callable[[AsyncRequest], Awaitable[Response]]) -> Response:
-    """Middleware for routes that only members may use: everybody else is sent to the login, and back afterwards."""
+    """Middleware for routes of members: redirects other users to the login, and back afterwards."""
     if request.user is not None:
         return await call_next(request)
     request.session.flash("Please log in for that.")
@@ -35,9 +35,9 @@ async def members_only(request: AsyncRequest, call_next: Callable[[AsyncRequest]
 
 
 def log_in(request: AsyncRequest, number: int) -> None:
-    """From now on the visitor is this member.
+    """Log in as this member.
 
-    The session goes by another name from here on, so that one that somebody else knew before is worth nothing.
+    The session gets a new ID: an ID that an attacker knows becomes invalid (session fixation).
     """
     request.session.rotate()
     request.session["person"] = number
@@ -45,7 +45,7 @@ def log_in(request: AsyncRequest, number: int) -> None:
 
 
 def local(address: str, otherwise: str) -> str:
-    """An address to go on to, if it is one of ours: it came with a link that anybody may have made."""
+    """Return ``address`` if it is a path of this site, else ``otherwise``. It comes from a query string."""
     parts = urlsplit(address.replace("\\", "/"))
     is_ours = address.startswith("/") and not parts.scheme and not parts.netloc and address.isprintable()
     return address if is_ours else otherwise

@@ -1,6 +1,6 @@
-"""What every test of the forum begins with: a forum of its own, and somebody who visits it.
+"""Fixtures of the forum's tests: a forum, a visitor, a member.
 
-``client`` comes from Atlas's pytest plugin: it asks the fixture ``app``, starts it up, and shuts it down at the end.
+``client`` is a fixture of Atlas's pytest plugin: a test client for the fixture ``app``, with startup and shutdown.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from tests.visiting import Visitor
 
 @pytest.fixture(autouse=True)
 def _quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
-    """To hash a password takes its time on purpose. Tests have no use for that."""
+    """Fast password hashes."""
     monkeypatch.setattr(passwords, "COST", 2**4)
 
 
 @pytest.fixture
 def app(tmp_path: Path) -> Application:
-    """A forum as it is at its first start, in a folder that goes with the test."""
+    """A new forum, in a temporary folder."""
     return make_forum(Settings(tmp_path))
 
 
 @pytest.fixture
 def visitor(client: TestClient) -> Visitor:
-    """Somebody who is not logged in."""
+    """A visitor that is not logged in."""
     return Visitor(client)
 
 
 @pytest.fixture
 def member(visitor: Visitor) -> Visitor:
-    """Somebody who has just registered as "newcomer"."""
+    """A visitor that has registered as "newcomer"."""
     visitor.register()
     return visitor

@@ -1,4 +1,4 @@
-"""The forum for programs."""
+"""The JSON API."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GOOD = {"board": "instruments", "title": "A thread by a program", "text": "Hello
 
 @pytest.fixture
 def token(client: TestClient) -> str:
-    """The token of somebody who has just registered. A program has no cookies, so they are gone then."""
+    """The token of a new member. The client has no cookies afterwards, as a program has none."""
     fields = {"name": "robot", "password": PASSWORD, "csrf_token": token_of(client.get("/register"))}
     client.post("/register", data=fields)
     page = client.post("/account/token", data={"csrf_token": token_of(client.get("/account"))})
@@ -34,7 +34,7 @@ def test_the_list(client: TestClient) -> None:
     assert body["threads"][0]["board"] == "field-notes"
 
 
-def test_a_thread_is_where_the_list_says(client: TestClient) -> None:
+def test_the_list_has_the_url_of_each_thread(client: TestClient) -> None:
     entry = client.get("/api/threads").json()["threads"][0]
     thread = client.get(entry["url"]).json()
     assert len(thread["posts"]) == entry["replies"] + 1
@@ -42,7 +42,7 @@ def test_a_thread_is_where_the_list_says(client: TestClient) -> None:
     assert client.get(thread["page"]).status_code == 200
 
 
-def test_pages_say_where_the_neighbours_are(client: TestClient, token: str) -> None:
+def test_pages_link_to_the_previous_and_the_next_page(client: TestClient, token: str) -> None:
     for number in range(25):
         assert start(client, token, {**GOOD, "title": f"Thread number {number}"}).status_code == 201
     first = client.get("/api/threads")
@@ -51,7 +51,7 @@ def test_pages_say_where_the_neighbours_are(client: TestClient, token: str) -> N
     assert client.get("/api/threads?page=3").status_code == 404
 
 
-def test_who_has_it_already_gets_nothing(client: TestClient) -> None:
+def test_a_conditional_request_is_answered_with_304(client: TestClient) -> None:
     tag = client.get("/api/threads").headers["etag"]
     assert client.get("/api/threads", headers={"if-none-match": tag}).status_code == 304
 
@@ -65,38 +65,38 @@ def test_a_new_thread(client: TestClient, token: str) -> None:
 
 
 @pytest.mark.parametrize("field", ["", "Basic cm9ib3Q6eA==", "Bearer", "Bearer nonsense"])
-def test_without_a_token_nothing_is_written(client: TestClient, field: str) -> None:
+def test_a_request_without_a_token_is_refused(client: TestClient, field: str) -> None:
     answer = client.post("/api/threads", json=GOOD, headers={"authorization": field})
     assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-def test_every_mistake_is_told_with_its_path(client: TestClient, token: str) -> None:
+def test_every_validation_error_has_its_path(client: TestClient, token: str) -> None:
     answer = start(client, token, {"board": 7, "title": "short", "text": "Long enough, this one."})
     assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
     assert [error["path"] for error in answer.json()["errors"]] == ["$.board", "$.title"]
 
 
-def test_what_no_keyboard_writes_is_left_out(client: TestClient, token: str) -> None:
+def test_control_characters_are_removed(client: TestClient, token: str) -> None:
     answer = start(client, token, {**GOOD, "title": "Lines\nand\x02 marks", "text": "A \x02tab\tand\r\na \x00line."})
     there = client.get(answer.headers["location"]).json()
     assert (there["title"], there["posts"][0]["text"]) == ("Lines and marks", "A tab    and\na line.")
 
 
-def test_other_mistakes(client: TestClient, token: str) -> None:
+def test_other_invalid_bodies(client: TestClient, token: str) -> None:
     unknown = start(client, token, {**GOOD, "board": "attic"})
     assert (unknown.status_code, unknown.json()["detail"]) == (422, "There is no board 'attic'.")
-    assert start(client, token, {**GOOD, "colour": "red"}).status_code == 422
+    assert start(client, token, {**GOOD, "unknown": "field"}).status_code == 422
     bearer = {"authorization": f"Bearer {token}"}
     assert client.post("/api/threads", content=b"{", headers=bearer).status_code == 400
 
 
-def test_whatever_is_not_there_is_a_problem_and_no_page(client: TestClient) -> None:
+def test_errors_of_the_api_are_problem_details(client: TestClient) -> None:
     answer = client.get("/api/threads/999", headers={"accept": "text/html"})
     assert answer.json() == {
         "title": "Not Found",
         "status": 404,
-        "detail": "There is no thread 999, or there is none any more.",
+        "detail": "There is no thread 999, or it was deleted.",
     }
     refused = client.delete("/api/threads/1")
     assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD, OPTIONS")

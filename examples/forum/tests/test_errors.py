@@ -1,4 +1,4 @@
-"""When something is wrong, on either side."""
+"""Error pages."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from forum.store import threads
 from tests.visiting import BROWSER, Visitor
 
 
-def test_an_address_that_there_is_not(visitor: Visitor) -> None:
+def test_an_unknown_path(visitor: Visitor) -> None:
     page = visitor.open("/no/such/place")
     assert page.status_code == 404
-    assert "Off the map" in page.text
-    assert "<header" in page.text, "it looks like every other page"
+    assert "Not found" in page.text
+    assert "<header" in page.text, "it has the layout of the site"
 
 
 @pytest.mark.parametrize("path", ["/threads/", "/posts/", "/api/threads/"])
 @pytest.mark.parametrize("number", ["0", "999", "9223372036854775808", "9" * 19, "9" * 20])
-def test_a_number_of_nothing(visitor: Visitor, path: str, number: str) -> None:
+def test_an_unknown_number(visitor: Visitor, path: str, number: str) -> None:
     assert visitor.open(path + number).status_code == 404
 
 
-def test_an_error_page_knows_who_is_asking_and_keeps_what_was_to_be_said(member: Visitor) -> None:
+def test_an_error_page_shows_the_user_and_keeps_flashed_messages(member: Visitor) -> None:
     assert "newcomer" in member.open("/nowhere").text
-    assert "Welcome aboard" in member.open("/").text
+    assert "Welcome" in member.open("/").text
 
 
-def test_a_surprise_says_only_its_number(
+def test_an_unhandled_exception_shows_the_request_id_only(
     app: Application, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(*_: object, **__: object) -> None:
@@ -38,14 +38,14 @@ def test_a_surprise_says_only_its_number(
     monkeypatch.setattr(threads, "page", broken)
     with TestClient(app, raise_server_exceptions=False) as client:
         page = client.get("/", headers=BROWSER)
-        assert (page.status_code, "Run aground" in page.text) == (500, True)
+        assert (page.status_code, "Internal error" in page.text) == (500, True)
         assert page.headers["x-request-id"] in page.text
         assert page.headers["x-request-id"] in caplog.text
         assert "secret place" not in page.text
         assert client.get("/api/threads").json()["title"] == "Internal Server Error"
 
 
-def test_every_page_says_what_it_is_made_of_and_nothing_else_runs(visitor: Visitor) -> None:
+def test_every_page_has_a_content_security_policy(visitor: Visitor) -> None:
     page = visitor.open("/")
     policy = page.headers["content-security-policy"]
     nonce = policy.partition("'nonce-")[2].partition("'")[0]

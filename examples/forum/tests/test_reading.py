@@ -1,4 +1,4 @@
-"""Whoever comes to read."""
+"""Pages that show posts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from atlas import TestClient
 from tests.visiting import Visitor, titles
 
 
-def test_the_front_page_shows_what_happened_last(visitor: Visitor) -> None:
+def test_the_front_page_shows_the_latest_threads(visitor: Visitor) -> None:
     page = visitor.open("/")
     assert page.status_code == 200
     assert len(titles(page)) == 12
@@ -24,7 +24,7 @@ def test_every_page_of_the_list_has_other_threads(visitor: Visitor) -> None:
 
 
 @pytest.mark.parametrize("page", ["0", "4", "-1", "x", "", "99999999999999999999", "²"])
-def test_a_page_that_there_is_not(visitor: Visitor, page: str) -> None:
+def test_an_invalid_page_number(visitor: Visitor, page: str) -> None:
     assert visitor.open("/", params={"page": page}).status_code == 404
 
 
@@ -56,13 +56,13 @@ def test_a_thread_shows_its_posts_page_by_page(visitor: Visitor) -> None:
     assert "I will correct my chart accordingly." in rest.text
 
 
-def test_what_people_write_is_text_and_not_markup(visitor: Visitor) -> None:
+def test_posts_are_rendered_as_markup(visitor: Visitor) -> None:
     page = visitor.open("/search?q=bathroom")
     thread = visitor.open(re.findall(r'href="(/posts/\d+)"', page.text)[0])
     assert "<em>Fl(2) 10s, at bedtime.</em>" in thread.text
 
 
-def test_to_read_is_counted_after_the_response(visitor: Visitor) -> None:
+def test_views_are_counted_after_the_response(visitor: Visitor) -> None:
     def views() -> int:
         return int(re.search(r"(\d+) views", visitor.open("/threads/1").text)[1])  # type: ignore[index]
 
@@ -78,7 +78,7 @@ def test_search_finds_beginnings_of_words_and_marks_them(visitor: Visitor) -> No
 
 
 @pytest.mark.parametrize("words", ['"', "AND", "a*b", "title:map", "NEAR(", "'); DROP TABLE posts; --", "☃", " "])
-def test_search_takes_whatever_is_typed_as_words(visitor: Visitor, words: str) -> None:
+def test_search_ignores_the_syntax_of_fts5(visitor: Visitor, words: str) -> None:
     assert visitor.open("/search", params={"q": words}).status_code == 200
 
 
@@ -107,12 +107,14 @@ def test_every_link_leads_somewhere(visitor: Visitor) -> None:
         assert page.status_code == 200, path
         if page.headers["content-type"].startswith("text/html"):
             links = re.findall(r'(?:href|src)="([^"#]+)[^"]*"', page.text)
-            assert all(link.startswith(("/", "https://example.org/")) for link in links), "nothing comes from elsewhere"
+            assert all(link.startswith(("/", "https://example.org/")) for link in links), (
+                "nothing is loaded from other hosts"
+            )
             waiting += [link.replace("&amp;", "&") for link in links if link.startswith("/")]
     assert {"/", "/boards/harbour", "/threads/1", "/people/stig", "/about", "/login", "/static/forum.css"} <= seen
 
 
-def test_files_may_be_kept_by_every_cache_and_pages_by_none_but_ones_own(client: TestClient) -> None:
+def test_files_may_be_cached_and_pages_are_private(client: TestClient) -> None:
     style = client.get("/static/forum.css")
     assert "cookie" not in style.headers.get("vary", "")
     assert client.get("/static/forum.css", headers={"if-none-match": style.headers["etag"]}).status_code == 304

@@ -1,4 +1,4 @@
-"""What has no pages of its own to be asked by: text as markup, times, lists by the page, passwords, the seed."""
+"""Functions without pages of their own: markup, times, paging, passwords, the database, settings."""
 
 from __future__ import annotations
 
@@ -69,16 +69,16 @@ def test_passwords() -> None:
     assert hash_password("correct horse") != kept
 
 
-def test_tables_of_another_version_stop_the_start(tmp_path: Path) -> None:
+def test_tables_of_another_version_are_a_startup_error(tmp_path: Path) -> None:
     database = Database(tmp_path / "forum.sqlite")
-    assert database.call_here(create_tables), "they are new"
-    assert not database.call_here(create_tables), "and now they are not"
+    assert database.call_here(create_tables), "a new file"
+    assert not database.call_here(create_tables), "an existing file"
     database.call_here(lambda db: db.execute("PRAGMA user_version = 99"))
     with pytest.raises(StartupError, match="version 99 of the forum, and this is version 1"):
         database.call_here(create_tables)
 
 
-def test_what_fails_is_taken_back(tmp_path: Path) -> None:
+def test_an_exception_rolls_back(tmp_path: Path) -> None:
     def fail(db: sqlite3.Connection) -> None:
         boards.insert(db, "attic", "Attic", "Dust.")
         raise ValueError("second thoughts")
@@ -90,7 +90,7 @@ def test_what_fails_is_taken_back(tmp_path: Path) -> None:
     assert database.call_here(boards.every) == []
 
 
-def test_the_key_is_made_once_and_for_nobody_else_to_read(tmp_path: Path) -> None:
+def test_the_key_is_created_once_and_readable_by_the_owner_only(tmp_path: Path) -> None:
     settings = Settings(tmp_path / "new")
     key = settings.secret_key()
     assert len(key) >= 48

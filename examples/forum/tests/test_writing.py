@@ -1,4 +1,4 @@
-"""New threads, answers, and whoever is listening meanwhile."""
+"""New threads, replies, and the stream of new posts."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def test_a_new_thread(member: Visitor) -> None:
         ("board", "", "Please choose a board."),
         ("board", "no-such", "There is no such board"),
         ("title", "", "Please fill this in."),
-        ("title", "short", "8 characters at least"),
-        ("title", "x" * 121, "and this has 121"),
-        ("text", "   short   ", "10 characters at least"),
-        ("text", "x" * 10_001, "room for 10000"),
+        ("title", "short", "at least 8 characters"),
+        ("title", "x" * 121, "this has 121"),
+        ("text", "   short   ", "at least 10 characters"),
+        ("text", "x" * 10_001, "At most 10000"),
     ],
 )
-def test_a_mistake_is_told_and_nothing_is_lost(member: Visitor, field: str, value: str, message: str) -> None:
+def test_an_invalid_form_keeps_its_values(member: Visitor, field: str, value: str, message: str) -> None:
     page = member.send("/threads/new", to="/threads", **{**GOOD, field: value})
     assert page.status_code == 422
     assert message in error_of(page, field)
@@ -46,7 +46,7 @@ def test_a_mistake_is_told_and_nothing_is_lost(member: Visitor, field: str, valu
         assert '<option value="which-way" selected>' in page.text
 
 
-def test_an_answer_stands_at_the_end_of_the_last_page(member: Visitor) -> None:
+def test_a_reply_is_the_last_post_of_the_last_page(member: Visitor) -> None:
     (title,) = set(titles(member.open("/search?q=skerries")))
     number = re.findall(r'href="/threads/(\d+)">' + title, member.open("/?order=read").text)[0]
     answer = member.send(f"/threads/{number}?page=2", to=f"/threads/{number}/replies", text="A <b>blank</b> sheet.")
@@ -56,18 +56,18 @@ def test_an_answer_stands_at_the_end_of_the_last_page(member: Visitor) -> None:
     assert "<p>A &lt;b&gt;blank&lt;/b&gt; sheet.</p>" in member.open(page).text
 
 
-def test_an_answer_that_says_too_little(member: Visitor) -> None:
+def test_a_reply_that_is_too_short(member: Visitor) -> None:
     page = member.send("/threads/1", to="/threads/1/replies", text=" no ")
-    assert (page.status_code, error_of(page, "text")) == (422, "Please write 10 characters at least.")
+    assert (page.status_code, error_of(page, "text")) == (422, "Please write at least 10 characters.")
     assert ">no</textarea>" in page.text
 
 
-def test_second_thoughts(member: Visitor) -> None:
+def test_an_author_changes_a_post(member: Visitor) -> None:
     number = member.send("/threads/1", to="/threads/1/replies", text="It was a owl.").headers["location"].split("-")[-1]
     edit = f"/posts/{number}/edit"
     assert edit in member.open("/threads/1").text
     assert ">It was a owl.</textarea>" in member.open(edit).text
-    assert error_of(member.send(edit, text="Hm."), "text") == "Please write 10 characters at least."
+    assert error_of(member.send(edit, text="Hm."), "text") == "Please write at least 10 characters."
     assert member.send(edit, text="It was an owl.").headers["location"] == f"/posts/{number}"
     page = member.open(f"/posts/{number}")
     assert "It was an owl." in page.text
@@ -75,27 +75,27 @@ def test_second_thoughts(member: Visitor) -> None:
     assert titles(member.open("/search?q=owl")) == titles(member.open("/search?q=an+owl"))
 
 
-def test_nobody_changes_what_another_one_has_said(member: Visitor) -> None:
+def test_only_the_author_changes_a_post(member: Visitor) -> None:
     refused = member.open("/posts/1/edit")
-    assert (refused.status_code, "Only who has written a post" in refused.text) == (403, True)
+    assert (refused.status_code, "Only the author of a post" in refused.text) == (403, True)
     assert member.send("/threads/1", to="/posts/1/edit", text="I take it all back.").status_code == 403
     assert "I take it all back." not in member.open("/threads/1").text
     assert member.open("/posts/999/edit").status_code == 404
 
 
-def test_nobody_answers_without_a_name(visitor: Visitor) -> None:
+def test_a_reply_needs_a_login(visitor: Visitor) -> None:
     answer = visitor.send("/login", to="/threads/1/replies", text="It was me, and I won't say who.")
     assert answer.headers["location"].startswith("/login")
     assert "It was me" not in visitor.open("/threads/1").text
     assert "Log in to answer" in visitor.open("/threads/1").text
 
 
-def test_an_answer_to_nothing(member: Visitor) -> None:
-    assert member.send("/", to="/threads/999/replies", text="Is anybody there at all?").status_code == 404
+def test_a_reply_to_an_unknown_thread(member: Visitor) -> None:
+    assert member.send("/", to="/threads/999/replies", text="To no thread at all.").status_code == 404
     assert member.open("/threads/999").status_code == 404
 
 
-def test_who_listens_hears_of_a_new_post(member: Visitor, app: Application) -> None:
+def test_the_stream_has_new_posts(member: Visitor, app: Application) -> None:
     token_page = "/threads/1"
     with member.client.stream("GET", "/threads/1/events?after=3") as stream:
         assert stream.headers["content-type"] == "text/event-stream"
@@ -106,10 +106,10 @@ def test_who_listens_hears_of_a_new_post(member: Visitor, app: Application) -> N
         assert f'<article class="post" id="post-{event["id"]}"' in event["data"]
         assert "A light, at last!" in event["data"]
         assert "<html" not in event["data"]
-    assert len(app.state.bells) == 0, "the bell goes with the listener"
+    assert len(app.state.subscriptions) == 0, "the subscription ends with the stream"
 
 
-def test_who_was_away_gets_what_it_missed(member: Visitor) -> None:
+def test_a_reconnecting_stream_begins_after_the_last_event(member: Visitor) -> None:
     member.send("/threads/2", to="/threads/2/replies", text="The first of two answers.")
     member.send("/threads/2", to="/threads/2/replies", text="The second of two answers.")
     last = re.findall(r'id="post-(\d+)"', member.open("/threads/2").text)[-3]
@@ -120,17 +120,17 @@ def test_who_was_away_gets_what_it_missed(member: Visitor) -> None:
 
 
 @pytest.mark.parametrize("last", ["", "x", "-1", "²", "9" * 19, "9" * 5000])
-def test_a_browser_that_says_nonsense_hears_all_or_nothing(member: Visitor, last: str) -> None:
+def test_an_invalid_last_event_id_is_ignored(member: Visitor, last: str) -> None:
     with member.client.stream("GET", "/threads/1/events", params={"after": last}) as stream:
         assert next(events_of(stream.iter_lines()))["id"] == "1"
 
 
-def test_nobody_can_listen_to_nothing(visitor: Visitor) -> None:
+def test_the_stream_of_an_unknown_thread(visitor: Visitor) -> None:
     assert visitor.open("/threads/999/events").status_code == 404
 
 
 def events_of(lines: Iterator[str]) -> Iterator[dict[str, str]]:
-    """The events of a stream, as a browser gathers them from its lines."""
+    """Yield the events of a stream, parsed from its lines."""
     event: dict[str, str] = {}
     for line in lines:
         name, _, value = line.partition(": ")

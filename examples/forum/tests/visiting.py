@@ -1,4 +1,4 @@
-"""A visitor to ask the forum with, and what can be read off its pages."""
+"""A visitor of the forum, and functions that parse its pages."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
 class Visitor:
-    """Somebody with a browser: opens pages, and fills in the forms that they show."""
+    """A user with a browser: opens pages, and submits their forms."""
 
     def __init__(self, client: TestClient) -> None:
         self.client = client
         client.headers.update(BROWSER)
 
     def open(self, path: str, **options: Any) -> Response:
-        """A page, wherever it is in the end."""
+        """Get a page, and follow redirects."""
         return self.client.get(path, follow_redirects=True, **options)
 
     def send(self, page: str, to: str | None = None, files: Any = None, **fields: str) -> Response:
-        """Fill in a form of a page and send it. The token comes from the page, as with a browser."""
+        """Submit a form of a page, with its CSRF token."""
         fields["csrf_token"] = token_of(self.open(page))
         return self.client.post(to or page, data=fields, files=files)
 
@@ -33,7 +33,7 @@ class Visitor:
         return self.send("/register", name=name, password=PASSWORD)
 
     def come_back_with(self, session: str) -> None:
-        """From now on send this cookie: maybe an old one, or somebody else's."""
+        """Replace the session cookie by another one, for example an older one."""
         self.client.cookies.clear()
         self.client.cookies.set("session", session)
 
@@ -42,16 +42,16 @@ class Visitor:
 
 
 def token_of(page: Response) -> str:
-    """The token in the last form of a page, which is the page's own; that for the logout stands above it."""
+    """Return the CSRF token of the last form of a page; the first form is that of the logout."""
     return str(re.findall(r'name="csrf_token" value="([^"]+)"', page.text)[-1])
 
 
 def error_of(page: Response, field: str) -> str:
-    """What is said to be wrong with a field; nothing if nothing is."""
+    """Return the error message of a field, or ""."""
     found = re.search(rf'id="{field}-error">([^<]*)<', page.text)
     return unescape(found[1]) if found else ""
 
 
 def titles(page: Response) -> list[str]:
-    """The titles in a list of threads, or of posts that were found."""
+    """Return the titles in a list of threads or search results."""
     return [unescape(re.sub(r"<[^>]+>", "", title)) for title in re.findall(r"<h3><a[^>]*>(.*?)</a></h3>", page.text)]

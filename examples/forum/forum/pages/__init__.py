@@ -1,1 +1,1 @@
-"""What answers requests: one file for each part of the site."""
+"""Controllers: one module for each part of the site."""

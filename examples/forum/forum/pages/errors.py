@@ -1,4 +1,4 @@
-"""Error pages in the look of the site; programs get problem+json (RFC 9457), as everywhere in Atlas."""
+"""Error pages with the layout of the site; programs get problem+json (RFC 9457), the default of Atlas."""
 
 from __future__ import annotations
 
@@ -10,45 +10,45 @@ from atlas import HTTPException, NotFound, ProblemResponse, Request, Response, r
 _log = logging.getLogger("forum")
 
 TITLES = {
-    403: "Not like this",
-    404: "Off the map",
-    405: "No way through",
-    413: "Too large for this ship",
-    429: "Slow down a little",
+    403: "Not allowed",
+    404: "Not found",
+    405: "Method not allowed",
+    413: "Too large",
+    429: "Too many attempts",
 }
 MEANINGS = {
     403: "You are not allowed to do that.",
     404: "There is nothing at this address.",
-    405: "This address does not answer to that.",
-    413: "What was sent is larger than this address accepts.",
-    429: "That was a bit much at once. Please wait a minute before you try again.",
+    405: "This address does not support the method of the request.",
+    413: "The request is larger than this address accepts.",
+    429: "Please wait a minute before you try again.",
 }
 
 
 def refusal(request: Request, error: HTTPException) -> Response:
-    """What was wrong with the request."""
+    """Return the response for an :class:`HTTPException`."""
     status = error.status_code
     if _is_program(request):
         return ProblemResponse(status, HTTPStatus(status).phrase, error.detail, **error.members)
     detail = error.detail or MEANINGS.get(status, HTTPStatus(status).phrase)
-    return _page(request, status, TITLES.get(status, "That did not work"), detail)
+    return _page(request, status, TITLES.get(status, "Request refused"), detail)
 
 
 def too_far(request: Request, error: OverflowError) -> Response:
-    """An address with a number that SQLite cannot even count to. Whatever it names, it is not there."""
+    """A number in the path does not fit into an integer of SQLite, so nothing with this number exists."""
     return refusal(request, NotFound())
 
 
 def failure(request: Request, error: Exception) -> Response:
-    """Something is broken on our side. The page tells nothing of it but the number to look for in the log.
+    """Answer an unhandled exception. The page shows the request ID only.
 
-    Atlas writes the traceback there; with the number one finds the right one.
+    Atlas logs the traceback; the line logged here connects it with the request ID.
     """
     _log.error("request %s has failed: %s %s", request.id, request.method, request.path)
-    detail = f"Something went wrong on our side, and is written down as {request.id}"
+    detail = f"An error occurred and was logged with the request ID {request.id}"
     if _is_program(request):
         return ProblemResponse(500, "Internal Server Error", f"{detail}.")
-    return _page(request, 500, "Run aground", detail)
+    return _page(request, 500, "Internal error", detail)
 
 
 def _page(request: Request, status: int, title: str, detail: str) -> Response:

@@ -1,4 +1,4 @@
-"""Members: the page of each of them, and what a member can change about itself."""
+"""The public page of a member, and the account page."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from forum.store.threads import Thread
 
 
 async def member(request: AsyncRequest, name: str) -> Response:
-    """Who somebody is, and what he or she has started."""
+    """Show a member and the threads that the member has started."""
     person, posts, started = await ask(request, _member, name)
     return render(request, "member.html", {"person": person, "posts": posts, "threads": started})
 
@@ -25,19 +25,19 @@ async def member(request: AsyncRequest, name: str) -> Response:
 def _member(db: sqlite3.Connection, name: str) -> tuple[Person, int, list[Thread]]:
     person = people.find_by_name(db, name)
     if person is None:
-        raise NotFound(f"Nobody here is called “{name}”.")
+        raise NotFound(f"There is no member “{name}”.")
     return person, threads.count_posts(db, person.number), threads.of_person(db, person.number, most=20)
 
 
 class Account(Controller):
-    """The member's own settings."""
+    """The account of the logged-in member."""
 
     def get(self, request: Request) -> Response:
-        """The form, as things are."""
+        """Show the form with the current values."""
         return self._form(request, Profile(request.user.about))
 
     async def post(self, request: AsyncRequest) -> Response:
-        """Change the words and, if one was chosen, the picture. The old picture goes once the response is out."""
+        """Change text and picture. The old picture is deleted after the response."""
         form, files = await request.form(), await request.files()
         draft, picture = Profile.read(form), request.user.picture
         if form.get("remove_picture"):
@@ -49,7 +49,7 @@ class Account(Controller):
         unused = await ask(request, people.describe, request.user.number, draft.about, picture)
         if unused is not None:
             request.app.background(self._folder(request).joinpath(unused).unlink, missing_ok=True)
-        request.session.flash("That is how the others see you now.", "success")
+        request.session.flash("Your profile has been changed.", "success")
         return redirect(request.url_for("member", name=request.user.name), 303)
 
     async def _keep(self, request: AsyncRequest, upload: AsyncUpload, draft: Profile) -> str | None:
@@ -69,6 +69,6 @@ class Account(Controller):
 
 
 async def new_token(request: AsyncRequest) -> Response:
-    """A token for the JSON API. The page shows it once; the database keeps a hash of it."""
+    """Create a token for the JSON API. The page shows it once; the database stores a hash."""
     token = await ask(request, people.give_token, request.user.number)
     return render(request, "account.html", {"draft": Profile(request.user.about), "token": token})

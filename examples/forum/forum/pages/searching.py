@@ -15,12 +15,12 @@ FOUND_ON_A_PAGE = 10
 
 
 async def find(request: AsyncRequest) -> Response:
-    """What was found. The script that asks while somebody types gets that part of the page alone."""
+    """Search. The script that searches during input gets the block with the results only."""
     words, board = request.query.get("q", "").strip(), request.query.get("board", "")
     page, every = await ask(request, _find, words, board, Window.of(request, FOUND_ON_A_PAGE))
     context = {"words": words, "board": board, "boards": every, "page": page.or_not_found()}
     response = render(request, "search.html", context, block="results" if _is_script(request) else None)
-    response.vary("x-part")  # the same address has two answers, which a cache must not mix up
+    response.vary("x-part")  # the response depends on this field: caches need to know
     return response
 
 

@@ -1,4 +1,4 @@
-"""Pages for writing: a new thread, a reply, and second thoughts. Only members come here, see ``application.py``."""
+"""Pages that create and change posts, for members only (see ``application.py``)."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from forum.store.threads import Post
 
 
 async def new_thread(request: AsyncRequest) -> Response:
-    """The empty form; ``?board=`` fills in the board that one comes from."""
+    """Show the empty form; ``?board=`` selects a board."""
     return await _form(request, ThreadDraft(board=request.query.get("board", "")))
 
 
 async def start_thread(request: AsyncRequest) -> Response:
-    """A good form is redirected to what it made, so that to reload the page does not send it again."""
+    """Create a thread. A valid form is answered with a redirect, so that a reload does not send it again."""
     draft = ThreadDraft.read(await request.form())
     number = await ask(request, _start, draft, request.user.number) if not draft.errors else None
     if number is None:
         return await _form(request, draft)
-    request.session.flash("Your thread is open. You will see here when somebody answers.", "success")
+    request.session.flash("Your thread is open. New answers appear here.", "success")
     return redirect(request.url_for("thread", number=number), 303)
 
 
@@ -42,15 +42,15 @@ async def _form(request: AsyncRequest, draft: ThreadDraft) -> Response:
 
 
 class EditPost(Controller):
-    """One's own post, put another way. A class keeps together what belongs to one address."""
+    """The form that changes a post of the member. A class has the controllers of one path."""
 
     async def get(self, request: AsyncRequest, number: int) -> Response:
-        """The form with the post as it is."""
+        """Show the form with the current text."""
         post = await self._own(request, number)
         return self._form(request, post, PostDraft(post.text))
 
     async def post(self, request: AsyncRequest, number: int) -> Response:
-        """Change it, and show it where it stands."""
+        """Change the post, and redirect to it."""
         post = await self._own(request, number)
         draft = PostDraft.read(await request.form())
         if draft.errors:
@@ -62,9 +62,9 @@ class EditPost(Controller):
     async def _own(self, request: AsyncRequest, number: int) -> Post:
         post = await ask(request, threads.find_post, number)
         if post is None:
-            raise NotFound(f"There is no post {number}, or there is none any more.")
+            raise NotFound(f"There is no post {number}, or it was deleted.")
         if post.author != request.user:
-            raise Forbidden("Only who has written a post can change it.")
+            raise Forbidden("Only the author of a post can change it.")
         return post
 
     def _form(self, request: AsyncRequest, post: Post, draft: PostDraft) -> Response:
@@ -73,18 +73,18 @@ class EditPost(Controller):
 
 
 async def reply(request: AsyncRequest, number: int) -> Response:
-    """One more post, and everybody who has the thread open sees it."""
+    """Create a post, and notify the open streams of the thread."""
     draft = PostDraft.read(await request.form())
     if draft.errors:
         found, page = await ask(request, load_thread, number, None)
         return show_thread(request, found, page, draft)
     post, posts = await ask(request, _reply, number, request.user.number, draft.text)
-    request.app.state.bells.ring(number)
+    request.app.state.subscriptions.notify(number)
     return redirect(f"{request.url_for('thread', number=number, page=last_page(posts))}#post-{post}", 303)
 
 
 def _reply(db: sqlite3.Connection, thread: int, author: int, text: str) -> tuple[int, int]:
     found = threads.find(db, thread)
     if found is None:
-        raise NotFound(f"There is no thread {thread}, or there is none any more.")
+        raise NotFound(f"There is no thread {thread}, or it was deleted.")
     return threads.reply(db, thread, author, text), found.posts + 1

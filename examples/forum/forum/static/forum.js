@@ -1,4 +1,4 @@
-// What a page does beyond showing itself. Every page works without it.
+// Optional features: every page works without this script.
 
 live(document.querySelector("[data-live]"));
 searchWhileTyping(document.querySelector("form[data-into]"));
@@ -10,7 +10,7 @@ function live(posts) {
   const source = new EventSource(posts.dataset.live);
   const sign = document.querySelector(".live");
   source.addEventListener("open", () => (sign.hidden = false));
-  source.addEventListener("error", () => (sign.hidden = true)); // the browser comes back by itself
+  source.addEventListener("error", () => (sign.hidden = true)); // the browser reconnects
   source.addEventListener("post", ({ data, lastEventId }) => {
     if (document.getElementById(`post-${lastEventId}`)) return;
     posts.insertAdjacentHTML("beforeend", data);
@@ -18,7 +18,7 @@ function live(posts) {
   });
 }
 
-// The results of a search take the place of those before while somebody types; the address follows.
+// During input, the results of the search are replaced, and the URL is updated.
 function searchWhileTyping(form) {
   if (!form) return;
   const results = document.getElementById(form.dataset.into);
@@ -43,7 +43,7 @@ function searchWhileTyping(form) {
   });
 }
 
-// Light, dark, or as the system says. The layout's first script reads it before anything is painted.
+// Light, dark, or the setting of the system. The first script of the layout applies it before rendering.
 function theme(button) {
   const themes = ["auto", "light", "dark"];
   const root = document.documentElement;

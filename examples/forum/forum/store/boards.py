@@ -1,4 +1,4 @@
-"""The boards: what is talked about where."""
+"""The boards."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """A board and how much was written on it."""
+    """A board with the number of its threads."""
 
     number: int
     slug: str
@@ -24,18 +24,18 @@ _BOARDS = """
 
 
 def every(db: sqlite3.Connection) -> list[Board]:
-    """All of them, in their order."""
+    """Return all boards."""
     return [Board(*row) for row in db.execute(f"{_BOARDS} ORDER BY number")]
 
 
 def find(db: sqlite3.Connection, slug: str) -> Board | None:
-    """The board of that slug."""
+    """Return the board with this slug, or None."""
     row = db.execute(f"{_BOARDS} WHERE slug = ?", (slug,)).fetchone()
     return Board(*row) if row else None
 
 
 def insert(db: sqlite3.Connection, slug: str, name: str, about: str) -> int:
-    """Open a board."""
+    """Insert a board and return its number."""
     cursor = db.execute("INSERT INTO boards (slug, name, about) VALUES (?, ?, ?)", (slug, name, about))
     assert cursor.lastrowid is not None
     return cursor.lastrowid

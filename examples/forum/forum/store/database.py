@@ -1,4 +1,4 @@
-"""The SQLite file, and how a controller asks it without holding up everybody else."""
+"""The SQLite database, called in threads so that it does not block the event loop."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ Work: TypeAlias = Callable[Concatenate[sqlite3.Connection, P], T]
 class Database:
     """A SQLite file. Each call has a connection and a transaction of its own.
 
-    SQLite answers at once or waits for the disk; either way that is no business of the event loop, so the work is done
-    in a thread. With a write-ahead log readers do not wait for the writer, nor the writer for them.
+    ``sqlite3`` blocks while it waits for the disk, so it is called in threads. With a write-ahead log, readers and the
+    writer do not wait for each other.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._idle: deque[sqlite3.Connection] = deque()  # there are never more than the threads of the pool
+        self._idle: deque[sqlite3.Connection] = deque()  # at most one per thread of the pool
 
     async def call(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """The result of ``work(connection, *args)``, done in a thread.
+        """Call ``work(connection, *args)`` in a thread and return its result.
 
-        What it writes is kept if it returns, and taken back if it raises.
+        The transaction is committed if ``work`` returns, and rolled back if it raises.
         """
         return await in_thread(lambda: self.call_here(work, *args, **kwargs))
 
     def call_here(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """The same in this thread: for scripts, and for the start."""
+        """Do the same in the current thread: for scripts and for the startup."""
         connection = self._idle.pop() if self._idle else self._open()
         try:
             with connection:
@@ -45,27 +45,27 @@ class Database:
 
     def _open(self) -> sqlite3.Connection:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        # It is used by one thread at a time, but not always by the same one.
+        # One thread at a time uses a connection, but not always the same thread.
         connection = sqlite3.connect(self._path, timeout=10, check_same_thread=False)
         connection.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;")
         return connection
 
     def close(self) -> None:
-        """Close every connection; at the end."""
+        """Close the connections."""
         while self._idle:
             self._idle.pop().close()
 
 
 async def ask(request: AsyncRequest, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """What a controller writes to ask its application's database: ``await ask(request, threads.find, 7)``."""
+    """Call ``work`` with the database of the application: ``await ask(request, threads.find, 7)``."""
     database: Database = request.app.state.database
     return await database.call(work, *args, **kwargs)
 
 
 def create_tables(db: sqlite3.Connection) -> bool:
-    """Make the tables in a new file. Says whether it is new.
+    """Create the tables in a new file, and return whether it is new.
 
-    :raises StartupError: if the tables are those of another version of the forum.
+    :raises StartupError: if the tables belong to another version of the forum.
     """
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if version == 0:

@@ -13,7 +13,7 @@ COLUMNS = "people.number, people.name, people.about, people.picture, people.join
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who writes here. The password is not in it, so that it gets nowhere by accident."""
+    """A member. The password is not an attribute, so that it cannot be shown by accident."""
 
     number: int
     name: str
@@ -23,14 +23,14 @@ class Person:
 
 
 class NameTaken(Exception):
-    """Somebody is called that already."""
+    """This name is taken."""
 
 
 def register(db: sqlite3.Connection, name: str, password: str) -> int:
-    """A new member.
+    """Insert a member and return its number.
 
-    :param password: as :func:`forum.passwords.hash_password` has made it.
-    :raises NameTaken: if there is one of that name, in capitals or not.
+    :param password: a hash of :func:`forum.passwords.hash_password`.
+    :raises NameTaken: if a member has this name, in upper or lower case.
     """
     try:
         return insert(db, name, password, joined=int(time.time()))
@@ -39,7 +39,7 @@ def register(db: sqlite3.Connection, name: str, password: str) -> int:
 
 
 def insert(db: sqlite3.Connection, name: str, password: str, *, joined: int, about: str = "") -> int:
-    """Write a member down as it is."""
+    """Insert a member and return its number."""
     values = (name, password, about, joined)
     cursor = db.execute("INSERT INTO people (name, password, about, joined) VALUES (?, ?, ?, ?)", values)
     assert cursor.lastrowid is not None
@@ -47,38 +47,38 @@ def insert(db: sqlite3.Connection, name: str, password: str, *, joined: int, abo
 
 
 def find(db: sqlite3.Connection, number: int) -> Person | None:
-    """The member of that number."""
+    """Return the member with this number, or None."""
     row = db.execute(f"SELECT {COLUMNS} FROM people WHERE number = ?", (number,)).fetchone()
     return Person(*row) if row else None
 
 
 def find_by_name(db: sqlite3.Connection, name: str) -> Person | None:
-    """The member of that name."""
+    """Return the member with this name, or None."""
     row = db.execute(f"SELECT {COLUMNS} FROM people WHERE name = ?", (name,)).fetchone()
     return Person(*row) if row else None
 
 
 def find_password(db: sqlite3.Connection, name: str) -> tuple[int, str] | None:
-    """Number and hashed password of the member of that name."""
+    """Return number and hashed password of the member with this name, or None."""
     row: tuple[int, str] | None = db.execute("SELECT number, password FROM people WHERE name = ?", (name,)).fetchone()
     return row
 
 
 def find_by_token(db: sqlite3.Connection, token: str) -> Person | None:
-    """The member who was given this token for the JSON API."""
+    """Return the member with this token for the JSON API, or None."""
     row = db.execute(f"SELECT {COLUMNS} FROM people WHERE token = ?", (_digest(token),)).fetchone()
     return Person(*row) if row else None
 
 
 def give_token(db: sqlite3.Connection, number: int) -> str:
-    """A new token for the JSON API. The one before ends; this one is told once and kept as a hash."""
+    """Create a token for the JSON API and return it. It replaces the previous one; only its hash is stored."""
     token = secrets.token_urlsafe(24)
     db.execute("UPDATE people SET token = ? WHERE number = ?", (_digest(token), number))
     return token
 
 
 def describe(db: sqlite3.Connection, number: int, about: str, picture: str | None) -> str | None:
-    """Change what a member says of itself. Gives the picture from before, if nobody needs it any more."""
+    """Change the profile of a member. Return the previous picture if no other member uses it."""
     (before,) = db.execute("SELECT picture FROM people WHERE number = ?", (number,)).fetchone()
     db.execute("UPDATE people SET about = ?, picture = ? WHERE number = ?", (about, picture, number))
     in_use = db.execute("SELECT 1 FROM people WHERE picture = ?", (before,)).fetchone()
@@ -86,5 +86,5 @@ def describe(db: sqlite3.Connection, number: int, about: str, picture: str | Non
 
 
 def _digest(token: str) -> bytes:
-    """A long random token needs no salt and no slowness: nobody can go through all of them."""
+    """A long random token needs neither a salt nor a slow hash: it cannot be guessed."""
     return hashlib.sha256(token.encode()).digest()

@@ -3,7 +3,7 @@ PRAGMA user_version = 1; -- the number in database.py; a change of the tables is
 CREATE TABLE people (
     number INTEGER PRIMARY KEY,
     name TEXT NOT NULL UNIQUE COLLATE NOCASE,
-    password TEXT NOT NULL,              -- see passwords.py; '' lets nobody in
+    password TEXT NOT NULL,              -- see passwords.py; '' allows no login
     about TEXT NOT NULL DEFAULT '',
     picture TEXT,                        -- a file name in the folder of pictures
     token BLOB UNIQUE,                   -- SHA-256 of the token for the JSON API
@@ -42,7 +42,7 @@ CREATE TABLE posts (
 CREATE INDEX posts_of_thread ON posts (thread, number);
 CREATE INDEX posts_of_author ON posts (author, number DESC);
 
--- What can be searched for. The rowid is the number of a post; the title stands with the first post of its thread only.
+-- The search index. The rowid is the number of a post; only the first post of a thread has the title.
 CREATE VIRTUAL TABLE search USING fts5 (title, text, tokenize = 'unicode61 remove_diacritics 2');
 
 CREATE TRIGGER post_written AFTER INSERT ON posts BEGIN

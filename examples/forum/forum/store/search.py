@@ -1,4 +1,4 @@
-"""Full text search, by what SQLite has for it (FTS5)."""
+"""Full-text search by SQLite (FTS5)."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from forum.paging import Page, Window
 
-# What surrounds a word that was found; no text that people type has them. See prose.mark.
+# The marks around a found word; posts do not contain them, see forms.as_text. See also prose.mark.
 BEGIN, END = "\x02", "\x03"
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A post that was found: where it is, and the piece of text around the words. These are marked."""
+    """A search result: the place of the post, and the text around the words, which are marked."""
 
     post: int
     thread: int
@@ -43,9 +43,9 @@ _PLACES = """
 
 
 def find(db: sqlite3.Connection, text: str, board: str, window: Window) -> Page:
-    """The posts in which every word of ``text`` stands, or begins one; titles count most.
+    """Return the posts with words that begin with each word of ``text``; matches in titles rank higher.
 
-    :param board: the slug of the only board to look at, or "".
+    :param board: the slug of a board, or "" for all boards.
     """
     values = {"words": as_query(text), "board": board, "size": window.size, "offset": window.offset}
     if not values["words"]:
@@ -57,5 +57,5 @@ def find(db: sqlite3.Connection, text: str, board: str, window: Window) -> Page:
 
 
 def as_query(text: str) -> str:
-    """What somebody typed as words for FTS5, whose own syntax means nothing here: ``"chart"* "north"*``."""
+    """Return the words of the text as a query of FTS5 without its operators: ``"chart"* "north"*``."""
     return " ".join(f'"{word}"*' for word in re.findall(r"\w+", text)[:12])

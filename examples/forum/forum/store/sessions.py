@@ -1,4 +1,4 @@
-"""Sessions in the database: they survive a restart, and end for good at a logout."""
+"""Sessions in the database: they survive a restart, and a logout deletes them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from forum.store.database import Database
 
 
 class SessionStore:
-    """What :class:`atlas.Sessions` wants of a store: four calls."""
+    """A session store for :class:`atlas.Sessions`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -45,5 +45,5 @@ def _touch(db: sqlite3.Connection, name: str, expires: float) -> None:
 
 
 def sweep(db: sqlite3.Connection) -> int:
-    """Forget the sessions whose time is over; says how many they were."""
+    """Delete expired sessions and return their number."""
     return db.execute("DELETE FROM sessions WHERE expires <= ?", (time.time(),)).rowcount

@@ -1,4 +1,4 @@
-"""Threads and the posts in them."""
+"""Threads and their posts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from forum.store.people import Person
 
 @dataclass(frozen=True, slots=True)
 class Thread:
-    """A thread as it stands in a list."""
+    """A thread with its counts, as in a list."""
 
     number: int
     title: str
@@ -48,13 +48,13 @@ class Post:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a post stands: its thread, and how many posts there are in it up to this one."""
+    """The place of a post: its thread, and the number of posts in the thread up to this one."""
 
     thread: int
     posts_until: int
 
 
-# How lists can be ordered: the word in the address, what the page calls it, and what SQLite makes of it.
+# The orders of a list: the value in the query string; the label; condition and ORDER BY in SQL.
 ORDERS = {
     "active": ("Active", "TRUE", "threads.last_post DESC"),
     "new": ("New", "TRUE", "threads.started DESC"),
@@ -78,9 +78,10 @@ _POSTS = f"""
 
 
 def page(db: sqlite3.Connection, window: Window, *, order: str = "active", board: int | None = None) -> Page:
-    """A page of threads.
+    """Return a page of threads.
 
-    :param order: one of :data:`ORDERS`. :param board: only those of one board.
+    :param order: a key of :data:`ORDERS`.
+    :param board: the number of a board, or None for all boards.
     """
     _, condition, by = ORDERS[order]
     where = f"WHERE {condition} AND (threads.board = :board OR :board IS NULL)"
@@ -94,7 +95,7 @@ def page(db: sqlite3.Connection, window: Window, *, order: str = "active", board
 
 
 def of_person(db: sqlite3.Connection, number: int, most: int) -> list[Thread]:
-    """What somebody has started, the newest first."""
+    """Return the threads that a member has started, the newest first."""
     rows = db.execute(
         f"{_THREADS} WHERE threads.author = ? ORDER BY threads.started DESC LIMIT ?",
         (number, most),
@@ -103,13 +104,13 @@ def of_person(db: sqlite3.Connection, number: int, most: int) -> list[Thread]:
 
 
 def find(db: sqlite3.Connection, number: int) -> Thread | None:
-    """The thread of that number."""
+    """Return the thread with this number, or None."""
     row = db.execute(f"{_THREADS} WHERE threads.number = ?", (number,)).fetchone()
     return Thread(*row) if row else None
 
 
 def page_of_posts(db: sqlite3.Connection, thread: Thread, window: Window) -> Page:
-    """A page of the posts in a thread, the oldest first."""
+    """Return a page of the posts of a thread, the oldest first."""
     rows = db.execute(
         f"{_POSTS} WHERE posts.thread = ? ORDER BY posts.number LIMIT ? OFFSET ?",
         (thread.number, window.size, window.offset),
@@ -118,19 +119,19 @@ def page_of_posts(db: sqlite3.Connection, thread: Thread, window: Window) -> Pag
 
 
 def posts_after(db: sqlite3.Connection, thread: int, number: int) -> list[Post]:
-    """The posts of a thread that came after one of them."""
+    """Return the posts of a thread after the one with this number."""
     rows = db.execute(f"{_POSTS} WHERE posts.thread = ? AND posts.number > ? ORDER BY posts.number", (thread, number))
     return [_post(*row) for row in rows]
 
 
 def find_post(db: sqlite3.Connection, number: int) -> Post | None:
-    """The post of that number."""
+    """Return the post with this number, or None."""
     row = db.execute(f"{_POSTS} WHERE posts.number = ?", (number,)).fetchone()
     return _post(*row) if row else None
 
 
 def place_of(db: sqlite3.Connection, post: int) -> Place | None:
-    """Where a post stands."""
+    """Return the place of a post, or None if there is no such post."""
     row = db.execute(
         "SELECT thread, (SELECT count(*) FROM posts WHERE thread = this.thread AND number <= this.number) "
         "FROM posts AS this WHERE number = ?",
@@ -140,13 +141,13 @@ def place_of(db: sqlite3.Connection, post: int) -> Place | None:
 
 
 def count_posts(db: sqlite3.Connection, person: int) -> int:
-    """How much somebody has written."""
+    """Return the number of posts of a member."""
     (count,) = db.execute("SELECT count(*) FROM posts WHERE author = ?", (person,)).fetchone()
     return int(count)
 
 
 def start(db: sqlite3.Connection, board: int, author: int, title: str, text: str, *, when: int | None = None) -> int:
-    """A new thread with its first post; gives its number."""
+    """Insert a thread with its first post, and return its number."""
     when = int(time.time()) if when is None else when
     cursor = db.execute(
         "INSERT INTO threads (board, author, title, started) VALUES (?, ?, ?, ?)", (board, author, title, when)
@@ -157,7 +158,7 @@ def start(db: sqlite3.Connection, board: int, author: int, title: str, text: str
 
 
 def reply(db: sqlite3.Connection, thread: int, author: int, text: str, *, when: int | None = None) -> int:
-    """One more post in a thread; gives its number."""
+    """Insert a post and return its number."""
     when = int(time.time()) if when is None else when
     cursor = db.execute(
         "INSERT INTO posts (thread, author, text, written) VALUES (?, ?, ?, ?)", (thread, author, text, when)
@@ -167,12 +168,12 @@ def reply(db: sqlite3.Connection, thread: int, author: int, text: str, *, when: 
 
 
 def change(db: sqlite3.Connection, post: int, text: str) -> None:
-    """What somebody has written is put another way."""
+    """Change the text of a post."""
     db.execute("UPDATE posts SET text = ?, changed = ? WHERE number = ?", (text, int(time.time()), post))
 
 
 def add_views(db: sqlite3.Connection, counted: Mapping[int, int]) -> None:
-    """Somebody has read these threads, so many times."""
+    """Add to the view counts of threads."""
     pairs = [(views, number) for number, views in counted.items()]
     db.executemany("UPDATE threads SET views = views + ? WHERE number = ?", pairs)
 
