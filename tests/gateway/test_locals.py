@@ -76,7 +76,7 @@ def test_requests_do_not_see_each_other(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["greenlet", "thread", "coroutine"])
 def test_it_is_one_for_all_that_a_request_calls_and_awaits(kind: str) -> None:
-    """Both ways: what the controller sets is seen in what it awaits, and the other way round, and afterwards."""
+    """What the controller sets is visible to code that it awaits, and the reverse."""
 
     async def go() -> list[Any]:
         local, seen = Local(path=()), []
