@@ -1,1 +1,1 @@
-"""The compiled core, a package per layer: ``buffers`` (sockets), ``http``, ``http1`` (protocols), ``calls`` (handlers)."""
+"""The compiled core, a package per layer: ``buffers`` (sockets), ``http``, ``http1`` (protocols), ``calls``."""

@@ -127,7 +127,7 @@ def test_the_loss_closes_from_every_state(connection: FakeConnection, sent: byte
     assert connection.server.state.connections.open == 0
 
 
-# ------------------------------------------------------------------------------------------------------------ an upgrade
+# ----------------------------------------------------------------------------------------------------------- an upgrade
 
 UPGRADE = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n"
 SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n"
