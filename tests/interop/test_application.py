@@ -26,7 +26,7 @@ from atlas import (
     StreamingResponse,
     in_thread,
 )
-from tests.web.transports.servers import SERVERS, Asked, LoopThread
+from tests.web.transports.servers import SERVERS, LoopThread, Served
 
 from .clients import Aiohttp, Client, Httpx
 
@@ -106,7 +106,7 @@ def site(request: pytest.FixtureRequest, loop_thread: LoopThread, tmp_path: Path
     site = Site(tmp_path / "large.bin")
     site.file.write_bytes(LARGE)
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        asked = Asked(site.application(), listener)
+        asked = Served(site.application(), listener)
         site.url = "http://{}:{}".format(*asked.address)
         with loop_thread.serving(SERVERS[request.param], asked):
             yield site

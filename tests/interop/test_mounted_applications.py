@@ -17,7 +17,7 @@ import h11
 import pytest
 
 from atlas import Application, Middleware, Mount, Response, Route, TextResponse
-from tests.web.transports.servers import SERVERS, Asked, LoopThread
+from tests.web.transports.servers import SERVERS, LoopThread, Served
 
 PATIENCE = 10
 VARIABLE: ContextVar[str] = ContextVar("variable", default="fresh")
@@ -34,7 +34,7 @@ def serve(request: pytest.FixtureRequest, thread: LoopThread) -> Any:
     @contextmanager
     def serving(app: Application) -> Iterator[tuple[str, int]]:
         with socket.create_server(("127.0.0.1", 0)) as listener:
-            asked = Asked(app, listener)
+            asked = Served(app, listener)
             with thread.serving(SERVERS[request.param], asked):
                 yield asked.address
 
