@@ -1,1 +1,1 @@
-"""The compiled core, a package per layer: ``buffers`` (sockets), ``http``, ``http1`` (protocols), ``calls``."""
+"""The compiled core, one package per layer: ``buffers``, ``http``, ``http1``, ``calls``; see ARCHITECTURE.md."""
