@@ -1,4 +1,4 @@
-"""The errors of the house: what they carry and what they are."""
+"""The exceptions of Atlas: their attributes and base classes."""
 
 import pytest
 

@@ -153,7 +153,7 @@ class Templates:
     def _block(self, template: jinja2.Template, block: str, values: dict[str, Any]) -> Iterator[str]:
         if block not in template.blocks:
             known = ", ".join(sorted(template.blocks)) or "none"
-            raise LookupError(f"template {template.name!r} has no block {block!r}; its blocks: {known}")
+            raise LookupError(f"template {template.name!r} has no block {block!r}, only {known}")
         try:
             yield from template.blocks[block](template.new_context(values))
         except Exception:

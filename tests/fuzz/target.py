@@ -111,7 +111,7 @@ class NoSelector(selectors.SelectSelector):
 
 
 class Bench:
-    """A loop with a worker on it, on which inputs are run one after the other."""
+    """An event loop and a server state, with which inputs are run one after another."""
 
     def __init__(self) -> None:
         self.loop = asyncio.SelectorEventLoop(NoSelector())

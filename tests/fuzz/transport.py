@@ -1,4 +1,4 @@
-"""A transport that is none: it keeps what is written, and feeds the protocol what it is told."""
+"""A transport in memory: it records what is written, and feeds bytes to the protocol."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class FakeTransport(asyncio.Transport):
 
     def write(self, data: Any) -> None:
         if self._lost:
-            return  # as real transports do, until they have told the protocol
+            return  # as real transports do, until they have called the protocol
         assert self.open, "a write after the close"
         assert not self.write_closed, "a write after the end of writing"
         assert len(data), "an empty write"

@@ -1,4 +1,4 @@
-"""What becomes of an application's exceptions, of its tasks at the end, and of the context that it was started in."""
+"""ASGIGateway: exceptions, cancellation and context variables of an application."""
 
 import asyncio
 import contextvars
@@ -12,7 +12,7 @@ from atlas.errors import ClientDisconnected
 from atlas.gateway.asgi import ASGIGateway
 from tests._speedups.fake_connection import GET, FakeConnection, FakeServer
 
-WHO: contextvars.ContextVar[str] = contextvars.ContextVar("WHO", default="nobody")
+VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="default")
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ async def sends_to_nobody(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": []})
 
 
-def test_a_client_that_left_is_no_error(connect: Connect, records: list[logging.LogRecord]) -> None:
+def test_a_disconnect_is_no_error(connect: Connect, records: list[logging.LogRecord]) -> None:
     connection = connect(sends_to_nobody)
     connection.server.run(connection.feed, GET)
     connection.lose()
@@ -140,7 +140,7 @@ def instead(error: Exception) -> None:
         (instead, logging.ERROR),
     ],
 )
-def test_what_frameworks_make_of_it(
+def test_exceptions_that_frameworks_raise_for_a_disconnect(
     connect: Connect, records: list[logging.LogRecord], wrap: Callable[[Exception], None], level: int
 ) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -159,14 +159,14 @@ def test_the_same_error_while_the_client_is_there_is_the_applications(
     connect: Connect, records: list[logging.LogRecord]
 ) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        raise ClientDisconnected("somebody else's")
+        raise ClientDisconnected("of another request")
 
     connection = connect(app)
     connection.server.run(connection.feed, GET)
     assert [record.levelno for record in records] == [logging.ERROR]
 
 
-def test_requests_in_work_can_be_cancelled(connect: Connect, records: list[logging.LogRecord]) -> None:
+def test_unfinished_requests_can_be_cancelled(connect: Connect, records: list[logging.LogRecord]) -> None:
     connection = connect(forever)
     connection.server.run(connection.feed, GET)
     gateway = connection.server.gateway
@@ -180,25 +180,25 @@ def test_requests_in_work_can_be_cancelled(connect: Connect, records: list[loggi
 
 def test_each_request_starts_in_the_context_that_the_gateway_was_made_in(connect: Connect) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        seen.append(WHO.get())
-        WHO.set("a request")
+        seen.append(VARIABLE.get())
+        VARIABLE.set("a request")
         await send({"type": "http.response.start", "status": 204})
         await send({"type": "http.response.body"})
 
     seen: list[str] = []
-    token = WHO.set("the maker")
+    token = VARIABLE.set("the maker")
     connection = connect(app)
-    WHO.reset(token)
+    VARIABLE.reset(token)
     connection.server.run(connection.feed, GET + GET)
     assert seen == ["the maker", "the maker"]
 
 
-def test_a_disconnect_is_left_to_receive_and_send(connect: Connect) -> None:
+def test_a_disconnect_is_reported_by_receive_and_send(connect: Connect) -> None:
     connection = connect(forever)
     connection.server.run(connection.feed, GET)
     (task,) = connection.server.gateway.tasks
     connection.lose()
     connection.server.turn(3)
-    assert not task.done(), "the application is told, not cancelled"
+    assert not task.done(), "the application receives http.disconnect, and is not cancelled"
     connection.server.gateway.cancel()
     connection.server.turn(3)

@@ -11,14 +11,14 @@ def task(function: Any, *arguments: Any) -> BackgroundTask:
     return BackgroundTask(function, arguments, {})
 
 
-def test_jobs_run_and_are_waited_for() -> None:
+def test_tasks_run_and_are_awaited() -> None:
     done: list[Any] = []
 
     async def later(value: int) -> None:
         await asyncio.sleep(0)
         done.append(value)
 
-    def plain() -> None:
+    def sync() -> None:
         done.append(threading.current_thread() is not threading.main_thread())
 
     async def run() -> None:
@@ -26,7 +26,7 @@ def test_jobs_run_and_are_waited_for() -> None:
         await runner.drain(1)
         runner.start(task(later, 1))
         await runner.drain(1)
-        runner.start(task(plain))
+        runner.start(task(sync))
         runner.start(task(lambda: later(2)))
         await runner.drain(1)
 
@@ -34,7 +34,7 @@ def test_jobs_run_and_are_waited_for() -> None:
     assert sorted(map(str, done)) == ["1", "2", "True"]
 
 
-def test_so_many_at_a_time_and_so_many_in_line() -> None:
+def test_the_running_and_the_waiting_tasks_are_limited() -> None:
     running, most = 0, 0
 
     async def work() -> None:
@@ -56,7 +56,7 @@ def test_so_many_at_a_time_and_so_many_in_line() -> None:
     assert (running, most) == (0, 2)
 
 
-def test_a_failure_is_logged_and_the_line_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failure_is_logged_and_the_queue_continues(caplog: pytest.LogCaptureFixture) -> None:
     done = []
 
     async def fail() -> None:

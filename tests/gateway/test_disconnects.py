@@ -22,13 +22,13 @@ def telling(*events: Any) -> Receive:
 
 
 @pytest.mark.parametrize("events", [[GONE], [LAST, GONE], [PIECE, PIECE, LAST, GONE], [PIECE, GONE]])
-def test_the_client_leaves(events: list[Any]) -> None:
+def test_the_client_disconnects(events: list[Any]) -> None:
     with pytest.raises(ClientDisconnected):
         asyncio.run(wait_for_disconnect(telling(*events)))
 
 
 @pytest.mark.parametrize("events", [[], [LAST], [LAST, LAST, GONE]])
-def test_a_server_that_has_nothing_more_to_tell(events: list[Any]) -> None:
+def test_a_server_that_does_not_report_a_disconnect(events: list[Any]) -> None:
     asyncio.run(wait_for_disconnect(telling(*events)))
 
 

@@ -192,7 +192,7 @@ def test_a_slow_client_does_not_block_others(connect: Callable[..., RawClient], 
     assert ended(app) is None
 
 
-def test_a_client_that_reads_nothing_is_given_up(connect: Callable[..., RawClient], huge: Path) -> None:
+def test_a_client_that_does_not_read_is_disconnected(connect: Callable[..., RawClient], huge: Path) -> None:
     app = Application(pathsend(huge))
     with connect(app, receive_buffer=4096, timeout_write=0.1) as client:
         client.send(GET)
@@ -201,7 +201,7 @@ def test_a_client_that_reads_nothing_is_given_up(connect: Callable[..., RawClien
         assert "--timeout-write" in str(error)
 
 
-def test_a_client_that_leaves_ends_the_sending(connect: Callable[..., RawClient], huge: Path) -> None:
+def test_a_disconnect_ends_the_sending(connect: Callable[..., RawClient], huge: Path) -> None:
     app = Application(pathsend(huge))
     with connect(app, receive_buffer=4096) as client:
         client.send(GET)
@@ -222,7 +222,7 @@ def test_a_file_that_shrinks_is_cut_and_not_made_up(connect: Callable[..., RawCl
     assert "shorter" in str(error)
 
 
-@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="only Linux tells in a folder what is open")
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs the folder of open descriptors (Linux)")
 def test_descriptors_are_closed_again(connect: Callable[..., RawClient], file: Path, huge: Path) -> None:
     app = Application()
     with connect(app, receive_buffer=4096) as client:
@@ -267,7 +267,7 @@ def test_by_hand_parts_are_chunks(connection: FakeConnection, file: Path) -> Non
     assert connection.sent.endswith(b"\r\n\r\n7\r\n" + CONTENT[5:12] + b"\r\n3\r\n" + CONTENT[:3] + b"\r\n0\r\n\r\n")
 
 
-def test_by_hand_a_slow_reader_is_waited_for(connection: FakeConnection, file: Path) -> None:
+def test_by_hand_it_waits_for_a_slow_client(connection: FakeConnection, file: Path) -> None:
     exchange = connection.request()
     start(exchange)
     connection.transport.full = True

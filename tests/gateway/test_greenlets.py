@@ -10,7 +10,7 @@ from greenlet import getcurrent
 
 from atlas.gateway.greenlets import Greenlets, await_, can_wait, in_greenlet
 
-name: ContextVar[str] = ContextVar("name", default="nobody")
+name: ContextVar[str] = ContextVar("name", default="default")
 
 
 async def later(value: str) -> str:
@@ -23,7 +23,7 @@ each_runner = pytest.mark.parametrize("run_it", RUNNERS, ids=["alone", "pool", "
 
 
 @each_runner
-def test_a_plain_function_waits_and_others_run_meanwhile(run_it: Any) -> None:
+def test_a_sync_function_waits_and_others_run_meanwhile(run_it: Any) -> None:
     seen = []
 
     def work(tag: str) -> str:
@@ -102,13 +102,13 @@ def test_a_greenlet_inside_another() -> None:
     assert asyncio.run(in_greenlet(outer)) == "deep"
 
 
-def test_there_is_a_clear_sentence_where_nobody_can_wait() -> None:
+def test_the_error_where_waiting_is_impossible() -> None:
     assert not can_wait()
     with pytest.raises(RuntimeError, match="await_\\(\\) was called where it cannot wait"):
         await_(later("x"))
 
 
-def test_one_can_ask_whether_it_works() -> None:
+def test_can_wait_tells_whether_it_works() -> None:
     assert asyncio.run(in_greenlet(can_wait))
 
 

@@ -10,7 +10,7 @@ def ping() -> dict[str, Any]:
     return {"type": "ping"}
 
 
-def test_a_silent_stream_is_pinged_until_it_is_cancelled() -> None:
+def test_an_idle_stream_is_pinged_until_it_is_cancelled() -> None:
     async def go() -> list[str]:
         sent: list[str] = []
         enough = asyncio.Event()

@@ -1,4 +1,4 @@
-"""A plain function behind ASGI: what it may do, what it is told, and how it ends."""
+"""LASGI applications: events, waiting, exceptions and cancellation."""
 
 import asyncio
 import gc
@@ -12,7 +12,7 @@ from atlas.gateway.greenlets import await_
 from atlas.gateway.lasgi import SyncToASGI
 from atlas.gateway.threads import in_thread
 
-WHO: ContextVar[str] = ContextVar("WHO", default="nobody")
+VARIABLE: ContextVar[str] = ContextVar("variable", default="default")
 
 
 class Peer:
@@ -75,10 +75,10 @@ def test_hundreds_wait_at_the_same_time() -> None:
 def test_it_is_in_the_task_and_the_context_of_its_call() -> None:
     def app(scope: Any, receive: Any, send: Any) -> None:
         receive()
-        send((asyncio.current_task(), WHO.get()))
+        send((asyncio.current_task(), VARIABLE.get()))
 
     async def go() -> Any:
-        WHO.set("me")
+        VARIABLE.set("me")
         peer = Peer({})
         task = asyncio.ensure_future(peer.call(app))
         await task
@@ -137,7 +137,7 @@ def test_a_cancelled_one_cleans_up_and_may_wait_for_it() -> None:
 
 
 def test_one_that_is_dropped_while_it_waits_is_ended() -> None:
-    """As when a loop is closed on it: nobody will ever answer."""
+    """An awaitable that is never done, as when the loop is closed."""
     seen: list[str] = []
 
     def app(scope: Any, receive: Any, send: Any) -> None:
@@ -208,7 +208,7 @@ def test_a_def_that_returns_an_awaitable_is_asgi_after_all() -> None:
     assert asyncio.run(go()) == [{"a": 1}]
 
 
-def test_a_coroutine_that_plain_code_waits_for_awaits_them() -> None:
+def test_a_coroutine_that_sync_code_waits_for_awaits_them() -> None:
     async def echo(receive: Any, send: Any) -> None:
         await send(await receive())
 

@@ -50,22 +50,22 @@ def test_two_of_them_have_nothing_in_common() -> None:
 @pytest.mark.parametrize("kind", ["greenlet", "thread", "coroutine"])
 def test_requests_do_not_see_each_other(kind: str) -> None:
     async def go() -> list[Any]:
-        local, greenlets, threads = Local(who=None), Greenlets(), ThreadPool()
+        local, greenlets, threads = Local(name=None), Greenlets(), ThreadPool()
 
-        def plain(name: str) -> Any:
-            before, local.who = local.who, name
+        def sync(name: str) -> Any:
+            before, local.name = local.name, name
             await_(turn())
             await_(turn())
-            return before, local.who
+            return before, local.name
 
         async def coroutine(name: str) -> Any:
-            before, local.who = local.who, name
+            before, local.name = local.name, name
             await turn()
-            return before, local.who
+            return before, local.name
 
         run = {
-            "greenlet": lambda name: greenlets.run(plain, name),
-            "thread": lambda name: threads.run(plain, name),
+            "greenlet": lambda name: greenlets.run(sync, name),
+            "thread": lambda name: threads.run(sync, name),
             "coroutine": coroutine,
         }[kind]
         tasks = [asyncio.ensure_future(run(name)) for name in "abcde"]
@@ -76,7 +76,7 @@ def test_requests_do_not_see_each_other(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["greenlet", "thread", "coroutine"])
 def test_it_is_one_for_all_that_a_request_calls_and_awaits(kind: str) -> None:
-    """Both ways: what the controller sets is seen in what it awaits, and the other way round, and afterwards."""
+    """What the controller sets is visible to code that it awaits, and the reverse."""
 
     async def go() -> list[Any]:
         local, seen = Local(path=()), []
@@ -85,7 +85,7 @@ def test_it_is_one_for_all_that_a_request_calls_and_awaits(kind: str) -> None:
             local.path += ("awaited",)
             await turn()
 
-        def plain() -> None:
+        def sync() -> None:
             local.path += ("controller",)
             await_(inside())
             seen.append(local.path)
@@ -97,8 +97,8 @@ def test_it_is_one_for_all_that_a_request_calls_and_awaits(kind: str) -> None:
 
         local.path += ("middleware",)
         await {
-            "greenlet": lambda: Greenlets().run(plain),
-            "thread": lambda: ThreadPool().run(plain),
+            "greenlet": lambda: Greenlets().run(sync),
+            "thread": lambda: ThreadPool().run(sync),
             "coroutine": coroutine,
         }[kind]()
         return [*seen, local.path]
@@ -107,48 +107,48 @@ def test_it_is_one_for_all_that_a_request_calls_and_awaits(kind: str) -> None:
 
 
 def test_a_function_in_a_thread_is_a_part_of_it() -> None:
-    local = Local(who="nobody")
+    local = Local(name="default")
 
     def work() -> str:
-        seen: str = local.who
-        local.who = "the thread"
+        seen: str = local.name
+        local.name = "the thread"
         return seen
 
     async def go() -> tuple[str, str]:
-        local.who = "me"
-        return await in_thread(work), local.who
+        local.name = "me"
+        return await in_thread(work), local.name
 
     assert asyncio.run(go()) == ("me", "the thread")
 
 
 def test_a_task_begins_with_what_there_is_and_goes_its_own_way() -> None:
-    local = Local(who="nobody")
+    local = Local(name="default")
 
     async def child() -> tuple[str, str]:
-        begun_with = local.who
-        local.who = "child"
+        begun_with = local.name
+        local.name = "child"
         await turn()
         await turn()
-        return begun_with, local.who
+        return begun_with, local.name
 
     async def go() -> Any:
-        local.who = "parent"
+        local.name = "parent"
         task = asyncio.ensure_future(child())
         await turn()
-        seen = local.who
-        local.who = "parent again"
-        return await task, seen, local.who
+        seen = local.name
+        local.name = "parent again"
+        return await task, seen, local.name
 
     assert asyncio.run(go()) == (("parent", "child"), "parent", "parent again")
 
 
 def test_a_thread_of_ones_own_sees_the_defaults() -> None:
-    local, seen = Local(who="nobody"), []
-    local.who = "me"
-    thread = threading.Thread(target=lambda: seen.append(local.who))
+    local, seen = Local(name="default"), []
+    local.name = "me"
+    thread = threading.Thread(target=lambda: seen.append(local.name))
     thread.start()
     thread.join()
-    assert seen == ["nobody"]
+    assert seen == ["default"]
 
 
 def test_what_was_there_before_is_what_each_begins_with() -> None:

@@ -24,10 +24,10 @@ class Witness:
         self.most = 0
         self.came: list[Any] = []
 
-    def enter(self, who: Any = None) -> None:
+    def enter(self, caller: Any = None) -> None:
         self.inside += 1
         self.most = max(self.most, self.inside)
-        self.came.append(who)
+        self.came.append(caller)
 
     def leave(self) -> None:
         self.inside -= 1
@@ -37,86 +37,90 @@ async def turn() -> None:
     await asyncio.sleep(0)
 
 
-class Ways:
-    """The same visit in each way: take the lock, wait inside for a turn of the loop, leave."""
+class Callers:
+    """The same visit in each kind: take the lock, wait inside for a turn of the loop, leave."""
 
     def __init__(self, lock: Lock, witness: Witness) -> None:
         self.lock, self.witness, self.threads = lock, witness, ThreadPool()
 
-    def _plain(self, who: Any) -> None:
+    def _sync(self, caller: Any) -> None:
         with self.lock:
-            self.witness.enter(who)
+            self.witness.enter(caller)
             await_(turn())
             self.witness.leave()
 
-    async def greenlet(self, who: Any = None) -> None:
-        await in_greenlet(self._plain, who)
+    async def greenlet(self, caller: Any = None) -> None:
+        await in_greenlet(self._sync, caller)
 
-    async def thread(self, who: Any = None) -> None:
-        await self.threads.run(self._plain, who)
+    async def thread(self, caller: Any = None) -> None:
+        await self.threads.run(self._sync, caller)
 
-    async def coroutine(self, who: Any = None) -> None:
+    async def coroutine(self, caller: Any = None) -> None:
         async with self.lock:
-            self.witness.enter(who)
+            self.witness.enter(caller)
             await turn()
             self.witness.leave()
 
 
 @pytest.fixture
-def ways() -> Ways:
-    return Ways(Lock(), Witness())
+def callers() -> Callers:
+    return Callers(Lock(), Witness())
 
 
-each_way = pytest.mark.parametrize("way", ["greenlet", "coroutine", "thread"])
+each_way = pytest.mark.parametrize("kind", ["greenlet", "coroutine", "thread"])
 
 
 @each_way
-def test_one_at_a_time(ways: Ways, way: str) -> None:
+def test_one_at_a_time(callers: Callers, kind: str) -> None:
     async def go() -> None:
-        await asyncio.gather(*(getattr(ways, way)() for _ in range(50)))
+        await asyncio.gather(*(getattr(callers, kind)() for _ in range(50)))
 
     asyncio.run(go())
-    assert (ways.witness.most, len(ways.witness.came), ways.lock.locked()) == (1, 50, False)
+    assert (callers.witness.most, len(callers.witness.came), callers.lock.locked()) == (1, 50, False)
 
 
-def test_one_at_a_time_all_ways_together(ways: Ways) -> None:
+def test_one_at_a_time_with_every_kind_of_waiter(callers: Callers) -> None:
     async def go() -> None:
-        await asyncio.gather(*(each() for _ in range(30) for each in (ways.greenlet, ways.coroutine, ways.thread)))
+        await asyncio.gather(
+            *(each() for _ in range(30) for each in (callers.greenlet, callers.coroutine, callers.thread))
+        )
 
     asyncio.run(go())
-    assert (ways.witness.most, len(ways.witness.came), ways.lock.locked()) == (1, 90, False)
+    assert (callers.witness.most, len(callers.witness.came), callers.lock.locked()) == (1, 90, False)
 
 
-def test_several_loops_and_plain_threads_together(ways: Ways) -> None:
+def test_several_loops_and_threads_together(callers: Callers) -> None:
     def in_a_loop() -> None:
         async def go() -> None:
-            await asyncio.gather(*(each() for _ in range(20) for each in (ways.greenlet, ways.coroutine, ways.thread)))
+            await asyncio.gather(
+                *(each() for _ in range(20) for each in (callers.greenlet, callers.coroutine, callers.thread))
+            )
 
         asyncio.run(go())
 
     def without_one() -> None:
         for _ in range(60):
-            with ways.lock:
-                ways.witness.enter()
-                ways.witness.leave()
+            with callers.lock:
+                callers.witness.enter()
+                callers.witness.leave()
 
     with ThreadPoolExecutor(5) as executor:
         jobs = [executor.submit(in_a_loop) for _ in range(3)] + [executor.submit(without_one) for _ in range(2)]
         for job in jobs:
             job.result(60)
-    assert (ways.witness.most, len(ways.witness.came), ways.lock.locked()) == (1, 300, False)
+    assert (callers.witness.most, len(callers.witness.came), callers.lock.locked()) == (1, 300, False)
 
 
-@pytest.mark.parametrize("way", ["greenlet", "coroutine"])
-def test_first_come_first_served(ways: Ways, way: str) -> None:
+@pytest.mark.parametrize("kind", ["greenlet", "coroutine"])
+def test_first_come_first_served(callers: Callers, kind: str) -> None:
     async def go() -> None:
-        await asyncio.gather(*(getattr(ways, way)(number) for number in range(20)))
+        await asyncio.gather(*(getattr(callers, kind)(number) for number in range(20)))
 
     asyncio.run(go())
-    assert ways.witness.came == list(range(20))
+    assert callers.witness.came == list(range(20))
 
 
-def test_who_comes_later_cannot_snatch_it() -> None:
+def test_a_later_request_cannot_overtake() -> None:
     """A lock that is released while a request waits is not free in between."""
 
     async def go() -> list[str]:
@@ -138,11 +142,11 @@ def test_who_comes_later_cannot_snatch_it() -> None:
     assert asyncio.run(go()) == ["patient", "quick"]
 
 
-def test_the_loop_goes_on_while_they_wait(ways: Ways) -> None:
+def test_the_loop_goes_on_while_they_wait(callers: Callers) -> None:
     async def go() -> int:
         ticks = 0
-        async with ways.lock:
-            waiting = [asyncio.ensure_future(each()) for each in (ways.greenlet, ways.coroutine, ways.thread)]
+        async with callers.lock:
+            waiting = [asyncio.ensure_future(each()) for each in (callers.greenlet, callers.coroutine, callers.thread)]
             for _ in range(100):
                 await turn()
                 ticks += 1
@@ -157,13 +161,13 @@ def test_the_loop_goes_on_while_they_wait(ways: Ways) -> None:
 
 
 @each_way
-def test_who_is_cancelled_leaves_the_line(ways: Ways, way: str) -> None:
+def test_a_cancelled_waiter_leaves_the_queue(callers: Callers, kind: str) -> None:
     async def go() -> None:
-        async with ways.lock:
-            tired = asyncio.ensure_future(getattr(ways, way)("tired"))
-            while "1 waiting" not in repr(ways.lock):
+        async with callers.lock:
+            tired = asyncio.ensure_future(getattr(callers, kind)("tired"))
+            while "1 waiting" not in repr(callers.lock):
                 await turn()
-            patient = asyncio.ensure_future(ways.coroutine("patient"))
+            patient = asyncio.ensure_future(callers.coroutine("patient"))
             await turn()
             tired.cancel()
             with pytest.raises(asyncio.CancelledError):
@@ -171,24 +175,24 @@ def test_who_is_cancelled_leaves_the_line(ways: Ways, way: str) -> None:
         await patient
 
     asyncio.run(go())
-    assert (ways.witness.came, ways.lock.locked()) == (["patient"], False)
+    assert (callers.witness.came, callers.lock.locked()) == (["patient"], False)
 
 
 @each_way
-def test_who_is_cancelled_just_when_its_turn_comes_hands_it_on(ways: Ways, way: str) -> None:
+def test_a_waiter_that_is_cancelled_after_it_was_woken_hands_the_lock_on(callers: Callers, kind: str) -> None:
     async def go() -> None:
-        await ways.lock.__aenter__()
-        unlucky = asyncio.ensure_future(getattr(ways, way)("unlucky"))
-        while "1 waiting" not in repr(ways.lock):
+        await callers.lock.__aenter__()
+        unlucky = asyncio.ensure_future(getattr(callers, kind)("unlucky"))
+        while "1 waiting" not in repr(callers.lock):
             await turn()
-        ways.lock.release()
+        callers.lock.release()
         unlucky.cancel()
         with pytest.raises(asyncio.CancelledError):
             await unlucky
-        await ways.coroutine("next")
+        await callers.coroutine("next")
 
     asyncio.run(go())
-    assert (ways.witness.came, ways.lock.locked()) == (["next"], False)
+    assert (callers.witness.came, callers.lock.locked()) == (["next"], False)
 
 
 def test_a_waiter_on_a_closed_loop_does_not_block_others() -> None:
@@ -216,7 +220,7 @@ def test_a_waiter_on_a_closed_loop_does_not_block_others() -> None:
 # ------------------------------------------------------------------------------------------------------ clear errors
 
 
-def test_waiting_would_hold_the_loop() -> None:
+def test_waiting_would_block_the_loop() -> None:
     async def go() -> None:
         lock = Lock()
 
@@ -240,15 +244,15 @@ def test_taking_it_twice_would_wait_for_ever() -> None:
         async with lock:
             await lock.__aenter__()
 
-    def plain(lock: Lock) -> None:
+    def sync(lock: Lock) -> None:
         with lock:
             lock.acquire()
 
-    def plain_around_a_coroutine(lock: Lock) -> None:
+    def sync_around_a_coroutine(lock: Lock) -> None:
         with lock:
             await_(in_a_coroutine(lock))
 
-    def plain_after_a_wait(lock: Lock) -> None:
+    def sync_after_a_wait(lock: Lock) -> None:
         with lock:
             await_(turn())
             lock.acquire()
@@ -259,7 +263,7 @@ def test_taking_it_twice_would_wait_for_ever() -> None:
             *(
                 lambda lock, run=run, function=function: run(function, lock)
                 for run in (in_greenlet, Greenlets().run, in_thread)
-                for function in (plain, plain_around_a_coroutine, plain_after_a_wait)
+                for function in (sync, sync_around_a_coroutine, sync_after_a_wait)
             ),
         ):
             lock = Lock()
@@ -270,7 +274,7 @@ def test_taking_it_twice_would_wait_for_ever() -> None:
     asyncio.run(go())
     lock = Lock()
     with pytest.raises(RuntimeError, match="holds the lock already"):
-        plain(lock)
+        sync(lock)
 
 
 def test_greenlets_without_a_task_are_told_apart() -> None:
@@ -315,10 +319,10 @@ def test_another_may_release_it() -> None:
     asyncio.run(go())
 
 
-# ------------------------------------------------------------------------------------------------------ plain threads
+# ----------------------------------------------------------------------------------------------------------- threads
 
 
-def test_a_thread_stands_still_until_a_coroutine_releases_it() -> None:
+def test_a_thread_blocks_until_a_coroutine_releases_it() -> None:
     lock, in_line = Lock(), threading.Event()
 
     def visit() -> str:
@@ -339,7 +343,7 @@ def test_a_thread_stands_still_until_a_coroutine_releases_it() -> None:
         assert asyncio.run(go(executor)) == "in"
 
 
-def test_a_controller_in_a_thread_waits_without_keeping_its_place() -> None:
+def test_a_controller_in_a_thread_releases_its_token_while_it_waits() -> None:
     """One place, and the lock is held by one that needs it to go on."""
 
     async def go() -> list[str]:
@@ -356,10 +360,10 @@ def test_a_controller_in_a_thread_waits_without_keeping_its_place() -> None:
     assert asyncio.run(go()) == list("abcde")
 
 
-def test_nothing_stays(ways: Ways) -> None:
+def test_nothing_stays(callers: Callers) -> None:
     async def go() -> weakref.ref[Any]:
         task = asyncio.current_task()
-        await asyncio.gather(ways.greenlet(), ways.coroutine())
+        await asyncio.gather(callers.greenlet(), callers.coroutine())
         return weakref.ref(task)
 
     gc.collect()
@@ -370,7 +374,7 @@ def test_nothing_stays(ways: Ways) -> None:
         gc.enable()
 
 
-def test_it_says_how_it_is() -> None:
+def test_its_repr_shows_its_state() -> None:
     lock = Lock()
     assert repr(lock) == "<atlas.Lock free>"
     with lock:

@@ -39,7 +39,7 @@ def test_start_and_stop() -> None:
     assert state == {"seen": True}
 
 
-def test_failures_are_told() -> None:
+def test_failures_are_raised() -> None:
     async def run() -> None:
         with pytest.raises(LifespanError, match="no database"):
             await MountedLifespan(
@@ -53,7 +53,7 @@ def test_failures_are_told() -> None:
     asyncio.run(run())
 
 
-def test_an_application_without_a_lifespan_is_left_alone(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_application_without_a_lifespan_starts(caplog: pytest.LogCaptureFixture) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         raise RuntimeError("http only")
 

@@ -74,20 +74,20 @@ def serve(request: pytest.FixtureRequest) -> Iterator[Any]:
         each.__exit__(None, None, None)
 
 
-def test_only_an_application_of_our_own_is_called_natively() -> None:
+def test_only_an_atlas_application_is_called_natively() -> None:
     class Own(Application):
         async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
             await super().__call__(scope, receive, send)
 
-    async def foreign(scope: Any, receive: Any, send: Any) -> None: ...
+    async def asgi_app(scope: Any, receive: Any, send: Any) -> None: ...
 
     assert is_native(Application())
-    assert not is_native(Own()), "whoever overrides the way in is called through it"
-    assert not is_native(foreign)
+    assert not is_native(Own()), "an overridden __call__ is called"
+    assert not is_native(asgi_app)
 
 
 @pytest.mark.parametrize("kind", ["inline", "greenlet", "async"])
-def test_nobody_who_does_not_ask_pays_for_a_scope(serve: Any, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_scope_is_not_created_unless_it_is_used(serve: Any, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
 
     def look(request: Any) -> TextResponse:
@@ -103,7 +103,7 @@ def test_nobody_who_does_not_ask_pays_for_a_scope(serve: Any, kind: str, monkeyp
     (request,) = seen
     assert "path" not in request._notes, "it was not made"
     assert request.scope["path"] == "/x"
-    assert request.scope["client"][0] == "127.0.0.1", "the connection is gone, and it is known all the same"
+    assert request.scope["client"][0] == "127.0.0.1", "it is known after the connection was closed"
     assert request.scope is request.scope
     assert request._notes is request.scope
 
@@ -123,7 +123,7 @@ def test_each_request_has_a_context_of_its_own(serve: Any, kind: str) -> None:
     assert [ask(server, "GET /")[1] for _ in range(3)] == [b"fresh"] * 3
 
 
-@pytest.mark.parametrize("plain", [True, False])
+@pytest.mark.parametrize("sync", [True, False])
 @pytest.mark.parametrize(
     ("method", "cancel", "end"),
     [
@@ -135,7 +135,9 @@ def test_each_request_has_a_context_of_its_own(serve: Any, kind: str) -> None:
     ],
 )
 @pytest.mark.parametrize("how", ["reset", "close"])
-def test_a_client_that_leaves(serve: Any, method: str, cancel: Any, end: str, plain: bool, how: str) -> None:
+def test_a_client_that_disconnects_cancels_the_request(
+    serve: Any, method: str, cancel: Any, end: str, sync: bool, how: str
+) -> None:
     watched = Watched()
 
     def wait(request: Any) -> str:
@@ -144,7 +146,7 @@ def test_a_client_that_leaves(serve: Any, method: str, cancel: Any, end: str, pl
     async def wait_later(request: Any) -> str:
         return await watched.wait()
 
-    app = Application([Route("/", wait if plain else wait_later, [method.replace("HEAD", "GET")], cancel=cancel)])
+    app = Application([Route("/", wait if sync else wait_later, [method.replace("HEAD", "GET")], cancel=cancel)])
     server = serve(app)
     peer = connect(server, f"{method} /")
     assert watched.entered.wait(5)
@@ -152,7 +154,7 @@ def test_a_client_that_leaves(serve: Any, method: str, cancel: Any, end: str, pl
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     peer.close()
     if how == "close" and cancel is None:
-        end = "finished"  # the end of the client's stream doesn't tell that it is gone
+        end = "finished"  # a half-close is no disconnect
     if end == "finished":
         assert server._loop is not None
         assert watched.go is not None
@@ -163,7 +165,7 @@ def test_a_client_that_leaves(serve: Any, method: str, cancel: Any, end: str, pl
 
 
 @pytest.mark.parametrize("cancel", [None, False, True])
-def test_a_client_that_has_only_said_all_is_answered(serve: Any, cancel: bool | None) -> None:
+def test_a_client_that_half_closes_is_answered(serve: Any, cancel: bool | None) -> None:
     watched = Watched()
 
     async def wait(request: Any) -> str:
@@ -183,7 +185,7 @@ def test_a_client_that_has_only_said_all_is_answered(serve: Any, cancel: bool | 
         assert answer.endswith(b"\r\n\r\nwaited")
 
 
-def test_a_stream_that_lost_its_listener_is_ended(serve: Any) -> None:
+def test_a_stream_whose_client_disconnects_is_ended(serve: Any) -> None:
     watched = Watched()
 
     async def pieces() -> Any:
@@ -216,7 +218,7 @@ def test_a_response_that_never_changes_is_sent_again_and_again(serve: Any) -> No
     assert ask(server, "GET /")[0].startswith(b"HTTP/1.1 404 Not Found\r\n")
 
 
-def test_whoever_holds_the_fields_may_change_them_at_any_time(serve: Any) -> None:
+def test_fields_that_other_code_holds_may_change_at_any_time(serve: Any) -> None:
     page = TextResponse("page")
     fields = page.headers
     server = serve(Application([Route("/", lambda request: page)]))
@@ -244,7 +246,7 @@ def test_a_response_that_breaks_the_rules_does_not_leave(serve: Any, kind: str, 
 
 
 @pytest.mark.parametrize("waits", [True, False])
-def test_an_exception_handler_of_either_colour(serve: Any, waits: bool) -> None:
+def test_an_exception_handler_of_either_kind(serve: Any, waits: bool) -> None:
     def fail(request: Any) -> None:
         raise HTTPException(418)
 
@@ -269,7 +271,7 @@ def test_an_exception_handler_of_either_colour(serve: Any, waits: bool) -> None:
         assert (start[:12], body) == (b"HTTP/1.1 418", b"fresh 418")
 
 
-def test_hundreds_wait_at_once_in_plain_code(serve: Any) -> None:
+def test_hundreds_wait_at_once_in_sync_code(serve: Any) -> None:
     waiting = 0
     gate: asyncio.Event | None = None
 
@@ -297,7 +299,7 @@ def test_a_route_added_later_is_found(serve: Any) -> None:
     assert ask(server, "GET /late")[1] == b"here"
 
 
-def test_work_for_afterwards_begins_when_the_response_is_out(serve: Any) -> None:
+def test_background_tasks_start_after_the_response(serve: Any) -> None:
     import threading
 
     done = threading.Event()
@@ -313,7 +315,7 @@ def test_work_for_afterwards_begins_when_the_response_is_out(serve: Any) -> None
 
 
 @pytest.mark.parametrize("kind", ["inline", "greenlet", "async", "waits"])
-def test_work_for_afterwards_is_done_in_the_context_of_its_request(serve: Any, kind: str) -> None:
+def test_background_tasks_run_in_the_context_of_their_request(serve: Any, kind: str) -> None:
     import threading
 
     done, seen = threading.Event(), []
@@ -333,21 +335,21 @@ def test_work_for_afterwards_is_done_in_the_context_of_its_request(serve: Any, k
             await asyncio.sleep(0)
         return controller(request)
 
-    plain = kind in ("inline", "greenlet")
-    app.router.add(Route("/", controller, run=kind) if plain else Route("/", later))  # type: ignore[arg-type]
+    sync = kind in ("inline", "greenlet")
+    app.router.add(Route("/", controller, run=kind) if sync else Route("/", later))  # type: ignore[arg-type]
     assert ask(serve(app), "GET /")[1] == b"x"
     assert done.wait(5)
     assert seen == ["of the request"]
 
 
-def test_whoever_replaces_the_way_in_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_replaced_call_method_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
     async def patched(self: Any, scope: Any, receive: Any, send: Any) -> None: ...
 
     monkeypatch.setattr(Application, "__call__", patched)
     assert not is_native(Application())
 
 
-def test_a_pipelined_request_of_a_client_that_is_gone_is_cancelled(serve: Any) -> None:
+def test_a_pipelined_request_of_a_disconnected_client_is_cancelled(serve: Any) -> None:
     first, second = Watched(), Watched()
 
     async def post(request: Any) -> str:

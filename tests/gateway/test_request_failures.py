@@ -18,13 +18,13 @@ from atlas.gateway.request_failures import RequestFailures
         (True, ValueError("bad"), logging.ERROR),
     ],
 )
-def test_only_a_client_that_is_gone_is_no_failure(caplog: Any, lost: bool, error: Exception, level: int) -> None:
+def test_only_a_disconnect_is_no_failure(caplog: Any, lost: bool, error: Exception, level: int) -> None:
     exchange: Any = SimpleNamespace(lost=lost, head="GET /")
     with caplog.at_level(logging.DEBUG, "atlas.server"):
         RequestFailures().failed(exchange, error)
     assert [record.levelno for record in caplog.records] == [level]
 
 
-def test_both_gateways_end_alike() -> None:
+def test_both_gateways_log_failures() -> None:
     for name in ("failed", "unfinished", "send_file"):
         assert getattr(ASGIGateway, name) is getattr(NativeGateway, name) is getattr(RequestFailures, name)

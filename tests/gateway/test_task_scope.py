@@ -28,7 +28,7 @@ def test_a_task_ends_with_the_work() -> None:
     asyncio.run(go())
 
 
-def test_one_that_returns_is_done() -> None:
+def test_a_task_that_returns_is_done() -> None:
     async def beside() -> None:
         return
 
@@ -46,7 +46,7 @@ async def fail() -> None:
     raise OSError("gone")
 
 
-def test_one_that_raises_ends_the_work_and_its_error_is_raised() -> None:
+def test_a_task_that_raises_ends_the_block_and_its_error_is_raised() -> None:
     seen = []
 
     async def go() -> None:
@@ -69,7 +69,7 @@ def test_one_that_raises_ends_the_work_and_its_error_is_raised() -> None:
     assert seen == ["cancelled", "gone"]
 
 
-def test_its_error_is_raised_even_if_the_work_would_not_hear() -> None:
+def test_its_error_is_raised_even_if_the_block_suppresses_the_cancellation() -> None:
     async def go() -> None:
         async with TaskScope() as scope:
             scope.start(fail())
@@ -82,7 +82,7 @@ def test_its_error_is_raised_even_if_the_work_would_not_hear() -> None:
         asyncio.run(go())
 
 
-def test_an_error_of_the_work_itself_comes_first() -> None:
+def test_an_error_of_the_block_takes_precedence() -> None:
     async def go() -> None:
         async with TaskScope() as scope:
             scope.start(fail())
@@ -95,7 +95,7 @@ def test_an_error_of_the_work_itself_comes_first() -> None:
         asyncio.run(go())
 
 
-def test_a_cancellation_from_elsewhere_stays_one() -> None:
+def test_a_cancellation_by_other_code_is_raised() -> None:
     async def work() -> None:
         async with TaskScope() as scope:
             scope.start(fail())

@@ -12,7 +12,7 @@ import pytest
 
 from atlas import Application, Route
 
-WHO: contextvars.ContextVar[str] = contextvars.ContextVar("WHO", default="nobody")
+VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="default")
 
 Serve = Callable[..., Any]
 
@@ -53,8 +53,8 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     """Does with its task what the path says, and answers with what it finds before and afterwards."""
     path, task = scope["path"], asyncio.current_task()
     assert task is not None
-    found = [KNOWN.get(task, "new"), WHO.get(), task.get_name(), getattr(task, "path", ""), str(task.cancelling())]
-    WHO.set(path)
+    found = [KNOWN.get(task, "new"), VARIABLE.get(), task.get_name(), getattr(task, "path", ""), str(task.cancelling())]
+    VARIABLE.set(path)
     if path == "/known":
         KNOWN[task] = path
     elif path == "/named":
@@ -75,7 +75,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
             await asyncio.sleep(10)
         except asyncio.CancelledError:
             pass
-    assert WHO.get() == path
+    assert VARIABLE.get() == path
     await answer(send, " ".join(found))
 
 
@@ -94,7 +94,7 @@ PATHS = [
     "/cancelled",
     "/",
 ]
-FRESH = "new nobody atlas request  0"
+FRESH = "new default atlas request  0"
 
 
 def test_a_request_finds_nothing_of_another_in_its_task(served: Serve) -> None:
@@ -137,19 +137,19 @@ def test_a_task_factory_of_the_lifespan_makes_the_tasks(served: Serve) -> None:
             await send({"type": "lifespan.shutdown.complete"})
         else:
             await asyncio.sleep(0)
-            await answer(send, WHO.get())
+            await answer(send, VARIABLE.get())
 
     factory = Recorder()
     server = served(hello, lifespan="on")
     before = len(factory.names)
-    assert ask(server, ["/", "/"]) == ["nobody", "nobody"]
+    assert ask(server, ["/", "/"]) == ["default", "default"]
     assert factory.names[before:].count("hello") == 2
 
 
 def test_a_task_factory_makes_those_of_controllers(served: Serve) -> None:
     async def hello(request: Any) -> str:
         await asyncio.sleep(0)
-        return WHO.get()
+        return VARIABLE.get()
 
     factory = Recorder()
     application = Application([Route("/", hello)])
@@ -159,5 +159,5 @@ def test_a_task_factory_makes_those_of_controllers(served: Serve) -> None:
         asyncio.get_running_loop().set_task_factory(factory)
 
     server = served(application, lifespan="on")
-    assert ask(server, ["/", "/"]) == ["nobody", "nobody"]
+    assert ask(server, ["/", "/"]) == ["default", "default"]
     assert factory.names.count("hello") == 2

@@ -12,7 +12,7 @@ import pytest
 from atlas.gateway.greenlets import await_, can_wait, in_greenlet
 from atlas.gateway.threads import BlockingCall, ThreadPool, in_thread, next_turn
 
-WHO: ContextVar[str] = ContextVar("WHO", default="nobody")
+VARIABLE: ContextVar[str] = ContextVar("variable", default="default")
 PATIENCE = 10.0
 
 each_way = pytest.mark.parametrize("way", ["in_thread", "threads"])
@@ -32,10 +32,10 @@ async def later(value: str) -> str:
 @each_way
 def test_a_function_runs_in_another_thread_with_the_context_of_its_caller(run: Callable[..., Any]) -> None:
     def look(a: int, *, b: int) -> tuple[bool, str, int]:
-        return threading.current_thread() is threading.main_thread(), WHO.get(), a + b
+        return threading.current_thread() is threading.main_thread(), VARIABLE.get(), a + b
 
     async def go() -> tuple[bool, str, int]:
-        WHO.set("me")
+        VARIABLE.set("me")
         result: tuple[bool, str, int] = await run(look, 1, b=2)
         return result
 
@@ -113,20 +113,20 @@ def test_exceptions_come_back_with_their_traceback(run: Callable[..., Any]) -> N
 @each_way
 def test_context_variables_are_those_of_the_caller_both_ways(run: Callable[..., Any]) -> None:
     async def on_the_loop() -> str:
-        seen = WHO.get()
-        WHO.set("loop")
+        seen = VARIABLE.get()
+        VARIABLE.set("loop")
         return seen
 
     def work() -> tuple[str, str]:
-        WHO.set("thread")
+        VARIABLE.set("thread")
         seen = await_(on_the_loop())
-        between = WHO.get()
-        WHO.set("thread again")
+        between = VARIABLE.get()
+        VARIABLE.set("thread again")
         return seen, between
 
     async def go() -> tuple[Any, str]:
-        WHO.set("caller")
-        return await run(work), WHO.get()
+        VARIABLE.set("caller")
+        return await run(work), VARIABLE.get()
 
     assert asyncio.run(go()) == (("thread", "loop"), "thread again")
 
@@ -136,7 +136,7 @@ def test_what_another_has_set_meanwhile_stays(run: Callable[..., Any]) -> None:
     """Only what the function itself has set comes back."""
 
     async def go() -> str:
-        WHO.set("before")
+        VARIABLE.set("before")
         begun, let_go = asyncio.Event(), threading.Event()
         loop, context = asyncio.get_running_loop(), copy_context()
 
@@ -146,10 +146,10 @@ def test_what_another_has_set_meanwhile_stays(run: Callable[..., Any]) -> None:
 
         task = loop.create_task(run(work), context=context)
         await begun.wait()
-        context.run(WHO.set, "meanwhile")
+        context.run(VARIABLE.set, "meanwhile")
         let_go.set()
         await task
-        return context[WHO]
+        return context[VARIABLE]
 
     assert asyncio.run(go()) == "meanwhile"
 
@@ -213,11 +213,11 @@ def test_a_function_whose_caller_was_cancelled_is_cancelled_at_its_next_wait(run
             loop.call_soon_threadsafe(begun.set)
             assert let_go.wait(PATIENCE)
             try:
-                await_(later("nobody"))
+                await_(later("default"))
             except asyncio.CancelledError:
                 seen.append("cancelled")
                 with pytest.raises(asyncio.CancelledError):
-                    await_(later("nobody"))
+                    await_(later("default"))
             finally:
                 ended.set()
 
@@ -235,7 +235,7 @@ def test_a_function_whose_caller_was_cancelled_is_cancelled_at_its_next_wait(run
 
 @each_way
 @pytest.mark.filterwarnings("error")
-def test_a_thread_whose_loop_is_closed_hears_it_too(run: Callable[..., Any]) -> None:
+def test_a_thread_whose_loop_is_closed_is_cancelled(run: Callable[..., Any]) -> None:
     seen: list[str] = []
     begun, let_go, ended = threading.Event(), threading.Event(), threading.Event()
 
@@ -243,7 +243,7 @@ def test_a_thread_whose_loop_is_closed_hears_it_too(run: Callable[..., Any]) -> 
         begun.set()
         assert let_go.wait(PATIENCE)
         try:
-            await_(later("nobody"))
+            await_(later("default"))
         except asyncio.CancelledError:
             seen.append("cancelled")
         finally:
@@ -299,7 +299,7 @@ def test_only_its_own_thread_can_wait() -> None:
     assert asyncio.run(in_thread(elsewhere)) == [True, False]
 
 
-def test_a_loop_of_its_own_is_not_held() -> None:
+def test_a_loop_in_the_thread_is_not_blocked() -> None:
     async def own() -> bool:
         return can_wait()
 
@@ -346,7 +346,7 @@ def test_nothing_stays() -> None:
 # --------------------------------------------------------------------------------------------------------- the pool
 
 
-def test_so_many_run_at_a_time_and_the_others_stand_in_line() -> None:
+def test_a_limited_number_runs_and_the_others_wait() -> None:
     lock, let_go = threading.Lock(), threading.Event()
     running, most = 0, 0
 
@@ -370,8 +370,8 @@ def test_so_many_run_at_a_time_and_the_others_stand_in_line() -> None:
     assert most == 3
 
 
-def test_those_that_wait_make_room() -> None:
-    """Thirty that wait for the thirty-first, with room for one."""
+def test_waiting_calls_release_their_tokens() -> None:
+    """Thirty calls that wait for the thirty-first, with one token."""
 
     async def go() -> int:
         pool, gate = ThreadPool(limit=1), asyncio.Event()
@@ -390,7 +390,7 @@ def test_those_that_wait_make_room() -> None:
     assert asyncio.run(go()) == 30
 
 
-def test_a_place_in_line_can_be_given_up() -> None:
+def test_a_waiter_can_be_cancelled() -> None:
     async def go() -> str:
         pool, begun, let_go = ThreadPool(limit=1), asyncio.Event(), threading.Event()
         loop = asyncio.get_running_loop()
@@ -413,7 +413,7 @@ def test_a_place_in_line_can_be_given_up() -> None:
     assert asyncio.run(go()) == "patient"
 
 
-def test_who_is_cancelled_just_when_its_turn_comes_passes_it_on() -> None:
+def test_a_waiter_that_is_cancelled_after_it_was_woken_passes_the_token_on() -> None:
     async def go() -> str:
         pool = ThreadPool(limit=1)
         first = asyncio.ensure_future(pool.run(lambda: None))
@@ -429,7 +429,7 @@ def test_who_is_cancelled_just_when_its_turn_comes_passes_it_on() -> None:
 
 
 def test_a_function_whose_caller_was_cancelled_keeps_its_token_until_it_ends() -> None:
-    """Else those who come and leave could fill the machine with threads."""
+    """Otherwise cancelled requests could start any number of threads."""
 
     async def go() -> list[str]:
         pool, begun, let_go = ThreadPool(limit=1), asyncio.Event(), threading.Event()

@@ -1,1 +1,1 @@
-"""Other people's frameworks, served by Atlas, asked by other people's clients."""
+"""Third-party frameworks served by Atlas, and third-party clients."""

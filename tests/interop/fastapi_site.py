@@ -47,7 +47,7 @@ def add_data(app: FastAPI, file: Path, noted: Any) -> None:
 
     @app.get("/stream")
     def stream() -> StreamingResponse:
-        def pieces() -> Iterator[str]:  # a plain generator: FastAPI runs it in threads
+        def pieces() -> Iterator[str]:  # a sync generator: FastAPI runs it in threads
             for number in range(50):
                 yield f"line {number}\n"
 

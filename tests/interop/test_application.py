@@ -26,7 +26,7 @@ from atlas import (
     StreamingResponse,
     in_thread,
 )
-from tests.web.transports.servers import SERVERS, Asked, LoopThread
+from tests.web.transports.servers import SERVERS, LoopThread, Served
 
 from .clients import Aiohttp, Client, Httpx
 
@@ -52,7 +52,7 @@ class Site:
             Route("/background", self.background),
             Route("/state", lambda request: request.state.pool),
             Route("/upload", self.upload, ["POST"], limit_body=LIMIT),
-            Route("/plain-upload", self.plain_upload, ["POST"], limit_body=LIMIT),
+            Route("/sync-upload", self.sync_upload, ["POST"], limit_body=LIMIT),
             Route("/endless", self.endless),
             Route("/events", self.events),
         ]
@@ -78,7 +78,7 @@ class Site:
     async def upload(self, request: AsyncRequest) -> str:
         return f"{len(await request.body())} bytes"
 
-    def plain_upload(self, request: Request) -> str:
+    def sync_upload(self, request: Request) -> str:
         return f"{len(request.body())} bytes"
 
     async def pieces(self, piece: Any) -> AsyncIterator[Any]:
@@ -106,7 +106,7 @@ def site(request: pytest.FixtureRequest, loop_thread: LoopThread, tmp_path: Path
     site = Site(tmp_path / "large.bin")
     site.file.write_bytes(LARGE)
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        asked = Asked(site.application(), listener)
+        asked = Served(site.application(), listener)
         site.url = "http://{}:{}".format(*asked.address)
         with loop_thread.serving(SERVERS[request.param], asked):
             yield site
@@ -129,14 +129,14 @@ def test_a_file_with_or_without_the_servers_help(site: Site, client: Client) -> 
 
 
 @pytest.mark.parametrize("path", ["/file", "/json", "/state"])
-def test_head_tells_what_get_would(site: Site, client: Client, path: str) -> None:
+def test_head_has_the_fields_of_get(site: Site, client: Client, path: str) -> None:
     get, head = client.ask("GET", site.url + path), client.ask("HEAD", site.url + path)
     assert (head.status, head.body) == (200, b"")
     assert head.headers["content-length"] == str(len(get.body))
     assert client.ask("GET", site.url + path).body == get.body  # the connection is still in step
 
 
-def test_a_job_begins_when_the_client_has_everything(site: Site, client: Client) -> None:
+def test_a_background_task_starts_after_the_response(site: Site, client: Client) -> None:
     assert client.ask("GET", site.url + "/background").body == b"soon"
     assert not site.done.done()
     site.gate.set()
@@ -148,7 +148,7 @@ def test_what_the_lifespan_has_opened_is_there(site: Site, client: Client) -> No
         assert client.ask("GET", site.url + "/state").body == b"from the lifespan"
 
 
-@pytest.mark.parametrize("path", ["/upload", "/plain-upload"])
+@pytest.mark.parametrize("path", ["/upload", "/sync-upload"])
 def test_an_upload_up_to_the_limit(site: Site, client: Client, path: str) -> None:
     for size, status in ((LIMIT, 200), (LIMIT + 1, 413), (10, 200)):
         reply = client.ask("POST", site.url + path, b"x" * size)
@@ -156,8 +156,8 @@ def test_an_upload_up_to_the_limit(site: Site, client: Client, path: str) -> Non
         assert reply.body == b"%d bytes" % size or status == 413
 
 
-@pytest.mark.parametrize("path", ["/upload", "/plain-upload"])
-def test_who_asks_before_an_upload_is_told_to_go_on_or_not(site: Site, path: str) -> None:
+@pytest.mark.parametrize("path", ["/upload", "/sync-upload"])
+def test_an_expectation_is_answered_before_the_upload(site: Site, path: str) -> None:
     with Aiohttp() as client:
         assert client.post_expecting_100(site.url + path, b"x" * LIMIT) == (200, b"%d bytes" % LIMIT)
         assert client.post_expecting_100(site.url + path, b"x" * (LIMIT + 1))[0] == 413

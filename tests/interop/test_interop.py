@@ -42,7 +42,7 @@ def site(request: pytest.FixtureRequest, serve_module: Callable[..., Any], tmp_p
 
 
 class Noted:
-    """What the background task tells; each telling can be waited for."""
+    """Records the calls of the background task, which can be awaited."""
 
     def __init__(self, futures: list[Any]) -> None:
         self._futures = futures

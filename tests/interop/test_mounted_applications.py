@@ -17,7 +17,7 @@ import h11
 import pytest
 
 from atlas import Application, Middleware, Mount, Response, Route, TextResponse
-from tests.web.transports.servers import SERVERS, Asked, LoopThread
+from tests.web.transports.servers import SERVERS, LoopThread, Served
 
 PATIENCE = 10
 VARIABLE: ContextVar[str] = ContextVar("variable", default="fresh")
@@ -34,7 +34,7 @@ def serve(request: pytest.FixtureRequest, thread: LoopThread) -> Any:
     @contextmanager
     def serving(app: Application) -> Iterator[tuple[str, int]]:
         with socket.create_server(("127.0.0.1", 0)) as listener:
-            asked = Asked(app, listener)
+            asked = Served(app, listener)
             with thread.serving(SERVERS[request.param], asked):
                 yield asked.address
 
@@ -68,12 +68,12 @@ class Mark:
 
 
 def as_of(spec_version: str, app: Any) -> Any:
-    """An application that is told another version of the specification, as servers of that version do."""
+    """Wrap an application so that its scope has another version of the specification."""
 
-    async def told(scope: Any, receive: Any, send: Any) -> None:
+    async def wrapped(scope: Any, receive: Any, send: Any) -> None:
         await app({**scope, "asgi": {**scope["asgi"], "spec_version": spec_version}}, receive, send)
 
-    return told
+    return wrapped
 
 
 def starlette(*, middleware: bool = False) -> Any:
@@ -269,7 +269,7 @@ def test_an_application_whose_middleware_fails_is_closed(serve: Any) -> None:
     assert watched.seen == ["send", "http.disconnect", "finally"]
 
 
-def test_a_client_that_leaves_ends_the_application(serve: Any) -> None:
+def test_a_disconnect_ends_the_application(serve: Any) -> None:
     watched = Watched()
     with serve(Application([Mount("/app", watched)])) as address:
         with socket.create_connection(address, PATIENCE) as peer:

@@ -92,8 +92,8 @@ def middleware_of_starlette() -> list[Any]:
     ]
 
 
-def plain(request: Request) -> str:
-    return "plain" * 100
+def show(request: Request) -> str:
+    return "show" * 100
 
 
 async def awaited(request: AsyncRequest) -> Any:
@@ -111,7 +111,7 @@ async def stream(request: AsyncRequest) -> StreamingResponse:
 
 @pytest.mark.parametrize(
     ("method", "controller", "text"),
-    [("GET", plain, "plain" * 100), ("POST", awaited, '{"body":"sent"}'), ("GET", stream, "piece" * 300)],
+    [("GET", show, "show" * 100), ("POST", awaited, '{"body":"sent"}'), ("GET", stream, "piece" * 300)],
 )
 def test_middleware_of_starlette_around(method: str, controller: Callable[..., Any], text: str) -> None:
     pytest.importorskip("starlette")

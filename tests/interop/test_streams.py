@@ -1,4 +1,4 @@
-"""Streams of the framework under servers that tell of a client's leaving in different ways."""
+"""Streams under servers that report a disconnect by receive, by send, or by both."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ class Streams:
             while not await request.disconnected():
                 await asyncio.sleep(0)
             self.closed.set()
-            return Response("nobody reads this")
+            return Response("not read")
 
         async def echo(request: AsyncRequest) -> Response:
             return StreamingResponse(request.stream())
@@ -151,7 +151,7 @@ every_server = pytest.mark.parametrize("start", [by_atlas, by_uvicorn, by_hyperc
 @every_server
 @pytest.mark.parametrize("path", ["/endless", "/endless_plain", "/events"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_stream_without_an_end_ends_when_the_client_leaves(
+def test_an_endless_stream_ends_when_the_client_disconnects(
     start: Start, path: str, method: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def use(streams: Streams, reader: Any, writer: Any) -> None:
@@ -162,8 +162,8 @@ def test_a_stream_without_an_end_ends_when_the_client_leaves(
         await streams.closed.wait()
 
     run(start, use)
-    told = [record for record in caplog.records if record.levelno >= logging.WARNING]
-    assert not [record.getMessage() for record in told if record.name.startswith("atlas.")]
+    logged = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert not [record.getMessage() for record in logged if record.name.startswith("atlas.")]
 
 
 @every_server
@@ -177,7 +177,7 @@ def test_a_response_may_be_made_of_the_request_as_it_comes(start: Start) -> None
     run(start, use)
 
 
-def test_who_only_stops_talking_gets_the_whole_stream() -> None:
+def test_a_client_that_half_closes_gets_the_whole_stream() -> None:
     async def use(streams: Streams, reader: Any, writer: Any) -> None:
         writer.write(b"GET /three HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
         writer.write_eof()
@@ -190,7 +190,7 @@ def test_who_only_stops_talking_gets_the_whole_stream() -> None:
 
 @every_server
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_controller_can_ask_whether_the_client_has_left(start: Start, method: str) -> None:
+def test_a_controller_can_check_for_a_disconnect(start: Start, method: str) -> None:
     async def use(streams: Streams, reader: Any, writer: Any) -> None:
         length = "content-length: 2\r\n" if method == "POST" else ""
         writer.write(f"{method} /asking HTTP/1.1\r\nhost: a\r\n{length}\r\n".encode() + b"ab" * bool(length))

@@ -1,6 +1,7 @@
 """Serve a lot with the collector off, then count what is left.
 
-Run as a program: ``python leak_check.py --loop uvloop [--full]``. It tells what grew and exits with 1 if anything did.
+Run as a program: ``python leak_check.py --loop uvloop [--full]``. It prints what
+has grown, and exits with 1 if anything has.
 Cycles that only the collector could free count as leaks: with the collector off they stay.
 """
 
@@ -66,7 +67,7 @@ def connect(address: Any) -> socket.socket:
 
 
 def request(address: Any, count: int) -> None:
-    """*count* requests on one connection, pipelined; plain ones, uploads and chunked uploads."""
+    """*count* requests on one connection, pipelined: without a body, with a body, and with a chunked body."""
     with connect(address) as peer:
         for number in range(0, count, TOGETHER):
             peer.sendall((GET, UPLOAD, CHUNKS, GET)[number // TOGETHER % 4] * TOGETHER)

@@ -14,7 +14,7 @@ import pytest
 from atlas import Application, AsyncRequest, ClientDisconnected, NotFound, Request, Response, StreamingResponse
 from atlas.testing import TestClient
 
-WHO: contextvars.ContextVar[str] = contextvars.ContextVar("who", default="nobody")
+VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="default")
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def app() -> Application:
 
     @app.get("/who")
     def who(request: Request) -> str:
-        return WHO.get()
+        return VARIABLE.get()
 
     @app.get("/boom")
     def boom(request: Request) -> None:
@@ -141,11 +141,11 @@ def test_cookies_last(client: TestClient) -> None:
 
 
 def test_context_variables_of_the_test_are_seen(client: TestClient) -> None:
-    token = WHO.set("the test")
+    token = VARIABLE.set("the test")
     try:
         assert client.get("/who").text == "the test"
     finally:
-        WHO.reset(token)
+        VARIABLE.reset(token)
 
 
 def test_a_stream_goes_no_further_than_it_is_read(app: Application, client: TestClient) -> None:

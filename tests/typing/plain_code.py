@@ -1,4 +1,4 @@
-"""Waiting in plain code as a type checker sees it. Never run: only checked."""
+"""Waiting in sync code, for a type checker. This file is checked and not run."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""How the tests of the web half ask an application: each in every way, see ``ways``.
+"""Fixtures of the web tests, which run with every transport of ``tests.web.transports``.
 
-``pytest tests/web -k native`` runs one way, ``ATLAS_TEST_QUICK=1`` only the one without sockets. What no client can
-ask says so by ``in_process(reason)``; where a server has a mind of its own, ``server_differs("uvicorn", reason=...)``
-leaves it out; ``test_ways.py`` has the list of both.
+``pytest tests/web -k native`` runs one transport, ``ATLAS_TEST_QUICK=1`` the one without sockets. The marker
+``in_process(reason)`` is for requests that no client can send, ``server_differs("uvicorn", reason=...)`` skips a server
+that behaves otherwise. ``test_transports.py`` lists the uses of both.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.web.transports import asking
+from tests.web.transports import transport
 from tests.web.transports.servers import LoopThread
 
 Ask = Callable[..., httpx.Response]
@@ -24,22 +24,22 @@ REQUEST = {"type": "http.request", "body": b""}
 
 def pytest_configure(config: pytest.Config) -> None:
     for line in (
-        "in_process(reason): asked in the test's own process alone",
-        "server_differs(*ways, reason): these servers answer by themselves, or otherwise",
-        "known_mistake(*ways, reason): does not work in these ways yet",
+        "in_process(reason): run with the transport in the same process only",
+        "server_differs(*names, reason): skip these servers",
+        "known_failure(*names, reason): expected to fail with these transports",
     ):
         config.addinivalue_line("markers", line)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "way" in metafunc.fixturenames:
+    if "web_transport" in metafunc.fixturenames:
         alone = metafunc.definition.get_closest_marker("in_process") or os.environ.get("ATLAS_TEST_QUICK") == "1"
-        ways = asking.WAYS[:1] if alone else asking.WAYS
+        names = transport.TRANSPORTS[:1] if alone else transport.TRANSPORTS
         if (
             "middleware" in metafunc.definition.path.parts
         ):  # uvicorn stands for the other servers: nothing there differs
-            ways = tuple(way for way in ways if way != "hypercorn")
-        metafunc.parametrize("way", ways, indirect=True)
+            names = tuple(name for name in names if name != "hypercorn")
+        metafunc.parametrize("web_transport", names, indirect=True)
 
 
 @pytest.fixture(scope="session")
@@ -48,40 +48,40 @@ def loop_thread() -> LoopThread:
 
 
 @pytest.fixture
-def way(request: pytest.FixtureRequest, loop_thread: LoopThread) -> asking.Way:
-    """How this run of the test asks."""
+def web_transport(request: pytest.FixtureRequest, loop_thread: LoopThread) -> transport.Transport:
+    """The transport of this run of the test."""
     if request.param == "in-process":
-        return asking.InProcess()
+        return transport.InProcessTransport()
     for marker in request.node.iter_markers("server_differs"):
         if request.param in marker.args:
             pytest.skip(marker.kwargs["reason"])
-    for marker in request.node.iter_markers("known_mistake"):
+    for marker in request.node.iter_markers("known_failure"):
         if request.param in marker.args:
             request.applymarker(pytest.mark.xfail(reason=marker.kwargs["reason"], strict=False))
-    return asking.OverSocket(request.param, loop_thread)
+    return transport.SocketTransport(request.param, loop_thread)
 
 
 @pytest.fixture
-def ask(way: asking.Way) -> Ask:
-    """``ask(app, method, path, **options)`` sends a request as httpx does; the response is not redirected."""
-    return way.ask
+def ask(web_transport: transport.Transport) -> Ask:
+    """``ask(app, method, path, **options)`` sends a request with the options of httpx; redirects are not followed."""
+    return web_transport.ask
 
 
 @pytest.fixture
-def drive(way: asking.Way) -> Drive:
-    """``drive(app, events, **scope)`` sends a request as ASGI tells it; what the application sent comes back."""
+def drive(web_transport: transport.Transport) -> Drive:
+    """``drive(app, events, **scope)`` sends the request of an ASGI scope; returns the events of the response."""
 
     def drive_once(app: Any, events: list[dict[str, Any]] | None = None, **scope: Any) -> list[dict[str, Any]]:
-        return way.drive(app, [REQUEST] if events is None else events, **scope)
+        return web_transport.drive(app, [REQUEST] if events is None else events, **scope)
 
     return drive_once
 
 
 @pytest.fixture
 def call() -> Drive:
-    """As ``drive``, for what no client can send: a lifespan, a handshake, a scope of one's own."""
+    """As ``drive``, but calls the application directly: with a lifespan, a handshake or any other scope."""
 
     def call_once(app: Any, events: list[dict[str, Any]] | None = None, **scope: Any) -> list[dict[str, Any]]:
-        return asking.call(app, [REQUEST] if events is None else events, **scope)
+        return transport.call(app, [REQUEST] if events is None else events, **scope)
 
     return call_once

@@ -1,4 +1,4 @@
-"""What the tests of every place share: functions of both kinds that wait, and a server for one application."""
+"""Shared by the tests of every function and place: functions of both kinds that wait, and a server."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from atlas import Application, AsyncRequest, Request, Route, TestClient, await_
-from tests.web.transports.servers import SERVERS, Asked, LoopThread
+from tests.web.transports.servers import SERVERS, LoopThread, Served
 
 SECRET = "s" * 32
 KINDS = ("def", "async def")
@@ -34,7 +34,7 @@ def check(request: Any, form: Any) -> None:
 
 
 def seen_sync(request: Any, name: str) -> None:
-    """What a ``def`` function does: it waits, reads the form and sets a context variable."""
+    """Run in a ``def`` function: wait, read the form and set a context variable."""
     assert type(request) is Request
     await_(later())
     check(request, request.form() if request.method == "POST" else None)
@@ -56,7 +56,7 @@ def route(path: str, run: str, sync: Any, later: Any, methods: Any = ("GET", "PO
 
 @contextmanager
 def served(transport: str, app: Application, thread: LoopThread) -> Iterator[Ask]:
-    """Serve an application; what it gives sends a request, on one connection where there is one."""
+    """Serve an application; yield a function that sends a request, over one connection."""
     if transport == "in-process":
         with TestClient(app, base_url="http://localhost", cookies=None) as client:
 
@@ -68,9 +68,9 @@ def served(transport: str, app: Application, thread: LoopThread) -> Iterator[Ask
             yield call
         return
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        asked = Asked(app, listener)
-        with thread.serving(SERVERS[transport], asked):
-            connection = http.client.HTTPConnection(*asked.address, timeout=10)
+        target = Served(app, listener)
+        with thread.serving(SERVERS[transport], target):
+            connection = http.client.HTTPConnection(*target.address, timeout=10)
 
             def ask(method: str, path: str, body: bytes = b"", headers: Any = None) -> Any:
                 connection.request(method, path.replace(" ", "%20"), body or None, headers or {})

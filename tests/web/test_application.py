@@ -44,7 +44,7 @@ def app() -> Application:
     return Application([Route("/hello/{name}", hello), Route("/later/{number:int}", later, name="later")])
 
 
-def test_controllers_of_both_colours(ask: Ask, app: Application) -> None:
+def test_controllers_of_both_kinds(ask: Ask, app: Application) -> None:
     assert ask(app, "GET", "/hello/ü%2Fx").json() == {"hello": "ü/x", "kind": "Request"}
     assert ask(app, "GET", "/later/7").json() == {"number": 7, "kind": "AsyncRequest"}
 
@@ -128,12 +128,12 @@ def test_an_empty_segment_never_becomes_a_host(drive: Drive, pattern: str, path:
     assert (start["status"], dict(start["headers"])[b"location"]) == (308, location)
 
 
-def test_nothing_there_is_404(ask: Ask, app: Application) -> None:
+def test_an_unknown_path_is_404(ask: Ask, app: Application) -> None:
     assert ask(app, "GET", "/nothing").status_code == 404
     assert ask(app, "GET", "/later/x").status_code == 404
 
 
-def test_an_encoded_slash_separates_nothing(drive: Drive) -> None:
+def test_an_encoded_slash_is_part_of_a_segment(drive: Drive) -> None:
     app = Application([Route("/{a}/{b}", lambda request, a, b: "two"), Route("/{a}", lambda request, a: a)])
     assert drive(app, path="/x/y", raw_path=b"/x%2Fy")[1]["body"] == b"x/y"
     assert drive(app, path="/x/y", raw_path=b"/x/y")[1]["body"] == b"two"
@@ -154,7 +154,9 @@ def broken(request: Request) -> None:
     raise RuntimeError("the secret")
 
 
-def test_a_surprise_is_500_that_tells_nothing_and_is_logged(ask: Ask, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unhandled_exception_is_a_500_without_details_and_is_logged(
+    ask: Ask, caplog: pytest.LogCaptureFixture
+) -> None:
     app = Application([Route("/a\nb", broken)])
     response = ask(app, "GET", "/a%0Ab", headers={"accept": "text/html"})
     assert response.status_code == 500
@@ -170,7 +172,7 @@ def test_with_debug_it_shows_the_traceback(ask: Ask) -> None:
     assert "RuntimeError: the secret" in response.text
 
 
-def test_what_cannot_be_a_response_is_a_surprise(ask: Ask, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_result_that_is_no_response_is_an_unhandled_exception(ask: Ask, caplog: pytest.LogCaptureFixture) -> None:
     assert ask(Application([Route("/", lambda request: 5)]), "GET", "/").status_code == 500
     assert "returned a int" in caplog.text
 
@@ -192,9 +194,7 @@ def test_handlers_by_status_by_class_and_by_the_nearest_class(ask: Ask) -> None:
     assert ask(app, "GET", "/bad").text == "class BadRequest"
 
 
-def test_handlers_of_surprises_get_surprises_only_and_those_are_logged(
-    ask: Ask, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_handlers_of_unhandled_exceptions_do_not_get_others(ask: Ask, caplog: pytest.LogCaptureFixture) -> None:
     for key in (500, Exception):
         app = Application([Route("/", broken)], exception_handlers={key: lambda request, error: ("sorry", 500)})
         caplog.clear()
@@ -203,7 +203,7 @@ def test_handlers_of_surprises_get_surprises_only_and_those_are_logged(
         assert ask(app, "GET", "/nothing").status_code == 404
 
 
-def test_a_handler_that_fails_is_answered_plainly(ask: Ask, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_handler_that_fails_is_answered_with_the_default_page(ask: Ask, caplog: pytest.LogCaptureFixture) -> None:
     app = Application(exception_handlers={404: broken_handler, Forbidden: raising_handler})
     app.get("/forbidden")(lambda request: abort(403))
     assert ask(app, "GET", "/nothing").status_code == 500
@@ -249,10 +249,10 @@ def test_a_missing_template_folder_stops_the_start() -> None:
 
 
 def test_an_asgi_application_as_a_result(ask: Ask) -> None:
-    async def foreign(scope: Any, receive: Any, send: Any) -> None:
-        await Response("foreign")(scope, receive, send)
+    async def asgi_app(scope: Any, receive: Any, send: Any) -> None:
+        await Response("asgi")(scope, receive, send)
 
-    assert ask(Application([Route("/", lambda request: foreign)]), "GET", "/").text == "foreign"
+    assert ask(Application([Route("/", lambda request: asgi_app)]), "GET", "/").text == "asgi"
 
 
 def test_a_stream(ask: Ask) -> None:
@@ -274,7 +274,7 @@ def test_a_websocket_is_refused(call: Drive) -> None:
     assert call(Application(), type="websocket") == [{"type": "websocket.close", "code": 1000}]
 
 
-def test_what_the_start_finds_wrong_is_told_to_the_server(call: Drive) -> None:
+def test_a_startup_error_is_reported_to_the_server(call: Drive) -> None:
     class Needy:
         def bind(self, application: Application) -> None:
             raise StartupError("Needy: no secret key")
@@ -293,12 +293,12 @@ def test_the_configuration_may_set_the_level_of_the_log(call: Drive, monkeypatch
     assert log.level == logging.ERROR
 
 
-def test_an_unknown_scope_is_the_callers_fault(call: Drive) -> None:
+def test_an_unknown_scope_is_a_runtime_error(call: Drive) -> None:
     with pytest.raises(RuntimeError, match="expected a scope of type http, websocket or lifespan, got 'smtp'"):
         call(Application(), type="smtp")
 
 
-def test_jinja_is_loaded_only_by_those_who_have_templates(tmp_path: Path) -> None:
+def test_jinja_is_imported_only_if_there_are_templates(tmp_path: Path) -> None:
     program = (
         "import sys, atlas; app = atlas.Application(); atlas.Static\n"
         "sys.exit([name for name in sys.modules if name.startswith(('jinja2', 'atlas.server'))] and 1 or 0)"

@@ -14,7 +14,7 @@ Ask = Callable[..., httpx.Response]
 Drive = Callable[..., list[dict[str, Any]]]
 
 
-async def foreign(scope: Any, receive: Any, send: Any) -> None:
+async def asgi_app(scope: Any, receive: Any, send: Any) -> None:
     await asyncio.sleep(0)
     await send({"type": "http.response.start", "status": 201, "headers": [[b"x-a", b"b"]]})
     for piece in (b"one", b"two"):
@@ -34,7 +34,7 @@ def test_it_stops_at_its_start_and_goes_on_when_it_is_sent() -> None:
         sent.append(event)
 
     async def run() -> None:
-        response = await start(foreign)
+        response = await start(asgi_app)
         assert (response.status_code, dict(response.headers)) == (201, {"x-a": "b"})
         assert sent == []
         response.headers["x-a"] = "c"
@@ -46,7 +46,7 @@ def test_it_stops_at_its_start_and_goes_on_when_it_is_sent() -> None:
     assert b"".join(event["body"] for event in sent[1:]) == b"onetwo"
 
 
-def test_an_application_that_answers_nothing_is_a_surprise() -> None:
+def test_an_application_without_a_response_is_an_unhandled_exception() -> None:
     async def silent(scope: Any, receive: Any, send: Any) -> None: ...
 
     async def hasty(scope: Any, receive: Any, send: Any) -> None:
@@ -63,7 +63,7 @@ def test_an_application_whose_response_is_not_sent_is_closed() -> None:
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         try:
-            await foreign(scope, receive, send)
+            await asgi_app(scope, receive, send)
         finally:
             ended.append(True)
 
@@ -125,7 +125,7 @@ def test_its_body_may_be_wrapped() -> None:
         sent.append(event)
 
     async def run() -> None:
-        response = await start(foreign)
+        response = await start(asgi_app)
         assert response.streaming
         response.wrap(bytes.upper, lambda: b"!")
         response.wrap(lambda piece: piece + b".")
@@ -142,9 +142,9 @@ def test_the_fields_of_middleware_reach_an_application_that_is_a_result(ask: Ask
             response.headers["x-mark"] = "1"
 
     async def later(request: Any) -> Any:
-        return foreign
+        return asgi_app
 
-    app = Application([Route("/", later if waits else lambda request: foreign)], middleware=[Mark()])
+    app = Application([Route("/", later if waits else lambda request: asgi_app)], middleware=[Mark()])
     for method, headers in (("GET", {}), ("GET", {"content-length": "0"})):
         response = ask(app, method, "/", headers=headers)
         assert (response.status_code, response.text) == (201, "onetwo")
@@ -219,7 +219,7 @@ def test_a_file_that_the_server_would_send_is_wrapped_too(tmp_path: Path, part: 
     assert [event["more_body"] for event in sent[1:]][-1:] == [False]
 
 
-def test_what_is_no_body_passes_beside_the_wrappers() -> None:
+def test_other_events_are_not_wrapped() -> None:
     sent: list[Any] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:

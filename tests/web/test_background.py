@@ -30,7 +30,7 @@ async def stop(app: Application) -> None:
 
 
 @pytest.mark.parametrize("run", ["inline", "greenlet", "thread"])
-def test_a_job_runs_after_the_last_byte_and_before_the_end(run: Any) -> None:
+def test_a_background_task_runs_after_the_response_and_before_shutdown(run: Any) -> None:
     log: list[Any] = []
 
     async def job(value: str) -> None:
@@ -52,7 +52,7 @@ def test_a_job_runs_after_the_last_byte_and_before_the_end(run: Any) -> None:
     assert log == ["controller", "http.response.start", "http.response.body", "job"]
 
 
-def test_a_job_of_another_request_does_not_start_it() -> None:
+def test_the_end_of_another_request_does_not_start_it() -> None:
     log: list[Any] = []
 
     async def both() -> None:
@@ -78,7 +78,7 @@ def test_a_job_of_another_request_does_not_start_it() -> None:
     assert log == ["first", "job"]
 
 
-def test_outside_of_a_request_it_starts_soon() -> None:
+def test_outside_of_a_request_it_starts_at_once() -> None:
     log: list[Any] = []
 
     async def late() -> None:

@@ -163,7 +163,7 @@ BODIES: list[tuple[str, str, bytes, bytes, int]] = [
 ]
 
 
-@pytest.mark.parametrize("colour", ["sync", "async"])
+@pytest.mark.parametrize("controller_kind", ["sync", "async"])
 @pytest.mark.parametrize(
     ("controller", "kind", "body", "status"), [row[1:] for row in BODIES], ids=[r[0] for r in BODIES]
 )
@@ -172,7 +172,7 @@ def test_bodies(
     drive: Drive,
     app: Application,
     caplog: pytest.LogCaptureFixture,
-    colour: str,
+    controller_kind: str,
     controller: str,
     kind: bytes,
     body: bytes,
@@ -184,7 +184,7 @@ def test_bodies(
     headers = [(b"content-type", kind)] if kind else []
     if step > len(body):
         headers.append((b"content-length", b"%d" % len(body)))
-    path = f"/{colour}_{controller}"
+    path = f"/{controller_kind}_{controller}"
     sent = drive(app, [*events, {"type": "http.request"}], method="POST", path=path, headers=headers)
     assert status_of(sent, caplog) == status
 

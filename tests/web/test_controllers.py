@@ -115,11 +115,11 @@ def test_an_asgi_application_answers_itself() -> None:
 
 
 @pytest.mark.parametrize("result", [1, 1.5, {1, 2}, object(), Point, Response, (1,), ("a", "b"), ("a", 1, {}, 2)])
-def test_what_means_nothing(result: Any) -> None:
+def test_results_that_are_refused(result: Any) -> None:
     with pytest.raises(TypeError, match="the controller home returned a"):
         to_response(result, home)
 
 
-def test_a_forgotten_await_says_so() -> None:
+def test_a_forgotten_await_is_named() -> None:
     with pytest.raises(TypeError, match="make it 'async def'"):
         to_response(later(None), home)

@@ -35,7 +35,7 @@ def test_the_run_mode_of_a_controller(run: str, inline: bool, run_mode: RunMode)
     assert endpoint(controller, run, errors, ThreadPool(), inline=inline).run_mode is run_mode
 
 
-def test_a_plain_controller_finds_its_body_read(ask: Ask) -> None:
+def test_an_inline_controller_finds_its_body_read(ask: Ask) -> None:
     app = Application([Route("/", lambda request: request.body(), ["GET", "POST"])])
     assert ask(app, "POST", "/", content=b"abc").content == b"abc"
     assert ask(app, "GET", "/", content=b"abc").content == b"abc"

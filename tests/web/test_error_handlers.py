@@ -47,7 +47,7 @@ def test_an_async_handler_waits() -> None:
     assert asyncio.run(in_greenlet(answer_now, errors, request(), NotFound())).body == b"late"
 
 
-def test_a_client_that_left_is_not_answered() -> None:
+def test_a_disconnected_client_is_not_answered() -> None:
     errors = handlers()
     errors.add(Exception, lambda request, error: "never", "here:1")
     with pytest.raises(ClientDisconnected):
@@ -56,15 +56,15 @@ def test_a_client_that_left_is_not_answered() -> None:
         answer(errors, request(), ClientDisconnected())
 
 
-def test_who_asks_hears_of_surprises() -> None:
+def test_a_listener_receives_unhandled_exceptions() -> None:
     errors = handlers()
     heard: list[Exception] = []
-    surprise = KeyError("x")
-    answer_now(errors, request(**{"atlas.on_error": heard.append}), surprise)
+    error = KeyError("x")
+    answer_now(errors, request(**{"atlas.on_error": heard.append}), error)
     answer_now(errors, request(**{"atlas.on_error": heard.append}), NotFound())
-    assert heard == [surprise]
+    assert heard == [error]
 
 
-def test_the_place_of_a_mistake() -> None:
+def test_an_invalid_handler_names_its_line() -> None:
     with pytest.raises(StartupError, match="^here:1: exception handler: expected a status from 400"):
         handlers().add(200, print, "here:1")

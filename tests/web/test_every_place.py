@@ -200,11 +200,11 @@ def test_a_hook_has_the_session_of_the_database(
 ) -> None:
     database = Database("sqlite+aiosqlite://")
 
-    class Who:
+    class CurrentUser:
         def before(self, request: Any) -> None:
             request.user = database.session.scalar(text("SELECT 'user'"))
 
-    class AsyncWho:
+    class AsyncCurrentUser:
         async def before(self, request: Any) -> None:
             request.user = await database.async_session.scalar(text("SELECT 'user'"))
 
@@ -214,9 +214,9 @@ def test_a_hook_has_the_session_of_the_database(
     async def show_later(request: Any) -> TextResponse:
         return show(request)
 
-    who = Who() if kind == "def" else AsyncWho()
+    user = CurrentUser() if kind == "def" else AsyncCurrentUser()
     routes = [route(f"/{run}", run, show, show_later, name=run) for run in RUNS]
-    app = Application([Include("", routes)], middleware=[database, who, *inner])
+    app = Application([Include("", routes)], middleware=[database, user, *inner])
     with served(transport, app, loop_thread) as ask:
         for run in RUNS:
             assert ask("GET", f"/{run}")[::2] == (200, b"user"), run

@@ -32,7 +32,7 @@ def test_an_application_has_what_its_protocol_names() -> None:
     assert members(interfaces.ApplicationInterface) - set(dir(Application())) == set()
 
 
-@pytest.mark.parametrize("name", ["render", "pieces"])
+@pytest.mark.parametrize("name", ["render", "chunks"])
 def test_templates_take_the_same_arguments(name: str) -> None:
     def parameters(kind: Any) -> list[str]:
         return list(inspect.signature(getattr(kind, name)).parameters)

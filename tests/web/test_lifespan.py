@@ -29,7 +29,7 @@ def live(app: Any, state: dict[str, Any] | None = None) -> list[dict[str, Any]]:
 DONE = [{"type": "lifespan.startup.complete"}, {"type": "lifespan.shutdown.complete"}]
 
 
-def test_functions_of_both_colours_with_and_without_the_application() -> None:
+def test_functions_of_both_kinds_with_and_without_the_application() -> None:
     app, seen = Application(), []
 
     @app.on_startup
@@ -70,7 +70,7 @@ def test_a_context_is_around_everything_and_gives_state() -> None:
     assert state == {"pool": 1}
 
 
-def test_a_failed_start_is_told_and_what_was_opened_is_closed() -> None:
+def test_a_failed_startup_is_reported_and_what_was_opened_is_closed() -> None:
     seen = []
 
     @asynccontextmanager
@@ -90,7 +90,7 @@ def test_a_failed_start_is_told_and_what_was_opened_is_closed() -> None:
     assert seen == ["closed"]
 
 
-def test_a_startup_error_is_told_in_its_own_words() -> None:
+def test_a_startup_error_is_reported_with_its_message() -> None:
     app = Application()
 
     @app.on_startup
@@ -100,7 +100,7 @@ def test_a_startup_error_is_told_in_its_own_words() -> None:
     assert live(app) == [{"type": "lifespan.startup.failed", "message": "no database at localhost:5432"}]
 
 
-def test_a_failed_stop_stops_nobody_else(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failed_shutdown_function_does_not_stop_the_others(caplog: pytest.LogCaptureFixture) -> None:
     app, seen = Application(), []
 
     @app.on_shutdown

@@ -25,7 +25,7 @@ class Mark:
         response.headers["x-marks"] = response.headers.get("x-marks", "") + self.name
 
 
-async def foreign(scope: Any, receive: Any, send: Any) -> None:
+async def inner(scope: Any, receive: Any, send: Any) -> None:
     if scope["type"] == "lifespan":
         await receive()
         scope["state"]["pool"] = "open"
@@ -71,11 +71,11 @@ def test_one_list_of_routes_may_be_included_twice() -> None:
         (lambda: Host("a b", []), "host 'a b': expected a name without port"),
         (lambda: Host("a.test:80", []), "expected a name without port"),
         (lambda: Mount("/a", 5), "mount '/a': expected an ASGI application, got 5"),  # type: ignore[arg-type]
-        (lambda: Mount("a", foreign), "route 'a': a path starts with '/'"),
+        (lambda: Mount("a", inner), "route 'a': a path starts with '/'"),
         (lambda: Router([Include("/{a}", [Route("/{a}", show)])]), "two parameters have the same name"),
     ],
 )
-def test_what_cannot_be_stops_the_start(make: Any, message: str) -> None:
+def test_invalid_arguments_stop_the_start(make: Any, message: str) -> None:
     with pytest.raises(StartupError, match=rf"test_mounts.py:\d+: .*{message}"):
         make()
 
@@ -130,7 +130,7 @@ def test_the_same_twice_on_one_host_names_both_lines() -> None:
 )
 def test_a_mount_gets_what_is_below_it(ask: Ask, path: str, body: str) -> None:
     app = Application(
-        [Mount("/app", foreign, name="app"), Include("/users/{name}", [Mount("/files", foreign, name="files")])],
+        [Mount("/app", inner, name="app"), Include("/users/{name}", [Mount("/files", inner, name="files")])],
         middleware=[Mark("a")],
     )
     response = ask(app, "PURGE", path)
@@ -140,16 +140,16 @@ def test_a_mount_gets_what_is_below_it(ask: Ask, path: str, body: str) -> None:
 
 
 def test_the_prefix_alone_gets_its_slash_and_routes_come_first(ask: Ask) -> None:
-    app = Application([Mount("/app", foreign), Route("/app/own", lambda request: "own"), Mount("/", foreign, name="r")])
+    app = Application([Mount("/app", inner), Route("/app/own", lambda request: "own"), Mount("/", inner, name="r")])
     assert ask(app, "GET", "/app/own").text == "own"
     assert ask(app, "POST", "/app/own").text == "POST /app /app/own"
     assert ask(app, "GET", "/other").text == "GET  /other"
-    alone = ask(Application([Mount("/app", foreign)]), "GET", "/app")
+    alone = ask(Application([Mount("/app", inner)]), "GET", "/app")
     assert (alone.status_code, alone.headers["location"]) == (308, "./app/")
 
 
 def test_a_mount_under_a_root_path(drive: Drive) -> None:
-    app = Application([Mount("/app", foreign)])
+    app = Application([Mount("/app", inner)])
     asked = [{"type": "http.request", "body": b""}]
     for path in ("/site/app/x", "/app/x"):  # some servers leave the root path out
         sent = drive(app, list(asked), path=path, raw_path=path.encode(), root_path="/site")
@@ -161,11 +161,11 @@ def test_a_body_that_middleware_has_read_comes_again(ask: Ask) -> None:
         assert await request.body() == b"abc"
         return await call_next(request)
 
-    assert ask(Application([Mount("/", foreign)], middleware=[read]), "POST", "/", content=b"abc").text == "POST  / abc"
+    assert ask(Application([Mount("/", inner)], middleware=[read]), "POST", "/", content=b"abc").text == "POST  / abc"
 
 
 def test_its_lifespan_runs_inside(call: Drive) -> None:
-    app = Application([Mount("/a", foreign), Mount("/b", foreign)])
+    app = Application([Mount("/a", inner), Mount("/b", inner)])
     seen = []
     app.on_startup(lambda: seen.append("start"))
     state: dict[str, Any] = {}
@@ -179,12 +179,10 @@ def test_a_mount_that_cannot_start_stops_the_start(call: Drive) -> None:
         await receive()
         await send({"type": "lifespan.startup.failed", "message": "no database"})
 
-    sent = call(
-        Application([Mount("/a", foreign), Mount("/b", broken)]), [{"type": "lifespan.startup"}], type="lifespan"
-    )
+    sent = call(Application([Mount("/a", inner), Mount("/b", broken)]), [{"type": "lifespan.startup"}], type="lifespan")
     assert sent == [{"type": "lifespan.startup.failed", "message": "no database"}]
 
 
 def test_websockets_reach_a_mount(call: Drive) -> None:
-    app = Application([Mount("/app", foreign), WebSocketRoute("/app/own", show)])
+    app = Application([Mount("/app", inner), WebSocketRoute("/app/own", show)])
     assert call(app, type="websocket", path="/app/x") == [{"type": "websocket.close", "reason": "/app"}]

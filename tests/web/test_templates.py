@@ -53,13 +53,13 @@ def test_an_unknown_block_names_those_that_there_are(app: Application) -> None:
 
 
 @pytest.mark.parametrize(("name", "error"), [("hard.html", jinja2.UndefinedError), ("none", jinja2.TemplateNotFound)])
-def test_what_is_missing_is_an_error(app: Application, name: str, error: type[Exception]) -> None:
+def test_an_undefined_variable_is_an_error(app: Application, name: str, error: type[Exception]) -> None:
     request: Any = Request(app, {"type": "http", "method": "GET", "path": "/"}, lambda: None)  # type: ignore[arg-type, return-value]
     with pytest.raises(error):
         render(request, name)
 
 
-def test_a_missing_variable_may_be_asked_for(ask: Ask, app: Application) -> None:
+def test_an_undefined_variable_is_false(ask: Ask, app: Application) -> None:
     assert ask(app, "GET", "/template/soft.html").text == "b"
 
 
@@ -87,10 +87,10 @@ def test_globals_filters_and_context_processors(app: Application) -> None:
         return text.upper()
 
     @app.templates.context_processor
-    def who(request: Any) -> dict[str, Any]:
-        return {"who": request.method, "mine": "no"}
+    def variables(request: Any) -> dict[str, Any]:
+        return {"method": request.method, "mine": "no"}
 
-    assert text_of(app, "{{ site }} {{ 'a' | shout }} {{ who }} {{ mine }}", mine="yes") == "lakes A GET yes"
+    assert text_of(app, "{{ site }} {{ 'a' | shout }} {{ method }} {{ mine }}", mine="yes") == "lakes A GET yes"
     assert "shout" not in Application().templates.filters
     assert "site" not in Application().templates.globals
 
@@ -148,7 +148,7 @@ def test_an_error_carries_the_line_of_the_template(app: Application) -> None:
     assert place.line == 3
 
 
-def test_a_missing_template_says_where_it_was_looked_for(app: Application, tmp_path: Path) -> None:
+def test_a_missing_template_names_the_searched_folders(app: Application, tmp_path: Path) -> None:
     error, place = failing(app, "pages.html")
     assert place is None
     assert error.__notes__ == [f"looked for 'pages.html' in {tmp_path}; did you mean 'page.html'?"]

@@ -37,8 +37,8 @@ def test_a_websocket_route_beside_a_route(ask: Ask, app: Application) -> None:
 def test_handshakes_are_refused(
     call: Drive, app: Application, caplog: pytest.LogCaptureFixture, path: str, status: int, logged: bool
 ) -> None:
-    plain = call(app, type="websocket", path=path)
-    assert plain == [{"type": "websocket.close", "code": 1000}]
+    closed = call(app, type="websocket", path=path)
+    assert closed == [{"type": "websocket.close", "code": 1000}]
     start, body = call(app, type="websocket", path=path, extensions={"websocket.http.response": {}})
     assert (start["type"], start["status"]) == ("websocket.http.response.start", status)
     assert body["type"] == "websocket.http.response.body"

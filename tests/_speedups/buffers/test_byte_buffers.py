@@ -36,7 +36,7 @@ def test_what_was_taken_never_changes() -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 1023, 1024, 1025, 2048, 2049, 100_000, 262_144, 262_145, 3_000_000])
-def test_a_piece_of_any_size_fits(size: int) -> None:
+def test_a_chunk_of_any_size_fits(size: int) -> None:
     buffer = Written()
     piece = bytes(index % 251 for index in range(min(size, 5000))) * (size // 5000 + 1)
     piece = piece[:size]

@@ -1,4 +1,4 @@
-"""One socket's life: set-up, time-outs, clients that have said all or are gone, too much load, and a server's stop."""
+"""Connection: set-up, timeouts, half-closes, disconnects, limits and shutdown."""
 
 from collections.abc import Callable
 
@@ -24,7 +24,7 @@ def texts(connection: FakeConnection, count: int) -> list[bytes]:
     return answers
 
 
-# ------------------------------------------------------------------------------------------------------------ time-outs
+# ------------------------------------------------------------------------------------------------------------- timeouts
 
 
 def test_an_idle_connection_closes_silently(new_server: Open) -> None:
@@ -58,7 +58,7 @@ def test_dripping_does_not_extend_the_time_for_a_head(connection: FakeConnection
     assert connection.responses()[0][0] == 408
 
 
-def test_a_request_that_is_worked_on_has_no_time_out(new_server: Open) -> None:
+def test_a_request_that_is_worked_on_has_no_timeout(new_server: Open) -> None:
     server = new_server(timeout_request_head=TINY, timeout_request_body=TINY, timeout_keep_alive=TINY)
     connection = server.connect()
     exchange = connection.request()
@@ -68,7 +68,7 @@ def test_a_request_that_is_worked_on_has_no_time_out(new_server: Open) -> None:
     assert connection.responses()[0][0] == 200
 
 
-def test_a_body_that_stops_coming_is_a_disconnect_for_who_waits(new_server: Open) -> None:
+def test_a_body_that_stops_is_a_disconnect_for_a_pending_receive(new_server: Open) -> None:
     server = new_server(timeout_request_body=TINY)
     connection = server.connect()
     exchange = connection.request(post(10))
@@ -81,7 +81,7 @@ def test_a_body_that_stops_coming_is_a_disconnect_for_who_waits(new_server: Open
     assert connection.responses()[0][1][b"connection"] == b"close"
 
 
-def test_a_body_that_nobody_waits_for_has_time(new_server: Open) -> None:
+def test_a_body_that_is_not_awaited_has_no_timeout(new_server: Open) -> None:
     server = new_server(timeout_request_body=TINY)
     connection = server.connect()
     exchange = connection.request(post(3))
@@ -90,14 +90,14 @@ def test_a_body_that_nobody_waits_for_has_time(new_server: Open) -> None:
     assert receive(exchange)["body"] == b"abc"
 
 
-def test_the_rest_of_an_unwanted_body_has_a_time_out(new_server: Open) -> None:
+def test_the_rest_of_an_unwanted_body_has_a_timeout(new_server: Open) -> None:
     connection = new_server(timeout_request_body=TINY).connect()
     hello(connection.request(post(10)))
     connection.server.check_timeouts()
     assert connection.calls == ["close"]
 
 
-def test_a_client_that_reads_nothing_is_given_up(new_server: Open) -> None:
+def test_a_client_that_does_not_read_is_disconnected(new_server: Open) -> None:
     connection = new_server(timeout_write=TINY).connect()
     exchange = connection.request()
     start(exchange)
@@ -125,7 +125,7 @@ def test_a_client_that_does_not_close_after_a_refusal_is_closed(connection: Fake
 # ---------------------------------------------------------------------------------------------------------- half-close
 
 
-def test_a_client_that_has_said_all_is_still_answered(connection: FakeConnection) -> None:
+def test_a_client_that_half_closes_gets_its_response(connection: FakeConnection) -> None:
     exchange = connection.request()
     assert connection.protocol.eof_received() is True
     assert connection.calls == []
@@ -151,7 +151,7 @@ def test_pipelined_requests_are_answered_after_the_half_close(connection: FakeCo
     assert connection.calls == ["close"]
 
 
-def test_requests_that_give_way_to_others_are_answered_after_the_half_close(connection: FakeConnection) -> None:
+def test_requests_that_yield_to_other_connections_are_answered_after_the_half_close(connection: FakeConnection) -> None:
     connection.server.gateway.respond = hello
     connection.feed(numbered(40))
     connection.protocol.eof_received()
@@ -174,7 +174,7 @@ def test_a_whole_body_can_be_received_after_the_half_close(connection: FakeConne
 
 
 @pytest.mark.parametrize("sent", [b"", GET[:9]])
-def test_a_client_that_leaves_without_a_request_is_let_go(connection: FakeConnection, sent: bytes) -> None:
+def test_a_client_that_disconnects_without_a_request_is_closed(connection: FakeConnection, sent: bytes) -> None:
     connection.feed(sent)
     connection.protocol.eof_received()
     assert (connection.calls, connection.sent) == (["close"], b"")
@@ -183,7 +183,7 @@ def test_a_client_that_leaves_without_a_request_is_let_go(connection: FakeConnec
 # ------------------------------------------------------------------------------------------------------------ the loss
 
 
-def test_everybody_is_told_of_a_loss(connection: FakeConnection) -> None:
+def test_the_gateway_is_notified_of_a_lost_connection(connection: FakeConnection) -> None:
     exchange = connection.request(post(10))
     task = connection.server.loop.create_task(exchange.receive())
     connection.server.turn(2)
@@ -205,7 +205,7 @@ def test_a_write_that_fails_ends_the_connection(connection: FakeConnection) -> N
 # ------------------------------------------------------------------------------------------------------ load and stop
 
 
-def test_too_many_requests_in_work_are_turned_away(new_server: Open) -> None:
+def test_requests_over_the_concurrency_limit_are_refused(new_server: Open) -> None:
     server = new_server(limit_concurrency=1)
     first, second = server.connect(), server.connect()
     exchange = first.request()
@@ -220,7 +220,7 @@ def test_too_many_requests_in_work_are_turned_away(new_server: Open) -> None:
     assert [answer[0] for answer in second.responses("GET", "GET")] == [503, 200]
 
 
-def test_a_stop_closes_who_is_idle_and_lets_the_busy_finish(server: FakeServer) -> None:
+def test_a_shutdown_closes_idle_connections_and_lets_requests_finish(server: FakeServer) -> None:
     fresh, idle, busy = server.connect(), server.connect(), server.connect()
     hello(idle.request())
     exchange = busy.request()
@@ -231,12 +231,12 @@ def test_a_stop_closes_who_is_idle_and_lets_the_busy_finish(server: FakeServer) 
     assert busy.calls == ["close"]
 
 
-def test_who_comes_during_a_stop_is_closed(server: FakeServer) -> None:
+def test_a_new_connection_during_a_shutdown_is_closed(server: FakeServer) -> None:
     server.state.connections.stop()
     assert server.connect().calls == ["close"]
 
 
-def test_the_last_to_leave_is_told_of(server: FakeServer) -> None:
+def test_the_last_closed_connection_is_reported(server: FakeServer) -> None:
     connections = [server.connect(), server.connect()]
     server.state.connections.stop()
     connections[0].lose()
@@ -245,7 +245,7 @@ def test_the_last_to_leave_is_told_of(server: FakeServer) -> None:
     assert server.events.calls[-1] == "on_all_connections_closed"
 
 
-def test_when_the_grace_is_over_applications_are_told(server: FakeServer) -> None:
+def test_after_the_graceful_timeout_applications_are_disconnected(server: FakeServer) -> None:
     busy, idle = server.connect(), server.connect()
     exchange = busy.request()
     receive(exchange)
@@ -259,7 +259,7 @@ def test_when_the_grace_is_over_applications_are_told(server: FakeServer) -> Non
     assert (busy.calls, idle.calls) == ([], ["abort"])
 
 
-def test_in_the_end_all_are_cut(server: FakeServer) -> None:
+def test_all_connections_are_aborted_at_the_end(server: FakeServer) -> None:
     connections = [server.connect(), server.connect()]
     connections[0].request()
     server.state.connections.abort()
@@ -295,6 +295,6 @@ def test_the_size_hint_of_a_buffer_is_ignored(connection: FakeConnection) -> Non
     assert connection.server.connect().protocol.get_buffer(10).obj is buffer.obj
 
 
-def test_it_needs_a_worker() -> None:
+def test_it_needs_a_connection_set() -> None:
     with pytest.raises(TypeError):
         Connection(None)  # type: ignore[arg-type]

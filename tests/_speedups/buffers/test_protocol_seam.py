@@ -58,7 +58,7 @@ def test_its_deadline_is_its_own(loop: Any) -> None:
     assert peer.transport.calls == ["close"]
 
 
-def test_its_loss_is_told_once_and_counted(loop: Any) -> None:
+def test_its_loss_is_reported_once_and_counted(loop: Any) -> None:
     protocol = EchoProtocol()
     peer = Peer(loop, protocol)
     assert peer.connections.open == 1

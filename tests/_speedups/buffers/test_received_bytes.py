@@ -11,7 +11,7 @@ def test_it_begins_without_bytes_and_without_memory() -> None:
     assert (pending.data, pending.capacity) == (b"", 0)
 
 
-def test_what_is_kept_comes_behind_what_was() -> None:
+def test_added_bytes_follow_the_kept_bytes() -> None:
     pending = Received()
     pending.append(b"one")
     pending.append(b"two")

@@ -1,4 +1,4 @@
-"""send(2) as connections use it: two pieces in order, what fits when the socket is full, no signal when it is gone."""
+"""send(2): two chunks in order, a full socket, a closed socket without a signal."""
 
 import socket
 import subprocess
@@ -30,7 +30,7 @@ def test_head_and_large_body_leave_in_one_message(server: FakeServer) -> None:
     assert message == b"HTTP/1.1 200 OK\r\ncontent-length: 50000\r\n\r\n" + b"x" * 50_000
 
 
-def test_a_large_piece_alone(server: FakeServer, pair: tuple[socket.socket, socket.socket]) -> None:
+def test_a_large_chunk_alone(server: FakeServer, pair: tuple[socket.socket, socket.socket]) -> None:
     connection = server.connect(socket=pair[0])
     exchange = connection.request()
     start(exchange, 200, (b"content-length", b"40000"))

@@ -20,7 +20,7 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 
 @pytest.fixture
-def plain(server: FakeServer, pair: tuple[socket.socket, socket.socket]) -> FakeConnection:
+def tcp(server: FakeServer, pair: tuple[socket.socket, socket.socket]) -> FakeConnection:
     """A connection whose transport has a socket without TLS."""
     return server.connect(socket=pair[0])
 
@@ -35,59 +35,57 @@ def read(client: socket.socket) -> bytes:
             return b"".join(pieces)
 
 
-def test_on_a_plain_socket_the_transport_is_not_asked(
-    plain: FakeConnection, pair: tuple[socket.socket, socket.socket]
+def test_on_a_socket_without_tls_the_transport_is_not_used(
+    tcp: FakeConnection, pair: tuple[socket.socket, socket.socket]
 ) -> None:
-    hello(plain.request())
-    assert plain.transport.writes == []
+    hello(tcp.request())
+    assert tcp.transport.writes == []
     assert read(pair[1]) == b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n/"
 
 
 def test_what_the_socket_leaves_goes_to_the_transport(
-    plain: FakeConnection, pair: tuple[socket.socket, socket.socket]
+    tcp: FakeConnection, pair: tuple[socket.socket, socket.socket]
 ) -> None:
     piece = bytes(index % 251 for index in range(251)) * 2000
-    plain.transport.full = True
-    exchange = plain.request()
+    tcp.transport.full = True
+    exchange = tcp.request()
     start(exchange, 200, (b"content-length", b"%d" % (2 * len(piece))))
     body(exchange, piece, more=True)
     first = read(pair[1])
     head, _, taken = first.partition(b"\r\n\r\n")
     assert 0 < len(taken) < len(piece)
-    assert taken + plain.transport.waiting == piece
-    plain.transport.full = False
-    plain.transport.waiting = b""
-    plain.protocol.resume_writing()
+    assert taken + tcp.transport.waiting == piece
+    tcp.transport.full = False
+    tcp.transport.waiting = b""
+    tcp.protocol.resume_writing()
     body(exchange, piece)
-    rest = read(pair[1]) + plain.transport.sent
+    rest = read(pair[1]) + tcp.transport.sent
     assert rest == piece
     assert head.startswith(b"HTTP/1.1 200 OK")
 
 
-def test_nothing_goes_past_what_the_transport_holds(
-    plain: FakeConnection, pair: tuple[socket.socket, socket.socket]
-) -> None:
-    plain.transport.full = True
-    exchange = plain.request()
+def test_bytes_in_the_transport_are_sent_first(tcp: FakeConnection, pair: tuple[socket.socket, socket.socket]) -> None:
+    tcp.transport.full = True
+    exchange = tcp.request()
     start(exchange, 200, (b"content-length", b"40003"))
     body(exchange, b"x" * 40_000, more=True)
     read(pair[1])
     body(exchange, b"abc")
-    plain.server.turn(2)
-    assert read(pair[1]) == b"", "the socket has room, but it is not their turn"
-    assert not plain.transport.waiting.endswith(b"c")
-    plain.transport.waiting = b""
-    plain.protocol.resume_writing()
+    tcp.server.turn(2)
+    assert read(pair[1]) == b"", "the socket is writable, but the transport still has bytes"
+    assert not tcp.transport.waiting.endswith(b"c")
+    tcp.transport.waiting = b""
+    tcp.protocol.resume_writing()
     assert read(pair[1]) == b"abc"
 
 
 def test_a_socket_that_is_broken_is_aborted_at_once(
-    plain: FakeConnection, pair: tuple[socket.socket, socket.socket]
+    tcp: FakeConnection, pair: tuple[socket.socket, socket.socket]
 ) -> None:
-    exchange = plain.request()
+    exchange = tcp.request()
     pair[1].close()
     hello(exchange)
-    assert plain.calls[0] == "abort"
+    assert tcp.calls[0] == "abort"
     assert exchange.lost
 
 
@@ -122,7 +120,7 @@ def test_a_head_that_is_dropped_leaves_what_was_before_it(connection: FakeConnec
 
 
 @pytest.mark.parametrize("size", [100, 16_383, 16_384, 100_000])
-def test_small_and_large_pieces_keep_their_order(connection: FakeConnection, size: int) -> None:
+def test_small_and_large_chunks_keep_their_order(connection: FakeConnection, size: int) -> None:
     exchange = connection.request()
     start(exchange)
     pieces = [bytes([65 + index]) * (size if index % 2 else 10) for index in range(10)]

@@ -115,10 +115,10 @@ def test_the_loop_is_as_before_when_a_task_could_not_be_made(serve: Serve) -> No
         raise MemoryError
 
     caller = serve(hello, broken)
-    told: list[type[BaseException]] = []
-    caller.loop.set_exception_handler(lambda _, context: told.append(type(context["exception"])))
+    reported: list[type[BaseException]] = []
+    caller.loop.set_exception_handler(lambda _, context: reported.append(type(context["exception"])))
     caller.server.run(caller.connection.feed, GET)
-    assert told == [MemoryError]
+    assert reported == [MemoryError]
     assert "call_soon" not in vars(caller.loop)
 
 
@@ -155,7 +155,7 @@ class Awaited:
         return hello(*self.arguments).__await__()
 
 
-def plain(scope: Any, receive: Any, send: Any) -> Awaitable[None]:
+def sync_app(scope: Any, receive: Any, send: Any) -> Awaitable[None]:
     assert isinstance(asyncio.current_task(), asyncio.Task), "it runs in the task as well"
     return hello(scope, receive, send)
 
@@ -169,13 +169,13 @@ async def with_more(extra: str, scope: Any, receive: Any, send: Any) -> None:
     [
         hello,
         Instance(),
-        plain,
+        sync_app,
         Awaited,
         partial(with_more, "x"),
         lambda *arguments: hello(*arguments),
         Instance().__call__,
     ],
-    ids=["function", "instance", "plain", "awaitable", "partial", "lambda", "method"],
+    ids=["function", "instance", "sync_app", "awaitable", "partial", "lambda", "method"],
 )
 def test_any_kind_of_application(serve: Serve, app: Any) -> None:
     caller = serve(app)
@@ -218,7 +218,7 @@ async def cannot_be_called() -> None:
         (lambda *_: None, TypeError),
     ],
 )
-def test_an_exception_is_a_500_and_is_told_once(serve: Serve, app: Any, error: type[Exception]) -> None:
+def test_an_exception_is_a_500_and_is_reported_once(serve: Serve, app: Any, error: type[Exception]) -> None:
     caller = serve(app)
     caller.request()
     caller.server.turn(3)
@@ -234,7 +234,7 @@ async def doing_nothing(scope: Any, receive: Any, send: Any) -> None:
     pass
 
 
-def test_an_application_that_returns_too_early_is_told_of(serve: Serve) -> None:
+def test_an_application_that_returns_too_early_is_reported(serve: Serve) -> None:
     caller = serve(doing_nothing)
     assert caller.request()[0][0] == 500
     assert (len(caller.caller.unfinished_exchanges), caller.caller.failures) == (1, [])
@@ -244,7 +244,7 @@ async def forever(scope: Any, receive: Any, send: Any) -> None:
     await asyncio.Event().wait()
 
 
-def test_requests_that_the_server_cancels_are_nobodys_fault(serve: Serve) -> None:
+def test_requests_that_the_server_cancels_are_not_reported(serve: Serve) -> None:
     caller = serve(forever)
     caller.request()
     (task,) = caller.caller.tasks
@@ -276,7 +276,7 @@ def test_an_application_that_wants_to_exit_has_failed_and_the_server_goes_on(ser
 
 
 @pytest.mark.parametrize("step", ["first", "later"])
-def test_what_ends_the_process_reaches_the_loop(serve: Serve, step: str) -> None:
+def test_a_keyboard_interrupt_reaches_the_loop(serve: Serve, step: str) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if step == "later":
             await asyncio.sleep(0)
@@ -348,7 +348,7 @@ def make_task(coroutine: Any, *, loop: Any, **options: Any) -> Any:
     return asyncio.Task(coroutine, loop=loop.loop, **options)
 
 
-def test_closing_cuts_its_cycle(loop: asyncio.AbstractEventLoop) -> None:
+def test_closing_breaks_its_reference_cycle(loop: asyncio.AbstractEventLoop) -> None:
     gc.collect()
     gc.disable()
     try:

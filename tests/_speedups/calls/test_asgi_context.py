@@ -13,7 +13,7 @@ import uvloop
 
 from tests._speedups.asgi_server import ASGIServer, Serve, respond
 
-WHO: contextvars.ContextVar[str] = contextvars.ContextVar("WHO", default="nobody")
+VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="default")
 
 
 @pytest.fixture(params=["asyncio", "uvloop"])
@@ -113,31 +113,31 @@ def test_it_works_in_the_first_step_and_later(
 
 def test_each_request_has_a_context_of_its_own(serve: Serve) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        seen.append(WHO.get())
-        WHO.set("first step")
+        seen.append(VARIABLE.get())
+        VARIABLE.set("first step")
         await asyncio.sleep(0)
-        seen.append(WHO.get())
-        WHO.set("second step")
+        seen.append(VARIABLE.get())
+        VARIABLE.set("second step")
         await respond(send, "x")
 
     seen: list[str] = []
-    token = WHO.set("the server")
+    token = VARIABLE.set("the server")
     try:
         caller = serve(app)
     finally:
-        WHO.reset(token)
+        VARIABLE.reset(token)
     for _ in range(2):
         caller.request()
         caller.server.turn(3)
     assert seen == ["the server", "first step"] * 2
-    assert WHO.get() == "nobody"
+    assert VARIABLE.get() == "default"
 
 
 def test_contexts_of_requests_at_the_same_time_are_apart(serve: Serve) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        WHO.set(scope["path"])
+        VARIABLE.set(scope["path"])
         await asyncio.sleep(0)
-        await respond(send, WHO.get())
+        await respond(send, VARIABLE.get())
 
     caller = serve(app)
     connections = [caller.server.connect() for _ in range(3)]

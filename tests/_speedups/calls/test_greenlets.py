@@ -65,7 +65,7 @@ def test_a_greenlet_inside_of_a_call_has_its_own_parent(pool: GreenletPool) -> N
     assert parent_of_current() is None
 
 
-def test_greenlets_are_used_again_up_to_the_most(pool: GreenletPool) -> None:
+def test_greenlets_are_used_again_up_to_the_limit(pool: GreenletPool) -> None:
     small = GreenletPool(2)
     calls = [small.begin(wait, (number,)) for number in range(3)]
     used = {id(call.greenlet) for call in calls}
@@ -79,7 +79,7 @@ def test_greenlets_are_used_again_up_to_the_most(pool: GreenletPool) -> None:
 
 
 @pytest.mark.parametrize("max_idle", [0, -1])
-def test_without_idle_ones_a_greenlet_ends_with_its_call(max_idle: int) -> None:
+def test_without_idle_greenlets_a_greenlet_ends_with_its_call(max_idle: int) -> None:
     pool = GreenletPool(max_idle)
     call = pool.begin(wait, (1,))
     call.resume(1)

@@ -83,7 +83,7 @@ def test_an_exception_becomes_a_response(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_client_that_has_left_is_raised(kind: str) -> None:
+def test_a_disconnect_is_raised(kind: str) -> None:
     def leave(request: Any) -> None:
         raise ClientDisconnected("left")
 
@@ -92,7 +92,7 @@ def test_a_client_that_has_left_is_raised(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_no_exception_passes(kind: str) -> None:
+def test_a_base_exception_is_raised(kind: str) -> None:
     class Stop(BaseException):
         pass
 

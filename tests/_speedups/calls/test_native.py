@@ -33,7 +33,7 @@ def feed(connection: FakeConnection, data: bytes) -> bytes:
     return seen[0]
 
 
-def plain(request: Any) -> str:
+def sync(request: Any) -> str:
     return "x"
 
 
@@ -42,7 +42,7 @@ async def later(request: Any) -> str:
 
 
 @pytest.mark.parametrize(
-    "route", [Route("/", plain, run="inline"), Route("/", plain, run="greenlet"), Route("/", later)], ids=str
+    "route", [Route("/", sync, run="inline"), Route("/", sync, run="greenlet"), Route("/", later)], ids=str
 )
 def test_what_need_not_wait_is_answered_at_once(loop: asyncio.AbstractEventLoop, route: Route) -> None:
     connection = served(loop, route)
@@ -59,7 +59,7 @@ def test_pipelined_requests_are_answered_in_order(loop: asyncio.AbstractEventLoo
     assert [piece[:1] for piece in answer.split(b"\r\n\r\n")[1:]] == [b"%d" % number for number in range(10)]
 
 
-@pytest.mark.parametrize("kind", ["plain", "async"])
+@pytest.mark.parametrize("kind", ["sync", "async"])
 def test_what_waits_has_a_task(loop: asyncio.AbstractEventLoop, kind: str) -> None:
     gates: list[asyncio.Future[str]] = []
     tasks: list[Any] = []
@@ -121,7 +121,7 @@ def test_a_body_that_is_there_is_not_waited_for(loop: asyncio.AbstractEventLoop)
         assert feed(connection, post(4) + b"abcd").endswith(b"\r\n\r\nABCD")
 
 
-def test_the_server_cancels_what_is_left(loop: asyncio.AbstractEventLoop) -> None:
+def test_the_server_cancels_unfinished_requests(loop: asyncio.AbstractEventLoop) -> None:
     ends: list[str] = []
 
     def controller(request: Any) -> None:
@@ -139,8 +139,8 @@ def test_the_server_cancels_what_is_left(loop: asyncio.AbstractEventLoop) -> Non
     assert not connection.server.gateway.tasks
 
 
-def test_closing_cuts_the_ties(loop: asyncio.AbstractEventLoop) -> None:
-    app = Application([Route("/", plain)])
+def test_closing_drops_the_references(loop: asyncio.AbstractEventLoop) -> None:
+    app = Application([Route("/", sync)])
     gateway = NativeGateway(app, loop)
     there = weakref.ref(app.route_table) if hasattr(app.route_table, "__weakref__") else None
     gateway.close()

@@ -16,7 +16,7 @@ def view(**scope: Any) -> Request:
     return Request(Application(), scope, receive, None, (1, 2))
 
 
-def test_over_a_scope_it_tells_what_is_there() -> None:
+def test_attributes_are_read_from_a_scope() -> None:
     seen = view(query_string=b"a=1", scheme="https", root_path="/r", client=["10.0.0.1", 5], http_version="2")
     assert isinstance(seen, RequestData)
     assert (seen.method, seen.path, seen.raw_path, seen.query_string) == ("GET", "/a b", b"/a%20b", b"a=1")
@@ -62,7 +62,7 @@ def test_whether_a_body_may_come(method: str, fields: Any, announced: bool) -> N
     assert view(method=method, headers=fields).may_have_body is announced
 
 
-def test_the_other_kind_is_the_same_request() -> None:
+def test_another_type_is_the_same_request() -> None:
     seen = view()
     seen._cache.body = b"read"
     other = seen.as_type(AsyncRequest)
@@ -72,7 +72,7 @@ def test_the_other_kind_is_the_same_request() -> None:
     assert seen.as_type(Request) is seen
 
 
-def test_what_one_kind_reads_the_other_knows() -> None:
+def test_types_share_the_cache() -> None:
     seen = view()
     other = seen.as_type(AsyncRequest)
     assert (seen._body, other._body) == (None, None)

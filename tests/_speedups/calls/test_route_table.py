@@ -39,7 +39,7 @@ def test_until_it_is_filled_it_finds_nothing() -> None:
     assert (fresh.is_ready, fresh.match("GET", b"/a")) == (False, None)
 
 
-def test_without_a_tree_nobody_is_found_by_it() -> None:
+def test_without_a_tree_it_finds_nothing() -> None:
     table, one, two, missing = filled()
     table.fill(None, {"route": (one, two)}, missing)
     assert (table.is_ready, table.match("GET", b"/a")) == (True, None)

@@ -157,7 +157,7 @@ def test_it_finds_what_trying_every_route_finds(routes: list[Entry], asked: list
 
 
 @given(st.lists(entries, max_size=8).map(unlike), st.binary(max_size=30))
-def test_no_path_can_hurt_it(routes: list[Entry], path: bytes) -> None:
+def test_any_path_is_safe(routes: list[Entry], path: bytes) -> None:
     tree = tree_of(routes)
     tree.find("GET", path)
     tree.find("GET", path, True)
@@ -252,7 +252,7 @@ def test_an_empty_tree_finds_nothing() -> None:
     assert RouteTree[str]([]).find("GET", b"/") is None
 
 
-def test_an_error_of_a_converter_that_is_no_value_error_is_told() -> None:
+def test_an_error_of_a_converter_that_is_no_value_error_is_raised() -> None:
     def broken(text: str) -> Any:
         raise KeyError(text)
 
@@ -261,7 +261,7 @@ def test_an_error_of_a_converter_that_is_no_value_error_is_told() -> None:
         tree.find("GET", b"/x")
 
 
-def test_a_converter_may_ask_the_tree() -> None:
+def test_a_converter_may_search_the_tree() -> None:
     inner = routes("/{int}")
     tree = RouteTree([([b"/", Converter(lambda text: inner.find("GET", b"/7"))], {"GET": 1})])
     assert tree.find("GET", b"/x") == (1, (("/{int}", (7,)),))

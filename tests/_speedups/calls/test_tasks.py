@@ -1,4 +1,4 @@
-"""A request that ends in its first step needs no task, and that can't be told; one that waits has a task of its own."""
+"""TaskStarter: a coroutine that ends in its first step needs no task of its own; one that waits has one."""
 
 import asyncio
 import contextvars
@@ -34,9 +34,9 @@ def test_any_object_can_be_its_value(loop: asyncio.AbstractEventLoop, starter: T
 
 
 def test_what_it_raised_is_handed_back_as_it_is(loop: asyncio.AbstractEventLoop, starter: TaskStarter) -> None:
-    mistake = ValueError("no")
-    assert start(loop, starter, fail(mistake)) == (None, None, mistake)
-    frames = [frame.name for frame in traceback.extract_tb(mistake.__traceback__)]
+    failure = ValueError("no")
+    assert start(loop, starter, fail(failure)) == (None, None, failure)
+    frames = [frame.name for frame in traceback.extract_tb(failure.__traceback__)]
     assert frames == ["fail"], "neither asyncio nor Atlas"
 
 
@@ -127,7 +127,7 @@ TOUCHES: list[Callable[[Any], object]] = [
 
 
 @pytest.mark.parametrize("touch", TOUCHES)
-def test_a_task_that_was_touched_is_not_used_again(
+def test_a_task_that_was_changed_is_not_used_again(
     loop: asyncio.AbstractEventLoop, starter: TaskStarter, touch: Callable[[Any], object]
 ) -> None:
     async def work() -> int:
@@ -151,29 +151,31 @@ def test_a_task_that_was_touched_is_not_used_again(
 
 
 @pytest.mark.parametrize("touch", TOUCHES)
-def test_a_task_that_was_touched_has_its_error(
+def test_a_task_that_was_changed_has_its_error(
     loop: asyncio.AbstractEventLoop, starter: TaskStarter, touch: Callable[[Any], object]
 ) -> None:
     async def work() -> None:
         touch(asyncio.current_task())
-        raise mistake
+        raise failure
 
-    mistake = ValueError("no")
+    failure = ValueError("no")
     task, value, error = start(loop, starter, work())
     assert (value, error) == (None, None)
-    assert task.exception() is mistake
-    assert [frame.name for frame in traceback.extract_tb(mistake.__traceback__)] == ["work"]
+    assert task.exception() is failure
+    assert [frame.name for frame in traceback.extract_tb(failure.__traceback__)] == ["work"]
 
 
-def test_an_error_whose_frames_know_the_task_keeps_it(loop: asyncio.AbstractEventLoop, starter: TaskStarter) -> None:
+def test_an_error_whose_frames_refer_to_the_task_keeps_it(
+    loop: asyncio.AbstractEventLoop, starter: TaskStarter
+) -> None:
     async def work() -> None:
         task = asyncio.current_task()
         assert task is not None
-        raise mistake
+        raise failure
 
-    mistake = ValueError("no")
+    failure = ValueError("no")
     task, _, _ = start(loop, starter, work())
-    assert task.exception() is mistake
+    assert task.exception() is failure
 
 
 def test_done_callbacks_are_called_in_their_context(loop: asyncio.AbstractEventLoop, starter: TaskStarter) -> None:
@@ -205,7 +207,7 @@ class Yields:
         return (yield self.value)
 
 
-def test_one_that_waits_goes_on_later(loop: asyncio.AbstractEventLoop, starter: TaskStarter) -> None:
+def test_a_coroutine_that_waits_continues_later(loop: asyncio.AbstractEventLoop, starter: TaskStarter) -> None:
     steps: list[int] = []
 
     async def work() -> str:
@@ -304,7 +306,7 @@ def test_its_coroutine_can_be_driven_by_hand(loop: asyncio.AbstractEventLoop, st
             loop.run_until_complete(task)
 
 
-def test_the_stand_in_of_no_request(loop: asyncio.AbstractEventLoop, starter: TaskStarter) -> None:
+def test_the_coroutine_of_a_spare_task(loop: asyncio.AbstractEventLoop, starter: TaskStarter) -> None:
     start(loop, starter, give(1))
     assert starter.spare is not None
     coroutine = starter.spare.task.get_coro()
@@ -320,7 +322,7 @@ def test_the_stand_in_of_no_request(loop: asyncio.AbstractEventLoop, starter: Ta
         type(coroutine)()
 
 
-def test_a_loop_that_closes_lets_go_of_what_waits(loop: asyncio.AbstractEventLoop, starter: TaskStarter) -> None:
+def test_a_closed_loop_drops_waiting_tasks(loop: asyncio.AbstractEventLoop, starter: TaskStarter) -> None:
     seen: list[str] = []
 
     async def work() -> None:

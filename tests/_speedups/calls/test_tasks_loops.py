@@ -179,13 +179,13 @@ def test_two_loops_in_two_threads() -> None:
     assert failures == []
 
 
-def test_a_spare_task_neither_holds_up_the_end_nor_is_missed(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_spare_task_neither_delays_the_end_nor_is_reported_as_pending(capfd: pytest.CaptureFixture[str]) -> None:
     kept: list[Any] = []
-    told: list[Any] = []
+    reported: list[Any] = []
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        loop.set_exception_handler(lambda _, context: told.append(context))
+        loop.set_exception_handler(lambda _, context: reported.append(context))
         starter = TaskStarter(loop, asyncio.Task)
         done = loop.create_future()
         loop.call_soon(lambda: done.set_result(starter.start(give(1), contextvars.copy_context())))
@@ -196,7 +196,7 @@ def test_a_spare_task_neither_holds_up_the_end_nor_is_missed(capfd: pytest.Captu
     asyncio.run(main())
     kept.clear()
     gc.collect()
-    assert told == []
+    assert reported == []
     assert capfd.readouterr().err == ""
 
 

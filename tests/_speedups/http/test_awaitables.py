@@ -18,7 +18,7 @@ EVENT: dict[str, Any] = {"type": "http.request", "body": b"", "more_body": False
 
 
 class Source:
-    """Has an event at once, or after ``turns`` of the loop; counts who takes it."""
+    """A source that has an event at once, or after ``turns`` of the loop; counts how often it is taken."""
 
     def __init__(self, event: Any = EVENT, turns: int = 0) -> None:
         self.event = event
@@ -54,7 +54,7 @@ def run(request: pytest.FixtureRequest) -> Callable[[Coroutine[Any, Any, Any]], 
     return run
 
 
-# ------------------------------------------------------------------------------------------------- ways to wait for it
+# ------------------------------------------------------------------------------------------------- ways to await it
 
 
 async def awaited(source: Source) -> Any:
@@ -100,12 +100,12 @@ async def delegated(source: Source) -> Any:
     return await Wrapped()
 
 
-WAYS = [awaited, task, future, gathered, waited_for, under_a_timeout, in_a_group, shielded, delegated]
+AWAITERS = [awaited, task, future, gathered, waited_for, under_a_timeout, in_a_group, shielded, delegated]
 
 
 @pytest.mark.parametrize("turns", [0, 1, 3])
-@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
-def test_every_way_to_wait_for_it(way: Callable[[Source], Any], run: Callable[..., Any], turns: int) -> None:
+@pytest.mark.parametrize("way", AWAITERS, ids=lambda way: way.__name__)
+def test_each_way_to_await_it(way: Callable[[Source], Any], run: Callable[..., Any], turns: int) -> None:
     source = Source(turns=turns)
     assert run(way(source)) is EVENT
     assert source.taken == 1
@@ -122,7 +122,7 @@ def test_awaiting_what_is_there_gives_no_turn_to_others(run: Callable[..., Any])
     assert run(go()) == []
 
 
-def test_it_is_a_coroutine_for_those_who_ask() -> None:
+def test_it_is_a_coroutine_for_inspect() -> None:
     awaitable = finished.of(Source())
     assert asyncio.iscoroutine(awaitable)
     assert inspect.isawaitable(awaitable)

@@ -48,7 +48,7 @@ def test_more_events_are_chunks(connection: FakeConnection) -> None:
     assert connection.sent == head + b"5\r\nhello\r\n1a\r\n" + b"x" * 26 + b"\r\n0\r\n\r\n"
 
 
-def test_pieces_of_one_turn_leave_together(connection: FakeConnection) -> None:
+def test_chunks_of_one_turn_are_sent_together(connection: FakeConnection) -> None:
     exchange = connection.request()
     start(exchange)
     body(exchange, b"a", more=True)
@@ -281,13 +281,13 @@ def test_a_whole_response_is_a_good_end(connection: FakeConnection) -> None:
 
 
 def test_requests_in_work_are_counted_to_their_end(connection: FakeConnection) -> None:
-    worker = connection.server.state
+    state = connection.server.state
     exchange = connection.request()
-    assert (worker.in_work, worker.served) == (1, 1)
+    assert (state.in_work, state.served) == (1, 1)
     exchange.respond(200, [], b"")
-    assert worker.in_work == 1
+    assert state.in_work == 1
     exchange.finish_application()
-    assert (worker.in_work, worker.served) == (0, 1)
+    assert (state.in_work, state.served) == (0, 1)
 
 
 # ------------------------------------------------------------------------------------------------------ the short way
@@ -317,10 +317,10 @@ def test_respond_after_a_response(connection: FakeConnection) -> None:
         exchange.respond(200, [], b"")
 
 
-# -------------------------------------------------------------------------------------------------- the client is gone
+# --------------------------------------------------------------------------------------- the client has disconnected
 
 
-def test_sending_to_a_client_that_left_raises_an_oserror(connection: FakeConnection) -> None:
+def test_sending_to_a_disconnected_client_raises_an_oserror(connection: FakeConnection) -> None:
     exchange = connection.request()
     start(exchange)
     connection.lose()
@@ -332,7 +332,7 @@ def test_sending_to_a_client_that_left_raises_an_oserror(connection: FakeConnect
         exchange.respond(200, [], b"")
     assert exchange.finish_application() is True, "the application is not to blame"
     assert receive(exchange) == {"type": "http.disconnect"}
-    assert (exchange.socket_fd, exchange.client) == (-1, ("10.0.0.1", 4711)), "who it was is still known"
+    assert (exchange.socket_fd, exchange.client) == (-1, ("10.0.0.1", 4711)), "the address is still known"
 
 
 def test_what_was_whole_before_the_client_left_stays_whole(connection: FakeConnection) -> None:
@@ -344,7 +344,7 @@ def test_what_was_whole_before_the_client_left_stays_whole(connection: FakeConne
         exchange.send(event("body"))
 
 
-def test_an_exchange_can_give_the_client_up(connection: FakeConnection) -> None:
+def test_an_exchange_can_abort_its_connection(connection: FakeConnection) -> None:
     exchange = connection.request()
     exchange.abort()
     exchange.abort()

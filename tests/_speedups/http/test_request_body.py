@@ -38,11 +38,11 @@ def test_the_scope_is_that_of_the_specification(connection: FakeConnection) -> N
     assert extensions == {f"http.response.{name}": {} for name in names}
 
 
-def test_http_10_is_told(connection: FakeConnection) -> None:
+def test_http_10_is_in_the_scope(connection: FakeConnection) -> None:
     assert connection.request(b"GET / HTTP/1.0\r\n\r\n").scope()["http_version"] == "1.0"
 
 
-def test_a_scope_belongs_to_who_asked_for_it(connection: FakeConnection) -> None:
+def test_each_request_has_its_own_scope(connection: FakeConnection) -> None:
     exchange = connection.request()
     first, second = exchange.scope(), exchange.scope()
     first["path"] = "/changed"
@@ -83,7 +83,7 @@ def test_what_has_come_is_given_at_once(connection: FakeConnection) -> None:
     assert receive(exchange) == event(b"ef")
 
 
-def test_who_asks_first_waits(connection: FakeConnection) -> None:
+def test_receive_waits_for_the_first_bytes(connection: FakeConnection) -> None:
     exchange = connection.request(post(4))
     task = connection.server.loop.create_task(exchange.receive())
     connection.server.turn(2)
@@ -131,7 +131,7 @@ def test_a_result_is_given_once(connection: FakeConnection) -> None:
         run_now(awaitable)
 
 
-def test_who_gave_up_waiting_takes_nothing_away(connection: FakeConnection) -> None:
+def test_a_cancelled_receive_takes_no_event(connection: FakeConnection) -> None:
     exchange = connection.request(post(2))
     task = connection.server.loop.create_task(exchange.receive())
     connection.server.turn(2)
@@ -186,7 +186,7 @@ def test_the_rest_of_a_lost_body_is_never_given_as_a_whole(connection: FakeConne
 # --------------------------------------------------------------------------------------------------------- 100 Continue
 
 
-def test_100_continue_is_said_when_the_application_asks(connection: FakeConnection) -> None:
+def test_100_continue_is_sent_when_the_application_receives(connection: FakeConnection) -> None:
     exchange = connection.request(post(2, b"Expect: 100-continue"))
     connection.server.turn(2)
     assert connection.sent == b""
@@ -201,7 +201,7 @@ def test_100_continue_is_said_when_the_application_asks(connection: FakeConnecti
     assert b"connection: close" not in connection.sent
 
 
-def test_100_continue_is_said_once(connection: FakeConnection) -> None:
+def test_100_continue_is_sent_once(connection: FakeConnection) -> None:
     exchange = connection.request(post(4, b"Expect: 100-continue"))
     task = connection.server.loop.create_task(exchange.receive())
     connection.server.turn(2)
@@ -216,7 +216,7 @@ def test_100_continue_is_said_once(connection: FakeConnection) -> None:
     assert connection.sent == CONTINUE
 
 
-def test_100_continue_is_not_said_to_who_did_not_wait(connection: FakeConnection) -> None:
+def test_100_continue_is_not_sent_to_a_client_that_did_not_expect_it(connection: FakeConnection) -> None:
     exchange = connection.request(post(4, b"Expect: 100-continue") + b"ab")
     assert receive(exchange) == event(b"ab", more=True)
     task = connection.server.loop.create_task(exchange.receive())
@@ -227,7 +227,7 @@ def test_100_continue_is_not_said_to_who_did_not_wait(connection: FakeConnection
     assert task.result() == event(b"cd")
 
 
-def test_100_continue_is_not_said_inside_a_response(connection: FakeConnection) -> None:
+def test_100_continue_is_not_sent_inside_a_response(connection: FakeConnection) -> None:
     exchange = connection.request(post(4, b"Expect: 100-continue"))
     start(exchange)
     body(exchange, b"x", more=True)

@@ -1,4 +1,4 @@
-"""Trailers, early hints, files and the log: what an exchange does beside plain responses."""
+"""Trailers, early hints, files and access records of an exchange."""
 
 from collections.abc import Callable
 from typing import Any
@@ -53,7 +53,7 @@ def test_a_500_has_no_trailers_of_the_response_whose_place_it_takes(connection: 
 
 
 @pytest.mark.parametrize("te", [b"trailers", b"gzip;q=0.5, Trailers", b"deflate ,trailers"])
-def test_a_client_says_that_it_takes_trailers(connection: FakeConnection, te: bytes) -> None:
+def test_a_client_that_accepts_trailers(connection: FakeConnection, te: bytes) -> None:
     exchange = connection.request(b"GET / HTTP/1.1\r\nHost: a\r\nTE: " + te + b"\r\n\r\n")
     start(exchange, trailers=True)
     body(exchange, b"a")
@@ -62,7 +62,9 @@ def test_a_client_says_that_it_takes_trailers(connection: FakeConnection, te: by
 
 @pytest.mark.parametrize("te", [b"gzip", b"trailers;q=0.5x", b"", b"x-trailers"])
 @pytest.mark.parametrize("promised", [True, False])
-def test_a_client_that_does_not_take_trailers_gets_none(connection: FakeConnection, te: bytes, promised: bool) -> None:
+def test_a_client_that_does_not_accept_trailers_gets_none(
+    connection: FakeConnection, te: bytes, promised: bool
+) -> None:
     exchange = connection.request(b"GET / HTTP/1.1\r\nHost: a\r\nTE: " + te + b"\r\n\r\n")
     start(exchange, trailers=promised)
     body(exchange, b"a")
@@ -83,7 +85,7 @@ def test_trailers_that_were_not_promised_are_dropped(connection: FakeConnection)
 
 
 @pytest.mark.parametrize("request_bytes", [HEAD, GET])
-def test_trailers_are_dropped_where_they_have_no_place(connection: FakeConnection, request_bytes: bytes) -> None:
+def test_trailers_are_dropped_without_a_chunked_body(connection: FakeConnection, request_bytes: bytes) -> None:
     exchange = connection.request(request_bytes)
     start(exchange, 200, (b"content-length", b"1"), trailers=True)
     body(exchange, b"a")
@@ -132,7 +134,7 @@ def test_early_hints_are_not_for_http_10_and_not_for_late(connection: FakeConnec
         exchange.send(event("early_hint", links=[b"</a>"]))
 
 
-def test_a_wrong_hint_leaves_nothing_behind(connection: FakeConnection) -> None:
+def test_an_invalid_hint_writes_nothing(connection: FakeConnection) -> None:
     exchange = connection.request()
     with pytest.raises(ValueError):
         exchange.send(event("early_hint", links=[b"</a>", b"</b>\r\nx: y"]))
@@ -183,7 +185,7 @@ def test_a_response_that_a_faulty_body_breaks_off_is_logged(new_server: Callable
 # ------------------------------------------------------------------------------------------------------- sending files
 
 
-def test_a_body_that_somebody_else_writes(connection: FakeConnection) -> None:
+def test_a_body_that_is_written_directly(connection: FakeConnection) -> None:
     exchange = connection.request()
     start(exchange)
     assert exchange.open_body(3, True) is True
@@ -228,7 +230,7 @@ def test_draining_waits_for_the_socket(connection: FakeConnection) -> None:
     run_now(exchange.drain())
 
 
-def test_draining_ends_when_the_client_leaves(connection: FakeConnection) -> None:
+def test_draining_ends_when_the_client_disconnects(connection: FakeConnection) -> None:
     exchange = connection.request()
     start(exchange)
     connection.transport.full = True
@@ -254,7 +256,7 @@ def test_a_loss_can_be_watched(connection: FakeConnection) -> None:
     assert unwatched.done()
 
 
-def test_a_file_to_a_client_that_left(connection: FakeConnection) -> None:
+def test_a_file_to_a_client_that_disconnected(connection: FakeConnection) -> None:
     exchange = connection.request()
     start(exchange)
     exchange.open_body(3, True)

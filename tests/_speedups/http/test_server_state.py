@@ -28,9 +28,9 @@ def head_of(server: FakeServer, *headers: tuple[bytes, bytes]) -> list[bytes]:
 def test_the_date_is_now_in_its_one_form(new_server: Open) -> None:
     before = int(time.time()) - 1  # the clock of whole seconds may be a tick behind
     (date,) = [connection for connection in head_of(new_server(date_header=True)) if connection.startswith(b"date: ")]
-    told = parsedate_to_datetime(date[6:].decode()).timestamp()
-    assert before <= told <= time.time()
-    assert date[6:].decode() == formatdate(told, usegmt=True)
+    sent = parsedate_to_datetime(date[6:].decode()).timestamp()
+    assert before <= sent <= time.time()
+    assert date[6:].decode() == formatdate(sent, usegmt=True)
 
 
 def test_the_server_and_the_users_own_lines(new_server: Open) -> None:
@@ -39,12 +39,12 @@ def test_the_server_and_the_users_own_lines(new_server: Open) -> None:
 
 
 @pytest.mark.parametrize("name", [b"date", b"Date", b"DATE"])
-def test_the_applications_date_wins(new_server: Open, name: bytes) -> None:
+def test_the_applications_date_takes_precedence(new_server: Open, name: bytes) -> None:
     server = new_server(date_header=True, server_header=True)
     assert head_of(server, (name, b"x")) == [name + b": x", b"content-length: 0", b"server: atlas"]
 
 
-def test_the_applications_server_wins(new_server: Open) -> None:
+def test_the_applications_server_takes_precedence(new_server: Open) -> None:
     server = new_server(server_header=True, headers=(("X-A", "1"),))
     assert head_of(server, (b"Server", b"mine")) == [b"Server: mine", b"content-length: 0", b"X-A: 1"]
 
@@ -89,7 +89,7 @@ def test_the_root_path(new_server: Open) -> None:
 # ------------------------------------------------------------------------------------------------------------- counting
 
 
-def test_connections_are_counted_and_the_first_and_last_are_told_of(new_server: Open) -> None:
+def test_connections_are_counted_and_the_first_and_last_are_reported(new_server: Open) -> None:
     server = new_server(limit_connections=2)
     first = server.connect()
     assert server.events.calls == ["on_first_connection"]
@@ -115,7 +115,7 @@ def test_without_a_limit_nothing_is_full(server: FakeServer) -> None:
     assert server.events.calls == ["on_first_connection"]
 
 
-def test_enough_requests_are_told_of_once(new_server: Open) -> None:
+def test_the_limit_of_requests_is_reported_once(new_server: Open) -> None:
     server = new_server(limit_max_requests=2)
     server.gateway.respond = hello
     connection = server.connect()
@@ -126,10 +126,10 @@ def test_enough_requests_are_told_of_once(new_server: Open) -> None:
 
 
 def test_the_limits_are_those_of_the_settings(new_server: Open) -> None:
-    worker = new_server(limit_concurrency=5, limit_max_requests=7, limit_connections=9).state
-    assert (worker.limit_concurrency, worker.limit_max_requests, worker.connections.limit) == (5, 7, 9)
-    worker = new_server().state
-    assert (worker.limit_concurrency, worker.limit_max_requests, worker.connections.limit) == (0, 0, 0)
+    state = new_server(limit_concurrency=5, limit_max_requests=7, limit_connections=9).state
+    assert (state.limit_concurrency, state.limit_max_requests, state.connections.limit) == (5, 7, 9)
+    state = new_server().state
+    assert (state.limit_concurrency, state.limit_max_requests, state.connections.limit) == (0, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def broken() -> int:
     raise ZeroDivisionError
 
 
-def test_a_connection_that_breaks_does_not_keep_others_from_being_swept(new_server: Open) -> None:
+def test_an_error_of_one_connection_does_not_prevent_the_timeouts_of_others(new_server: Open) -> None:
     server = new_server(timeout_request_head=TINY, timeout_write=TINY)
     connections = [server.connect() for _ in range(3)]
     connections[1].transport.full = True
@@ -218,7 +218,7 @@ def test_a_connection_that_breaks_does_not_keep_others_from_being_swept(new_serv
     assert server.events.calls.count("on_unexpected_error") == 1
 
 
-def test_a_connection_that_breaks_does_not_keep_others_from_being_flushed(server: FakeServer) -> None:
+def test_an_error_of_one_connection_does_not_prevent_the_flush_of_others(server: FakeServer) -> None:
     connections = [server.connect() for _ in range(3)]
     for connection in connections:
         start(connection.request())
@@ -240,7 +240,7 @@ def test_equal_addresses_are_one_object(server: FakeServer) -> None:
     assert other["server"] == ("127.0.0.2", 80)
 
 
-def test_it_lets_go_of_everything_in_the_end(new_server: Open) -> None:
+def test_it_drops_everything_when_it_is_closed(new_server: Open) -> None:
     log = AccessLog()
     server = new_server(access_log=log)
     hello(server.connect().request())

@@ -77,7 +77,7 @@ def test_every_byte_in_a_host_name(number: int) -> None:
         *(b"[v1.a:b]", b"[vF.x]:80", b"[V1.(a)]", b"[v1.a%20]", b"[v1.a]b", b"[w1.a]"),
     ],
 )
-def test_hosts_that_somebody_might_send(data: bytes) -> None:
+def test_hosts_of_requests(data: bytes) -> None:
     assert target.host(data) is is_host(data)
 
 

@@ -34,7 +34,7 @@ def test_a_length_of_nought_is_no_body(http_10: bool) -> None:
 
 
 @pytest.mark.parametrize("value", [b"1", b"42", b"007", b"9223372036854775807", b"0000000000000000001"])
-def test_one_plain_number_is_a_length(value: bytes) -> None:
+def test_one_decimal_number_is_a_length(value: bytes) -> None:
     assert framing.of_request(False, [value], []) == ("length", int(value))
 
 
@@ -53,8 +53,8 @@ def test_anything_else_is_no_length(value: bytes) -> None:
 @example(b"9223372036854775807")
 @example(b"9223372036854775808")
 def test_a_length_is_what_the_grammar_says(value: bytes) -> None:
-    plain = re.fullmatch(rb"[0-9]{1,19}", value)
-    if plain and int(value) <= MOST:
+    decimal = re.fullmatch(rb"[0-9]{1,19}", value)
+    if decimal and int(value) <= MOST:
         assert framing.of_request(False, [value], [])[1] == int(value)
     else:
         assert refused(False, [value], []) == 400

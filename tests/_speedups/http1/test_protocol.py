@@ -64,7 +64,7 @@ def test_answers_of_one_packet_leave_in_one_write(connection: FakeConnection) ->
     assert texts(connection, 10) == [b"/%d" % number for number in range(10)]
 
 
-def test_others_have_their_turn_after_a_while(connection: FakeConnection) -> None:
+def test_other_connections_are_served_between_pipelined_requests(connection: FakeConnection) -> None:
     connection.server.gateway.respond = hello
     connection.feed(numbered(40))
     assert len(connection.server.gateway.started) == 16
@@ -116,7 +116,7 @@ def test_a_body_goes_to_the_request_that_it_belongs_to(connection: FakeConnectio
         (b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", b"keep-alive"),
     ],
 )
-def test_the_client_says_whether_it_goes_on(
+def test_the_client_decides_on_keep_alive(
     connection: FakeConnection, request_bytes: bytes, reuse: bytes | None
 ) -> None:
     hello(connection.request(request_bytes))
@@ -135,7 +135,7 @@ def test_what_comes_after_a_close_is_not_read(connection: FakeConnection) -> Non
     connection.feed(CLOSING + GET)
     connection.feed(GET)
     assert len(connection.server.gateway.started) == 1
-    assert connection.calls == ["write_eof"], "a plain close would be a reset, with the answer lost on its way"
+    assert connection.calls == ["write_eof"], "a close would send a reset, and the response could be lost"
 
 
 def test_no_keep_alive(new_server: Open) -> None:
@@ -147,7 +147,7 @@ def test_no_keep_alive(new_server: Open) -> None:
 # --------------------------------------------------------------------------------------------------- unwanted bodies
 
 
-def test_a_small_body_that_nobody_read_is_thrown_away(connection: FakeConnection) -> None:
+def test_a_small_unread_body_is_discarded(connection: FakeConnection) -> None:
     hello(connection.request(post(10)))
     connection.feed(b"0123")
     assert connection.calls == []
@@ -155,7 +155,7 @@ def test_a_small_body_that_nobody_read_is_thrown_away(connection: FakeConnection
     assert texts(connection, 2) == [b"/", b"/7"]
 
 
-def test_a_large_body_that_nobody_read_ends_the_connection_gently(connection: FakeConnection) -> None:
+def test_a_large_unread_body_closes_the_connection_after_draining(connection: FakeConnection) -> None:
     hello(connection.request(post(65537)))
     assert connection.responses()[0][1][b"connection"] == b"close"
     assert connection.calls == ["write_eof"], "the client can read the answer while it still sends"
@@ -164,7 +164,7 @@ def test_a_large_body_that_nobody_read_ends_the_connection_gently(connection: Fa
     assert connection.calls == ["write_eof", "close"]
 
 
-def test_a_chunked_body_is_thrown_away_up_to_a_limit(connection: FakeConnection) -> None:
+def test_a_chunked_body_is_discarded_up_to_a_limit(connection: FakeConnection) -> None:
     hello(connection.request(CHUNKED))
     connection.feed(b"10000\r\n" + b"x" * 65000)
     assert connection.calls == []
@@ -177,7 +177,7 @@ def test_a_client_that_waits_for_100_may_never_send_its_body(connection: FakeCon
     assert connection.responses()[0][1][b"connection"] == b"close"
 
 
-def test_a_client_that_leaves_while_its_body_is_thrown_away_is_let_go(connection: FakeConnection) -> None:
+def test_a_client_that_disconnects_while_its_body_is_discarded_is_closed(connection: FakeConnection) -> None:
     hello(connection.request(post(10) + b"012"))
     connection.protocol.eof_received()
     assert connection.calls == ["close"]
@@ -196,7 +196,9 @@ def test_a_client_that_leaves_while_its_body_is_thrown_away_is_let_go(connection
         (b"GET /" + b"a" * 9000, 414),
     ],
 )
-def test_a_mistake_is_answered_and_ends_the_connection(connection: FakeConnection, sent: bytes, status: int) -> None:
+def test_a_protocol_error_is_answered_and_closes_the_connection(
+    connection: FakeConnection, sent: bytes, status: int
+) -> None:
     connection.feed(sent + GET)
     answered, headers, text = connection.responses()[0]
     assert (answered, headers[b"connection"]) == (status, b"close")
@@ -268,14 +270,14 @@ def waits(connection: FakeConnection, exchange: Exchange, data: bytes, more: boo
     return task
 
 
-def test_the_gate_closes_at_64_kib_and_opens_when_all_is_gone(connection: FakeConnection) -> None:
+def test_writing_pauses_at_64_kib_and_resumes_when_all_is_sent(connection: FakeConnection) -> None:
     exchange = connection.request()
     start(exchange)
     connection.transport.full = True
     body(exchange, b"a" * 40_000, more=True)
     body(exchange, b"b" * 40_000, more=True)
     task = waits(connection, exchange, b"#" * 1000)
-    assert b"#" not in connection.transport.waiting, "who waits hasn't been encoded yet"
+    assert b"#" not in connection.transport.waiting, "the pending event is not encoded yet"
     connection.transport.drain()
     connection.server.turn(3)
     assert task.done()
@@ -298,7 +300,7 @@ def test_memory_is_bounded_however_much_is_sent(connection: FakeConnection) -> N
     assert 65_536 - 1100 <= sent <= 65_536 + 1000
 
 
-def test_everybody_who_waits_is_let_through(connection: FakeConnection) -> None:
+def test_all_pending_sends_continue(connection: FakeConnection) -> None:
     exchange = connection.request()
     start(exchange)
     connection.transport.full = True
@@ -311,7 +313,7 @@ def test_everybody_who_waits_is_let_through(connection: FakeConnection) -> None:
     assert connection.sent.endswith(b"1\r\nb\r\n" * 2)
 
 
-def test_who_waits_learns_that_the_client_left(connection: FakeConnection) -> None:
+def test_a_pending_send_raises_when_the_client_disconnects(connection: FakeConnection) -> None:
     exchange = connection.request()
     start(exchange)
     connection.transport.full = True
@@ -323,7 +325,7 @@ def test_who_waits_learns_that_the_client_left(connection: FakeConnection) -> No
 
 
 @pytest.mark.parametrize("what", ["send", "receive"])
-def test_who_gave_up_waiting_is_forgotten(
+def test_a_cancelled_send_is_removed_from_the_waiters(
     connection: FakeConnection, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def create_future() -> Any:
@@ -351,7 +353,7 @@ def test_who_gave_up_waiting_is_forgotten(
     assert [future() for future in futures] == [None]
 
 
-def test_who_reads_no_answers_gets_no_more_of_them(connection: FakeConnection) -> None:
+def test_requests_of_a_client_that_does_not_read_are_not_started(connection: FakeConnection) -> None:
     def large(exchange: Exchange) -> None:
         exchange.respond(200, [], exchange.head.target + b"x" * 30_000)
         exchange.finish_application()
@@ -377,14 +379,14 @@ def test_a_response_leaves_whole_before_the_connection_closes(connection: FakeCo
     assert exchange.complete
     assert connection.calls == []
     connection.transport.drain()
-    assert connection.calls == [], "a transport is not closed while it tells us something"
+    assert connection.calls == [], "a transport is not closed inside its callback"
     connection.server.turn()
     assert connection.calls == ["close"]
     assert connection.responses()[0][2] == b"a" * 40_000 + b"b" * 20_000
 
 
 def test_a_response_leaves_whole_before_the_half_close(connection: FakeConnection) -> None:
-    """The client reads slowly and still sends a body that nobody wants."""
+    """The client reads slowly, and sends a body that is not read."""
     exchange = connection.request(post(1_000_000))
     start(exchange)
     connection.transport.full = True
@@ -396,7 +398,7 @@ def test_a_response_leaves_whole_before_the_half_close(connection: FakeConnectio
     assert connection.calls == ["write_eof"]
 
 
-def test_reading_pauses_while_too_much_waits_behind_a_request(connection: FakeConnection) -> None:
+def test_reading_pauses_while_too_much_is_buffered_after_a_request(connection: FakeConnection) -> None:
     exchange = connection.request(GET)
     connection.feed(numbered(2000))
     assert len(numbered(2000)) < 65_536
@@ -437,7 +439,7 @@ def test_reading_goes_on_once_a_long_body_was_received(connection: FakeConnectio
     )
 
 
-def test_bytes_behind_a_request_are_kept_before_the_application_runs(connection: FakeConnection) -> None:
+def test_bytes_after_a_request_are_kept_before_the_application_runs(connection: FakeConnection) -> None:
     def overwrite(exchange: Exchange) -> None:
         connection.protocol.get_buffer(-1)[:2000] = b"!" * 2000
         hello(exchange)

@@ -74,11 +74,11 @@ def test_valid_requests_are_read_as_h11_reads_them(stream: list[bytes], data: st
     cuts = sorted(data.draw(st.lists(st.integers(1, len(sent) - 1), unique=True, max_size=8)))
     for result in (parse(sent), parse(sent, cuts), parse(sent, each_byte(sent))):
         assert (result.error, result.complete, result.rest) == (None, len(stream), b"")
-        told = [
+        reported = [
             (head.method.encode(), head.target, head.headers, body)
             for head, body in zip(result.heads, result.bodies, strict=True)
         ]
-        assert told == read_by_h11(sent)
+        assert reported == read_by_h11(sent)
 
 
 @given(requests(), st.data())
@@ -93,7 +93,7 @@ def test_a_damaged_request_is_judged_the_same_however_it_comes(sent: bytes, data
 
 
 @given(st.binary(max_size=60), st.sampled_from([b"", HEAD, POST + b"Transfer-Encoding: chunked\r\n\r\n"]))
-def test_rubbish_is_refused_with_a_protocol_error_and_nothing_else(data: bytes, before: bytes) -> None:
+def test_arbitrary_bytes_raise_only_protocol_errors(data: bytes, before: bytes) -> None:
     sent = before + data + END
     whole, dripped = parse(sent), parse(sent, each_byte(sent))
     assert (whole.error is None) == (dripped.error is None)
@@ -235,7 +235,7 @@ def test_the_authority_of_an_absolute_form_is_the_host() -> None:
         (b"1.0", b"", False),
     ],
 )
-def test_whether_the_client_would_go_on(version: bytes, value: bytes, keep_alive: bool) -> None:
+def test_whether_the_client_keeps_the_connection_alive(version: bytes, value: bytes, keep_alive: bool) -> None:
     head = request(b"GET / HTTP/%s\r\nHost: a\r\nConnection: %s\r\n\r\n" % (version, value))
     assert head.keep_alive is keep_alive
 
@@ -373,13 +373,13 @@ def test_what_cannot_become_a_request_is_refused_before_it_ends(start: bytes, st
 # ------------------------------------------------------------------------------------------------------------- hygiene
 
 
-def test_a_reader_is_good_for_any_number_of_messages() -> None:
+def test_a_parser_reads_any_number_of_messages() -> None:
     message = POST + b"Connection: upgrade\r\nUpgrade: x\r\nContent-Length: 1\r\n\r\nx" + HEAD + b"\r\n"
     result = parse(message * 300)
     assert (result.error, result.complete) == (None, 600)
 
 
-def test_an_error_tells_where_it_came_from_and_not_how() -> None:
+def test_an_error_has_no_cause() -> None:
     error = parse(HEAD + b"Host: b\r\n\r\n").error
     assert error is not None
     assert str(error) == "400: more than one Host"

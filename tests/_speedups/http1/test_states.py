@@ -27,7 +27,7 @@ def test_some_of_a_head(connection: FakeConnection) -> None:
     assert state(connection) == "in exchange"
 
 
-def test_a_head_in_one_piece(connection: FakeConnection) -> None:
+def test_a_head_in_one_chunk(connection: FakeConnection) -> None:
     connection.feed(GET)
     assert state(connection) == "in exchange"
     hello(connection.exchange)

@@ -134,7 +134,7 @@ def test_a_length_is_written_as_it_was_given(name: bytes) -> None:
 
 
 @pytest.mark.parametrize("value", [b"", b"-1", b"+1", b" 1", b"1 ", b"1,1", b"0x1", b"a", b"1.0", b"9" * 20])
-def test_a_length_that_is_not_one_plain_number(value: bytes) -> None:
+def test_a_length_that_is_not_one_decimal_number(value: bytes) -> None:
     with pytest.raises(ValueError, match="content-length"):
         fields((b"Content-Length", value))
 

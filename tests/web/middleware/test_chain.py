@@ -11,9 +11,9 @@ from atlas.web.asgi import Middleware
 Ask = Callable[..., httpx.Response]
 
 
-def plain(request: Any) -> str:
+def sync(request: Any) -> str:
     request.state.seen.append(type(request).__name__)
-    return "plain"
+    return "sync"
 
 
 async def awaited(request: Any) -> str:
@@ -75,7 +75,7 @@ STYLES = {"hooks": Note, "waiting hooks": WaitingNote, "def": plain_function, "a
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-@pytest.mark.parametrize("controller", [plain, awaited])
+@pytest.mark.parametrize("controller", [sync, awaited])
 @pytest.mark.parametrize("third", STYLES)
 @pytest.mark.parametrize("second", STYLES)
 @pytest.mark.parametrize("first", STYLES)
@@ -85,14 +85,14 @@ def test_every_mixture_runs_in_order(
     outer = [STYLES[first]("a"), STYLES[second]("b")]
     app = Application([Route("/", controller, [method], middleware=[STYLES[third]("c")])], middleware=outer)
     response = ask(app, method, "/")
-    kind = "Request" if controller is plain else "AsyncRequest"
+    kind = "Request" if controller is sync else "AsyncRequest"
     assert response.text == controller.__name__
     assert response.headers["x-seen"] == (
         f"a before, b before, c before, {kind}, c after 200, b after 200, a after 200"
     )
 
 
-@pytest.mark.parametrize("controller", [plain, awaited])
+@pytest.mark.parametrize("controller", [sync, awaited])
 @pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/none", 404), ("PUT", "/", 405), ("POST", "/e", 500)])
 @pytest.mark.parametrize("waits", [True, False])
@@ -112,7 +112,7 @@ def test_error_pages_pass_the_middleware(
     def fail(request: Any) -> None:
         raise KeyError
 
-    routes = [Route("/", controller), Route("/e", fail if controller is plain else fail_later, ["POST"])]
+    routes = [Route("/", controller), Route("/e", fail if controller is sync else fail_later, ["POST"])]
     handler = later if waits else now
     app = Application(routes, middleware=[STYLES[style]("a")], exception_handlers={status: handler})
     response = ask(app, method, path, content=b"x")
@@ -150,7 +150,7 @@ class OnlyAfter:
 
 
 @pytest.mark.parametrize("inner", [Note, WaitingNote])
-@pytest.mark.parametrize("controller", [plain, awaited])
+@pytest.mark.parametrize("controller", [sync, awaited])
 @pytest.mark.parametrize(
     ("answer", "status", "seen"),
     [
@@ -167,7 +167,7 @@ def test_before_may_end_it(ask: Ask, inner: Any, controller: Any, answer: Any, s
     assert response.headers["x-seen"] == f"a before, {seen}"
 
 
-@pytest.mark.parametrize("controller", [plain, awaited])
+@pytest.mark.parametrize("controller", [sync, awaited])
 @pytest.mark.parametrize("waits", [True, False])
 def test_after_may_answer_or_fail(ask: Ask, controller: Any, waits: bool) -> None:
     class Other:
@@ -194,14 +194,14 @@ def test_a_function_that_fails_or_returns_something_else(ask: Ask, caplog: pytes
         abort(409)
 
     assert ask(Application([Route("/", awaited)], middleware=[other]), "GET", "/").json() == {"other": True}
-    assert ask(Application([Route("/", plain)], middleware=[fail]), "GET", "/").status_code == 409
+    assert ask(Application([Route("/", sync)], middleware=[fail]), "GET", "/").status_code == 409
     assert (
-        ask(Application([Route("/", plain)], middleware=[lambda request, call_next: 5]), "GET", "/").status_code == 500
+        ask(Application([Route("/", sync)], middleware=[lambda request, call_next: 5]), "GET", "/").status_code == 500
     )
 
 
 def test_the_decorator_adds_inside_of_the_others(ask: Ask) -> None:
-    app = Application([Route("/", plain)], middleware=[Note("a")])
+    app = Application([Route("/", sync)], middleware=[Note("a")])
     assert ask(app, "GET", "/").headers["x-seen"] == "a before, Request, a after 200"
     app.middleware(async_function("b"))
     assert ask(app, "GET", "/").headers["x-seen"] == "a before, b before, Request, b after 200, a after 200"
@@ -215,9 +215,9 @@ def test_bind_is_called_once(ask: Ask) -> None:
             bound.append(application)
 
     note = Bound("a")
-    app = Application([Route("/", plain, middleware=[note])], middleware=[note])
+    app = Application([Route("/", sync, middleware=[note])], middleware=[note])
     ask(app, "GET", "/")
-    app.get("/x")(plain)
+    app.get("/x")(sync)
     ask(app, "GET", "/")
     assert bound == [app]
 
@@ -234,7 +234,7 @@ def test_what_cannot_be_middleware_stops_the_start(middleware: Any, message: str
     with pytest.raises(StartupError, match=rf"test_chain.py:\d+: .*{message}"):
         Application(middleware=[middleware])
     with pytest.raises(StartupError, match=rf"test_chain.py:\d+: .*{message}"):
-        Route("/", plain, middleware=[middleware])
+        Route("/", sync, middleware=[middleware])
 
 
 def test_asgi_middleware_among_the_others(ask: Ask) -> None:
@@ -250,7 +250,7 @@ def test_asgi_middleware_among_the_others(ask: Ask) -> None:
 
             await self.app(scope, receive, add)
 
-    for controller in (plain, awaited):
+    for controller in (sync, awaited):
         app = Application(
             [Route("/", controller)],
             middleware=[plain_function("a"), Note("b"), Middleware(Add, value="1"), async_function("c")],

@@ -93,7 +93,7 @@ def test_responses_that_are_not_compressed(get: Get, response: Callable[[], Resp
 
 
 @pytest.mark.parametrize(
-    "kind", ["text/plain", "application/json", "image/svg+xml; charset=utf-8", "Application/LD+json"]
+    "kind", ["text/uncompressed", "application/json", "image/svg+xml; charset=utf-8", "Application/LD+json"]
 )
 def test_compressible_types(get: Get, kind: str) -> None:
     assert get(lambda: Response(TEXT, content_type=kind)).text == TEXT
@@ -138,7 +138,7 @@ def test_not_modified_has_the_tag_of_the_request(get: Get, asked: bytes, tag: by
     assert (answer.headers[b"etag"], answer.headers[b"vary"]) == (tag, b"accept-encoding")
 
 
-def test_a_stream_is_flushed_after_each_piece(get: Get) -> None:
+def test_a_stream_is_flushed_after_each_chunk(get: Get) -> None:
     def pieces() -> Iterator[bytes]:
         yield TEXT
         yield b"data: two\n\n"
@@ -165,7 +165,7 @@ def test_a_stream_of_another_type_is_not_compressed(get: Get) -> None:
 def test_head_has_the_fields_of_get(get: Get) -> None:
     whole, head = get(lambda: Response(TEXT)), get(lambda: Response(TEXT), method="HEAD")
     assert (head.fields, head.body) == (whole.fields, b"")
-    stream = get(lambda: StreamingResponse([TEXT], content_type="text/plain"), method="HEAD")
+    stream = get(lambda: StreamingResponse([TEXT], content_type="text/uncompressed"), method="HEAD")
     assert (stream.headers[b"content-encoding"], stream.body) == (b"gzip", b"")
 
 
@@ -177,12 +177,12 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_a_file_is_compressed(get: Get, file: Path) -> None:
-    answer, plain = get(lambda: FileResponse(file)), get(lambda: FileResponse(file), accept=None)
-    assert answer.text == plain.body == TEXT * 50
+    answer, uncompressed = get(lambda: FileResponse(file)), get(lambda: FileResponse(file), accept=None)
+    assert answer.text == uncompressed.body == TEXT * 50
     assert len(answer.body) < len(TEXT)
     assert answer.headers[b"content-encoding"] == b"gzip"
-    assert answer.headers[b"etag"] == b"W/" + plain.headers[b"etag"]
-    assert answer.headers[b"vary"] == plain.headers[b"vary"] == b"accept-encoding"
+    assert answer.headers[b"etag"] == b"W/" + uncompressed.headers[b"etag"]
+    assert answer.headers[b"vary"] == uncompressed.headers[b"vary"] == b"accept-encoding"
     assert b"accept-ranges" not in answer.headers
     again = get(lambda: FileResponse(file), fields=((b"if-none-match", answer.headers[b"etag"]),))
     assert (again.status, again.headers[b"etag"], again.body) == (304, answer.headers[b"etag"], b"")
@@ -203,7 +203,7 @@ def test_a_small_file_is_not_compressed(get: Get, tmp_path: Path) -> None:
 
 
 def asgi_application(length: int | None, *pieces: bytes, **fields: str) -> Any:
-    head = [(b"Content-Type", b"text/plain")]
+    head = [(b"Content-Type", b"text/uncompressed")]
     head += [(b"Content-Length", b"%d" % length)] if length is not None else []
     head += [(name.encode(), value.encode()) for name, value in fields.items()]
 

@@ -1,4 +1,4 @@
-"""The middleware in the box, two at a time and all at once: no header field is lost, and none comes twice."""
+"""The built-in middleware in pairs and all together: no header field is lost, and none is sent twice."""
 
 import gc
 import weakref
@@ -22,7 +22,7 @@ from atlas.web.middleware.security_headers import SecurityHeaders
 from atlas.web.middleware.sessions import Sessions
 from atlas.web.middleware.timeout import Timeout
 from atlas.web.middleware.trusted_hosts import TrustedHosts
-from tests.web.transports.asking import Way
+from tests.web.transports.transport import Transport
 
 Drive = Callable[..., list[dict[str, Any]]]
 KEY = "a key that is long enough"
@@ -144,11 +144,11 @@ def known() -> dict[Any, Answer]:
 
 
 @pytest.fixture
-def alone(way: Way, drive: Drive, known: dict[Any, Answer]) -> Alone:
+def alone(web_transport: Transport, drive: Drive, known: dict[Any, Answer]) -> Alone:
     """``alone(path, name)`` is the answer with that middleware, ``alone(path)`` the one without any."""
 
     def ask(path: str, *names: str, method: str = "GET") -> Answer:
-        key = (way.name, path, names, method)
+        key = (web_transport.name, path, names, method)
         if key not in known:
             known[key] = Site(drive, names)(path, method)
         return known[key]
@@ -159,14 +159,14 @@ def alone(way: Way, drive: Drive, known: dict[Any, Answer]) -> Alone:
 def assert_together(drive: Drive, alone_with: Alone, names: tuple[str, ...], path: str) -> None:
     """What each of them says alone, they say together; and nothing else."""
     alone = [alone_with(path, name) for name in names]
-    both, plain = Site(drive, names)(path), alone_with(path)
-    assert both.status == plain.status
-    assert both.body == plain.body
-    assert both.names == plain.names.union(*(each.names for each in alone))
-    assert both.cookies == plain.cookies.union(*(each.cookies for each in alone))
-    assert both.vary == plain.vary.union(*(each.vary for each in alone))
-    for name in plain.names & (OWN.keys() - {"vary"}):
-        assert both.headers[name] == plain.headers[name]
+    both, without = Site(drive, names)(path), alone_with(path)
+    assert both.status == without.status
+    assert both.body == without.body
+    assert both.names == without.names.union(*(each.names for each in alone))
+    assert both.cookies == without.cookies.union(*(each.cookies for each in alone))
+    assert both.vary == without.vary.union(*(each.vary for each in alone))
+    for name in without.names & (OWN.keys() - {"vary"}):
+        assert both.headers[name] == without.headers[name]
 
 
 @pytest.mark.parametrize("names", list(permutations(BOX, 2)), ids="-".join)
@@ -175,10 +175,10 @@ def test_a_pair(drive: Drive, alone: Alone, names: tuple[str, ...]) -> None:
         assert_together(drive, alone, names, path)
     # Of an error that ends it further out, the ones further in know nothing; of the rest they do.
     for path, method in (("/missing", "GET"), ("/post", "GET"), ("/post", "POST")):
-        both, plain = Site(drive, names)(path, method), alone(path, method=method)
-        assert both.status == (403 if "CSRF" in names and method == "POST" else plain.status)
+        both, without = Site(drive, names)(path, method), alone(path, method=method)
+        assert both.status == (403 if "CSRF" in names and method == "POST" else without.status)
         outermost = alone(path, names[0], method=method)
-        assert both.names >= (plain.names | outermost.names) - {"content-length"}
+        assert both.names >= (without.names | outermost.names) - {"content-length"}
 
 
 @pytest.mark.parametrize("names", list(permutations(BOX, 2)), ids="-".join)

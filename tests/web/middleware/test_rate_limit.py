@@ -24,7 +24,7 @@ def clock() -> Clock:
 
 
 def by_header(request: Any) -> str | None:
-    return request.headers.get("x-who")
+    return request.headers.get("x-name")
 
 
 def site(*limits: RateLimit) -> Application:
@@ -34,8 +34,8 @@ def site(*limits: RateLimit) -> Application:
     return Application([Route("/", page)], middleware=limits)
 
 
-def statuses(ask: Ask, app: Application, *who: str) -> list[int]:
-    return [ask(app, "GET", "/", headers={"x-who": name}).status_code for name in who]
+def statuses(ask: Ask, app: Application, *names: str) -> list[int]:
+    return [ask(app, "GET", "/", headers={"x-name": name}).status_code for name in names]
 
 
 def test_requests_over_the_rate_are_refused(ask: Ask, clock: Clock) -> None:
@@ -56,12 +56,12 @@ def test_tokens_come_back_over_time(ask: Ask, clock: Clock) -> None:
 
 def test_the_fields_for_the_client(ask: Ask, clock: Clock) -> None:
     app = site(RateLimit("2/minute", key=by_header, clock=clock))
-    headers = ask(app, "GET", "/", headers={"x-who": "a"}).headers
+    headers = ask(app, "GET", "/", headers={"x-name": "a"}).headers
     assert headers["ratelimit-policy"] == '"default";q=2;w=60'
     assert headers["ratelimit"] == '"default";r=1;t=30'
     assert "retry-after" not in headers
-    ask(app, "GET", "/", headers={"x-who": "a"})
-    refused = ask(app, "GET", "/", headers={"x-who": "a"}).headers
+    ask(app, "GET", "/", headers={"x-name": "a"})
+    refused = ask(app, "GET", "/", headers={"x-name": "a"}).headers
     assert refused["retry-after"] == "30"
     assert refused.get_list("ratelimit") == ['"default";r=0;t=60']
 
@@ -70,7 +70,7 @@ def test_a_client_that_waits_for_retry_after_is_answered(ask: Ask, clock: Clock)
     app = site(RateLimit("7/minute", burst=1, key=by_header, clock=clock))
     assert statuses(ask, app, "a") == [200]
     clock.now += 0.25
-    clock.now += int(ask(app, "GET", "/", headers={"x-who": "a"}).headers["retry-after"])
+    clock.now += int(ask(app, "GET", "/", headers={"x-name": "a"}).headers["retry-after"])
     assert statuses(ask, app, "a") == [200]
 
 
@@ -98,9 +98,9 @@ def test_two_limits_around_one_page(ask: Ask, clock: Clock) -> None:
         RateLimit("9/hour", name="hour", key=by_header, clock=clock),
         RateLimit("1/second", name="second", key=by_header, clock=clock),
     )
-    headers = ask(app, "GET", "/", headers={"x-who": "a"}).headers
+    headers = ask(app, "GET", "/", headers={"x-name": "a"}).headers
     assert headers["ratelimit"] == '"second";r=0;t=1, "hour";r=8;t=400'
-    refused = ask(app, "GET", "/", headers={"x-who": "a"})
+    refused = ask(app, "GET", "/", headers={"x-name": "a"})
     assert (refused.status_code, refused.headers["ratelimit"]) == (429, '"second";r=0;t=1, "hour";r=7;t=800')
 
 

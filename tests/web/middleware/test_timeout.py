@@ -26,13 +26,13 @@ def site(middleware: Timeout) -> tuple[Application, list[str]]:
     async def quick(request: AsyncRequest) -> str:
         return "quick"
 
-    def plain(request: Request) -> str:
-        return "plain"
+    def blocking(request: Request) -> str:
+        return "blocking"
 
     async def own(request: AsyncRequest) -> str:
         raise TimeoutError("the database")
 
-    routes = [Route("/slow", slow), Route("/quick", quick), Route("/plain", plain), Route("/own", own)]
+    routes = [Route("/slow", slow), Route("/quick", quick), Route("/blocking", blocking), Route("/own", own)]
     return Application(routes, middleware=[middleware]), ended
 
 
@@ -50,7 +50,7 @@ def test_an_upstream_server_that_is_too_slow(ask: Ask) -> None:
 
 def test_fast_controllers_are_not_cancelled(ask: Ask) -> None:
     app, _ = site(Timeout(30))
-    assert [ask(app, "GET", path).text for path in ("/quick", "/plain")] == ["quick", "plain"]
+    assert [ask(app, "GET", path).text for path in ("/quick", "/blocking")] == ["quick", "blocking"]
 
 
 def test_a_timeout_inside_the_controller_is_an_unhandled_exception(ask: Ask) -> None:

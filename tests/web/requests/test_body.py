@@ -25,11 +25,11 @@ async def read(limit: int, *events: dict[str, Any]) -> list[bytes]:
     return [each async for each in receive_body(receiving(*events), limit)]
 
 
-def test_pieces_without_the_empty_ones() -> None:
+def test_empty_chunks_are_skipped() -> None:
     assert asyncio.run(read(4, piece(b"ab"), piece(b""), piece(b"cd"), {"type": "http.request"})) == [b"ab", b"cd"]
 
 
-def test_the_limit_counts_all_pieces() -> None:
+def test_the_limit_counts_all_chunks() -> None:
     with pytest.raises(ContentTooLarge, match="3 bytes"):
         asyncio.run(read(3, piece(b"ab"), piece(b"cd", more=False)))
 

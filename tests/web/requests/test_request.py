@@ -25,7 +25,7 @@ def whole(**scope: Any) -> RequestHead:
     """A request without an application."""
 
     async def receive() -> Any:
-        raise AssertionError("nobody asked for the body")
+        raise AssertionError("the body is not needed")
 
     values = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": [], **scope}
     return RequestHead(Application(), values, receive)
@@ -145,7 +145,7 @@ def test_the_body_is_read_once_and_kept(ask: Ask, kind: str) -> None:
 
 
 @both
-def test_a_body_in_pieces(drive: Drive, kind: str) -> None:
+def test_a_body_in_chunks(drive: Drive, kind: str) -> None:
     pieces = [{"type": "http.request", "body": b"a", "more_body": True}, {"type": "http.request", "more_body": True}]
     last = {"type": "http.request", "body": b"b"}
     sent = drive(application(), [*pieces, last], method="POST", path=f"/{kind}_text")
@@ -416,9 +416,9 @@ def test_a_client_that_has_disconnected() -> None:
         there = posted(AsyncRequest, in_pieces(b"a"))
         assert not await there.disconnected()
         assert await there.body() == b"a"
-        gone = posted(AsyncRequest, left)
-        assert await gone.disconnected()
-        assert await gone.disconnected()
+        disconnected = posted(AsyncRequest, left)
+        assert await disconnected.disconnected()
+        assert await disconnected.disconnected()
 
     asyncio.run(go())
 

@@ -35,7 +35,7 @@ def fed(body: bytes, step: int, limits: FormLimits | None = None) -> Form:
 
 @pytest.mark.parametrize("step", [1, 2, 7, 1000])
 @pytest.mark.parametrize("memory", [0, 1000])
-def test_a_form_in_pieces(step: int, memory: int) -> None:
+def test_a_form_in_chunks(step: int, memory: int) -> None:
     form = fed(WHOLE, step, FormLimits(memory=memory))
     assert form.fields.pairs() == [("a", "ü"), ("a", "")]
     upload = form.files(Upload)["f"]

@@ -37,7 +37,7 @@ def test_complete_bodies(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CODINGS)
-def test_each_piece_can_be_read_at_once(name: str) -> None:
+def test_each_chunk_can_be_decoded_at_once(name: str) -> None:
     encoder = make_codings([name], {})[name].encoder()
     sent = b""
     for count in (1, 2, 3):

@@ -59,7 +59,7 @@ def test_a_large_file(drive: Drive, large: Path) -> None:
     assert dict(start["headers"])[b"content-length"] == b"%d" % large.stat().st_size
 
 
-def test_a_large_file_comes_in_pieces(call: Drive, large: Path) -> None:
+def test_a_large_file_is_sent_in_chunks(call: Drive, large: Path) -> None:
     _, *bodies = call(FileResponse(large))
     assert max(len(body["body"]) for body in bodies) <= CHUNK_SIZE
     assert [body["more_body"] for body in bodies] == [True] * (len(bodies) - 1) + [False]
@@ -96,9 +96,9 @@ def test_a_file_that_changes_while_it_is_sent(large: Path) -> None:
 def test_a_path_that_is_not_a_regular_file(drive: Drive, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path, tmp_path / "missing", tmp_path / "pipe"):
-        with pytest.raises(FileNotFoundError) as told:
+        with pytest.raises(FileNotFoundError) as raised:
             FileResponse(path)
-        assert told.value.filename == str(path)
+        assert raised.value.filename == str(path)
 
 
 def test_a_path_that_is_not_a_regular_file_any_more(tmp_path: Path) -> None:
@@ -131,10 +131,10 @@ def test_a_missing_file_is_an_unhandled_exception(ask: Ask, controller: Callable
 
 
 def test_a_controller_may_catch_the_error(ask: Ask) -> None:
-    def gone(request: Request, error: Exception) -> Any:
+    def not_found(request: Request, error: Exception) -> Any:
         return "no such report", 404
 
-    app = Application([Route("/", download)], exception_handlers={FileNotFoundError: gone})
+    app = Application([Route("/", download)], exception_handlers={FileNotFoundError: not_found})
     response = ask(app, "GET", "/")
     assert (response.status_code, response.text) == (404, "no such report")
 

@@ -61,7 +61,7 @@ def test_the_number_of_ranges_is_limited() -> None:
 def test_a_body_of_parts() -> None:
     body = b"0123456789"
     parts = Parts([ByteRange(0, 2), ByteRange(8, 10)], len(body), "text/plain")
-    whole = b"".join(head + body[each.start : each.end] for head, each in parts.pieces) + parts.end
+    whole = b"".join(head + body[each.start : each.end] for head, each in parts.parts) + parts.end
     assert len(whole) == parts.length
     message: Any = message_from_bytes(f"content-type: {parts.content_type}\r\n\r\n".encode() + whole)
     assert [(each["content-range"], each.get_payload()) for each in message.get_payload()] == [

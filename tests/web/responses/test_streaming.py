@@ -31,7 +31,7 @@ class Pieces:
 
 
 @pytest.mark.parametrize("kind", ["sync_pieces", "async_pieces"])
-def test_pieces_are_sent_as_they_come(drive: Drive, kind: str) -> None:
+def test_chunks_are_sent_as_they_are_produced(drive: Drive, kind: str) -> None:
     pieces = Pieces(200)
     start, *bodies = drive(StreamingResponse(getattr(pieces, kind)(), content_type="text/plain"))
     assert start["headers"] == [(b"content-type", b"text/plain")]
@@ -46,7 +46,7 @@ def test_any_iterable(drive: Drive, make: Callable[[], Any]) -> None:
     assert b"".join(body["body"] for body in bodies) == b"ab"
 
 
-def test_a_head_of_a_stream_asks_for_no_piece(drive: Drive) -> None:
+def test_head_reads_no_chunk_of_a_stream(drive: Drive) -> None:
     asked = []
 
     def pieces() -> Iterator[str]:
@@ -85,18 +85,18 @@ class LeavingClient:
     """A client that disconnects after a number of pieces, under a server that reports this by ``receive`` only."""
 
     def __init__(self, after: int) -> None:
-        self.after, self.sent, self.gone = after, 0, asyncio.Event()
+        self.after, self.sent, self.disconnected = after, 0, asyncio.Event()
         if after == 0:
-            self.gone.set()
+            self.disconnected.set()
 
     async def receive(self) -> Any:
-        await self.gone.wait()
+        await self.disconnected.wait()
         return {"type": "http.disconnect"}
 
     async def send(self, event: Any) -> None:
         self.sent += bool(event.get("body"))
         if self.sent == self.after:
-            self.gone.set()
+            self.disconnected.set()
 
     async def ask(self, response: StreamingResponse, **scope: Any) -> None:
         whole = {"type": "http", "method": "GET", "asgi": {"spec_version": "2.3"}, **scope}
@@ -192,7 +192,7 @@ def test_an_iterable_with_close_is_closed(drive: Drive) -> None:
 
 
 @pytest.mark.parametrize("kind", ["sync_pieces", "async_pieces"])
-def test_pieces_pass_through_wrappers(drive: Drive, kind: str) -> None:
+def test_chunks_pass_through_wrappers(drive: Drive, kind: str) -> None:
     response = StreamingResponse(getattr(Pieces(3), kind)(), headers={"content-length": "3"})
     response.wrap(lambda piece: b"" if piece == b"1" else b"x" + piece, lambda: b"end")
     response.wrap(bytes.upper, lambda: b"!")

@@ -68,17 +68,17 @@ def test_values_that_cannot_be_formatted(kind: str, value: object) -> None:
 
 @pytest.fixture
 def registered() -> Iterator[Converter]:
-    colour = Converter(lambda text: int(text, 16), lambda value: f"{value:06x}")
-    register_converter("colour", colour)
-    yield colour
-    del converters._CONVERTERS["colour"]
+    color = Converter(lambda text: int(text, 16), lambda value: f"{value:06x}")
+    register_converter("color", color)
+    yield color
+    del converters._CONVERTERS["color"]
 
 
 def test_registered_converters(registered: Converter) -> None:
-    assert find_converter("colour") is registered
-    assert "colour" in converter_names()
+    assert find_converter("color") is registered
+    assert "color" in converter_names()
     with pytest.raises(ValueError, match="taken"):
-        register_converter("colour", registered)
+        register_converter("color", registered)
 
 
 def test_a_name_is_an_identifier() -> None:

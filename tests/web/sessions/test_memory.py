@@ -13,7 +13,7 @@ def test_the_least_recently_used_session_is_dropped() -> None:
     assert len(store) == 2
 
 
-def test_the_same_name_again_takes_no_room() -> None:
+def test_the_same_name_again_takes_no_space() -> None:
     store = MemoryStore(2)
     for _ in range(5):
         store.set("a", b"a", 60)
@@ -22,7 +22,7 @@ def test_the_same_name_again_takes_no_room() -> None:
     assert [store.get(name) for name in "ab"] == [b"a", b"b"]
 
 
-def test_expired_sessions_take_no_room() -> None:
+def test_expired_sessions_take_no_space() -> None:
     store = MemoryStore()
     store.set("a", b"a", 0)
     assert store.get("a") is None

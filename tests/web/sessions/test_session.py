@@ -28,7 +28,7 @@ def test_it_is_a_dict() -> None:
 
 def test_a_session_that_was_not_accessed() -> None:
     def load() -> Kept:
-        raise AssertionError("nobody has asked")
+        raise AssertionError("the session is not accessed")
 
     session = Session(load)
     assert (session.accessed, session.modified, session.action()) == (False, False, (SessionAction.LEAVE, b""))

@@ -1,7 +1,4 @@
-"""One request over a socket, byte for byte as a test wants it, and its response as h11 understands it.
-
-h11 is strict, and nobody's relative here: what it refuses is a mistake of the server.
-"""
+"""Sends the bytes of one request over a socket, and parses the response with h11, which is strict."""
 
 from __future__ import annotations
 
@@ -17,11 +14,11 @@ import h11
 
 from tests.web.transports.servers import CERTIFICATE, PATIENCE
 
-__all__ = ["Answer", "Conversation", "Cut", "Question"]
+__all__ = ["Cut", "RawConnection", "RawRequest", "RawResponse"]
 
 Fields = Sequence[tuple[bytes, bytes]]
 
-_OF_THE_HOP = {b"connection", b"keep-alive", b"transfer-encoding"}  # RFC 9110 7.6.1: not the application's
+_OF_THE_HOP = {b"connection", b"keep-alive", b"transfer-encoding"}  # RFC 9110, section 7.6.1: of the connection
 
 
 class Cut(ConnectionError):
@@ -29,11 +26,11 @@ class Cut(ConnectionError):
 
 
 @dataclass(frozen=True)
-class Question:
+class RawRequest:
     """A request.
 
-    :ivar pieces: of the body; framed in chunks unless the fields announce a length. :ivar leaves: the client goes
-        away in the middle of the body.
+    :ivar pieces: the chunks of the body, with the chunked coding unless there is a ``content-length``.
+    :ivar leaves: whether the client disconnects before the end of the body.
     """
 
     method: str
@@ -45,7 +42,7 @@ class Question:
     leaves: bool = False
 
     def encoded(self) -> bytes:
-        """The bytes to send."""
+        """Return the bytes to send."""
         headers = list(self.headers)
         names = {name.lower() for name, _ in headers}
         if b"host" not in names and self.version == "1.1":
@@ -62,62 +59,64 @@ class Question:
 
 
 @dataclass
-class Answer:
-    """A response: what the application said, without what belongs to the connection."""
+class RawResponse:
+    """A response, without the header fields of the connection."""
 
     status: int = 0
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     pieces: list[bytes] = field(default_factory=list)
-    """As the server framed them."""
+    """The chunks of the body."""
 
 
-class Conversation:
-    """A connection on which one question is asked; a context manager that opens and closes it.
+class RawConnection:
+    """A connection for one request; a context manager that closes it.
 
-    :raises h11.RemoteProtocolError: if what comes back is no HTTP.
+    :param address: of the server.
+    :param request: the request.
     """
 
-    def __init__(self, address: tuple[str, int], question: Question) -> None:
-        self._question = question
-        self._reader = _Reader(question.method)
+    def __init__(self, address: tuple[str, int], request: RawRequest) -> None:
+        self._request = request
+        self._reader = _Reader(request.method)
         self._sock = socket.create_connection(address, PATIENCE)
 
-    def __enter__(self) -> Conversation:
-        if self._question.scheme == "https":
+    def __enter__(self) -> RawConnection:
+        if self._request.scheme == "https":
             self._sock = _client_context().wrap_socket(self._sock, server_hostname="site.test")
         return self
 
     def __exit__(self, *_: object) -> None:
         self._sock.close()
 
-    def answer(self) -> Answer | None:
-        """Ask, and read the whole answer; None if the connection was closed without one.
+    def response(self) -> RawResponse | None:
+        """Send the request, and return the response; None if the connection was closed without one.
 
-        :raises Cut: if the answer ends in the middle.
+        :raises Cut: if the response is not complete.
+        :raises h11.RemoteProtocolError: if it is not valid.
         """
-        self._send(self._question.encoded())
-        if self._question.leaves:
+        self._send(self._request.encoded())
+        if self._request.leaves:
             self._sock.shutdown(socket.SHUT_WR)
         while not self._reader.complete and not self._reader.ended:
             self._reader.feed(self._received())
-        if self._question.scheme == "http" and not self._reader.ended:
-            with suppress(OSError):  # it has gone away by itself
-                self._sock.shutdown(socket.SHUT_WR)  # whoever still waits for the rest of the body need not
+        if self._request.scheme == "http" and not self._reader.ended:
+            with suppress(OSError):  # the server has closed the connection
+                self._sock.shutdown(socket.SHUT_WR)  # ends an application that waits for the body
         return self._reader.answer if self._reader.answer.status else None
 
-    def last_words(self) -> bytes:
-        """What the server has sent behind its answer until it closed; there should be nothing."""
+    def rest(self) -> bytes:
+        """Return the bytes after the response, until the server closes the connection."""
         rest = self._reader.rest
         while not self._reader.ended and (data := self._received()):
             rest += data
         return rest
 
     def _send(self, data: bytes) -> None:
-        """Send, and read what comes in the meantime: a server may answer before it has read all of it, and leave."""
+        """Send, and read meanwhile: a server may respond and close the connection before it has read everything."""
         view = memoryview(data)
         while view and not self._reader.ended:
             readable, writable, _ = select.select([self._sock], [self._sock], [], PATIENCE)
-            if readable and not isinstance(self._sock, ssl.SSLSocket):  # there, it may be no more than a ticket
+            if readable and not isinstance(self._sock, ssl.SSLSocket):  # with TLS it may be a session ticket only
                 self._reader.feed(self._received())
             if writable:
                 try:
@@ -133,10 +132,10 @@ class Conversation:
 
 
 class _Reader:
-    """Makes an answer of bytes."""
+    """Parses a response."""
 
     def __init__(self, method: str) -> None:
-        self.answer = Answer()
+        self.answer = RawResponse()
         self.complete = self.ended = False
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=1 << 20)
         self._http.send(h11.Request(method=method, target="/", headers=[("host", "site.test")]))
@@ -144,11 +143,11 @@ class _Reader:
 
     @property
     def rest(self) -> bytes:
-        """What came after the end."""
+        """The bytes after the response."""
         return self._http.trailing_data[0]
 
     def feed(self, data: bytes) -> None:
-        """Take bytes that were received; none of them is the end of the connection."""
+        """Parse received bytes; none for the end of the connection."""
         self.ended = not data
         try:
             self._http.receive_data(data)
@@ -173,7 +172,7 @@ class _Reader:
     def _take_piece(self, event: h11.Data) -> None:
         pieces, data = self.answer.pieces, bytes(event.data)
         if pieces and not event.chunk_start:
-            pieces[-1] += data  # a chunk that came in two reads, or a body that has no chunks
+            pieces[-1] += data  # a chunk in two reads, or a body without the chunked coding
         else:
             pieces.append(data)
 

@@ -1,7 +1,7 @@
-"""The servers that an application is asked through, each in a fixed state: no date, no name, room for large heads.
+"""The servers of the socket transports, without date and server fields, and with limits for large heads.
 
-All of them run on one loop, in a thread that lives as long as the run, so that a server costs a test a millisecond: a
-new one for each question. When it has stopped, the application has ended its work on that question.
+All of them run on one event loop in a thread of the test session, so that starting a server takes a millisecond: there
+is a new one for each request. After it has stopped, the application has finished the request.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ import uvloop
 
 from atlas import Application, Server, Settings, StartupError
 
-__all__ = ["CERTIFICATE", "PATIENCE", "SERVERS", "Asked", "LoopThread", "Start"]
+__all__ = ["CERTIFICATE", "PATIENCE", "SERVERS", "LoopThread", "Served", "Start"]
 
 CERTIFICATE = Path(__file__).with_name("site.test.pem")
-"""A certificate and its key for ``site.test``, a name that leads nowhere."""
+"""A certificate and its key for ``site.test``."""
 
 PATIENCE = 10.0
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What is to be served, and how."""
+class Served:
+    """An application to serve, and its settings."""
 
     app: Any
     listener: socket.socket
@@ -46,21 +46,21 @@ class Asked:
 
     @property
     def address(self) -> tuple[str, int]:
-        """Where it can be asked."""
+        """The address of the listener."""
         host, port = self.listener.getsockname()
         return host, port
 
     @property
     def lifespan(self) -> Any:
-        """Only an application has a life of its own; a response that is served alone would take it for a request."""
+        """``off`` for a response that is served as an ASGI application, which does not know the lifespan."""
         return "on" if isinstance(self.app, Application) else "off"
 
 
-Start = Callable[[Asked], AbstractAsyncContextManager[None]]
+Start = Callable[[Served], AbstractAsyncContextManager[None]]
 
 
 class _Loop(uvloop.Loop):
-    """A loop whose listening sockets can be told to speak TLS, since Atlas's server has no setting for it."""
+    """A loop that can listen with TLS, for which Atlas's server has no setting."""
 
     tls: ssl.SSLContext | None = None
 
@@ -69,25 +69,25 @@ class _Loop(uvloop.Loop):
 
 
 class LoopThread:
-    """A loop in a thread, until the process ends."""
+    """An event loop in a daemon thread."""
 
     def __init__(self) -> None:
         self._loop = _Loop()
-        threading.Thread(target=self._run, name="ways", daemon=True).start()
+        threading.Thread(target=self._run, name="test servers", daemon=True).start()
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """The result of ``work`` on the loop."""
+        """Run ``work`` on the loop, and return its result."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE)
 
     @contextmanager
-    def serving(self, start: Start, asked: Asked) -> Iterator[Callable[[], None]]:
-        """Serve for the length of the block; what it is given stops the server earlier."""
+    def serving(self, start: Start, target: Served) -> Iterator[Callable[[], None]]:
+        """Serve during the block; yield a function that stops the server before its end."""
         serving = AsyncExitStack()
-        self.run(serving.enter_async_context(start(asked)))
+        self.run(serving.enter_async_context(start(target)))
 
         def stop() -> None:
             self.run(serving.aclose())
@@ -107,11 +107,11 @@ def _server_context() -> ssl.SSLContext:
 
 def _by_atlas(interface: str) -> Start:
     @asynccontextmanager
-    async def serve(asked: Asked) -> AsyncIterator[None]:
+    async def serve(target: Served) -> AsyncIterator[None]:
         settings = Settings(
             interface=interface,  # type: ignore[arg-type]
-            lifespan=asked.lifespan,
-            root_path=asked.root_path,
+            lifespan=target.lifespan,
+            root_path=target.root_path,
             access_log=False,
             date_header=False,
             server_header=False,
@@ -120,10 +120,10 @@ def _by_atlas(interface: str) -> Start:
             limit_request_field=1 << 16,
             timeout_graceful_shutdown=PATIENCE,
         )
-        server = Server(asked.app, settings)
+        server = Server(target.app, settings)
         loop: Any = asyncio.get_running_loop()
-        loop.tls = _server_context() if asked.tls else None
-        async with _beside(server.serve([asked.listener]), server.stop, server.wait_started()):
+        loop.tls = _server_context() if target.tls else None
+        async with _beside(server.serve([target.listener]), server.stop, server.wait_started()):
             loop.tls = None
             yield
 
@@ -132,7 +132,7 @@ def _by_atlas(interface: str) -> Start:
 
 @asynccontextmanager
 async def _beside(serving: Coroutine[Any, Any, None], stop: Callable[[], None], up: Any) -> AsyncIterator[None]:
-    """Serve while the block runs; if the start fails, its error comes out."""
+    """Serve during the block; raise the error of a start that fails."""
     task, started = asyncio.ensure_future(serving), asyncio.ensure_future(up)
     await asyncio.wait({task, started}, return_when=asyncio.FIRST_COMPLETED)
     started.cancel()
@@ -146,13 +146,13 @@ async def _beside(serving: Coroutine[Any, Any, None], stop: Callable[[], None], 
 
 
 @asynccontextmanager
-async def _by_uvicorn(asked: Asked) -> AsyncIterator[None]:
-    """uvicorn without the ticks of its main loop: a stop would wait for the next one."""
-    tls = {"ssl_certfile": str(CERTIFICATE)} if asked.tls else {}
+async def _by_uvicorn(target: Served) -> AsyncIterator[None]:
+    """Run uvicorn without its main loop, which checks for a stop at intervals."""
+    tls = {"ssl_certfile": str(CERTIFICATE)} if target.tls else {}
     config = uvicorn.Config(
-        asked.app,
-        lifespan=asked.lifespan,
-        root_path=asked.root_path,
+        target.app,
+        lifespan=target.lifespan,
+        root_path=target.root_path,
         log_config=None,
         access_log=False,
         date_header=False,
@@ -163,7 +163,7 @@ async def _by_uvicorn(asked: Asked) -> AsyncIterator[None]:
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)
     try:
-        await server.startup([asked.listener])
+        await server.startup([target.listener])
     except SystemExit:
         raise StartupError("uvicorn: the application did not start") from None
     try:
@@ -179,25 +179,25 @@ async def _by_uvicorn(asked: Asked) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _by_hypercorn(asked: Asked) -> AsyncIterator[None]:
+async def _by_hypercorn(target: Served) -> AsyncIterator[None]:
     config = hypercorn.config.Config()
-    config.bind = [f"fd://{os.dup(asked.listener.fileno())}"]  # it closes its own
-    config.root_path = asked.root_path
+    config.bind = [f"fd://{os.dup(target.listener.fileno())}"]  # it closes its own
+    config.root_path = target.root_path
     config.include_date_header = config.include_server_header = False
     config.accesslog, config.errorlog = None, logging.getLogger("hypercorn.error")
     config.h11_max_incomplete_size = 1 << 17
-    if asked.tls:
+    if target.tls:
         config.certfile = config.keyfile = str(CERTIFICATE)
     over = asyncio.Event()
-    up = asyncio.sleep(0)  # the socket listens: whoever connects before hypercorn accepts waits for it
-    app = asked.app if asked.lifespan == "on" else _for_requests_alone(asked.app)
+    up = asyncio.sleep(0)  # the socket listens: a client that connects before hypercorn accepts waits
+    app = target.app if target.lifespan == "on" else _for_requests_alone(target.app)
     serving = hypercorn.asyncio.serve(app, config, shutdown_trigger=over.wait)
     async with _beside(serving, over.set, up):
         yield
 
 
 def _for_requests_alone(app: Any) -> Any:
-    """hypercorn has no setting for the lifespan."""
+    """Wrap an application without a lifespan: hypercorn has no setting for it."""
 
     async def refuse_others(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -213,5 +213,4 @@ SERVERS: dict[str, Start] = {
     "uvicorn": _by_uvicorn,
     "hypercorn": _by_hypercorn,
 }
-"""The ways over a socket: Atlas's server with the application inside of it, Atlas's server calling it as any ASGI
-application, and other people's servers."""
+"""The socket transports: Atlas's server with the native and the ASGI gateway, and other servers."""

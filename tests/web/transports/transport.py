@@ -1,4 +1,4 @@
-"""What a test asks, in each of the ways."""
+"""The transports."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from urllib.parse import quote
 import httpx
 
 from atlas import Application, ClientDisconnected, Route, TestClient
-from tests.web.transports.client import Answer, Conversation, Cut, Question
-from tests.web.transports.servers import SERVERS, Asked, LoopThread
+from tests.web.transports.client import Cut, RawConnection, RawRequest, RawResponse
+from tests.web.transports.servers import SERVERS, LoopThread, Served
 
-__all__ = ["WAYS", "InProcess", "OverSocket", "Way", "call"]
+__all__ = ["TRANSPORTS", "InProcessTransport", "SocketTransport", "Transport", "call"]
 
 Event = dict[str, Any]
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-WAYS = ("in-process", *SERVERS)
+TRANSPORTS = ("in-process", *SERVERS)
 
 
-class Way(Protocol):
-    """How to ask. What an application raises without answering it, it raises here."""
+class Transport(Protocol):
+    """Sends requests to an application, and raises the exceptions that the application does not handle."""
 
     name: str
 
     def ask(self, app: Any, method: str, url: str, **options: Any) -> httpx.Response:
-        """A request as httpx would send it; the options are its own. Redirects are not followed."""
+        """Send a request with the options of httpx; do not follow redirects."""
 
     def drive(self, app: Any, events: list[Event], **scope: Any) -> list[Event]:
-        """A request as ASGI tells it; what the application sent comes back, or what of it came over the wire."""
+        """Send the request of an ASGI scope and events; return the response as ASGI events."""
 
 
 def call(app: Any, events: list[Event], **scope: Any) -> list[Event]:
-    """Call an application by hand. What it sent comes back."""
+    """Call an application; return the events that it has sent."""
     sent: list[Event] = []
     waiting = list(events)
 
@@ -51,10 +51,10 @@ def call(app: Any, events: list[Event], **scope: Any) -> list[Event]:
     return sent
 
 
-class InProcess:
-    """By Atlas's own test client, and by hand."""
+class InProcessTransport:
+    """Uses Atlas's test client, or calls the application."""
 
-    name = WAYS[0]
+    name = TRANSPORTS[0]
 
     def ask(self, app: Any, method: str, url: str, **options: Any) -> httpx.Response:
         raised: list[Exception] = []
@@ -82,10 +82,11 @@ class InProcess:
         return call(app, events, **scope)
 
 
-class OverSocket:
-    """By a server that runs for the length of one question.
+class SocketTransport:
+    """Runs a server for each request.
 
-    :param name: of one of the ``SERVERS``. :param thread: whose loop it runs on.
+    :param name: one of ``SERVERS``.
+    :param thread: the thread of its event loop.
     """
 
     def __init__(self, name: str, thread: LoopThread) -> None:
@@ -98,17 +99,17 @@ class OverSocket:
         pieces = [request.read()]
         target = request.url.raw_path
         headers = [(name.lower(), value) for name, value in request.headers.raw if name.lower() != b"connection"]
-        answer = self._put(app, Question(method, target, headers, pieces, request.url.scheme))
+        answer = self._put(app, RawRequest(method, target, headers, pieces, request.url.scheme))
         assert answer is not None, "the server closed the connection without an answer"
         return _as_httpx(answer.status, answer.headers, b"".join(answer.pieces), request)
 
     def drive(self, app: Any, events: list[Event], **scope: Any) -> list[Event]:
         path, root_path = scope.pop("path", "/"), scope.pop("root_path", "")
         target: bytes = scope.pop("raw_path", None) or quote(path, errors="surrogateescape").encode()
-        target = target.removeprefix(root_path.encode())  # what a proxy has cut off, the server puts back
+        target = target.removeprefix(root_path.encode())  # a proxy has removed it, and the server adds it
         if query := scope.pop("query_string", b""):
             target += b"?" + query
-        question = Question(
+        request = RawRequest(
             scope.pop("method", "GET"),
             target,
             scope.pop("headers", []),
@@ -117,34 +118,34 @@ class OverSocket:
             scope.pop("http_version", "1.1"),
             leaves=any(event["type"] == "http.disconnect" for event in events),
         )
-        scope.pop("client", None)  # over a socket, a client is who it is
+        scope.pop("client", None)  # over a socket the address is given
         assert not scope, f"no client can send {scope}: call the application by hand"
-        return _as_events(self._put(app, question, root_path))
+        return _as_events(self._put(app, request, root_path))
 
-    def _put(self, app: Any, question: Question, root_path: str = "") -> Answer | None:
-        """Serve, ask, stop; and raise what the server has logged as the application's failure."""
+    def _put(self, app: Any, request: RawRequest, root_path: str = "") -> RawResponse | None:
+        """Start a server, send the request, stop the server; raise an exception that the server has logged."""
         if self.name == "native" and not isinstance(app, Application):
             app = _returning(app)
         with socket.create_server(("127.0.0.1", 0)) as listener, _failures() as failures:
-            asked = Asked(app, listener, root_path, question.scheme == "https")
+            target = Served(app, listener, root_path, request.scheme == "https")
             with (
-                self._thread.serving(SERVERS[self.name], asked) as stop,
-                Conversation(asked.address, question) as said,
+                self._thread.serving(SERVERS[self.name], target) as stop,
+                RawConnection(target.address, request) as connection,
             ):
                 try:
-                    answer = said.answer()
+                    answer = connection.response()
                 except Cut:
                     answer = None
-                if not asked.tls:  # the end of TLS takes two, and the client is busy with waiting here
+                if not target.tls:  # closing TLS needs the client, which waits here
                     stop()
-                    assert said.last_words() == b"", "the server went on after the end of its response"
+                    assert connection.rest() == b"", "the server went on after the end of its response"
         if failures:
             raise failures[0]
         return answer
 
 
 def _returning(response: Any) -> Application:
-    """An application with one controller, which returns what is to be sent."""
+    """Return an application whose controller returns ``response``."""
     routes = [
         Route("/", lambda request: response, METHODS),
         Route("/{rest:path}", lambda request, rest: response, METHODS),
@@ -158,7 +159,7 @@ def _as_httpx(status: int, headers: Any, body: bytes, request: httpx.Request) ->
     return response
 
 
-def _as_events(answer: Answer | None) -> list[Event]:
+def _as_events(answer: RawResponse | None) -> list[Event]:
     if answer is None:
         return []
     start = {"type": "http.response.start", "status": answer.status, "headers": answer.headers}
@@ -180,10 +181,10 @@ class _Failures(logging.Handler):
 
 @contextmanager
 def _failures() -> Iterator[list[BaseException]]:
-    """The exceptions that the servers say an application has raised."""
+    """Collect the exceptions that the servers log."""
     handler = _Failures()
     loggers = [logging.getLogger(name) for name in ("atlas.server", "uvicorn.error", "hypercorn.error")]
-    levels = [logger.level for logger in loggers]  # uvicorn's configuration elsewhere may have silenced its own
+    levels = [logger.level for logger in loggers]  # another test may have changed that of uvicorn
     for logger in loggers:
         logger.addHandler(handler)
         logger.setLevel(min(logger.getEffectiveLevel(), logging.ERROR))

@@ -1,4 +1,4 @@
-"""The ways of asking: that each is what it says, and what is left out of them."""
+"""The transports of the web tests, and the lists of tests that do not run with all of them."""
 
 import ast
 import sys
@@ -10,29 +10,29 @@ import httpx
 import pytest
 
 from atlas import Application, AsyncRequest, ClientDisconnected, Request, Route, StreamingResponse
-from tests.web.transports import asking
-from tests.web.transports.client import Question
+from tests.web.transports import transport
+from tests.web.transports.client import RawRequest
 
 Ask = Callable[..., httpx.Response]
 Drive = Callable[..., list[dict[str, Any]]]
 HERE = Path(__file__).parent
 
-LEFT_OUT = {
+SKIPPED = {
     "in_process": {"test_malformed_heads"},
     "server_differs": {"test_a_client_that_disconnects_is_not_answered"},
-    "known_mistake": set(),
+    "known_failure": set(),
 }
-"""The tests that do not run in every way; why, each says in its marker."""
+"""The tests that do not run with every transport; their markers have the reason."""
 
-BY_HAND = {
-    "test_application.py": 4,  # lifespan, handshakes, a scope of no known type
-    "test_events.py": 1,  # a piece without bytes, which nobody sees on the wire
-    "test_files.py": 4,  # what is left to a server that can send files
+DIRECT_CALLS = {
+    "test_application.py": 4,  # lifespan, handshakes, an unknown type of scope
+    "test_events.py": 1,  # an empty chunk, which is not sent over a socket
+    "test_files.py": 4,  # pathsend and zerocopysend
     "test_mounts.py": 3,
     "test_response.py": 1,
     "test_websocket.py": 1,
 }
-"""How many tests of a file call the application with events that no client can send."""
+"""The number of tests of each file that call the application directly."""
 
 
 def functions_of(path: Path) -> Iterator[ast.FunctionDef]:
@@ -50,27 +50,27 @@ def marked(name: str) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("name", LEFT_OUT)
-def test_what_is_left_out_is_on_the_list(name: str) -> None:
-    assert marked(name) == LEFT_OUT[name]
+@pytest.mark.parametrize("name", SKIPPED)
+def test_skipped_combinations_are_listed(name: str) -> None:
+    assert marked(name) == SKIPPED[name]
 
 
-def test_what_is_called_by_hand_is_on_the_list() -> None:
+def test_direct_calls_are_listed() -> None:
     called = {}
     for path in HERE.rglob("test_*.py"):
         if count := sum("call" in {each.arg for each in test.args.args} for test in functions_of(path)):
             called[path.name] = count
-    assert called == BY_HAND
+    assert called == DIRECT_CALLS
 
 
 def callers() -> Iterator[str]:
-    """The modules of everybody who stands in the stack."""
+    """The modules of all frames of the stack."""
     frame = sys._getframe(1)
     while frame := frame.f_back:  # type: ignore[assignment]
         yield frame.f_globals["__name__"]
 
 
-def test_a_server_is_who_it_says(way: asking.Way, ask: Ask) -> None:
+def test_each_server_identifies_itself(web_transport: transport.Transport, ask: Ask) -> None:
     async def show(request: AsyncRequest) -> Any:
         return {"scheme": request.scheme, "callers": list(callers())}
 
@@ -80,7 +80,7 @@ def test_a_server_is_who_it_says(way: asking.Way, ask: Ask) -> None:
         answer = ask(app, "GET", url).json()
         assert answer["scheme"] == scheme
         for name, module in callers_of.items():
-            assert any(each.startswith(module) for each in answer["callers"]) == (name == way.name)
+            assert any(each.startswith(module) for each in answer["callers"]) == (name == web_transport.name)
 
 
 def test_an_application_has_ended_when_it_is_answered(ask: Ask) -> None:
@@ -110,7 +110,7 @@ def test_what_an_application_raises_is_raised_here(ask: Ask, drive: Drive) -> No
         drive(app)
 
 
-def test_a_client_that_leaves_raises_nothing(drive: Drive) -> None:
+def test_a_disconnect_raises_nothing(drive: Drive) -> None:
     seen: list[str] = []
 
     async def page(request: AsyncRequest) -> str:
@@ -125,11 +125,11 @@ def test_a_client_that_leaves_raises_nothing(drive: Drive) -> None:
     assert seen == ["left"]
 
 
-def test_a_question_in_bytes() -> None:
-    assert Question("GET", b"/", []).encoded() == b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n"
-    assert Question("GET", b"/", [], version="1.0").encoded() == b"GET / HTTP/1.0\r\n\r\n"
+def test_a_request_in_bytes() -> None:
+    assert RawRequest("GET", b"/", []).encoded() == b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n"
+    assert RawRequest("GET", b"/", [], version="1.0").encoded() == b"GET / HTTP/1.0\r\n\r\n"
     chunked = b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n2\r\nbc\r\n"
-    assert Question("POST", b"/", [(b"host", b"a")], [b"a", b"", b"bc"]).encoded() == chunked + b"0\r\n\r\n"
-    assert Question("POST", b"/", [(b"host", b"a")], [b"a", b"bc"], leaves=True).encoded() == chunked
+    assert RawRequest("POST", b"/", [(b"host", b"a")], [b"a", b"", b"bc"]).encoded() == chunked + b"0\r\n\r\n"
+    assert RawRequest("POST", b"/", [(b"host", b"a")], [b"a", b"bc"], leaves=True).encoded() == chunked
     announced = [(b"host", b"a"), (b"content-length", b"3")]
-    assert Question("POST", b"/", announced, [b"a", b"bc"]).encoded().endswith(b"content-length: 3\r\n\r\nabc")
+    assert RawRequest("POST", b"/", announced, [b"a", b"bc"]).encoded().endswith(b"content-length: 3\r\n\r\nabc")

@@ -1,4 +1,4 @@
-"""Plain code in greenlets, where it gets difficult: ends that are not clean, pools, and greenlets inside of others."""
+"""Sync code in greenlets: abandoned greenlets, pools, exceptions, and greenlets inside greenlets."""
 
 import asyncio
 import gc
@@ -14,7 +14,7 @@ from greenlet import GreenletExit, getcurrent
 
 from atlas.gateway.greenlets import Greenlets, await_, in_greenlet
 
-name: ContextVar[str] = ContextVar("name", default="nobody")
+name: ContextVar[str] = ContextVar("name", default="default")
 
 
 async def turn() -> None:
@@ -50,7 +50,7 @@ class Waiters:
 
 
 @pytest.mark.parametrize(("count", "max_idle"), [(200, 64), (200, 0), (10, 64)])
-def test_a_pool_keeps_no_more_than_it_may(count: int, max_idle: int) -> None:
+def test_a_pool_keeps_a_limited_number(count: int, max_idle: int) -> None:
     async def go() -> int:
         waiters = Waiters(Greenlets(max_idle))
         await waiters.many(count)
@@ -60,7 +60,7 @@ def test_a_pool_keeps_no_more_than_it_may(count: int, max_idle: int) -> None:
     assert asyncio.run(go()) == min(count, max_idle)
 
 
-def test_those_that_are_kept_end_with_their_pool() -> None:
+def test_idle_greenlets_end_with_their_pool() -> None:
     async def go() -> int:
         waiters = Waiters(Greenlets())
         await waiters.many(20)
@@ -71,7 +71,7 @@ def test_those_that_are_kept_end_with_their_pool() -> None:
     assert asyncio.run(go()) == 0
 
 
-def test_one_that_was_left_in_the_middle_is_never_used_again() -> None:
+def test_an_abandoned_greenlet_is_not_used_again() -> None:
     """Its coroutine is closed, as when a loop ends: the function is ended where it waits, and its greenlet with it."""
     pool, seen = Greenlets(), []
 
@@ -95,7 +95,7 @@ def test_one_that_was_left_in_the_middle_is_never_used_again() -> None:
     assert seen[1:] == ["ended"]
 
 
-def test_one_that_waits_although_it_was_left_is_ended_and_never_used_again() -> None:
+def test_an_abandoned_greenlet_that_waits_again_is_ended() -> None:
     pool, seen = Greenlets(), []
 
     def stubborn() -> None:
@@ -104,7 +104,7 @@ def test_one_that_waits_although_it_was_left_is_ended_and_never_used_again() -> 
             await_(turn())
         finally:
             try:
-                await_(turn())  # there is nobody who could wait for it
+                await_(turn())  # the caller does not await
             finally:
                 seen.append("ended")
 
@@ -141,7 +141,7 @@ def test_one_whose_function_raised_is_clean(error: BaseException) -> None:
     asyncio.run(go())
 
 
-def test_what_a_job_has_left_behind_is_not_there_for_the_next() -> None:
+def test_a_call_leaves_no_state_for_the_next() -> None:
     """Its context, and the exception that it was handling."""
     pool = Greenlets()
 
@@ -160,13 +160,13 @@ def test_what_a_job_has_left_behind_is_not_there_for_the_next() -> None:
         await loop.create_task(pool.run(leave), context=copy_context())
         return await loop.create_task(pool.run(look), context=copy_context())
 
-    assert asyncio.run(go()) == ("nobody", None)
+    assert asyncio.run(go()) == ("default", None)
 
 
 # ------------------------------------------------------------------------------------------------------- exceptions
 
 
-def test_the_exception_that_is_being_handled_is_each_ones_own() -> None:
+def test_each_greenlet_has_its_own_handled_exception() -> None:
     def work(number: int) -> Any:
         try:
             raise KeyError(number)
@@ -203,8 +203,8 @@ def test_a_traceback_leads_through_all_that_was_called() -> None:
     assert order == sorted(order)
 
 
-def test_greenlet_exit_ends_a_job_without_an_end() -> None:
-    """It is how greenlets are made to exit; a function that raises it gets no answer, but nobody waits for ever."""
+def test_greenlet_exit_ends_an_endless_call() -> None:
+    """It is how greenlets are made to exit; the call of a function that raises it fails, and does not hang."""
 
     def leave() -> None:
         raise GreenletExit
@@ -241,7 +241,7 @@ def test_a_timeout_inside_of_what_is_awaited(run: Callable[..., Any]) -> None:
     assert asyncio.run(run(work)) == "went on"
 
 
-def test_a_timeout_around_plain_code(run: Callable[..., Any]) -> None:
+def test_a_timeout_around_sync_code(run: Callable[..., Any]) -> None:
     seen = []
 
     def work() -> None:
@@ -281,7 +281,7 @@ def test_a_task_group_inside_of_what_is_awaited(run: Callable[..., Any]) -> None
     assert asyncio.run(run(work)) == ["a", "b", "c"]
 
 
-def test_plain_code_in_the_tasks_of_a_group(run: Callable[..., Any]) -> None:
+def test_sync_code_in_the_tasks_of_a_group(run: Callable[..., Any]) -> None:
     def child(word: str) -> str:
         await_(turn())
         if word == "b":
@@ -323,7 +323,7 @@ def test_what_is_awaited_may_be_anything_awaitable(run: Callable[..., Any]) -> N
     assert asyncio.run(go()) == ["own", "future", "task"]
 
 
-def test_what_cannot_be_awaited_is_told_where_it_was_handed_over(run: Callable[..., Any]) -> None:
+def test_an_object_that_cannot_be_awaited_raises_at_the_await(run: Callable[..., Any]) -> None:
     def work() -> str:
         with pytest.raises(TypeError, match="can't be used in 'await' expression"):
             await_(3)  # type: ignore[arg-type]
@@ -349,33 +349,33 @@ def test_await_inside_of_what_is_awaited_is_refused(run: Callable[..., Any]) -> 
     assert asyncio.run(run(work)) == "went on"
 
 
-def test_many_floors(run: Callable[..., Any]) -> None:
-    def floor(number: int) -> int:
+def test_many_levels(run: Callable[..., Any]) -> None:
+    def level(number: int) -> int:
         await_(turn())
-        return 1 + await_(run(floor, number - 1)) if number else 0
+        return 1 + await_(run(level, number - 1)) if number else 0
 
-    assert asyncio.run(run(floor, 30)) == 30
+    assert asyncio.run(run(level, 30)) == 30
 
 
-def test_a_cancellation_reaches_the_lowest_floor_and_comes_up_through_all(run: Callable[..., Any]) -> None:
+def test_a_cancellation_passes_through_all_levels(run: Callable[..., Any]) -> None:
     seen: list[str] = []
 
-    def floor(number: int) -> None:
+    def level(number: int) -> None:
         try:
-            await_(run(floor, number - 1) if number else asyncio.Event().wait())
+            await_(run(level, number - 1) if number else asyncio.Event().wait())
         except asyncio.CancelledError:
-            seen.append(f"floor {number}")
+            seen.append(f"level {number}")
             raise
 
     async def go() -> None:
-        task = asyncio.ensure_future(run(floor, 3))
+        task = asyncio.ensure_future(run(level, 3))
         await turn()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
 
     asyncio.run(go())
-    assert seen == [f"floor {number}" for number in range(4)]
+    assert seen == [f"level {number}" for number in range(4)]
 
 
 def test_a_generator_may_wait(run: Callable[..., Any]) -> None:
@@ -427,7 +427,7 @@ def test_greenlets_of_several_threads_do_not_meet() -> None:
 
 
 def test_a_call_may_be_begun_in_one_greenlet_and_go_on_in_another(run: Callable[..., Any]) -> None:
-    """As an eager task that plain code starts: its first step runs inside of the greenlet, the next one on the loop."""
+    """An eager task of sync code: its first step runs inside the greenlet, the next one on the event loop."""
 
     def child() -> str:
         await_(turn())

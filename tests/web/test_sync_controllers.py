@@ -1,4 +1,4 @@
-"""Plain ``def`` controllers that wait: in a greenlet and in a thread, in this process and over a socket."""
+"""``def`` controllers that wait, in a greenlet and in a thread, in the same process and over a socket."""
 
 import asyncio
 import threading
@@ -16,13 +16,13 @@ from atlas.gateway.locks import Lock
 from atlas.gateway.threads import current_blocking_call
 
 PATIENCE = 10.0
-WHO: ContextVar[str] = ContextVar("WHO", default="nobody")
+VARIABLE: ContextVar[str] = ContextVar("variable", default="default")
 
 _WAITS = Route("/", lambda request: None).run == "greenlet"
 RUNS = ["greenlet", "thread", pytest.param("auto", marks=pytest.mark.skipif(not _WAITS, reason="auto is inline here"))]
-WAYS = ["in process", "over a socket", "over a socket, as ASGI"]
+TRANSPORTS = ["in process", "over a socket", "over a socket, as ASGI"]
 
-Asked = Callable[[Application], Any]
+Connect = Callable[[Application], Any]
 
 
 @pytest.fixture(params=RUNS)
@@ -31,9 +31,9 @@ def run(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
-@pytest.fixture(params=WAYS)
-def asked(request: pytest.FixtureRequest) -> Asked:
-    """``async with asked(app) as client``: the application lives on the test's own loop."""
+@pytest.fixture(params=TRANSPORTS)
+def connect(request: pytest.FixtureRequest) -> Connect:
+    """``async with connect(app) as client``: the application lives on the test's own loop."""
     if request.param == "in process":
         return AsyncTestClient
 
@@ -55,14 +55,14 @@ def asked(request: pytest.FixtureRequest) -> Asked:
     return over_a_socket
 
 
-def answers(asked: Asked, run: Any, controller: Callable[..., Any], *, method: str = "GET", **options: Any) -> Any:
+def answers(connect: Connect, run: Any, controller: Callable[..., Any], *, method: str = "GET", **options: Any) -> Any:
     """What a controller answers to one request."""
-    return ask(asked, Application([Route("/", controller, [method], run=run)]), method=method, **options)
+    return ask(connect, Application([Route("/", controller, [method], run=run)]), method=method, **options)
 
 
-def ask(asked: Asked, app: Application, *, method: str = "GET", **options: Any) -> Any:
+def ask(connect: Connect, app: Application, *, method: str = "GET", **options: Any) -> Any:
     async def go() -> Any:
-        async with asked(app) as client:
+        async with connect(app) as client:
             return await client.request(method, "/", **options)
 
     return asyncio.run(go())
@@ -72,7 +72,7 @@ def ask(asked: Asked, app: Application, *, method: str = "GET", **options: Any) 
 
 
 @pytest.mark.slow
-def test_hundreds_wait_at_the_same_time_while_the_loop_ticks(asked: Asked, run: Any) -> None:
+def test_hundreds_wait_at_the_same_time_while_the_loop_ticks(connect: Connect, run: Any) -> None:
     many = 300 if run != "thread" or hasattr(Application(), "_threads") else 5
 
     async def go() -> tuple[set[str], int]:
@@ -88,7 +88,7 @@ def test_hundreds_wait_at_the_same_time_while_the_loop_ticks(asked: Asked, run: 
             return "through"
 
         ticks = 0
-        async with asked(Application([Route("/", controller, run=run)])) as client:
+        async with connect(Application([Route("/", controller, run=run)])) as client:
             requests = [asyncio.ensure_future(client.get("/")) for _ in range(many)]
             async with asyncio.timeout(PATIENCE):
                 while here < many:
@@ -103,7 +103,7 @@ def test_hundreds_wait_at_the_same_time_while_the_loop_ticks(asked: Asked, run: 
     assert ticks > 0
 
 
-def test_it_waits_as_often_as_it_likes_in_whatever_it_calls(asked: Asked, run: Any) -> None:
+def test_it_waits_as_often_as_it_likes_in_whatever_it_calls(connect: Connect, run: Any) -> None:
     async def double(number: int) -> int:
         await asyncio.sleep(0)
         return number * 2
@@ -114,44 +114,44 @@ def test_it_waits_as_often_as_it_likes_in_whatever_it_calls(asked: Asked, run: A
     def controller(request: Request) -> dict[str, int]:
         return {"sum": sum(helper(number) for number in range(10))}
 
-    assert answers(asked, run, controller).json() == {"sum": 90}
+    assert answers(connect, run, controller).json() == {"sum": 90}
 
 
-def test_a_function_in_a_thread(asked: Asked, run: Any) -> None:
+def test_a_function_in_a_thread(connect: Connect, run: Any) -> None:
     def controller(request: Request) -> dict[str, bool]:
         return {"elsewhere": await_(in_thread(threading.get_ident)) != threading.get_ident()}
 
-    assert answers(asked, run, controller).json() == {"elsewhere": True}
+    assert answers(connect, run, controller).json() == {"elsewhere": True}
 
 
-def test_the_body_is_waited_for(asked: Asked, run: Any) -> None:
+def test_the_body_is_waited_for(connect: Connect, run: Any) -> None:
     def controller(request: Request) -> Any:
         return {"json": request.json(), "again": request.text()}
 
-    response = answers(asked, run, controller, method="POST", content=b'{"a": 1}')
+    response = answers(connect, run, controller, method="POST", content=b'{"a": 1}')
     assert response.json() == {"json": {"a": 1}, "again": '{"a": 1}'}
 
 
-def test_a_form_is_waited_for(asked: Asked, run: Any) -> None:
+def test_a_form_is_waited_for(connect: Connect, run: Any) -> None:
     def controller(request: Request) -> Any:
         return {"name": request.form()["name"], "file": request.files()["file"].read().decode()}
 
     files = {"file": ("a.txt", b"contents")}
-    response = answers(asked, run, controller, method="POST", data={"name": "ann"}, files=files)
+    response = answers(connect, run, controller, method="POST", data={"name": "ann"}, files=files)
     assert response.json() == {"name": "ann", "file": "contents"}
 
 
-def test_a_body_piece_by_piece(asked: Asked, run: Any) -> None:
+def test_a_body_in_chunks(connect: Connect, run: Any) -> None:
     def controller(request: Request) -> Any:
         return {"bytes": b"".join(request.stream()).decode()}
 
-    response = answers(asked, run, controller, method="POST", content=b"x" * 200_000)
+    response = answers(connect, run, controller, method="POST", content=b"x" * 200_000)
     assert len(response.json()["bytes"]) == 200_000
 
 
 @pytest.mark.skipif(not _WAITS, reason="the body is read before the controller is called here")
-@pytest.mark.parametrize("asked", WAYS[1:], indirect=True)
-def test_the_pieces_come_as_they_are_sent(asked: Asked) -> None:
+@pytest.mark.parametrize("connect", TRANSPORTS[1:], indirect=True)
+def test_chunks_are_received_as_they_are_sent(connect: Connect) -> None:
     """The second is sent when the controller has the first: to wait for the whole would be for ever."""
 
     async def go() -> str:
@@ -170,7 +170,7 @@ def test_the_pieces_come_as_they_are_sent(asked: Asked) -> None:
                 got.set()
             return text
 
-        async with asked(Application([Route("/", controller, ["POST"], run="greenlet")])) as client:
+        async with connect(Application([Route("/", controller, ["POST"], run="greenlet")])) as client:
             return (await client.post("/", content=pieces())).text
 
     assert asyncio.run(go()) == "one two"
@@ -179,51 +179,51 @@ def test_the_pieces_come_as_they_are_sent(asked: Asked) -> None:
 # ------------------------------------------------------------------------------------------------ context variables
 
 
-def test_context_variables_are_the_requests(asked: Asked, run: Any) -> None:
+def test_context_variables_are_the_requests(connect: Connect, run: Any) -> None:
     """Set in a middleware, seen and set in the controller and in what it awaits, seen in the middleware afterwards."""
 
     async def awaited() -> str:
-        seen = WHO.get()
-        WHO.set("awaited")
+        seen = VARIABLE.get()
+        VARIABLE.set("awaited")
         return seen
 
     def controller(request: Request) -> Any:
-        seen = [WHO.get()]
-        WHO.set("controller")
-        seen += [await_(awaited()), WHO.get()]
-        WHO.set("controller again")
+        seen = [VARIABLE.get()]
+        VARIABLE.set("controller")
+        seen += [await_(awaited()), VARIABLE.get()]
+        VARIABLE.set("controller again")
         return seen
 
     async def around(request: Any, call_next: Any) -> Any:
-        WHO.set("middleware")
+        VARIABLE.set("middleware")
         response = await call_next(request)
-        response.headers["x-who"] = WHO.get()
+        response.headers["x-variable"] = VARIABLE.get()
         return response
 
     app = Application([Route("/", controller, run=run)], middleware=[around])
-    response = ask(asked, app)
+    response = ask(connect, app)
     assert response.json() == ["middleware", "controller", "awaited"]
-    assert response.headers["x-who"] == "controller again"
+    assert response.headers["x-variable"] == "controller again"
 
 
-def test_a_plain_middleware_is_in_it_too(asked: Asked, run: Any) -> None:
+def test_a_sync_middleware_runs_in_the_greenlet_too(connect: Connect, run: Any) -> None:
     def controller(request: Request) -> Any:
-        seen = WHO.get()
+        seen = VARIABLE.get()
         await_(asyncio.sleep(0))
-        WHO.set("controller")
+        VARIABLE.set("controller")
         return seen
 
     def around(request: Any, call_next: Any) -> Any:
-        WHO.set("middleware")
+        VARIABLE.set("middleware")
         response = call_next(request)
-        response.headers["x-who"] = WHO.get()
+        response.headers["x-variable"] = VARIABLE.get()
         return response
 
-    response = ask(asked, Application([Route("/", controller, run=run)], middleware=[around]))
-    assert (response.text, response.headers["x-who"]) == ("middleware", "controller")
+    response = ask(connect, Application([Route("/", controller, run=run)], middleware=[around]))
+    assert (response.text, response.headers["x-variable"]) == ("middleware", "controller")
 
 
-def test_requests_have_nothing_in_common(asked: Asked, run: Any) -> None:
+def test_requests_share_no_state(connect: Connect, run: Any) -> None:
     local = Local(seen=())
 
     def controller(request: Request) -> Any:
@@ -233,14 +233,14 @@ def test_requests_have_nothing_in_common(asked: Asked, run: Any) -> None:
         return list(local.seen)
 
     async def go() -> list[Any]:
-        async with asked(Application([Route("/", controller, run=run)])) as client:
+        async with connect(Application([Route("/", controller, run=run)])) as client:
             responses = await asyncio.gather(*(client.get(f"/?n={number}") for number in range(20)))
             return [response.json() for response in responses]
 
     assert asyncio.run(go()) == [[f"{word}{number}" for word in "abc"] for number in range(20)]
 
 
-def test_a_lock_lets_one_of_them_through_at_a_time(asked: Asked, run: Any) -> None:
+def test_a_lock_lets_one_of_them_through_at_a_time(connect: Connect, run: Any) -> None:
     lock = Lock()
     inside = most = 0
 
@@ -263,9 +263,9 @@ def test_a_lock_lets_one_of_them_through_at_a_time(asked: Asked, run: Any) -> No
         return "ok"
 
     async def go() -> set[int]:
-        app = Application([Route("/plain", controller, run=run), Route("/async", coroutine)])
-        async with asked(app) as client:
-            paths = ["/plain", "/async"] * 20
+        app = Application([Route("/sync", controller, run=run), Route("/async", coroutine)])
+        async with connect(app) as client:
+            paths = ["/sync", "/async"] * 20
             return {response.status_code for response in await asyncio.gather(*(client.get(path) for path in paths))}
 
     assert asyncio.run(go()) == {200}
@@ -275,7 +275,7 @@ def test_a_lock_lets_one_of_them_through_at_a_time(asked: Asked, run: Any) -> No
 # ------------------------------------------------------------------------------------- exceptions and cancellations
 
 
-def test_an_exception_comes_with_its_whole_traceback(asked: Asked, run: Any) -> None:
+def test_an_exception_comes_with_its_whole_traceback(connect: Connect, run: Any) -> None:
     names: list[str] = []
 
     async def below() -> None:
@@ -296,12 +296,12 @@ def test_an_exception_comes_with_its_whole_traceback(asked: Asked, run: Any) -> 
         return "handled"
 
     app = Application([Route("/", controller, run=run)], exception_handlers={KeyError: handler})
-    assert ask(asked, app).text == "handled"
+    assert ask(connect, app).text == "handled"
     order = [names.index(name) for name in ("controller", "helper", "below")]
     assert order == sorted(order)
 
 
-def test_a_timeout_and_a_task_group_inside_of_what_it_awaits(asked: Asked, run: Any) -> None:
+def test_a_timeout_and_a_task_group_inside_of_what_it_awaits(connect: Connect, run: Any) -> None:
     async def slow() -> None:
         async with asyncio.timeout(0.001):
             await asyncio.Event().wait()
@@ -317,10 +317,10 @@ def test_a_timeout_and_a_task_group_inside_of_what_it_awaits(asked: Asked, run: 
         except TimeoutError:
             return await_(group())
 
-    assert answers(asked, run, controller).json() == [0, 1, 2]
+    assert answers(connect, run, controller).json() == [0, 1, 2]
 
 
-def test_a_route_that_takes_too_long_is_cancelled_where_it_waits(asked: Asked, run: Any) -> None:
+def test_a_route_that_takes_too_long_is_cancelled_where_it_waits(connect: Connect, run: Any) -> None:
     seen: list[str] = []
 
     def controller(request: Request) -> None:
@@ -334,12 +334,12 @@ def test_a_route_that_takes_too_long_is_cancelled_where_it_waits(asked: Asked, r
             seen.append("cleaned up")
 
     app = Application([Route("/", controller, run=run, timeout=0.01)])
-    assert ask(asked, app).status_code == 503
+    assert ask(connect, app).status_code == 503
     assert seen == ["cancelled", "cleaned up"]
 
 
 @pytest.mark.parametrize("interface", ["auto", "asgi"])
-def test_what_waits_for_ever_is_ended_when_the_server_stops(run: Any, interface: Any) -> None:
+def test_an_endless_wait_is_cancelled_at_shutdown(run: Any, interface: Any) -> None:
     seen: list[str] = []
     begun = threading.Semaphore(0)
 
@@ -378,7 +378,7 @@ def test_what_waits_for_ever_is_ended_when_the_server_stops(run: Any, interface:
 
 
 @pytest.mark.skipif(not _WAITS, reason="generators are iterated on the loop here")
-def test_a_generator_that_is_streamed_may_wait(asked: Asked, run: Any) -> None:
+def test_a_generator_that_is_streamed_may_wait(connect: Connect, run: Any) -> None:
     def pieces() -> Iterator[str]:
         for number in range(5):
             yield await_(asyncio.sleep(0, f"{number} "))
@@ -386,7 +386,7 @@ def test_a_generator_that_is_streamed_may_wait(asked: Asked, run: Any) -> None:
     def controller(request: Request) -> StreamingResponse:
         return StreamingResponse(pieces())
 
-    assert answers(asked, run, controller).text == "0 1 2 3 4 "
+    assert answers(connect, run, controller).text == "0 1 2 3 4 "
 
 
 # ------------------------------------------------------------------------------------------------ all of it in threads
@@ -396,12 +396,10 @@ def in_a_thread() -> bool:
     return current_blocking_call() is not None
 
 
-def test_every_plain_controller_runs_in_a_thread_if_so_configured(
-    asked: Asked, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_sync_controllers_run_in_threads_if_so_configured(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ATLAS_SYNC_MODE", "thread")
 
-    def plain(request: Request) -> Any:
+    def sync(request: Request) -> Any:
         body = request.json() if request.method == "POST" else None
         return {"thread": in_a_thread(), "body": body, "waited": await_(asyncio.sleep(0, "waited"))}
 
@@ -413,17 +411,17 @@ def test_every_plain_controller_runs_in_a_thread_if_so_configured(
 
     app = Application(
         [
-            Route("/plain", plain, ["GET", "POST"]),
+            Route("/sync", sync, ["GET", "POST"]),
             Route("/async", coroutine),
             Route("/inline", says_inline, run="inline"),
         ]
     )
 
     async def go() -> list[Any]:
-        async with asked(app) as client:
+        async with connect(app) as client:
             responses = [
-                await client.get("/plain"),
-                await client.post("/plain", json=[1]),
+                await client.get("/sync"),
+                await client.post("/sync", json=[1]),
                 await client.get("/async"),
                 await client.get("/inline"),
             ]
@@ -437,14 +435,14 @@ def test_every_plain_controller_runs_in_a_thread_if_so_configured(
     ]
 
 
-def test_plain_middleware_around_them_waits_for_them(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sync_middleware_around_them_waits_for_them(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ATLAS_SYNC_MODE", "thread")
 
-    def plain(request: Request) -> str:
-        return f"{in_a_thread()} {await_(asyncio.sleep(0, WHO.get()))}"
+    def sync(request: Request) -> str:
+        return f"{in_a_thread()} {await_(asyncio.sleep(0, VARIABLE.get()))}"
 
     def outer(request: Any, call_next: Any) -> Any:
-        WHO.set("outer")
+        VARIABLE.set("outer")
         response = call_next(request)
         response.headers["x-outer"] = await_(asyncio.sleep(0, "waited"))
         return response
@@ -453,15 +451,15 @@ def test_plain_middleware_around_them_waits_for_them(asked: Asked, monkeypatch: 
         return await call_next(request)
 
     def inner(request: Any, call_next: Any) -> Any:
-        WHO.set(WHO.get() + " inner")
+        VARIABLE.set(VARIABLE.get() + " inner")
         return call_next(request)
 
-    app = Application([Route("/", plain)], middleware=[outer, between, inner])
-    response = ask(asked, app)
+    app = Application([Route("/", sync)], middleware=[outer, between, inner])
+    response = ask(connect, app)
     assert (response.text, response.headers["x-outer"]) == ("True outer inner", "waited")
 
 
-def test_blocking_in_threads_holds_nobody(asked: Asked) -> None:
+def test_blocking_in_threads_does_not_block_others(connect: Connect) -> None:
     """More than a pool has places for; each needs the next one to have begun."""
 
     async def go() -> set[int]:
@@ -476,7 +474,7 @@ def test_blocking_in_threads_holds_nobody(asked: Asked) -> None:
             return "now"
 
         app = Application([Route("/blocks", blocks, run="thread"), Route("/now", lets_go)])
-        async with asked(app) as client:
+        async with connect(app) as client:
             blocked = [asyncio.ensure_future(client.get("/blocks")) for _ in range(60)]
             await asyncio.sleep(0)
             assert (await client.get("/now")).text == "now"
