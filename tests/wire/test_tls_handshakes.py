@@ -80,6 +80,7 @@ def test_a_connection_with_tls_counts_while_it_is_open(loop: str) -> None:
 
 async def _check(attempt: Attempt | None) -> None:
     loop = asyncio.get_running_loop()
+    loop.set_debug(False)  # it logs the failure with a traceback, which pytest keeps, and with it the connection
     gateway = ASGIGateway(echo, loop)
     state = ServerState(loop, Settings(access_log=False), ServerEvents())
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
