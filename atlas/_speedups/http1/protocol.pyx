@@ -4,8 +4,8 @@ The states and their transitions::
 
     IDLE         some of a head came -> IN_HEAD; a head is whole -> IN_EXCHANGE; the client or the server ends -> CLOSING
     IN_HEAD      the head is whole -> IN_EXCHANGE; it is refused, or overdue -> LINGERING
-    IN_EXCHANGE  request and response are whole -> IDLE; the response was the last one -> LINGERING, or CLOSING
-                 where nothing unread could turn the close into a reset; the response failed -> CLOSING
+    IN_EXCHANGE  request and response are whole -> IDLE; the response was the last one, or failed -> LINGERING, or
+                 CLOSING where nothing unread could turn the close into a reset
     LINGERING    the response has left -> DRAINING
     DRAINING     the client closes, or has had LINGER_SECONDS -> CLOSING
     CLOSING      the transport has closed -> CLOSED
@@ -355,7 +355,7 @@ cdef class Http1Protocol(Http1Control):
             return 0
         if self.stream.framing == UNTIL_CLOSE:
             return self.connection.writer.abort()
-        return self.close()
+        return self.linger() if self.has_unread() else self.close()
 
     cdef int want_body(self) except -1:
         if self.continue_due and self.exchange.response_state <= HEAD_HELD:

@@ -141,6 +141,16 @@ def test_a_response_that_fails_closes(line: Line) -> None:
     assert state(line) == "closing"
 
 
+def test_a_response_that_fails_does_not_reset_those_before_it(line: Line) -> None:
+    line.feed(GET + GET + GET)
+    hello(line.exchange)
+    line.office.turn()
+    start(line.exchange)
+    body(line.exchange, b"x", more=True)
+    assert line.exchange.finish_application() is False
+    assert (state(line), line.calls) == ("draining", ["write_eof"])
+
+
 def test_a_closing_connection_waits_for_what_is_written(line: Line) -> None:
     line.transport.full = True
     hello(line.request(LAST))
