@@ -83,7 +83,9 @@ cdef class Http1Protocol(Http1Control):
         if self.connection.is_lost():
             return 0
         if self.state < LINGERING:
-            if self.connection.reading == READING_ENDED and self.exchange is None and not self.has_waiting():
+            if self.exchange is None and not self.has_waiting() and (
+                self.connection.reading == READING_ENDED or (self.state == IDLE and self.server_state.is_stopping())
+            ):
                 return self.close()
             return self.update_reading()
         if self.state == LINGERING:
@@ -111,7 +113,9 @@ cdef class Http1Protocol(Http1Control):
         return 0
 
     cdef int shut_down(self) except -1:
-        return self.close() if self.state == IDLE and not self.has_waiting() else 0
+        if self.state != IDLE or self.has_waiting() or self.connection.has_unread():
+            return 0  # what has reached the socket is answered as well
+        return self.close()
 
     cdef int end(self) except -1:
         if self.exchange is None:

@@ -1,5 +1,6 @@
 """The states of a connection and every transition between them (the table at the top of ``http1/protocol.pyx``)."""
 
+import socket
 from collections.abc import Callable
 
 import pytest
@@ -71,6 +72,21 @@ def test_a_stop_within_a_response_answers_what_was_received_behind_it(line: Line
         (b"/", b"close"),
     ]
     assert (state(line), line.calls) == ("closing", ["close"])
+
+
+@pytest.mark.parametrize("sent", [GET, b"\r\n"])
+def test_a_stop_answers_what_has_reached_the_socket(office: Office, sent: bytes) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        line = office.connect(socket=ours)
+        theirs.send(sent)
+        office.state.connections.stop()
+        assert line.calls == []
+        line.feed(ours.recv(1000))
+        if sent == GET:
+            hello(line.exchange)
+            assert b"connection: close" in theirs.recv(1000)
+        assert (state(line), line.calls) == ("closing", ["close"])
 
 
 def test_an_idle_connection_is_overdue(open_office: Open) -> None:
