@@ -4,8 +4,8 @@ The states and their transitions::
 
     IDLE           some of a head came -> IN_HEAD; a head is whole -> IN_EXCHANGE; the client or the server ends -> CLOSING
     IN_HEAD        the head is whole -> IN_EXCHANGE; it is refused, or overdue -> LAST_RESPONSE
-    IN_EXCHANGE    request and response are whole -> IDLE; the response was the last one -> LAST_RESPONSE, or CLOSING where
-                   nothing unread could turn the close into a reset; the response failed -> CLOSING; switched -> CLOSED
+    IN_EXCHANGE    request and response are whole -> IDLE; the response was the last one, or failed -> LAST_RESPONSE, or
+                   CLOSING where nothing unread could turn the close into a reset; switched -> CLOSED
     LAST_RESPONSE  the response has left -> LINGERING
     LINGERING      the client closes, or has had LINGER_SECONDS -> CLOSING
     CLOSING        the transport has closed -> CLOSED
@@ -83,7 +83,9 @@ cdef class Http1Protocol(Http1ProtocolBase):
         if self.connection.is_lost():
             return 0
         if self.state < LAST_RESPONSE:
-            if self.connection.reading == READING_ENDED and self.exchange is None and not self.has_waiting():
+            if self.exchange is None and not self.has_waiting() and (
+                self.connection.reading == READING_ENDED or (self.state == IDLE and self.server_state.is_stopping())
+            ):
                 return self.close()
             return self.update_reading()
         if self.state == LAST_RESPONSE:
@@ -111,7 +113,9 @@ cdef class Http1Protocol(Http1ProtocolBase):
         return 0
 
     cdef int shut_down(self) except -1:
-        return self.close() if self.state == IDLE and not self.has_waiting() else 0
+        if self.state != IDLE or self.has_waiting() or self.connection.has_unread():
+            return 0  # what has reached the socket is answered as well
+        return self.close()
 
     cdef int end_now(self) except -1:
         if self.exchange is None:
@@ -355,7 +359,7 @@ cdef class Http1Protocol(Http1ProtocolBase):
             return 0
         if self.stream.framing == UNTIL_CLOSE:
             return self.connection.writer.abort()
-        return self.close()
+        return self.linger() if self.has_unread() else self.close()
 
     cdef int want_body(self) except -1:
         if self.continue_due and self.exchange.response_state <= HEAD_HELD:

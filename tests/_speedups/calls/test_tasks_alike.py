@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import inspect
+import re
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -345,7 +346,13 @@ def ending_of(task: Any) -> tuple[Any, ...]:
         except asyncio.CancelledError as error:
             return ("cancelled", error.args)
     error = task.exception()
-    return ("value", task.result()) if error is None else ("error", type(error), error.args, repr(error.__cause__))
+    return ("value", task.result()) if error is None else failure(error)
+
+
+def failure(error: BaseException) -> tuple[Any, ...]:
+    """An exception without the places that asyncio's debug mode (``-X dev``) names in its messages."""
+    arguments = [re.sub(r" created at [^ >]+", "", str(argument)) for argument in error.args]
+    return ("error", type(error), arguments, repr(error.__cause__))
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
@@ -365,7 +372,7 @@ def test_it_ends_as_in_a_task_of_the_loop(
         start(loop, starter, give(0))
     own, value, error = start(loop, starter, scenario(log))
     if own is None:
-        ending = ("value", value) if error is None else ("error", type(error), error.args, repr(error.__cause__))
+        ending = ("value", value) if error is None else failure(error)
     else:
         loop.run_until_complete(asyncio.wait([own]))
         ending = ending_of(own)

@@ -1,5 +1,6 @@
 """The states of a connection and every transition between them (the table at the top of ``http1/protocol.pyx``)."""
 
+import socket
 from collections.abc import Callable
 
 import pytest
@@ -74,6 +75,21 @@ def test_a_stop_within_a_response_answers_what_was_received_behind_it(connection
     assert (state(connection), connection.calls) == ("closing", ["close"])
 
 
+@pytest.mark.parametrize("sent", [GET, b"\r\n"])
+def test_a_stop_answers_what_has_reached_the_socket(server: FakeServer, sent: bytes) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        connection = server.connect(socket=ours)
+        theirs.send(sent)
+        server.state.connections.stop()
+        assert connection.calls == []
+        connection.feed(ours.recv(1000))
+        if sent == GET:
+            hello(connection.exchange)
+            assert b"connection: close" in theirs.recv(1000)
+        assert (state(connection), connection.calls) == ("closing", ["close"])
+
+
 def test_an_idle_connection_is_overdue(new_server: Open) -> None:
     connection = new_server(timeout_keep_alive=TINY, timeout_request_head=TINY).connect()
     connection.server.check_timeouts()
@@ -140,6 +156,16 @@ def test_a_response_that_fails_closes(connection: FakeConnection) -> None:
     body(exchange, b"x", more=True)
     assert exchange.finish_application() is False
     assert state(connection) == "closing"
+
+
+def test_a_response_that_fails_does_not_reset_those_before_it(connection: FakeConnection) -> None:
+    connection.feed(GET + GET + GET)
+    hello(connection.exchange)
+    connection.server.turn()
+    start(connection.exchange)
+    body(connection.exchange, b"x", more=True)
+    assert connection.exchange.finish_application() is False
+    assert (state(connection), connection.calls) == ("lingering", ["write_eof"])
 
 
 def test_a_closing_connection_waits_for_what_is_written(connection: FakeConnection) -> None:
