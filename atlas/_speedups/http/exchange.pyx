@@ -453,7 +453,6 @@ cdef class Exchange:
 
     @property
     def lost(self):
-        """Did the client go away before the application was done?"""
         return self.client_lost or (self.stream is not None and self.stream.is_lost())
 
     # What sending a file needs; see atlas/gateway/files.py.
@@ -493,7 +492,7 @@ cdef class Exchange:
 
     @property
     def socket_fd(self):
-        """The plain socket's file descriptor, for sendfile(2), good until ``lost``; -1 where there is none."""
+        """The plain socket's descriptor, for sendfile(2), good until ``lost``; -1 where there is none."""
         return self.stream.socket_fd() if self.stream is not None else -1
 
     @property

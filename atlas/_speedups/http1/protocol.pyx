@@ -305,7 +305,7 @@ cdef class Http1Protocol(Http1ProtocolBase):
         self.return_parser()
         self.state = IDLE
         if self.server_state.is_stopping() and not self.has_waiting():
-            return self.linger() if self.has_unread() else self.close()
+            return self.send_last() if self.has_unread() else self.close()
         return self.connection.set_timeout(self.server_state.timeout_keep_alive)
 
     # Whether the connection goes on.
@@ -359,7 +359,7 @@ cdef class Http1Protocol(Http1ProtocolBase):
             return 0
         if self.stream.framing == UNTIL_CLOSE:
             return self.connection.writer.abort()
-        return self.linger() if self.has_unread() else self.close()
+        return self.send_last() if self.has_unread() else self.close()
 
     cdef int want_body(self) except -1:
         if self.continue_due and self.exchange.response_state <= HEAD_HELD:
@@ -409,7 +409,7 @@ cdef class Http1Protocol(Http1ProtocolBase):
             if exchange.response_state == HEAD_HELD:
                 exchange.drop_head()
             if exchange.response_state >= RESPONSE_DONE:
-                return self.linger()  # the response has left, perhaps just now
+                return self.send_last()  # the response has left, perhaps just now
             if exchange.response_state != NO_RESPONSE:
                 self.drop_exchange()
                 return self.close()
