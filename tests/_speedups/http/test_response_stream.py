@@ -213,6 +213,20 @@ def test_a_body_out_of_turn(line: Line) -> None:
         exchange.open_body(3, False)
 
 
+def test_a_file_that_is_broken_off_leaves_the_response_unfinished(line: Line) -> None:
+    exchange = line.request()
+    start(exchange, 200, (b"content-length", b"10"))
+    assert exchange.open_body(10, True)
+    exchange.write(b"abc")
+    with pytest.raises(RuntimeError, match="while a file is sent, or after one that was broken off"):
+        body(exchange)
+    with pytest.raises(RuntimeError, match="before a file is sent"):
+        exchange.open_body(0, False)
+    assert exchange.finish_application() is False
+    assert line.sent.endswith(b"\r\n\r\nabc")
+    assert line.calls == ["close"]
+
+
 def test_draining_waits_for_the_socket(line: Line) -> None:
     exchange = line.request(post(0))
     start(exchange)
