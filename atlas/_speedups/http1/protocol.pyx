@@ -93,7 +93,7 @@ cdef class Http1Protocol(Http1Control):
         return self.connection.close() if self.state == CLOSING else 0
 
     cdef int writable(self) except -1:
-        return self.resume_soon() if self.exchange is None and self.has_waiting() else 0
+        return self.resume_soon() if self.exchange is None and self.received.data is not NULL else 0
 
     cdef int check_timeout(self, double now) except -1:
         """WIRE.md, Limits and time-outs."""

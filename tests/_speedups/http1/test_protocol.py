@@ -364,6 +364,22 @@ def test_who_reads_no_answers_gets_no_more_of_them(line: Line) -> None:
     assert [text[:2] for text in texts(line, 10)] == [b"/%d" % number for number in range(10)]
 
 
+def test_a_head_that_is_whole_before_there_is_room_is_answered(line: Line) -> None:
+    """There is no room where 64 KiB wait, the most that a turn gathers."""
+    head = len(b"HTTP/1.1 200 OK\r\ncontent-length: 13000\r\n\r\n")
+    sizes = [13000] * 4
+    sizes.append(65536 - sum(sizes) - 5 * head)
+    line.office.gateway.answer = lambda exchange: exchange.respond(200, [], bytes(sizes.pop(0)))
+    line.transport.full = True
+    line.feed(GET * 5 + GET[:5])
+    assert len(line.transport.waiting) == 65536
+    line.feed(GET[5:])
+    line.office.gateway.answer = hello
+    line.transport.drain()
+    line.office.turn(2)
+    assert len(line.office.gateway.started) == 6
+
+
 def test_a_response_leaves_whole_before_the_connection_closes(line: Line) -> None:
     exchange = line.request(CLOSING)
     start(exchange)
