@@ -13,6 +13,7 @@ cdef enum ResponseState:
     NO_RESPONSE         # nothing was sent
     HEAD_HELD           # http.response.start has come; the head waits for the first piece of the body
     BODY_OPEN           # the head, and perhaps some of the body, is on its way
+    FILE_OPEN           # a file is being sent as a part of the body
     TRAILERS_OPEN       # the body is whole, trailers follow
     RESPONSE_DONE       # the response is whole
     RESPONSE_FAILED     # it will never be whole

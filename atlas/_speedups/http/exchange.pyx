@@ -238,6 +238,8 @@ cdef class Exchange:
             self.check_length(size, more)
         elif self.response_state == NO_RESPONSE:
             raise RuntimeError("expected http.response.start before http.response.body")
+        elif self.response_state == FILE_OPEN:
+            raise RuntimeError("expected no http.response.body while a file is sent, or after one that was broken off")
         else:
             raise RuntimeError("expected http.response.trailers after the last http.response.body")
         self.body_size += size
@@ -466,6 +468,7 @@ cdef class Exchange:
             self.check_length(size, more)
         else:
             raise RuntimeError("expected http.response.start before a file is sent")
+        self.response_state = FILE_OPEN
         self.body_size += size
         self.stream.begin_data(size)
         return not self.bodyless
@@ -473,6 +476,7 @@ cdef class Exchange:
     def close_body(self, long long size, bint more):
         """The counterpart of :meth:`open_body`, when those bytes have left."""
         self.check_sendable("the end of a file")
+        self.response_state = BODY_OPEN
         self.stream.end_data(size, not more)
         self.end_piece(size, more)
 

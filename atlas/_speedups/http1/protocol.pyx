@@ -93,7 +93,7 @@ cdef class Http1Protocol(Http1ProtocolBase):
         return self.connection.close() if self.state == CLOSING else 0
 
     cdef int writable(self) except -1:
-        return self.resume_soon() if self.exchange is None and self.has_waiting() else 0
+        return self.resume_soon() if self.exchange is None and self.received.data is not NULL else 0
 
     cdef int check_timeout(self, double now) except -1:
         """WIRE.md, Limits and time-outs."""
@@ -102,7 +102,7 @@ cdef class Http1Protocol(Http1ProtocolBase):
             error = ProtocolError(408, "the request's head did not come in time", "--timeout-request-head")
             return self.refuse(error, self.received.data + self.received.start)
         if self.state != IN_EXCHANGE:
-            return self.close() if self.state != CLOSING else 0
+            return self.close() if self.state != CLOSING and not self.has_waiting() else 0
         if exchange.response_state >= RESPONSE_DONE:
             return self.close()  # the rest of its body doesn't come
         if exchange.body_state() != BODY_COMING:

@@ -215,6 +215,20 @@ def test_a_body_out_of_turn(connection: FakeConnection) -> None:
         exchange.open_body(3, False)
 
 
+def test_a_file_that_is_broken_off_leaves_the_response_unfinished(connection: FakeConnection) -> None:
+    exchange = connection.request()
+    start(exchange, 200, (b"content-length", b"10"))
+    assert exchange.open_body(10, True)
+    exchange.write(b"abc")
+    with pytest.raises(RuntimeError, match="while a file is sent, or after one that was broken off"):
+        body(exchange)
+    with pytest.raises(RuntimeError, match="before a file is sent"):
+        exchange.open_body(0, False)
+    assert exchange.finish_application() is False
+    assert connection.sent.endswith(b"\r\n\r\nabc")
+    assert connection.calls == ["close"]
+
+
 def test_draining_waits_for_the_socket(connection: FakeConnection) -> None:
     exchange = connection.request(post(0))
     start(exchange)

@@ -370,6 +370,22 @@ def test_requests_of_a_client_that_does_not_read_are_not_started(connection: Fak
     assert [text[:2] for text in texts(connection, 10)] == [b"/%d" % number for number in range(10)]
 
 
+def test_a_head_that_is_whole_before_there_is_room_is_answered(connection: FakeConnection) -> None:
+    """There is no room where 64 KiB wait, the most that a turn gathers."""
+    head = len(b"HTTP/1.1 200 OK\r\ncontent-length: 13000\r\n\r\n")
+    sizes = [13000] * 4
+    sizes.append(65536 - sum(sizes) - 5 * head)
+    connection.server.gateway.respond = lambda exchange: exchange.respond(200, [], bytes(sizes.pop(0)))
+    connection.transport.full = True
+    connection.feed(GET * 5 + GET[:5])
+    assert len(connection.transport.waiting) == 65536
+    connection.feed(GET[5:])
+    connection.server.gateway.respond = hello
+    connection.transport.drain()
+    connection.server.turn(2)
+    assert len(connection.server.gateway.started) == 6
+
+
 def test_a_response_leaves_whole_before_the_connection_closes(connection: FakeConnection) -> None:
     exchange = connection.request(CLOSING)
     start(exchange)
