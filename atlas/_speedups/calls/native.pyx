@@ -228,7 +228,7 @@ cdef class NativeCaller(Gateway):
         cdef object known = self.plain_kinds.get(kind)
         if known is None:
             known = issubclass(kind, BaseResponse) and kind.__call__ is self.plain_call
-            for name in ("body", "raw_headers", "status_code"):
+            for name in ("body", "events", "raw_headers", "status_code"):
                 known = known and getattr(kind, name) is getattr(BaseResponse, name)
             if len(self.plain_kinds) >= MOST_KINDS:
                 self.plain_kinds.clear()
