@@ -20,6 +20,7 @@ from atlas.web.background import CURRENT
 from atlas.web.requests.request import AsyncRequest, RequestHead
 from atlas.web.responses.files import PIECE
 from atlas.web.responses.response import Response
+from atlas.web.scope_keys import BODY
 
 __all__ = [
     "ASGIResponse",
@@ -65,23 +66,30 @@ def asgi_step(middleware: Middleware, inner: Callable[[Any], Awaitable[Response]
     """
 
     async def inside(scope: Scope, receive: Receive, send: Send) -> None:
-        request: AsyncRequest = scope[_REQUEST]
-        response = await inner(_moved(request, scope, receive))
+        request, given = scope[_REQUEST]
+        response = await inner(_moved(request, scope, receive, given))
         await response(scope, receive, send)
 
     app = middleware.around(inside)
 
     async def step(request: AsyncRequest) -> Response:
         _ = request._state  # it is in the scope now, so that the copy shares it
-        return await start_application(app, {**request.scope, _REQUEST: request}, request._receive)
+        receive = request._receive if request._body is None else receive_again(request)
+        return await start_application(app, {**request.scope, _REQUEST: (request, receive)}, receive)
 
     return step
 
 
-def _moved(request: AsyncRequest, scope: Scope, receive: Receive) -> AsyncRequest:
-    """The request as the middleware handed it on: it may have another scope, and its body another source."""
+def _moved(request: AsyncRequest, scope: Scope, receive: Receive, given: Receive) -> AsyncRequest:
+    """The request as the middleware handed it on: it may have another scope, and its body another source.
+
+    A body that was read before is read anew from another source, where it may be another one.
+    """
     moved = AsyncRequest(request.app, scope, receive, request.route, request._values)
-    moved._cache = request._cache
+    if receive is given or request._body is None:
+        moved._cache = request._cache
+    else:
+        moved._cache.no_match = request._cache.no_match
     return moved
 
 
@@ -90,6 +98,8 @@ async def start_application(app: ASGIApp, scope: Scope, receive: Receive) -> ASG
 
     :raises RuntimeError: if it returns without a response. What it raises until then is raised here.
     """
+    scope = {**scope}
+    scope.pop(BODY, None)  # tells how much of the body was read, which may come once more
     task = ApplicationTask(app, scope, receive, own=[CURRENT])
     request = CURRENT.get()
     if request is not None:
@@ -107,15 +117,27 @@ async def close_applications(request: RequestData) -> None:
 
 
 def receive_again(request: RequestHead) -> Receive:
-    """The ``receive`` of an application. A body that a middleware has read comes once more."""
-    if request._body is None:
-        return request._receive
-    events: list[Event] = [{"type": "http.request", "body": request._body, "more_body": False}]
+    """The ``receive`` of an application. A body that a middleware has read comes once more.
+
+    It raises RuntimeError for a body that was read by ``stream()``, or as a long form, and was not kept.
+    """
+    body = request._body
+    if body is None:
+        if not request._cache.streamed:
+            return request._receive
+        if request.announces_body:
+            return _receive_no_more
+        body = b""
+    events: list[Event] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def again() -> Event:
         return events.pop() if events else await request._receive()
 
     return again
+
+
+async def _receive_no_more() -> Event:
+    raise RuntimeError("the body was read by stream() or form() already; it is not kept for an ASGI application")
 
 
 class ASGIResponse(Response):
