@@ -8,7 +8,7 @@ application go on. An application whose response was not sent by the end of the 
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import aclosing
 from typing import Any
 
@@ -211,7 +211,8 @@ async def _read(event: Event) -> AsyncGenerator[bytes, None]:
 class DelegatedResponse(Response):
     """An ASGI application as the result of a controller: it answers the request itself.
 
-    Header fields that this object is given are added to those of its answer.
+    Header fields that this object is given are added to those of its answer; a ``content-type`` replaces the answer's.
+    A status other than 200 replaces that of its answer.
     """
 
     __slots__ = ("app",)
@@ -224,13 +225,24 @@ class DelegatedResponse(Response):
     async def complete(self, request: RequestHead) -> Response:
         """Start the application, so that the middleware around sees the status and the fields of its response."""
         response = await start_application(self.app, request.scope, receive_again(request))
-        response.raw_headers.extend(self.raw_headers)
+        response.status_code = self._status(response.status_code)
+        response.raw_headers[:] = self._fields(response.raw_headers)
         return response
 
+    def _status(self, status_code: int) -> int:
+        return status_code if self.status_code == 200 else self.status_code
+
+    def _fields(self, fields: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        own = self.raw_headers
+        if any(name == b"content-type" for name, _ in own):
+            fields = [field for field in fields if field[0].lower() != b"content-type"]
+        return [*fields, *own]
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def add(event: Event) -> None:
+        async def change(event: Event) -> None:
             if event["type"] == "http.response.start":
-                event = {**event, "headers": [*event.get("headers", ()), *self.raw_headers]}
+                fields = self._fields(event.get("headers", ()))
+                event = {**event, "status": self._status(event["status"]), "headers": fields}
             await send(event)
 
-        await self.app(scope, receive, add if self.raw_headers else send)
+        await self.app(scope, receive, change)

@@ -315,3 +315,17 @@ def test_a_body_that_was_not_kept_is_an_error_for_a_mounted_application(ask: Ask
     app = Application([Mount("/", echoing)], middleware=[Drains()])
     assert ask(app, "POST", "/", content=b"abc").status_code == 500
     assert ask(app, "GET", "/").status_code == 200
+
+
+@pytest.mark.parametrize("run", ["auto", "inline"])
+def test_an_application_as_a_result_has_the_status_and_fields_beside_it(ask: Ask, run: Any) -> None:
+    text = Response("x", 404, {"x-a": "own"}, content_type="text/plain")
+
+    async def plain(scope: Any, receive: Any, send: Any) -> None:
+        await text(scope, receive, send)
+
+    app = Application([Route("/", lambda request: (plain, 202, {"content-type": "text/x", "x-b": "given"}), run=run)])
+    response = ask(app, "GET", "/")
+    assert response.status_code == 202
+    assert response.headers.get_list("content-type") == ["text/x"]
+    assert (response.headers["x-a"], response.headers["x-b"]) == ("own", "given")
