@@ -2,6 +2,7 @@
 
 The application runs until it sends ``http.response.start``; that ``send`` waits. :meth:`ApplicationTask.respond` lets
 the application continue; each further ``send`` calls the ``send`` of the server, so events are not queued.
+Informational events, such as early hints, are held back with the start, since the response may be replaced.
 :meth:`ApplicationTask.close` ends an application whose response is not sent.
 """
 
@@ -19,6 +20,8 @@ from atlas.types import ASGIApp, Event, Receive, Scope, Send
 
 __all__ = ["ApplicationTask"]
 
+# Informational events: they come before the start of a response, and do not belong to it.
+_BEFORE_START = frozenset(["http.response.early_hint", "http.response.push", "http.response.debug"])
 _CLOSE_TIMEOUT = 1.0  # seconds until a closed application is cancelled
 _MISSING: Any = object()
 _log = logging.getLogger("atlas.web")
@@ -41,6 +44,7 @@ class ApplicationTask:
         "_cancelled",
         "_closed",
         "_context",
+        "_early",
         "_ended",
         "_failure",
         "_given",
@@ -62,6 +66,7 @@ class ApplicationTask:
         self._given = copy_context()
         self._context = self._given.copy()
         self._receiving: set[asyncio.Timeout] = set()  # the calls of receive that wait
+        self._early: list[Event] = []  # what the application has sent before that event
         self._start: Event | None = None  # the event that starts the response
         self._send: Send | None = None  # where the response goes
         self._closed = False
@@ -148,10 +153,15 @@ class ApplicationTask:
     async def _take_event(self, event: Event) -> None:
         """The application's ``send``."""
         if self._send is None:
+            if self._start is None and event["type"] in _BEFORE_START:
+                self._early.append(event)
+                return
             if not self._closed:
                 event = await self._hold(event)
             if self._send is None:
                 raise ClientDisconnected("the response of this application is not sent")
+            for early in self._early:
+                await self._send(early)
         await self._send(event)
 
     async def _hold(self, event: Event) -> Event:

@@ -101,7 +101,7 @@ async def _wait_writable(exchange: Exchange) -> None:
     loop.add_writer(duplicate, _set_result, writable)
     exchange.watch_loss(writable)
     try:
-        async with asyncio.timeout(exchange.write_timeout):
+        async with asyncio.timeout(exchange.state.connections.write_timeout):
             await writable
     except TimeoutError:
         exchange.abort()

@@ -8,7 +8,7 @@ response was not sent by the end of the request is closed.
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import aclosing
 from typing import Any
 
@@ -20,6 +20,7 @@ from atlas.web.background import CURRENT
 from atlas.web.requests.request import AsyncRequest, RequestHead
 from atlas.web.responses.files import CHUNK_SIZE
 from atlas.web.responses.response import Response
+from atlas.web.scope_keys import BODY
 
 __all__ = [
     "ASGIResponse",
@@ -72,23 +73,30 @@ def asgi_step(middleware: Middleware, inner: Callable[[Any], Awaitable[Response]
     """
 
     async def inner_app(scope: Scope, receive: Receive, send: Send) -> None:
-        request: AsyncRequest = scope[_REQUEST]
-        response = await inner(_inner_request(request, scope, receive))
+        request, given = scope[_REQUEST]
+        response = await inner(_inner_request(request, scope, receive, given))
         await response(scope, receive, send)
 
     app = middleware.around(inner_app)
 
     async def step(request: AsyncRequest) -> Response:
         _ = request._state  # creates the entry in the scope, so that the copy shares it
-        return await start_application(app, {**request.scope, _REQUEST: request}, request._receive)
+        receive = request._receive if request._body is None else receive_again(request)
+        return await start_application(app, {**request.scope, _REQUEST: (request, receive)}, receive)
 
     return step
 
 
-def _inner_request(request: AsyncRequest, scope: Scope, receive: Receive) -> AsyncRequest:
-    """Return the request with the scope and the ``receive`` that the middleware has passed on."""
+def _inner_request(request: AsyncRequest, scope: Scope, receive: Receive, given: Receive) -> AsyncRequest:
+    """Return the request with the scope and the ``receive`` that the middleware has passed on.
+
+    A body that was read before is read again if ``receive`` is not the one that the middleware was given.
+    """
     inner = AsyncRequest(request.app, scope, receive, request.route, request._values)
-    inner._cache = request._cache
+    if receive is given or request._body is None:
+        inner._cache = request._cache
+    else:
+        inner._cache.no_match = request._cache.no_match
     return inner
 
 
@@ -102,6 +110,8 @@ async def start_application(app: ASGIApp, scope: Scope, receive: Receive) -> ASG
     :raises RuntimeError: if the application returns without a response.
     :raises Exception: what the application raises before its response starts.
     """
+    scope = {**scope}
+    scope.pop(BODY, None)  # tells how much of the body was read, which may come once more
     task = ApplicationTask(app, scope, receive, own=[CURRENT])
     request = CURRENT.get()
     if request is not None:
@@ -124,16 +134,27 @@ async def close_applications(request: RequestData) -> None:
 def receive_again(request: RequestHead) -> Receive:
     """Return a ``receive`` for an application, which returns the body again if a middleware has read it.
 
+    It raises RuntimeError for a body that was read by ``stream()``, or as a long form, and was not kept.
+
     :param request: the request.
     """
-    if request._body is None:
-        return request._receive
-    events: list[Event] = [{"type": "http.request", "body": request._body, "more_body": False}]
+    body = request._body
+    if body is None:
+        if not request._cache.streamed:
+            return request._receive
+        if request.may_have_body:
+            return _receive_no_more
+        body = b""
+    events: list[Event] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def again() -> Event:
         return events.pop() if events else await request._receive()
 
     return again
+
+
+async def _receive_no_more() -> Event:
+    raise RuntimeError("the body was read by stream() or form() already; it is not kept for an ASGI application")
 
 
 class ASGIResponse(Response):
@@ -214,7 +235,8 @@ async def _read(event: Event) -> AsyncGenerator[bytes, None]:
 class DelegatedResponse(Response):
     """An ASGI application that a controller has returned, and which sends the response itself.
 
-    :param app: the application. Header fields of this object are added to those of its response.
+    :param app: the application. Header fields of this object are added to those of its response; a ``content-type``
+        replaces that of the response, and so does a status other than 200.
     """
 
     __slots__ = ("app",)
@@ -230,13 +252,24 @@ class DelegatedResponse(Response):
         :param request: the request.
         """
         response = await start_application(self.app, request.scope, receive_again(request))
-        response.raw_headers.extend(self.raw_headers)
+        response.status_code = self._status(response.status_code)
+        response.raw_headers[:] = self._fields(response.raw_headers)
         return response
 
+    def _status(self, status_code: int) -> int:
+        return status_code if self.status_code == 200 else self.status_code
+
+    def _fields(self, fields: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        own = self.raw_headers
+        if any(name == b"content-type" for name, _ in own):
+            fields = [field for field in fields if field[0].lower() != b"content-type"]
+        return [*fields, *own]
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def add(event: Event) -> None:
+        async def change(event: Event) -> None:
             if event["type"] == "http.response.start":
-                event = {**event, "headers": [*event.get("headers", ()), *self.raw_headers]}
+                fields = self._fields(event.get("headers", ()))
+                event = {**event, "status": self._status(event["status"]), "headers": fields}
             await send(event)
 
-        await self.app(scope, receive, add if self.raw_headers else send)
+        await self.app(scope, receive, change)

@@ -328,3 +328,21 @@ def test_nothing_of_it_stays() -> None:
         assert gone[0]() is None
     finally:
         gc.enable()
+
+
+def test_informational_events_are_held_back_with_the_start() -> None:
+    hint = {"type": "http.response.early_hint", "links": [b"</a.css>; rel=preload"]}
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send(hint)
+        await body(send, b"x")
+
+    async def go() -> None:
+        running, sent = task(app), Sent()
+        await running.respond(await running.start(), sent)
+        assert sent.events[:2] == [hint, START]
+        replaced = task(app)
+        await replaced.start()
+        await replaced.close()
+
+    asyncio.run(go())

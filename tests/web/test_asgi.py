@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from atlas import Application, AsyncRequest, Compress, ConditionalGet, Mount, Response, Route, SecurityHeaders
+from atlas import Application, AsyncRequest, Compress, ConditionalGet, Mount, Request, Response, Route, SecurityHeaders
 from atlas.web.asgi import Middleware, close_applications, start_application
 from atlas.web.background import CURRENT
 
@@ -242,3 +242,90 @@ def test_other_events_are_not_wrapped() -> None:
         "http.response.trailers",
     ]
     assert sent[1]["body"] == b"A"
+
+
+async def hinting(scope: Any, receive: Any, send: Any) -> None:
+    if "http.response.early_hint" in scope.get("extensions", {}):
+        await send({"type": "http.response.early_hint", "links": [b"</a.css>; rel=preload"]})
+    await foreign(scope, receive, send)
+
+
+def test_a_mounted_application_may_send_early_hints(ask: Ask) -> None:
+    assert ask(Application([Mount("/", hinting)]), "GET", "/").status_code == 201
+
+
+class Exclaims:
+    """Reads the whole body, and hands on another one."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        body, more = b"", True
+        while more:
+            event = await receive()
+            assert event["type"] == "http.request", event
+            body, more = body + event["body"], event["more_body"]
+        events = [{"type": "http.request", "body": body + b"!", "more_body": False}]
+
+        async def changed() -> Any:
+            return events.pop() if events else await receive()
+
+        await self.app(scope, changed, send)
+
+
+async def echoing(scope: Any, receive: Any, send: Any) -> None:
+    await Response((await receive())["body"])(scope, receive, send)
+
+
+def reading(request: Request, call_next: Any) -> Any:
+    body = request.body()
+    response = call_next(request)
+    assert request.body() == body
+    return response
+
+
+async def reading_async(request: AsyncRequest, call_next: Any) -> Any:
+    await request.body()
+    return await call_next(request)
+
+
+@pytest.mark.parametrize("read", [reading, reading_async])
+@pytest.mark.parametrize("outer", [True, False])
+def test_a_body_that_was_read_comes_once_more_to_an_asgi_middleware(ask: Ask, read: Any, outer: bool) -> None:
+    async def echo(request: AsyncRequest) -> str:
+        return await request.text()
+
+    def echo_sync(request: Request) -> str:
+        return request.text()
+
+    routes = [Route("/async", echo, ["POST"]), Route("/sync", echo_sync, ["POST"]), Mount("/mount", echoing)]
+    stack = [read, Middleware(Exclaims)] if outer else [Middleware(Exclaims), read]
+    app = Application(routes, middleware=stack)
+    for path in ("/async", "/sync", "/mount/"):
+        assert ask(app, "POST", path, content=b"abc").text == "abc!", path
+
+
+def test_a_body_that_was_not_kept_is_an_error_for_a_mounted_application(ask: Ask) -> None:
+    class Drains:
+        async def before(self, request: AsyncRequest) -> None:
+            async for _ in request.stream():
+                pass
+
+    app = Application([Mount("/", echoing)], middleware=[Drains()])
+    assert ask(app, "POST", "/", content=b"abc").status_code == 500
+    assert ask(app, "GET", "/").status_code == 200
+
+
+@pytest.mark.parametrize("run", ["auto", "inline"])
+def test_an_application_as_a_result_has_the_status_and_fields_beside_it(ask: Ask, run: Any) -> None:
+    text = Response("x", 404, {"x-a": "own"}, content_type="text/plain")
+
+    async def plain(scope: Any, receive: Any, send: Any) -> None:
+        await text(scope, receive, send)
+
+    app = Application([Route("/", lambda request: (plain, 202, {"content-type": "text/x", "x-b": "given"}), run=run)])
+    response = ask(app, "GET", "/")
+    assert response.status_code == 202
+    assert response.headers.get_list("content-type") == ["text/x"]
+    assert (response.headers["x-a"], response.headers["x-b"]) == ("own", "given")

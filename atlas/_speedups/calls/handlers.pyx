@@ -67,7 +67,7 @@ cdef class Endpoint:
                 self.controller(request, *values) if values else self.controller(request)
             )
             if response.pending and self.run_mode == GREENLET:
-                return self.wait((<object>response).complete(request))
+                return <BaseResponse?>self.wait((<object>response).complete(request))
             return response
         except Exception as error:
             trim_traceback(error)
@@ -108,7 +108,7 @@ cdef class Endpoint:
         cdef BaseResponse response
         try:
             response = self.as_response(await awaitable)
-            return await (<object>response).complete(request) if response.pending else response
+            return <BaseResponse?>(await (<object>response).complete(request)) if response.pending else response
         except Exception as error:
             trim_traceback(error)
             return await self.on_error(request, error)
@@ -116,7 +116,7 @@ cdef class Endpoint:
     async def complete(self, RequestData request not None, response):
         """Complete a response that is pending, and return it."""
         try:
-            return await response.complete(request)
+            return <BaseResponse?>(await response.complete(request))
         except Exception as error:
             return await self.on_error(request, error)
 

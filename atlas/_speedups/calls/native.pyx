@@ -232,7 +232,7 @@ cdef class NativeCaller(Gateway):
         cdef object known = self.buffered_types.get(kind)
         if known is None:
             known = issubclass(kind, BaseResponse) and kind.__call__ is self.buffered_call
-            for name in ("body", "raw_headers", "status_code"):
+            for name in ("body", "events", "raw_headers", "status_code"):
                 known = known and getattr(kind, name) is getattr(BaseResponse, name)
             if len(self.buffered_types) >= MAX_RESPONSE_TYPES:
                 self.buffered_types.clear()

@@ -498,7 +498,3 @@ cdef class Exchange:
     def socket_fd(self):
         """The plain socket's descriptor, for sendfile(2), good until ``lost``; -1 where there is none."""
         return self.stream.socket_fd() if self.stream is not None else -1
-
-    @property
-    def write_timeout(self):
-        return self.state.connections.write_timeout

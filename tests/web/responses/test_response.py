@@ -6,12 +6,14 @@ from typing import Any
 import pytest
 
 from atlas import (
+    Application,
     HTMLResponse,
     JSONResponse,
     PlainTextResponse,
     ProblemResponse,
     RedirectResponse,
     Response,
+    Route,
     StreamingResponse,
     TextResponse,
     json,
@@ -166,3 +168,33 @@ def test_a_delegated_response_is_the_application(call: Drive) -> None:
         await send({"type": "its own"})
 
     assert call(DelegatedResponse(application)) == [{"type": "its own"}]
+
+
+def test_a_class_may_make_its_events_itself(drive: Drive) -> None:
+    class Marked(Response):
+        def events(self, method: str) -> Any:
+            start, body = super().events(method)
+            start["headers"].append((b"x-mark", b"1"))
+            return start, body
+
+    start, body = drive(Marked("x"))
+    assert (b"x-mark", b"1") in start["headers"]
+    assert body["body"] == b"x"
+
+
+def test_a_class_whose_complete_gives_no_response_is_an_unhandled_exception(ask: Any) -> None:
+    class Forgetful(Response):
+        async def complete(self, request: Any) -> Any:
+            self.pending = False
+
+    def forget(request: Any) -> Response:
+        response = Forgetful("x")
+        response.pending = True
+        return response
+
+    async def forget_async(request: Any) -> Response:
+        return forget(request)
+
+    for controller in (forget, forget_async):
+        response = ask(Application([Route("/", controller)]), "GET", "/")
+        assert (response.status_code, response.json()["title"]) == (500, "Internal Server Error")
