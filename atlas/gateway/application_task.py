@@ -158,11 +158,15 @@ class ApplicationTask:
                 return
             if not self._closed:
                 event = await self._hold(event)
-            if self._send is None:
-                raise ClientDisconnected("the response of this application is not sent")
             for early in self._early:
-                await self._send(early)
-        await self._send(event)
+                await self._opened()(early)
+        await self._opened()(event)
+
+    def _opened(self) -> Send:
+        """Return the ``send`` that :meth:`respond` was given. :raises ClientDisconnected: if it was not called."""
+        if self._send is None:
+            raise ClientDisconnected("the response of this application is not sent")
+        return self._send
 
     async def _hold(self, event: Event) -> Event:
         """Hold the start of the response back until it is sent or closed."""

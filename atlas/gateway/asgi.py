@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextvars import copy_context
 
-from atlas._speedups.calls.asgi import ASGICaller
+from atlas._speedups.calls.gateways import ASGICaller
 from atlas.gateway.request_failures import RequestFailures
 from atlas.types import ASGIApp
 

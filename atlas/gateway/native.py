@@ -7,9 +7,9 @@ from collections.abc import Callable, Coroutine
 from contextvars import ContextVar, copy_context
 from typing import Any, Protocol
 
-from atlas._speedups.calls.native import NativeCaller
+from atlas._speedups.calls.gateways import NativeCaller
+from atlas._speedups.calls.handlers import RouteTable
 from atlas._speedups.calls.request import RequestData
-from atlas._speedups.calls.route_table import RouteTable
 from atlas._speedups.http.exchange import Exchange
 from atlas.gateway.greenlets import Greenlets
 from atlas.gateway.request_failures import RequestFailures

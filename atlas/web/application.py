@@ -9,8 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar
 
-from atlas._speedups.calls.handlers import Handler, RunMode, call_handler
-from atlas._speedups.calls.route_table import RouteTable
+from atlas._speedups.calls.handlers import Handler, RouteTable, RunMode, call_handler
 from atlas.errors import ClientDisconnected, StartupError
 from atlas.gateway.background_tasks import BackgroundTask
 from atlas.gateway.greenlets import Greenlets

@@ -5,7 +5,7 @@ import contextvars
 from collections.abc import Callable
 from typing import Any
 
-from atlas._speedups.calls.asgi import ASGICaller
+from atlas._speedups.calls.gateways import ASGICaller
 from atlas._speedups.http.exchange import Exchange
 from tests._speedups.fake_connection import GET, FakeServer
 

@@ -247,7 +247,7 @@ def test_other_events_are_not_wrapped() -> None:
 async def hinting(scope: Any, receive: Any, send: Any) -> None:
     if "http.response.early_hint" in scope.get("extensions", {}):
         await send({"type": "http.response.early_hint", "links": [b"</a.css>; rel=preload"]})
-    await foreign(scope, receive, send)
+    await asgi_app(scope, receive, send)
 
 
 def test_a_mounted_application_may_send_early_hints(ask: Ask) -> None:

@@ -3,6 +3,7 @@
 from atlas._speedups.calls.greenlets cimport GreenletPool
 from atlas._speedups.calls.request cimport RequestData
 from atlas._speedups.calls.response cimport BaseResponse
+from atlas._speedups.calls.router cimport RouteTree
 
 cpdef enum RunMode:
     INLINE          # called; cannot wait
@@ -55,3 +56,21 @@ cdef object respond_in_greenlet(object handler, object request, object current)
 cdef int trim_traceback(object error) except -1
 cpdef object call_handler(Handler handler, RequestData request, object greenlets, object pool=*, object context=*)
 cpdef object run_now(object coroutine)
+
+
+cdef class RouteTable:
+    # The application, and its request classes.
+    cdef readonly object app
+    cdef object sync_type
+    cdef object async_type
+
+    # The routes; None before the first call of fill, and if routes depend on the host.
+    cdef RouteTree tree
+    cdef dict handlers              # by route: a pair of handlers, for requests with a body and without
+    cdef Handler no_match_handler
+    cdef bint ready
+
+    # Methods.
+    cdef tuple match_fallback(self, str method, bytes path, object fields, list no_match)
+    cdef Handler handler(self, object route, bint has_body)
+    cdef RequestData new_request(self, Handler handler)

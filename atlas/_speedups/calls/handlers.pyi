@@ -1,9 +1,11 @@
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from contextvars import Context
 from enum import IntEnum
 from typing import Any, TypeVar, final
 
 from atlas._speedups.calls.request import RequestData
+from atlas._speedups.calls.router import RouteTree
+from atlas.types import Receive, Scope
 
 _T = TypeVar("_T")
 _Hook = tuple[int, Callable[..., Any], bool]
@@ -70,3 +72,20 @@ def call_handler(
 
 def run_now(coroutine: Coroutine[Any, Any, _T]) -> _T:
     """Run a coroutine that does not suspend, and return its result. :raises RuntimeError: if it suspends."""
+
+@final
+class RouteTable:
+    def __new__(cls, app: Any, sync_type: type[Any], async_type: type[Any]) -> RouteTable: ...
+    @property
+    def app(self) -> Any: ...
+    @property
+    def is_ready(self) -> bool: ...
+    def fill(
+        self, tree: RouteTree[Any] | None, handlers: Mapping[Any, tuple[Handler, Handler]], no_match_handler: Handler
+    ) -> None: ...
+    def clear(self) -> None: ...
+    def match(self, method: str, path: bytes) -> tuple[Any, tuple[Any, ...]] | None: ...
+    def make_request(
+        self, scope: Scope, receive: Receive, found: tuple[Any, tuple[Any, ...]]
+    ) -> tuple[Any, Handler]: ...
+    def get_handler(self, route: Any, has_body: bool) -> Handler: ...

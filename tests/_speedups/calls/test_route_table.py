@@ -2,8 +2,7 @@ from typing import Any
 
 import pytest
 
-from atlas._speedups.calls.handlers import Handler, RunMode
-from atlas._speedups.calls.route_table import RouteTable
+from atlas._speedups.calls.handlers import Handler, RouteTable, RunMode
 from atlas._speedups.calls.router import RouteTree
 
 

@@ -2,8 +2,18 @@ from collections.abc import Awaitable
 from contextvars import Context
 from typing import Any, Self
 
+from atlas._speedups.calls.handlers import Endpoint, RouteTable
+from atlas._speedups.calls.request import RequestData
 from atlas._speedups.http.exchange import Exchange, Gateway
 from atlas.types import ASGIApp, Receive, Scope, Send
+
+class NativeCaller(Gateway):
+    def __new__(cls, application: Any, pool: Any, loop: Any, context: Context, task_type: type[Any]) -> Self: ...
+    @property
+    def route_table(self) -> RouteTable: ...
+    def ended(
+        self, exchange: Exchange, request: RequestData, context: Context, endpoint: Endpoint | None, task: Any
+    ) -> None: ...
 
 class ASGICaller(Gateway):
     def __new__(cls, app: ASGIApp, loop: Any, context: Context, task_type: type[Any]) -> Self: ...

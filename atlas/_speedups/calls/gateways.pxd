@@ -1,9 +1,8 @@
-"""Calls the handlers of an Atlas application without ASGI, and sends their responses."""
+"""The compiled halves of the gateways in ``atlas/gateway``: they call an application for each exchange."""
 
 from atlas._speedups.calls.greenlets cimport GreenletPool
-from atlas._speedups.calls.handlers cimport Endpoint, Handler
+from atlas._speedups.calls.handlers cimport Endpoint, Handler, RouteTable
 from atlas._speedups.calls.request cimport RequestData
-from atlas._speedups.calls.route_table cimport RouteTable
 from atlas._speedups.calls.tasks cimport TaskStarter
 from atlas._speedups.http.exchange cimport Exchange, Gateway
 
@@ -42,3 +41,15 @@ cdef class NativeCaller(Gateway):
     cdef int end_with_error(self, Exchange exchange, RequestData request, object error) except -1
     cdef int end(self, Exchange exchange, RequestData request) except -1
     cdef bint cancels_on_disconnect(self, Exchange exchange) except -1
+
+
+cdef class ASGICaller(Gateway):
+    # The application, and the context that is copied for each request.
+    cdef object app
+    cdef object context
+
+    cdef bint cancelling            # the server cancels the requests
+    cdef TaskStarter starter        # creates a task where one is needed
+
+    cdef int after_task(self, Exchange exchange, object task) except -1
+    cdef int end(self, Exchange exchange, object error) except -1

@@ -1,16 +1,20 @@
-"""Calls the handlers of an Atlas application without ASGI, and sends their responses.
+"""The compiled halves of the gateways in ``atlas/gateway``: they call an application for each exchange.
 
-No scope and no events are created unless the application uses them. A handler returns a response, or an awaitable of a
-response, which is awaited in a task. Most responses are buffered and sent in one piece.
+:class:`ASGICaller` calls an ASGI 3 application, in a task whose first step runs at once. :class:`NativeCaller` calls the
+handlers of an Atlas application without ASGI: no scope and no events are created unless the application uses them; most
+responses are buffered and sent in one piece.
 """
 
+import inspect
 from functools import partial
+from types import CoroutineType
 
 from atlas._speedups.calls.greenlets cimport GreenletPool
-from atlas._speedups.calls.handlers cimport ASYNC, GREENLET, Endpoint, Handler, call_handler, call_in_greenlet
+from atlas._speedups.calls.handlers cimport (
+    ASYNC, GREENLET, Endpoint, Handler, RouteTable, call_handler, call_in_greenlet
+)
 from atlas._speedups.calls.request cimport RequestData
 from atlas._speedups.calls.response cimport BaseResponse
-from atlas._speedups.calls.route_table cimport RouteTable
 from atlas._speedups.calls.tasks cimport TaskStarter
 from atlas._speedups.http.exchange cimport NO_RESPONSE, Exchange, Gateway
 from atlas._speedups.http.request_head cimport RequestHead
@@ -274,3 +278,94 @@ cdef class NativeCaller(Gateway):
         if not (gone and isinstance(error, ClientDisconnected)):
             self.failed(exchange, error)
         return 0
+
+
+cdef class ASGICaller(Gateway):
+    """Calls ``app(scope, receive, send)`` for each exchange.
+
+    A subclass has ``failed(exchange, error)`` and ``unfinished(exchange)``, which log failures.
+
+    :param app: an ASGI 3 application.
+    :param loop: the event loop; it has to be the running one when :meth:`start` is called.
+    :param context: the :class:`contextvars.Context` that is copied for each request.
+    :param task_type: ``asyncio.Task``.
+    """
+
+    def __cinit__(self, app, loop, context, task_type):
+        self.app = app if is_coroutine_function(app) else partial(awaited, app)
+        self.context = context
+        self.tasks = set()
+        self.starter = TaskStarter(loop, task_type)
+
+    def cancel(self):
+        """Cancel the unfinished requests; called when the graceful timeout has passed."""
+        self.cancelling = True
+        for task in list(self.tasks):
+            task.cancel()
+
+    def close(self):
+        """Drop the references to the application."""
+        self.app = self.context = None
+        self.starter.close()
+
+    cdef int start(self, Exchange exchange) except -1:
+        """Call the application. Its first step runs before this returns."""
+        cdef object context = PyContext_Copy(self.context)
+        cdef object coroutine
+        cdef object task
+        try:
+            coroutine = self.app(exchange.make_scope(), exchange.receive, exchange.send)
+        except Exception as error:
+            # A coroutine function that does not take these arguments.
+            exchange.end_application()
+            self.failed(exchange, error)
+            return 0
+        if type(coroutine) is not CoroutineType:
+            coroutine = await_it(coroutine)
+        task = self.starter.start(coroutine, context)
+        if task is None:
+            self.starter.take_value()
+            return self.end(exchange, self.starter.take_error())
+        if task.done():
+            return self.after_task(exchange, task)
+        exchange.task = task
+        self.tasks.add(task)
+        task.add_done_callback(partial(self.ended, exchange))
+        return 0
+
+    def ended(self, Exchange exchange not None, task):
+        """Called when a task that did not end with its first step is done."""
+        exchange.task = None
+        self.tasks.discard(task)
+        self.after_task(exchange, task)
+
+    cdef int after_task(self, Exchange exchange, object task) except -1:
+        if not task.cancelled():
+            return self.end(exchange, task.exception())
+        if not exchange.end_application() and not self.cancelling:
+            self.unfinished(exchange)
+        return 0
+
+    cdef int end(self, Exchange exchange, object error) except -1:
+        cdef bint finished = exchange.end_application()
+        if error is not None:
+            self.failed(exchange, error)
+        elif not finished:
+            self.unfinished(exchange)
+        return 0
+
+
+def is_coroutine_function(app):
+    """Whether calling ``app`` only creates a coroutine, so that all of its code runs in the task."""
+    return inspect.iscoroutinefunction(app) or inspect.iscoroutinefunction(type(app).__call__)
+
+
+async def awaited(app, scope, receive, send):
+    """Call an application that is not ``async def``, and await the result: so all of its code runs in the task and the
+    context of the request."""
+    await app(scope, receive, send)
+
+
+async def await_it(awaitable):
+    """Await an awaitable that is not a coroutine."""
+    await awaitable
