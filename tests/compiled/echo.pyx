@@ -34,12 +34,23 @@ cdef class EchoProtocol(Protocol):
         return 0
 
 
+cdef int freed = 0      # GreetingProtocols
+
+
 cdef class GreetingProtocol(Protocol):
     """Waits for one line, answers it, and hands the connection over to an :class:`EchoProtocol`."""
+
+    def __dealloc__(self):
+        global freed
+        freed += 1
 
     cdef int feed(self, char* data, Py_ssize_t size) except -1:
         cdef Connection connection = self.connection
         cdef bytes line = data[:size]
+        cdef int before = freed
         head, _, rest = line.partition(b"\n")
         connection.writer.buffer().append_bytes(b"hello " + head + b"\n")
-        return connection.set_protocol(EchoProtocol(), rest, len(rest))
+        connection.set_protocol(EchoProtocol(), rest, len(rest))
+        if freed != before:
+            raise RuntimeError("the protocol was freed while one of its methods ran")
+        return 0

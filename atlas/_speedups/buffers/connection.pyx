@@ -103,9 +103,10 @@ cdef class Connection:
     def buffer_updated(self, Py_ssize_t size):
         if not 0 <= size <= READ_SIZE:
             raise ValueError(f"expected 0 to {READ_SIZE} bytes, got {size}")
+        cdef Protocol protocol = self.protocol  # held: it may hand the connection over while it runs
         self.writer.in_turn = True
         try:
-            self.protocol.feed(self.connections.read_data, size)
+            protocol.feed(self.connections.read_data, size)
         finally:
             self.writer.in_turn = False
             self.end_turn()
@@ -127,17 +128,19 @@ cdef class Connection:
 
         A transport with TLS closes in any case, and warns in the log of a True.
         """
+        cdef Protocol protocol = self.protocol
         self.reading = READING_ENDED
-        self.protocol.feed_eof()
+        protocol.feed_eof()
         return not self.tls
 
     def pause_writing(self):
         self.writer.pause_writing()
 
     def resume_writing(self):
+        cdef Protocol protocol = self.protocol
         self.writer.resume_writing()
         if self.writer.state != WRITER_BLOCKED:
-            self.protocol.writable()
+            protocol.writable()
         self.writer.flush_later()
 
     def connection_lost(self, error):
@@ -159,9 +162,10 @@ cdef class Connection:
 
     def end_turn(self):
         """The turn of the loop is over."""
+        cdef Protocol protocol = self.protocol
         self.writer.queued = False
         if not self.is_lost():
-            self.protocol.end_turn()
+            protocol.end_turn()
 
     def shut_down(self):
         """The server stops: close if there is nothing left to do."""
@@ -178,13 +182,14 @@ cdef class Connection:
 
         :param now: seconds, by the clock of :class:`ConnectionSet`.
         """
+        cdef Protocol protocol = self.protocol
         if self.is_lost():
             return
         if self.writer.state == WRITER_BLOCKED:
             if self.writer.is_stalled(now):
                 self.abort()
         elif self.deadline != 0 and now >= self.deadline:
-            self.protocol.check_timeout(now)
+            protocol.check_timeout(now)
 
     def abort(self):
         """Reset the connection."""

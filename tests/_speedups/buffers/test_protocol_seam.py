@@ -18,8 +18,10 @@ class Peer:
     """A client of one connection that speaks ``protocol``; its transport is in memory."""
 
     def __init__(self, loop: Any, protocol: Any) -> None:
+        made = [protocol]  # the connection has the only reference once it is made
+        del protocol
         self.connections = ConnectionSet(loop, RecordedEvents(), 0, 60.0)
-        self.connection = Connection(self.connections, lambda _: protocol)
+        self.connection = Connection(self.connections, lambda _: made.pop())
         self.transport = FakeTransport()
         self.transport.protocol = self.connection
         self.connection.connection_made(self.transport)
@@ -74,6 +76,7 @@ def test_a_stop_closes_it(loop: Any) -> None:
 
 
 def test_the_protocol_is_exchanged_with_bytes_in_the_same_packet(loop: Any) -> None:
+    """The connection has the only reference to it, and keeps it until its method returns."""
     peer = Peer(loop, GreetingProtocol())
     peer.feed(b"you\nand more")
     assert peer.transport.sent == b"hello you\nand more"
