@@ -129,8 +129,8 @@ def to_response(result: Any, function: Callable[..., Any]) -> Response:
 def _complaint(result: Any, function: Callable[..., Any]) -> str:
     name = controller_name(function)
     if inspect.isawaitable(result):
-        if inspect.iscoroutine(result):
-            result.close()  # so that nobody warns of a coroutine that was never awaited, beside the real message
+        if (close := getattr(result, "close", None)) is not None:  # also of a compiled coroutine
+            close()  # otherwise Python warns of a coroutine that was never awaited, beside the real message
         return f"the controller {name} returned something to await: make it 'async def' and await it there"
     return (
         f"the controller {name} returned a {type(result).__name__}; expected a Response, str, bytes, dict, list, "
