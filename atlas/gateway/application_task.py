@@ -155,8 +155,8 @@ class ApplicationTask:
                 event = await self._hold(event)
             if self._send is None:
                 raise ClientDisconnected("the response of this application is not sent")
-            for early in self._early:
-                await self._send(early)
+        while self._early:
+            await self._send(self._early.pop(0))
         await self._send(event)
 
     async def _hold(self, event: Event) -> Event:
