@@ -158,8 +158,8 @@ class ApplicationTask:
                 return
             if not self._closed:
                 event = await self._hold(event)
-            for early in self._early:
-                await self._opened()(early)
+        while self._early:
+            await self._opened()(self._early.pop(0))
         await self._opened()(event)
 
     def _opened(self) -> Send:

@@ -153,8 +153,8 @@ def to_response(result: Any, function: Callable[..., Any]) -> Response:
 def _unexpected_result(result: Any, function: Callable[..., Any]) -> str:
     name = controller_name(function)
     if inspect.isawaitable(result):
-        if inspect.iscoroutine(result):
-            result.close()  # else Python also warns about a coroutine that was never awaited
+        if (close := getattr(result, "close", None)) is not None:  # a compiled coroutine has it too
+            close()  # else Python also warns about a coroutine that was never awaited
         return f"the controller {name} returned an awaitable: make it 'async def', and await it there"
     return (
         f"the controller {name} returned a {type(result).__name__}; expected a Response, str, bytes, dict, list, "

@@ -29,7 +29,7 @@ from atlas.errors import StartupError
 from atlas.gateway.greenlets import Greenlets, await_
 from atlas.web.adapters import async_form, is_inline, sync_form
 from atlas.web.asgi import Middleware, asgi_step
-from atlas.web.controllers import check_callable, is_async, to_response
+from atlas.web.controllers import check_callable, controller_name, is_async, to_response
 from atlas.web.requests.request import AsyncRequest, Request
 from atlas.web.responses.response import Response
 
@@ -160,7 +160,7 @@ def _async_function(function: Callable[..., Any], call_next: Call, errors: Error
     async def step(request: Any) -> Response:
         try:
             result = await function(request, call_next)
-            response: Response = result if isinstance(result, Response) else to_response(result, function)
+            response: Response = result if isinstance(result, Response) else _to_response(result, function)
             return await response.complete(request) if response.pending else response
         except Exception as error:
             error_response: Response = await on_error(request, error)
@@ -176,13 +176,21 @@ def _sync_function(function: Callable[..., Any], call_next: Call, errors: Errors
     def step(request: Any) -> Response:
         try:
             result = function(request, call_next)
-            response: Response = result if isinstance(result, Response) else to_response(result, function)
+            response: Response = result if isinstance(result, Response) else _to_response(result, function)
             return await_(response.complete(request)) if response.pending else response
         except Exception as error:
             error_response: Response = on_error(request, error)
             return error_response
 
     return Step(step, RunMode.GREENLET)
+
+
+def _to_response(result: Any, function: Callable[..., Any]) -> Response:
+    """What a middleware returned, as a response. None is no 204: a ``return`` is missing."""
+    if result is None:
+        name = controller_name(function)
+        raise TypeError(f"the middleware {name} returned None; expected a response, such as that of call_next(request)")
+    return to_response(result, function)
 
 
 def _to_async(step: Step, greenlets: Greenlets) -> Call:

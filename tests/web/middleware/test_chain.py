@@ -259,3 +259,33 @@ def test_asgi_middleware_among_the_others(ask: Ask) -> None:
         assert response.headers["x-added"] == "1"
         assert response.headers["x-seen"].endswith("c after 200, b after 200, a after 200")
         assert ask(app, "GET", "/none").headers["x-added"] == "1"
+
+
+def lost(request: Any, call_next: Any) -> Any:
+    call_next(request)
+
+
+async def lost_async(request: Any, call_next: Any) -> Any:
+    await call_next(request)
+
+
+async def not_awaited(request: Any, call_next: Any) -> Any:
+    return call_next(request)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lost, "the middleware lost returned None; expected a response"),
+        (lost_async, "the middleware lost_async returned None; expected a response"),
+        (not_awaited, "returned something to await"),
+    ],
+)
+def test_a_middleware_that_returns_no_response_is_an_error(ask: Ask, caplog: Any, function: Any, message: str) -> None:
+    async def controller(request: Any) -> str:
+        return "x"
+
+    response = ask(Application([Route("/", controller)], middleware=[function]), "GET", "/")
+    assert response.status_code == 500
+    assert message in caplog.text
