@@ -33,6 +33,7 @@ __all__ = [
 ]
 
 _REQUEST = "atlas.request"
+_RECEIVE = "atlas.receive"
 _Filter = tuple[Callable[[bytes], bytes], Callable[[], bytes] | None]
 
 
@@ -73,8 +74,8 @@ def asgi_step(middleware: Middleware, inner: Callable[[Any], Awaitable[Response]
     """
 
     async def inner_app(scope: Scope, receive: Receive, send: Send) -> None:
-        request, given = scope[_REQUEST]
-        response = await inner(_inner_request(request, scope, receive, given))
+        request: AsyncRequest = scope[_REQUEST]
+        response = await inner(_inner_request(request, scope, receive, scope[_RECEIVE]))
         await response(scope, receive, send)
 
     app = middleware.around(inner_app)
@@ -82,7 +83,7 @@ def asgi_step(middleware: Middleware, inner: Callable[[Any], Awaitable[Response]
     async def step(request: AsyncRequest) -> Response:
         _ = request._state  # creates the entry in the scope, so that the copy shares it
         receive = request._receive if request._body is None else receive_again(request)
-        return await start_application(app, {**request.scope, _REQUEST: (request, receive)}, receive)
+        return await start_application(app, {**request.scope, _REQUEST: request, _RECEIVE: receive}, receive)
 
     return step
 

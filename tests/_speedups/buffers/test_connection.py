@@ -202,16 +202,16 @@ def test_a_write_that_fails_ends_the_connection(connection: FakeConnection) -> N
     assert exchange.finish_application() is True
 
 
-def test_a_request_that_waits_for_room_is_not_overdue(open_office: Open) -> None:
-    office = open_office(timeout_keep_alive=TINY)
-    office.gateway.answer = lambda exchange: exchange.respond(200, [], b"x" * 100_000)
-    line = office.connect()
-    line.transport.full = True
-    line.feed(GET + GET)
-    line.transport.drain()
-    office.sweep()
-    office.turn()
-    assert len(office.gateway.started) == 2
+def test_a_request_that_waits_for_room_is_not_overdue(new_server: Open) -> None:
+    server = new_server(timeout_keep_alive=TINY)
+    server.gateway.respond = lambda exchange: exchange.respond(200, [], b"x" * 100_000)
+    connection = server.connect()
+    connection.transport.full = True
+    connection.feed(GET + GET)
+    connection.transport.drain()
+    server.check_timeouts()
+    server.turn()
+    assert len(server.gateway.started) == 2
 
 
 # ------------------------------------------------------------------------------------------------------ load and stop
