@@ -252,6 +252,18 @@ def test_a_fault_behind_a_whole_response_does_not_reset_it(connection: FakeConne
     assert connection.calls == ["write_eof"]
 
 
+def test_a_fault_behind_a_response_that_has_not_left_lets_it_leave(connection: FakeConnection) -> None:
+    connection.transport.full = True
+    hello(connection.request(CHUNKED))
+    connection.feed(b"rubbish")
+    connection.feed(b"more that is discarded")
+    assert connection.calls == []
+    connection.transport.drain()
+    connection.server.turn()
+    assert connection.calls == ["write_eof"]
+    assert connection.sent.count(b"HTTP/1.1") == 1
+
+
 def test_a_transport_that_cannot_half_close_is_closed(connection: FakeConnection) -> None:
     connection.transport.half_closes = False
     connection.feed(b"\0")

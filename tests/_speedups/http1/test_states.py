@@ -7,6 +7,7 @@ import pytest
 from tests.compiled.connections import UpgradeGateway, now, state_of
 from tests.compiled.echo import EchoProtocol
 
+from atlas._speedups.http.exchange import Exchange
 from tests._speedups.fake_connection import GET, TINY, AccessLog, FakeConnection, FakeServer, body, hello, post, start
 
 Open = Callable[..., FakeServer]
@@ -88,6 +89,22 @@ def test_a_stop_answers_what_has_reached_the_socket(server: FakeServer, sent: by
             hello(connection.exchange)
             assert b"connection: close" in theirs.recv(1000)
         assert (state(connection), connection.calls) == ("closing", ["close"])
+
+
+def test_a_stop_within_a_response_does_not_reset_it(server: FakeServer) -> None:
+    def answer(exchange: Exchange) -> None:
+        start(exchange)
+        body(exchange, b"some", more=True)
+        server.state.connections.stop()
+        body(exchange)
+
+    server.gateway.respond = answer
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        connection = server.connect(socket=ours)
+        theirs.send(GET)
+        connection.feed(GET)
+        assert (state(connection), connection.calls) == ("lingering", ["write_eof"])
 
 
 def test_an_idle_connection_is_overdue(new_server: Open) -> None:
