@@ -279,7 +279,7 @@ async def not_awaited(request: Any, call_next: Any) -> Any:
     [
         (lost, "the middleware lost returned None; expected a response"),
         (lost_async, "the middleware lost_async returned None; expected a response"),
-        (not_awaited, "returned something to await"),
+        (not_awaited, "returned an awaitable"),
     ],
 )
 def test_a_middleware_that_returns_no_response_is_an_error(ask: Ask, caplog: Any, function: Any, message: str) -> None:
