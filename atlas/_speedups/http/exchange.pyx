@@ -167,15 +167,12 @@ cdef class Exchange:
         """
         if self.stream is not None and not self.stream.is_writable():
             return self.send_later(event)
-        awaitable = self.send_now(event)
-        return FINISHED if awaitable is None else awaitable
+        return self.send_now(event) or FINISHED
 
     async def send_later(self, event):
         while self.stream is not None and not self.stream.is_writable():
             await self.wait_writable()
-        awaitable = self.send_now(event)
-        if awaitable is not None:
-            await awaitable
+        await (self.send_now(event) or FINISHED)
 
     async def wait_writable(self):
         """Wait until the client has read enough, or is lost."""
@@ -367,8 +364,7 @@ cdef class Exchange:
         self.response_state = RESPONSE_DONE
         if self.body is not None:
             self.body.close()
-        if self.state.access_records is not None:
-            self.log()
+        self.log()
         return self.stream.response_done()
 
     def finish_application(self):
@@ -436,9 +432,7 @@ cdef class Exchange:
 
     cdef int log(self) except -1:
         """A record for the access log, where there is one."""
-        if self.state.access_records is None:
-            return 0
-        return self.state.access_records.add_response(
+        return 0 if self.state.access_records is None else self.state.access_records.add_response(
             self.connection.client, self.head, self.status, 0 if self.bodyless else self.body_size,
             monotonic() - self.began, self.response_headers,
         )
