@@ -247,7 +247,7 @@ cdef class Connection:
         return self.writer.state == WRITER_LOST or self.transport is None
 
     cdef bint has_unread(self) noexcept:
-        """Are bytes in the socket that nobody has read? Closing it would reset the connection."""
+        """Are there unread bytes in the socket? Closing it would reset the connection."""
         return atlas_socket_unread(self.writer.fd) > 0
 
 

@@ -48,7 +48,7 @@ cdef extern from *:
         return unsent;
     }
 
-    /* How many bytes came that nobody has read yet. */
+    /* How many bytes have come and are unread. */
     static inline Py_ssize_t atlas_socket_unread(int fd)
     {
         int unread = 0;
