@@ -3,13 +3,31 @@
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 
 from atlas._speedups.buffers.byte_buffers cimport WriteBuffer
-from atlas._speedups.http.characters cimport TOKEN, is_field_value, is_token
+from atlas._speedups.http.characters cimport FIELD_VALUE, TOKEN
 from atlas._speedups.http.request_head cimport (
     RequestLine, decode_path, field_name, is_host, method_name, read_request_line
 )
 from atlas._speedups.http.response_stream cimport HeadFacts, field_pairs
 from atlas._speedups.http.server_state cimport access_line
 from atlas._speedups.http1.stream cimport write_fields, write_status
+
+
+cdef inline bint is_token(const char* data, Py_ssize_t size) noexcept nogil:
+    """Is this one or more token characters, and nothing else?"""
+    cdef Py_ssize_t i
+    for i in range(size):
+        if not TOKEN[<unsigned char>data[i]]:
+            return False
+    return size > 0
+
+
+cdef inline bint is_field_value(const char* data, Py_ssize_t size) noexcept nogil:
+    """Is there no control character in this field value?"""
+    cdef Py_ssize_t i
+    for i in range(size):
+        if not FIELD_VALUE[<unsigned char>data[i]]:
+            return False
+    return True
 
 
 def token(bytes data not None):

@@ -47,24 +47,6 @@ cdef extern from *:
     const unsigned char[256] FIELD_VALUE "ATLAS_FIELD_VALUE"
 
 
-cdef inline bint is_token(const char* data, Py_ssize_t size) noexcept nogil:
-    """Is this one or more token characters, and nothing else?"""
-    cdef Py_ssize_t i
-    for i in range(size):
-        if not TOKEN[<unsigned char>data[i]]:
-            return False
-    return size > 0
-
-
-cdef inline bint is_field_value(const char* data, Py_ssize_t size) noexcept nogil:
-    """Is there no control character in this field value?"""
-    cdef Py_ssize_t i
-    for i in range(size):
-        if not FIELD_VALUE[<unsigned char>data[i]]:
-            return False
-    return True
-
-
 cdef inline bint same_token(const char* data, Py_ssize_t size, const char* lower, Py_ssize_t lower_size) noexcept nogil:
     """Is this token, in any case, the one given in lower case?"""
     cdef Py_ssize_t i
