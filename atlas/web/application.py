@@ -19,6 +19,7 @@ from atlas.web.asgi import close_applications
 from atlas.web.background import CURRENT, BackgroundTasks
 from atlas.web.call_site import caller_place
 from atlas.web.config import Config
+from atlas.web.controllers import check_callable, controller_name, is_async
 from atlas.web.endpoint import endpoint
 from atlas.web.error_handlers import ErrorHandlers
 from atlas.web.headers import Headers, RawHeaders
@@ -57,6 +58,8 @@ class Application:
         at startup and left at shutdown; what it yields, a mapping, becomes the state of each request. Default None.
     :param config: a mapping, or a module with lower-case values; see :class:`atlas.web.config.Config`. Default None.
     :param debug: whether error pages show tracebacks. None, the default, for the value of the configuration.
+    :param json_encoder: ``json_encoder(value)`` returns a value with a JSON form in place of one without, or raises
+        TypeError. Responses, problem documents, sessions, events and the filter ``tojson`` use it. Default None.
     :raises StartupError: for an invalid argument. The message names file and line, or the setting.
     """
 
@@ -73,8 +76,10 @@ class Application:
         lifespan: LifespanFunction | None = None,
         config: Mapping[str, Any] | ModuleType | None = None,
         debug: bool | None = None,
+        json_encoder: Callable[[Any], Any] | None = None,
     ) -> None:
         place = caller_place()
+        self.json_encoder = _check_encoder(json_encoder, place)
         self.config = Config.read(config, debug=debug)
         self.state = State()
         self.router = Router(routes)
@@ -388,6 +393,17 @@ class Application:
 
 _ORIGINAL_CALL = Application.__call__
 """``__call__`` before a tool (such as OpenTelemetry) replaces it."""
+
+
+def _check_encoder(function: Callable[[Any], Any] | None, place: str) -> Callable[[Any], Any] | None:
+    if function is not None:
+        try:
+            check_callable(function, 1, "json_encoder", "the value")
+        except ValueError as error:
+            raise StartupError(f"{place}: {error}") from None
+        if is_async(function):
+            raise StartupError(f"{place}: the json_encoder {controller_name(function)} is async, expected a def")
+    return function
 
 
 def _template_folders(place: str, config: Config) -> list[Path]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import is_dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from msgspec import Struct
 
@@ -131,23 +131,46 @@ def to_response(result: Any, function: Callable[..., Any]) -> Response:
 
     :param result: the result of the controller.
     :param function: the controller, for the message.
-    :raises TypeError: for any other type.
+    :raises TypeError: for any other type, and for a value without a JSON form.
+    :raises ValueError: for text that is not Unicode.
     """
-    convert = _CONVERSIONS.get(type(result))
+    convert = _CONVERSIONS.get(type(result)) or _find_conversion(result)
     if convert is not None:
-        return convert(result)
+        try:
+            return convert(result)
+        except (TypeError, ValueError) as error:
+            _fail(result, function, error)
     if isinstance(result, Response):
         return result
     if type(result) is tuple:
         return _from_tuple(result, function)
-    for kind, convert in _CONVERSIONS.items():
-        if isinstance(result, kind):
-            return convert(result)
-    if isinstance(result, Struct) or (is_dataclass(result) and not isinstance(result, type)):
-        return JSONResponse(result)
     if callable(result) and not inspect.isclass(result):
         return DelegatedResponse(result)
     raise TypeError(_unexpected_result(result, function))
+
+
+def _find_conversion(result: Any) -> Callable[[Any], Response] | None:
+    """Return the conversion for a subclass of a type that has one, a Struct or a dataclass."""
+    for kind, convert in _CONVERSIONS.items():
+        if isinstance(result, kind):
+            return convert
+    if isinstance(result, Struct) or (is_dataclass(result) and not isinstance(result, type)):
+        return JSONResponse
+    return None
+
+
+def _fail(result: Any, function: Callable[..., Any], error: TypeError | ValueError) -> NoReturn:
+    """Raise an error of the conversion again, with the name of the controller, whose frame has ended."""
+    message = f"the controller {_name_and_place(function)} returned a {type(result).__name__} that cannot be sent"
+    kind = TypeError if isinstance(error, TypeError) else ValueError
+    raise kind(f"{message}: {error}") from (error.__cause__ if type(error) is kind else error)
+
+
+def _name_and_place(function: Callable[..., Any]) -> str:
+    inner = inspect.unwrap(getattr(function, "func", function))
+    code = getattr(getattr(inner, "__func__", inner), "__code__", None)
+    place = f" ({code.co_filename}:{code.co_firstlineno})" if code is not None else ""
+    return controller_name(function) + place
 
 
 def _unexpected_result(result: Any, function: Callable[..., Any]) -> str:

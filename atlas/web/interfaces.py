@@ -107,6 +107,10 @@ class ApplicationInterface(Protocol):
         """Values that the program keeps with the application."""
 
     @property
+    def json_encoder(self) -> Callable[[Any], Any] | None:
+        """Converts values that have no JSON form; None if there is none."""
+
+    @property
     def greenlets(self) -> Greenlets:
         """The greenlets in which sync code waits."""
 

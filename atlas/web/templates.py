@@ -14,6 +14,7 @@ import jinja2
 
 from atlas.gateway.greenlets import Greenlets, await_, can_wait
 from atlas.web.controllers import is_async
+from atlas.web.json_encoding import format_json
 from atlas.web.requests.request import AsyncRequest, Request
 from atlas.web.responses.response import HTMLResponse, Response
 from atlas.web.responses.streaming import StreamingResponse
@@ -76,6 +77,7 @@ class Templates:
         )
         self._functions = [_Functions(self.environment.globals), _Functions(self.environment.filters)]
         self.environment.globals, self.environment.filters = self._functions
+        self.environment.policies.update({"json.dumps_function": format_json, "json.dumps_kwargs": {}})
         dict.update(self.environment.globals, url_for=_url_for, flashes=_flashes)
         self._folders = [str(folder) for folder in folders]
         self._processors: list[Processor] = []

@@ -10,11 +10,10 @@ from collections.abc import AsyncIterable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
 from atlas.gateway.keep_alive import KeepAlive
 from atlas.gateway.task_scope import TaskScope
 from atlas.types import Event, Send
+from atlas.web.json_encoding import encode_json
 from atlas.web.responses.streaming import DisconnectWatcher, StreamingResponse
 
 __all__ = ["EventSourceResponse", "ServerSentEvent"]
@@ -62,7 +61,7 @@ class ServerSentEvent:
         if self.retry is not None:
             lines.append(f"retry: {self.retry}")
         if self.data is not None:
-            text = self.data if isinstance(self.data, str) else msgspec.json.encode(self.data).decode()
+            text = self.data if isinstance(self.data, str) else encode_json(self.data).decode()
             lines += [f"data: {line}" for line in _LINES.split(text)]
         return ("\n".join(lines) + "\n\n").encode()
 

@@ -11,12 +11,11 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar, Literal
 from urllib.parse import quote
 
-import msgspec
-
 from atlas._speedups.calls.response import BaseResponse
 from atlas.types import Receive, Scope, Send
 from atlas.web.cookies import format_cookie
 from atlas.web.headers import MutableHeaders
+from atlas.web.json_encoding import raise_explained, unchecked_encode
 from atlas.web.responses.caching import cache_control, entity_tag
 
 __all__ = [
@@ -30,8 +29,6 @@ __all__ = [
     "json",
     "redirect",
 ]
-
-_to_json = msgspec.json.Encoder().encode
 
 
 class Response(BaseResponse):
@@ -229,20 +226,24 @@ PlainTextResponse = TextResponse  # the name in Starlette
 class JSONResponse(Response):
     """A JSON document (RFC 8259).
 
-    :param content: a value that msgspec can encode: dicts, lists, dataclasses, Structs, dates, UUIDs, Decimals ...
-    :raises TypeError: for a value that has no JSON form.
+    :param content: a value with a JSON form: dicts, lists, dataclasses, Structs, dates, UUIDs, Decimals, numpy
+        values ..., and what ``json_encoder`` of the application converts. NaN and infinity are written as ``null``.
+    :raises TypeError: for a value that has no JSON form. The message has its path and its type.
+    :raises ValueError: for text that is not Unicode, and for a value that contains itself.
     """
 
     __slots__ = ()
     content_type = "application/json"
 
     def encode(self, content: Any) -> bytes:
-        """Encode a value as JSON.
+        """Encode a value as JSON; raises what the class does.
 
         :param content: the value.
-        :raises TypeError: for a value that has no JSON form.
         """
-        return _to_json(content)
+        try:
+            return unchecked_encode(content)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise_explained(content, error)
 
 
 class ProblemResponse(JSONResponse):

@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from atlas.web.json_encoding import encode_json
+
 __all__ = ["CSRF_SECRET", "Flash", "Kept", "Session", "SessionAction"]
 
 # Keys that Atlas uses. Keys of a program should not begin with an underscore.
 CSRF_SECRET = "_csrf"
 _FLASHES = "_flashes"
-_encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -155,15 +156,16 @@ class Session(MutableMapping[str, Any]):
 
         :returns: the action, and the values as JSON for :attr:`SessionAction.SAVE` and :attr:`SessionAction.RENEW`.
         :raises TypeError: for a value that has no JSON form.
+        :raises ValueError: for text that is not Unicode, and for a value that contains itself.
         """
         if self._values is None:
             return SessionAction.LEAVE, b""
         if not self._values:
             return (SessionAction.LEAVE, b"") if self._before is None else (SessionAction.DELETE, b"")
         try:
-            now = _encode(self._values)
-        except TypeError as error:
-            raise TypeError(f"session: a value cannot be kept as JSON: {error}") from None
+            now = encode_json(self._values)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"session: a value cannot be kept as {error}") from error.__cause__
         if self._rotated:
             return SessionAction.RENEW, now
         return (SessionAction.LEAVE if now == self._before else SessionAction.SAVE), now

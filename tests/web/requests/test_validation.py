@@ -32,6 +32,17 @@ def test_a_value_and_a_typed_one() -> None:
     assert parse_json(b"[1]", list[int]) == [1]
 
 
+@pytest.mark.parametrize(
+    "encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"]
+)
+def test_a_byte_order_mark_and_other_encodings_of_unicode(encoding: str) -> None:
+    body = '{"name": "Thun ü", "depth": 217}'.encode(encoding)
+    assert parse_json(body) == {"name": "Thun ü", "depth": 217}
+    assert parse_json(body, Lake) == Lake("Thun ü", 217)
+    with pytest.raises(UnprocessableContent, match="Expected `int`, got `str`"):
+        parse_json('{"name": "Thun", "depth": "217"}'.encode(encoding), Lake)
+
+
 MALFORMED = [
     b"",
     b"{",
@@ -42,7 +53,10 @@ MALFORMED = [
     b'"\\udc00"',
     b'"\\ud800"',
     b'"\x00"',
-    b"\xef\xbb\xbf{}",
+    b"\xef\xbb\xbf" * 50_000 + b"{}",
+    "{}".encode("utf-16")[:-1],
+    b"\0" * 50_000,
+    b"{\0" * 3 + b"\0",
     b"NaN",
     b"1e999",
     b"9" * 5000,
