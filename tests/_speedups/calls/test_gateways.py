@@ -7,6 +7,7 @@ from contextvars import ContextVar, copy_context
 from typing import Any
 
 import pytest
+from greenlet import getcurrent
 
 from atlas import Application, Route, StreamingResponse, TextResponse, await_
 from atlas.gateway.native import NativeGateway
@@ -298,3 +299,48 @@ def test_classes_of_responses_that_controllers_make_do_not_stay(loop: asyncio.Ab
         assert feed(connection, GET).endswith(b"own")
     gc.collect()
     assert sum(each() is not None for each in made) <= 256
+
+
+def in_a_task(connection: FakeConnection) -> None:
+    """Feed the connection in a task, so that the task of the request starts later, and cancel that before it starts."""
+
+    async def feed_and_cancel() -> None:
+        connection.feed(GET)
+        connection.server.gateway.cancel()
+
+    connection.server.loop.run_until_complete(feed_and_cancel())
+
+
+def with_a_task_factory(connection: FakeConnection) -> None:
+    """Let a task factory start the task of the request later, and cancel it before it starts."""
+    connection.server.loop.set_task_factory(lambda loop, coroutine, **options: asyncio.Task(coroutine, loop=loop, **options))
+    connection.server.run(lambda: (connection.feed(GET), connection.server.gateway.cancel()))
+
+
+@pytest.mark.parametrize("start", [in_a_task, with_a_task_factory])
+def test_sync_code_that_waits_ends_if_its_task_is_cancelled_before_the_first_step(
+    loop: asyncio.AbstractEventLoop, start: Any
+) -> None:
+    ends: list[str] = []
+    kept: list[Any] = []
+
+    def controller(request: Any) -> str:
+        request.state.mark = mark = type("Mark", (), {})()
+        kept.extend([weakref.ref(mark), weakref.ref(getcurrent())])
+        try:
+            await_(loop.create_future())
+        finally:
+            ends.append("finally")
+        return "x"
+
+    connection = served(loop, Route("/", controller))
+    gc.disable()
+    try:
+        start(connection)
+        connection.server.turn(3)
+        assert ends == ["finally"]
+        connection.lose()
+        assert [each() for each in kept] == [None, None]
+    finally:
+        gc.enable()
+    assert not connection.server.gateway.tasks
