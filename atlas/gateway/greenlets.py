@@ -11,10 +11,10 @@ import threading
 from collections.abc import Awaitable, Callable
 from typing import Any, ParamSpec, TypeVar, cast
 
-from atlas._speedups.calls.greenlets import GreenletPool, PooledGreenlet, parent_of_current
-from atlas.gateway.threads import current_blocking_call
+from atlas._speedups.calls.greenlets import GreenletPool, PooledGreenlet, abandon_current, parent_of_current
+from atlas.gateway.threads import current_blocking_call, forget_blocking_call
 
-__all__ = ["Greenlets", "Pool", "await_", "can_wait", "in_greenlet"]
+__all__ = ["Greenlets", "Pool", "await_", "can_wait", "forget_waiting", "in_greenlet"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -44,6 +44,12 @@ def await_(awaitable: Awaitable[T]) -> T:
         "await_() was called where it cannot wait: it works in a controller or middleware that runs in a greenlet "
         "or a thread (run='greenlet', run='thread'); in 'async def' use await"
     )
+
+
+def forget_waiting() -> None:
+    """Let :func:`await_` raise in the current code: this process was forked from it, and has no event loop."""
+    abandon_current()
+    forget_blocking_call()
 
 
 class Pool(GreenletPool):

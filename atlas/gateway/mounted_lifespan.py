@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import traceback
 from typing import Any
 
 from atlas.errors import LifespanError
@@ -28,18 +29,25 @@ class MountedLifespan:
         self._replies: asyncio.Queue[Event] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
         self._replied = False
+        self._received = False
+        self._error: BaseException | None = None
 
     async def start(self) -> None:
-        """Start the application. One that raises an exception does not support the lifespan protocol (ASGI lifespan,
-        "Scope").
+        """Start the application.
 
-        :raises LifespanError: if the application replies that its startup has failed.
+        One that raises an exception for the scope does not support the lifespan protocol (ASGI lifespan, "Scope"). One
+        that raises after it has received the event has failed to start.
+
+        :raises LifespanError: if the application replies that its startup has failed, or raises.
+        :raises SystemExit: if the application has raised it.
         """
         self._task = asyncio.create_task(self._run())
         reply = await self._request("lifespan.startup")
         if reply is not None and reply["type"] == "lifespan.startup.failed":
             await asyncio.wait([self._task])
             raise LifespanError(reply.get("message") or "a mounted application failed to start")
+        if reply is None and self._error is not None:
+            self._raise(self._error)
 
     async def stop(self) -> None:
         """Stop the application, if it was started.
@@ -67,14 +75,30 @@ class MountedLifespan:
             return reply.result()
         return None if self._replies.empty() else self._replies.get_nowait()
 
+    def _raise(self, error: BaseException) -> None:
+        if not isinstance(error, Exception):
+            raise error
+        if self._received:
+            text = "".join(traceback.format_exception(error)).rstrip()
+            raise LifespanError(f"the startup of the mounted application {self._app!r} failed:\n{text}")
+        _log.debug("the mounted application %r has no lifespan", self._app, exc_info=error)
+
     async def _run(self) -> None:
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self._state}
         try:
-            await self._app(scope, self._events.get, self._send)
-        except Exception:
-            # Before the first reply this means that the application does not support the lifespan protocol.
-            level = logging.ERROR if self._replied else logging.DEBUG
-            _log.log(level, "the lifespan of the mounted application %r ended", self._app, exc_info=True)
+            await self._app(scope, self._receive, self._send)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            if self._replied:
+                _log.exception("the lifespan of the mounted application %r ended", self._app)
+            else:
+                self._error = error  # for start(): a SystemExit that leaves the task would only reach the event loop
+
+    async def _receive(self) -> Event:
+        event = await self._events.get()
+        self._received = True
+        return event
 
     async def _send(self, event: Event) -> None:
         self._replied = True

@@ -17,7 +17,7 @@ from contextvars import Context, ContextVar, copy_context
 from queue import SimpleQueue
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
-__all__ = ["BlockingCall", "ThreadPool", "current_blocking_call", "in_thread", "next_turn"]
+__all__ = ["BlockingCall", "ThreadPool", "current_blocking_call", "forget_blocking_call", "in_thread", "next_turn"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -290,6 +290,11 @@ def current_blocking_call() -> BlockingCall | None:
     if call is None or call.thread != threading.get_ident() or asyncio._get_running_loop() is not None:
         return None
     return call
+
+
+def forget_blocking_call() -> None:
+    """Let the current code wait for no event loop any more."""
+    _CURRENT.set(None)
 
 
 def _apply_changes(context: Context, before: Context) -> None:

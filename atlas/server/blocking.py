@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 import sysconfig
 import traceback
 from collections.abc import Callable, Collection, Iterator
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-__all__ = ["BlockingFunction", "find_blocking_function", "walk_stack"]
+__all__ = ["BlockingFunction", "describe_thread", "find_blocking_function", "walk_stack"]
 
 _ATLAS = str(Path(__file__).parents[1]) + "/"
 _INSTALLED = ("/site-packages/", "/dist-packages/")
@@ -62,6 +63,19 @@ def find_blocking_function(frame: FrameType | None, below: Collection[FrameType]
             last = _outermost(frames, first, belongs)
             return _describe(frames[: last + 1], frames[first])
     return None
+
+
+def describe_thread(identifier: int) -> str | None:
+    """Return what runs in a thread: the function of the application, its definition, and the line that it is at.
+
+    :param identifier: of the thread.
+    :returns: None if no code of the application runs in it.
+    """
+    function = find_blocking_function(sys._current_frames().get(identifier))
+    if function is None:
+        return None
+    file, line = function.position
+    return f"{function.name} ({function.definition}), at {file}:{line},"
 
 
 def _above(frame: FrameType | None, below: Collection[FrameType]) -> list[FrameType]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from atlas.errors import StartupError
 
@@ -43,6 +44,7 @@ def run_main(main: Coroutine[Any, Any, T], loop_factory: Callable[[], asyncio.Ab
 
     :returns: the result of ``main``.
     """
+    process = os.getpid()
     loop = loop_factory()
     executor = ThreadPoolExecutor(thread_name_prefix="atlas")
     loop.set_default_executor(executor)
@@ -51,12 +53,20 @@ def run_main(main: Coroutine[Any, Any, T], loop_factory: Callable[[], asyncio.Ab
     try:
         return _run_until_complete(loop, task)
     finally:
+        if os.getpid() != process:
+            _end_child()
         try:
             loop.run_until_complete(_cancel_all_tasks(loop))
         finally:
             executor.shutdown(wait=False, cancel_futures=True)
             asyncio.set_event_loop(None)
             loop.close()
+
+
+def _end_child() -> NoReturn:
+    """End a process that was forked by a callback of the loop and returned to it: the loop belongs to the parent."""
+    _logger.error("a forked process has returned to the event loop of its parent, and ends: end it with os._exit()")
+    os._exit(1)
 
 
 def _run_until_complete(loop: asyncio.AbstractEventLoop, task: asyncio.Task[T]) -> T:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 import enum
 import logging
+import traceback
 from typing import Any, Literal
 
 from atlas.errors import LifespanError
+from atlas.server.signals import StartupInterrupted
 from atlas.types import ASGIApp, Event
 
 __all__ = ["Lifespan"]
@@ -18,6 +20,8 @@ __all__ = ["Lifespan"]
 _logger = logging.getLogger("atlas.server")
 
 _FAILED_STARTUP_TIMEOUT = 0.1  # seconds that the task of an application has to end after a failed startup
+_CANCEL_TIMEOUT = 2.0  # seconds that a startup that was cancelled has to end
+_EXITS = (SystemExit, KeyboardInterrupt, StartupInterrupted)
 
 
 class _Phase(enum.Enum):
@@ -39,10 +43,12 @@ class Lifespan:
     def __init__(self, app: ASGIApp, mode: Literal["auto", "on", "off"]) -> None:
         self._app = app
         self._mode = mode
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._state: dict[str, Any] = {}
         self._phase = _Phase.STOPPED if mode == "off" else _Phase.NEW
         self._received = 0
         self._startup_failure: str | None = None
+        self._startup_exit: BaseException | None = None
         self._shutdown_failure: str | None = None
         self._task: asyncio.Task[None] | None = None
         self._stop = asyncio.Event()
@@ -54,21 +60,35 @@ class Lifespan:
         return self._state if self._phase is _Phase.RUNNING else None
 
     async def startup(self) -> None:
-        """Send ``lifespan.startup`` and wait for the answer.
+        """Send ``lifespan.startup`` and wait for the answer. If it is cancelled, so is the startup of the application.
 
         :raises LifespanError: if the startup failed (with the message of the application) or raised, or if the
             application has no lifespan and the mode is ``"on"``.
+        :raises SystemExit, KeyboardInterrupt: if the application has raised it.
         """
         if self._phase is _Phase.STOPPED:
             return
         self._phase = _Phase.STARTING
+        self._loop = asyncio.get_running_loop()
         self._task = asyncio.create_task(self._run(), name="atlas lifespan")
-        await self._answered.wait()
+        try:
+            await self._answered.wait()
+        except asyncio.CancelledError:
+            await self._cancel(self._task, _CANCEL_TIMEOUT)
+            raise
         if self._phase is _Phase.UNSUPPORTED and self._mode == "on":
             raise LifespanError("the application has no lifespan, which --lifespan on requires")
         if self._startup_failure is not None:
-            await self._cancel_failed(self._task)
+            await asyncio.wait({self._task}, timeout=_FAILED_STARTUP_TIMEOUT)
+            self._task.cancel()  # some applications go on to wait for lifespan.shutdown
+        if self._startup_exit is not None:
+            raise self._startup_exit
+        if self._startup_failure is not None:
             raise LifespanError(self._startup_failure)
+
+    def is_running_code(self) -> bool:
+        """Whether a step of the application's startup is being run by the event loop at this moment."""
+        return self._phase is _Phase.STARTING and asyncio.current_task(self._loop) is self._task
 
     async def shutdown(self, timeout: float) -> None:  # noqa: ASYNC109 - what is left behind is cancelled and logged
         """Send ``lifespan.shutdown`` and wait until the application has ended. A failure is logged.
@@ -94,22 +114,23 @@ class Lifespan:
             _logger.error("the application's lifespan shutdown failed: %s", self._shutdown_failure)
         self._phase = _Phase.STOPPED
 
-    async def _cancel_failed(self, task: asyncio.Task[None]) -> None:
-        """End the task after a failed startup: some applications go on to wait for ``lifespan.shutdown``."""
-        await asyncio.wait({task}, timeout=_FAILED_STARTUP_TIMEOUT)
+    async def _cancel(self, task: asyncio.Task[None], timeout: float) -> None:  # noqa: ASYNC109 - it goes on then
+        self._phase = _Phase.STOPPED
         task.cancel()
+        await asyncio.wait({task}, timeout=timeout)
 
     async def _run(self) -> None:
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self._state}
         try:
             await self._app(scope, self._receive, self._send)
-        except Exception as error:
-            self._raised(error)
         except asyncio.CancelledError as error:
             if self._phase is _Phase.STARTING:
                 self._received = max(self._received, 1)
             self._raised(error)
             raise
+        except BaseException as error:
+            # SystemExit, too, is kept for startup(): from a task it would reach the loop, and nothing that waits here.
+            self._raised(error)
         else:
             if self._phase is _Phase.STARTING:
                 self._unsupported()
@@ -117,9 +138,13 @@ class Lifespan:
             self._answered.set()
 
     def _raised(self, error: BaseException) -> None:
-        if self._phase is _Phase.STARTING and self._startup_failure is None:
+        if self._phase is _Phase.STARTING and isinstance(error, _EXITS):
+            if isinstance(error, SystemExit):
+                _logger.error("the application's startup called sys.exit(%r)%s", error.code, _place(error))
+            self._startup_exit = error
+        elif self._phase is _Phase.STARTING and self._startup_failure is None:
             # An application without lifespan raises before it calls receive. One that has called it failed to start.
-            if self._received == 0:
+            if self._received == 0 and isinstance(error, Exception):
                 _logger.debug("the application has no lifespan: %r", error)
                 self._unsupported()
                 return
@@ -156,3 +181,9 @@ class Lifespan:
                 self._received = 0  # the application answers every scope as a request: it has no lifespan
             raise RuntimeError(f"expected no {event_type!r} in a lifespan that is {self._phase.value}")
         self._answered.set()
+
+
+def _place(error: BaseException) -> str:
+    """Return the line that raised, for a log line."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""

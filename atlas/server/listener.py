@@ -13,7 +13,7 @@ from pathlib import Path
 from atlas.errors import StartupError
 from atlas.server.settings import Settings
 
-__all__ = ["bind", "close", "describe"]
+__all__ = ["bind", "close", "describe", "keep_files"]
 
 _UNIX_MODE = 0o666  # a proxy usually runs as another user
 
@@ -46,6 +46,13 @@ def close(sockets: Iterable[socket.socket]) -> None:
     """Close the sockets, and remove the file of a Unix socket that :func:`bind` has made."""
     for sock in sockets:
         sock.close()
+
+
+def keep_files(sockets: Iterable[socket.socket]) -> None:
+    """Let :func:`close` remove no file: this process is a child of the one that listens."""
+    for sock in sockets:
+        if isinstance(sock, _UnixSocket):
+            sock.path = None
 
 
 class _UnixSocket(socket.socket):

@@ -6,10 +6,8 @@ import asyncio
 import contextlib
 import logging
 import os
-import signal
 import socket
-import threading
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +21,12 @@ from atlas.server import env_file, importer, listener, logs
 from atlas.server.acceptor import Acceptor, connection_limit
 from atlas.server.access_log import AccessLog, is_enabled
 from atlas.server.event_loop import loop_factory, run_main
+from atlas.server.forks import Address, ForkGuard, address_of, release_sockets
 from atlas.server.lifespan import Lifespan
 from atlas.server.server_events import ServerEvents
 from atlas.server.server_thread import ServerThread
 from atlas.server.settings import Settings
+from atlas.server.signals import StartupInterrupted, handle_signals
 from atlas.server.timeout_timer import TimeoutTimer
 from atlas.types import ASGIApp
 
@@ -64,6 +64,7 @@ class Server:
         self.graceful_timeout = self.settings.timeout_graceful_shutdown
         """Seconds that running requests have to finish when the server stops."""
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._lifespan: Lifespan | None = None
         self._should_exit = asyncio.Event()
         self._force_exit = asyncio.Event()
         self._started = asyncio.Event()
@@ -84,17 +85,19 @@ class Server:
         self.sockets = list(sockets) if sockets is not None else listener.bind(self.settings)
         for sock in self.sockets:
             _set_nodelay(sock)
-        lifespan = Lifespan(self._application.asgi_app, self.settings.lifespan)
+        lifespan = self._lifespan = Lifespan(self._application.asgi_app, self.settings.lifespan)
+        guard = ForkGuard(partial(self._leave_to_parent, [address_of(sock) for sock in self.sockets]))
         try:
-            if not await self._unless_forced(lifespan.startup()):
+            if not await self._start_application(lifespan):
                 return
             try:
                 await self._serve(lifespan.state, own)
             finally:
                 if own:
                     listener.close(self.sockets)
-                await self._unless_forced(lifespan.shutdown(max(self.graceful_timeout, _CANCEL_TIMEOUT)))
+                await self._unless(self._force_exit, lifespan.shutdown(max(self.graceful_timeout, _CANCEL_TIMEOUT)))
         finally:
+            guard.close()
             if self.started:
                 _logger.info("stopped")
             self.started = False
@@ -132,6 +135,30 @@ class Server:
     def in_thread(self, grace: float = 2.0) -> ServerThread:
         """Call :meth:`run_in_thread`, of which this is an alias, with ``grace`` as ``graceful_timeout``."""
         return self.run_in_thread(grace)
+
+    def blocks_in_startup(self) -> bool:
+        """Whether the startup of the application runs at this moment, and keeps the event loop from running."""
+        return self._lifespan is not None and self._lifespan.is_running_code()
+
+    def _leave_to_parent(self, addresses: Sequence[Address]) -> None:
+        """In a forked child: leave the sockets, the file of a Unix socket and the event loop to the parent."""
+        listener.keep_files(self.sockets)
+        release_sockets(addresses)
+        if self._loop is not None:
+            self._loop.stop()
+
+    async def _start_application(self, lifespan: Lifespan) -> bool:
+        """Run the startup of the application; return False if the server is stopped meanwhile.
+
+        There are no requests to finish, so the first :meth:`stop` cancels the startup.
+        """
+        try:
+            if await self._unless(self._should_exit, lifespan.startup()):
+                return True
+        except StartupInterrupted:
+            pass
+        _logger.info("stopped before the startup of the application was complete")
+        return False
 
     async def _serve(self, lifespan_state: dict[str, Any] | None, own: bool) -> None:
         loop = asyncio.get_running_loop()
@@ -215,17 +242,20 @@ class Server:
             closed.cancel()
             forced.cancel()
 
-    async def _unless_forced(self, coroutine: Coroutine[Any, Any, None]) -> bool:
-        """Run ``coroutine``; cancel it and return False when :meth:`stop` is called a second time."""
+    async def _unless(self, event: asyncio.Event, coroutine: Coroutine[Any, Any, None]) -> bool:
+        """Run ``coroutine``; when ``event`` is set, cancel it and return False, at the latest after a second stop."""
         task = asyncio.ensure_future(coroutine)
-        forced = asyncio.ensure_future(self._force_exit.wait())
+        stopped = asyncio.ensure_future(event.wait())
         try:
-            await asyncio.wait({task, forced}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            forced.cancel()
+            stopped.cancel()
             if not task.done():
                 task.cancel()
         if not task.done():
+            forced = asyncio.ensure_future(self._force_exit.wait())
+            await asyncio.wait({task, forced}, return_when=asyncio.FIRST_COMPLETED)
+            forced.cancel()
             return False
         await task
         return True
@@ -297,24 +327,5 @@ def run(app: ASGIApp | LASGIApp | str, settings: Settings | None = None, **overr
 
 
 async def _serve_with_signals(server: Server) -> None:
-    with _signal_handlers(asyncio.get_running_loop(), server.stop):
+    with handle_signals(asyncio.get_running_loop(), server):
         await server.serve()
-
-
-@contextlib.contextmanager
-def _signal_handlers(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> Iterator[None]:
-    """Call ``stop`` for SIGINT and SIGTERM inside the block. Only the main thread of a program receives signals."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    handled = (signal.SIGINT, signal.SIGTERM)
-    previous = {number: signal.getsignal(number) for number in handled}
-    for number in handled:
-        loop.add_signal_handler(number, stop)
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            loop.remove_signal_handler(number)
-            if handler is not None:  # a handler that was not installed from Python cannot be restored
-                signal.signal(number, handler)

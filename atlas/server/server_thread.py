@@ -10,6 +10,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from atlas.errors import StartupError
 from atlas.server.event_loop import run_main
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class ServerThread:
         self._loop_factory = loop_factory
         self._thread = threading.Thread(target=self._run, name="atlas server", daemon=True)
         self._started_or_failed = threading.Event()
+        self._started = False
         self._error: BaseException | None = None
 
     def __enter__(self) -> Server:
@@ -44,6 +46,8 @@ class ServerThread:
         if self._error is not None:
             self._thread.join()
             raise self._error
+        if not self._started:
+            raise StartupError("the server was stopped before it had started")
         return self._server
 
     def __exit__(
@@ -60,6 +64,8 @@ class ServerThread:
     def _run(self) -> None:
         try:
             run_main(self._main(), self._loop_factory)
+        except SystemExit as error:  # it would end the program that has entered the block
+            self._error = StartupError(f"the application called sys.exit({error.code!r})")
         except BaseException as error:
             self._error = error
         finally:
@@ -74,6 +80,7 @@ class ServerThread:
 
     async def _notify_started(self) -> None:
         await self._server.wait_started()
+        self._started = True
         self._started_or_failed.set()
 
     def _close_sockets(self) -> None:

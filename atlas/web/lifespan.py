@@ -54,8 +54,12 @@ class Lifespan:
         await receive()
         try:
             await self._start(scope)
-        except Exception as error:
+        except GeneratorExit:
+            raise
+        except BaseException as error:
             await send({"type": "lifespan.startup.failed", "message": _message(error)})
+            if not isinstance(error, Exception):
+                raise  # sys.exit() has a status
             return
         await send({"type": "lifespan.startup.complete"})
         await receive()
@@ -97,7 +101,7 @@ class Lifespan:
         for function in [*drain, *reversed(self.on_shutdown), self._stop_mounted, self._leave]:
             try:
                 await self._call(function)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 _log.exception("shutdown function failed")
                 failures.append(_message(error))
         return failures
@@ -139,6 +143,8 @@ class _InGreenlet:
         return await in_greenlet(self._manager.__exit__, kind, error, trace)
 
 
-def _message(error: Exception) -> str:
-    """Return one line for a StartupError, the traceback for any other exception."""
+def _message(error: BaseException) -> str:
+    """Return one line for a StartupError or SystemExit, the traceback for any other exception."""
+    if isinstance(error, SystemExit):
+        return f"a function of the lifespan called sys.exit({error.code!r})"
     return str(error) if isinstance(error, StartupError) else "".join(traceback.format_exception(error)).rstrip()

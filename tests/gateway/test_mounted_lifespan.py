@@ -85,3 +85,30 @@ def test_one_that_ends_too_early_is_logged(caplog: pytest.LogCaptureFixture) -> 
 
 def test_what_was_never_started_needs_no_stop() -> None:
     asyncio.run(MountedLifespan(application(), {}).stop())
+
+
+@pytest.mark.parametrize("failure", [SystemExit(3), GeneratorExit()], ids=repr)
+@pytest.mark.parametrize("receives", [True, False])
+def test_an_exit_of_the_startup_is_raised(failure: BaseException, receives: bool) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if receives:
+            await receive()
+        raise failure
+
+    async def run() -> BaseException | None:
+        try:
+            await MountedLifespan(app, {}).start()
+        except BaseException as error:
+            return error
+        return None
+
+    assert asyncio.run(run()) is failure
+
+
+def test_an_exception_after_the_event_is_a_failed_startup() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        raise OSError("no disk")
+
+    with pytest.raises(LifespanError, match=r"(?s)startup of the mounted application .* failed:\nTraceback.*no disk$"):
+        asyncio.run(MountedLifespan(app, {}).start())

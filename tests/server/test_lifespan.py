@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
+import sys
 from typing import Any
 
 import pytest
 
 from atlas.errors import LifespanError
+from atlas.server.event_loop import loop_factory, run_main
 from atlas.server.lifespan import Lifespan
 
 
@@ -128,3 +130,83 @@ def test_an_event_out_of_turn_is_the_applications_mistake() -> None:
 
     asyncio.run(up_and_down(app, "auto"))
     assert seen == ["expected no 'lifespan.startup.complete' in a lifespan that is running"]
+
+
+class Stop(BaseException):
+    """An exception of an application that ``except Exception`` does not catch."""
+
+
+@pytest.mark.parametrize("before", [False, True], ids=["after the event", "before the event"])
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+@pytest.mark.parametrize("code", ["no database", 5, None])
+def test_an_exit_of_the_startup_is_that_of_the_server(
+    code: Any, loop: str, before: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if not before:
+            await receive()
+        sys.exit(code)
+
+    with caplog.at_level(logging.ERROR, "atlas.server"), pytest.raises(SystemExit) as exit:
+        run_main(up_and_down(app, "auto"), loop_factory(loop))
+    assert exit.value.code == code
+    assert f"the application's startup called sys.exit({code!r}) ({__file__}:" in caplog.text
+
+
+@pytest.mark.parametrize("before", [False, True], ids=["after the event", "before the event"])
+def test_any_other_exception_of_the_startup_stops_the_start(before: bool) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if not before:
+            await receive()
+        raise Stop("no database")
+
+    with pytest.raises(LifespanError, match=r"^the application's startup raised Stop: no database$"):
+        asyncio.run(up_and_down(app, "auto"))
+
+
+def test_an_exit_after_a_refusal_is_an_exit() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.failed", "message": "no database"})
+        sys.exit(7)
+
+    with pytest.raises(SystemExit) as exit:
+        asyncio.run(up_and_down(app, "auto"))
+    assert exit.value.code == 7
+
+
+def test_an_exit_of_the_shutdown_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        sys.exit(1)
+
+    with caplog.at_level(logging.ERROR, "atlas.server"):
+        run_main(up_and_down(app, "auto"), asyncio.new_event_loop)
+    assert "exception in the application's lifespan" in caplog.text
+
+
+def test_a_startup_that_is_cancelled_cancels_the_application() -> None:
+    seen: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            seen.append("cleaned up")
+
+    async def main() -> None:
+        lifespan = Lifespan(app, "auto")
+        startup = asyncio.ensure_future(lifespan.startup())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert not lifespan.is_running_code()
+        startup.cancel()
+        await asyncio.wait({startup})
+        assert startup.cancelled()
+        assert seen == ["cleaned up"]
+
+    asyncio.run(main())

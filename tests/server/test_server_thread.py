@@ -126,3 +126,33 @@ def test_in_thread_is_an_alias() -> None:
     with server.in_thread(grace=0.5) as served:
         assert get(served) == b"hello"
     assert server.graceful_timeout == 0.5
+
+
+def test_an_exit_of_the_startup_does_not_end_the_program() -> None:
+    async def exits(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        raise SystemExit("no database")
+
+    with (
+        pytest.raises(StartupError, match=r"^the application called sys\.exit\('no database'\)$"),
+        Server(exits, port=0).run_in_thread(),
+    ):
+        pytest.fail("it has started")
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_a_stop_while_the_startup_waits_ends_it(loop: Any) -> None:
+    cancelled = threading.Event()
+
+    async def waits(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        server.stop()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    server = Server(waits, port=0, loop=loop)
+    with pytest.raises(StartupError, match="stopped before it had started"), server.run_in_thread():
+        pytest.fail("it has started")
+    assert cancelled.is_set()

@@ -1,4 +1,5 @@
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -117,3 +118,38 @@ def test_a_failed_shutdown_function_does_not_stop_the_others(caplog: pytest.LogC
     assert "too late" in stopped["message"]
     assert seen == ["last"]
     assert "shutdown function failed" in caplog.text
+
+
+def test_an_exit_of_a_startup_function_is_reported_and_raised() -> None:
+    """Reported for a server that takes an exception for an application without lifespan, such as uvicorn."""
+    app, sent = Application(), []
+
+    @app.on_startup
+    def fail() -> None:
+        sys.exit("no database")
+
+    async def receive() -> Any:
+        return {"type": "lifespan.startup"}
+
+    async def send(event: Any) -> None:
+        sent.append(event)
+
+    async def run() -> BaseException | None:
+        try:
+            await app({"type": "lifespan", "state": {}}, receive, send)
+        except SystemExit as error:
+            return error
+        return None
+
+    assert isinstance(asyncio.run(run()), SystemExit)
+    assert sent == [
+        {"type": "lifespan.startup.failed", "message": "a function of the lifespan called sys.exit('no database')"}
+    ]
+
+
+def test_an_exit_of_a_shutdown_function_does_not_stop_the_others() -> None:
+    app, seen = Application(), []
+    app.on_shutdown(lambda: seen.append("last"))
+    app.on_shutdown(lambda: sys.exit(1))
+    assert live(app)[1]["type"] == "lifespan.shutdown.failed"
+    assert seen == ["last"]

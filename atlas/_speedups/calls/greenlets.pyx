@@ -272,3 +272,14 @@ def parent_of_current():
     if isinstance(call, Call) and not (<Call>call).abandoned:
         return current.parent
     return None
+
+
+def abandon_current():
+    """Let nothing that runs in this greenlet wait any more: the process was forked, and the event loop is the parent's."""
+    cdef object current = get_current()
+    while current is not None:
+        call = getattr(current, "atlas_call", None)
+        if isinstance(call, Call):
+            (<Call>call).abandoned = True
+            current.__sqlalchemy_greenlet_provider__ = False
+        current = current.parent

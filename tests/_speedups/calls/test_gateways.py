@@ -313,7 +313,9 @@ def in_a_task(connection: FakeConnection) -> None:
 
 def with_a_task_factory(connection: FakeConnection) -> None:
     """Let a task factory start the task of the request later, and cancel it before it starts."""
-    connection.server.loop.set_task_factory(lambda loop, coroutine, **options: asyncio.Task(coroutine, loop=loop, **options))
+    connection.server.loop.set_task_factory(
+        lambda loop, coroutine, **options: asyncio.Task(coroutine, loop=loop, **options)
+    )
     connection.server.run(lambda: (connection.feed(GET), connection.server.gateway.cancel()))
 
 

@@ -1,0 +1,119 @@
+"""SIGINT and SIGTERM of a server: the first one stops it, a second one ends it at once.
+
+The event loop handles a signal as soon as no callback runs. A function that blocks the loop delays that without a
+limit, so that two more things watch: Python's own handler, which runs between two instructions of such a function, and
+a thread, which ends the process when the loop does not respond.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from functools import partial
+from types import FrameType
+from typing import Protocol
+
+from atlas.server.blocking import describe_thread
+from atlas.server.forks import ForkGuard
+
+__all__ = ["StartupInterrupted", "handle_signals"]
+
+_logger = logging.getLogger("atlas.server")
+_HANDLED = (signal.SIGINT, signal.SIGTERM)
+_RESPONSE_TIMEOUT = 1.0  # seconds in which the loop has to respond after the grace, or after a second signal
+_CHECK_INTERVAL = 0.1  # seconds between two checks of the loop
+
+
+class StartupInterrupted(BaseException):
+    """A signal has come while the startup of the application blocks the event loop; raised in its code."""
+
+
+class _Stoppable(Protocol):
+    graceful_timeout: float
+
+    def stop(self) -> None: ...
+    def blocks_in_startup(self) -> bool: ...
+
+
+@contextlib.contextmanager
+def handle_signals(loop: asyncio.AbstractEventLoop, server: _Stoppable) -> Iterator[None]:
+    """Stop ``server`` on SIGINT and SIGTERM inside the block. Only the main thread of a program receives signals."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = {number: signal.getsignal(number) for number in _HANDLED}
+    handler = _Handler(loop, server)
+    for number in _HANDLED:
+        loop.add_signal_handler(number, server.stop)
+        # The loop still calls its own handler, for the number that comes in its pipe. System calls are interrupted, so
+        # that a blocking one lets this handler run.
+        signal.signal(number, handler)
+    guard = ForkGuard(partial(_restore, previous))
+    try:
+        yield
+    finally:
+        guard.close()
+        handler.close()
+        for number in _HANDLED:
+            loop.remove_signal_handler(number)
+        _restore(previous)
+
+
+def _restore(previous: Mapping[signal.Signals, object]) -> None:
+    for number, handler in previous.items():
+        if handler is not None:  # a handler that was not installed from Python cannot be restored
+            signal.signal(number, handler)  # type: ignore[arg-type]  # what getsignal() has returned
+
+
+class _Handler:
+    """Python's handler of the signals; called in the main thread, whether the loop runs or is blocked."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, server: _Stoppable) -> None:
+        self._loop = loop
+        self._server = server
+        self._closed = threading.Event()
+        self._deadline = 0.0
+        self._thread: threading.Thread | None = None
+        self._main = threading.get_ident()
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if self._thread is None:
+            self._deadline = now + self._server.graceful_timeout + _RESPONSE_TIMEOUT
+            self._thread = threading.Thread(target=self._watch, name="atlas signals", daemon=True)
+            self._thread.start()
+            if self._server.blocks_in_startup():
+                raise StartupInterrupted
+        else:
+            self._deadline = now + _RESPONSE_TIMEOUT
+
+    def close(self) -> None:
+        self._closed.set()
+
+    def _watch(self) -> None:
+        """End the process when the loop does not respond after the deadline."""
+        while not self._closed.wait(_CHECK_INTERVAL):
+            responded = threading.Event()
+            try:
+                self._loop.call_soon_threadsafe(responded.set)
+            except RuntimeError:
+                return  # the loop was closed
+            asked = time.monotonic()
+            while not responded.wait(_CHECK_INTERVAL) and not self._closed.is_set():
+                if time.monotonic() > max(self._deadline, asked + _RESPONSE_TIMEOUT):
+                    self._end()
+
+    def _end(self) -> None:
+        where = describe_thread(self._main) or "a call of the application"
+        _logger.error("%s blocks the event loop: the process ends without the shutdown of the application", where)
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):
+                stream.flush()
+        os._exit(1)
