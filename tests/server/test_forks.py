@@ -88,7 +88,8 @@ def returns_twice(request):
 
 app = Application([
     Route("/pool", pool), Route("/thread-pool", pool, run="thread"), Route("/async-pool", pool_in_async),
-    Route("/at-once", ended_at_once), Route("/thread-at-once", ended_at_once, run="thread"), Route("/lives-on", lives_on),
+    Route("/at-once", ended_at_once), Route("/thread-at-once", ended_at_once, run="thread"),
+    Route("/lives-on", lives_on),
     Route("/waits", waits_in_child), Route("/thread-waits", waits_in_child, run="thread"), Route("/loop", runs_a_loop),
     Route("/twice", returns_twice),
 ])

@@ -147,9 +147,9 @@ def test_an_exit_of_the_startup_is_that_of_the_server(
             await receive()
         sys.exit(code)
 
-    with caplog.at_level(logging.ERROR, "atlas.server"), pytest.raises(SystemExit) as exit:
+    with caplog.at_level(logging.ERROR, "atlas.server"), pytest.raises(SystemExit) as raised:
         run_main(up_and_down(app, "auto"), loop_factory(loop))
-    assert exit.value.code == code
+    assert raised.value.code == code
     assert f"the application's startup called sys.exit({code!r}) ({__file__}:" in caplog.text
 
 
@@ -170,9 +170,9 @@ def test_an_exit_after_a_refusal_is_an_exit() -> None:
         await send({"type": "lifespan.startup.failed", "message": "no database"})
         sys.exit(7)
 
-    with pytest.raises(SystemExit) as exit:
+    with pytest.raises(SystemExit) as raised:
         asyncio.run(up_and_down(app, "auto"))
-    assert exit.value.code == 7
+    assert raised.value.code == 7
 
 
 def test_an_exit_of_the_shutdown_is_logged(caplog: pytest.LogCaptureFixture) -> None:
