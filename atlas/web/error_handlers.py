@@ -11,6 +11,7 @@ from atlas.errors import ClientDisconnected, StartupError
 from atlas.gateway.greenlets import Greenlets
 from atlas.web.adapters import Adapted, async_form, sync_form
 from atlas.web.controllers import check_callable
+from atlas.web.errors.missing_await import note_missing_await
 from atlas.web.errors.pages import default_error_response
 from atlas.web.exceptions import HTTPException
 from atlas.web.requests.request import RequestHead
@@ -90,6 +91,7 @@ class ErrorHandlers:
                 raise error
             finally:
                 del error  # its traceback refers to this frame
+        note_missing_await(error)
         key = self._find(error)
         if key is not None:
             call, waits = forms[key]

@@ -15,6 +15,7 @@ __all__ = [
     "Gone",
     "HTTPException",
     "MethodNotAllowed",
+    "MissingValue",
     "NotFound",
     "TooManyRequests",
     "Unauthorized",
@@ -74,6 +75,13 @@ class BadRequest(_FixedStatus):
     """400: the request is malformed (RFC 9110 15.5.1)."""
 
     status_code = 400
+
+
+class MissingValue(BadRequest, KeyError):
+    """400: the request lacks a value that the program asks for by name, such as ``request.query["page"]``.
+
+    It is a KeyError too, for programs that catch one.
+    """
 
 
 class Unauthorized(_FixedStatus):

@@ -8,8 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from typing import Any, TypeVar, overload
 
-__all__ = ["Headers", "MutableHeaders", "RawHeaders", "encode_field", "preferred_type", "weights_of"]
+from atlas.web.multidict import missing_value
+
+__all__ = ["Headers", "MutableHeaders", "RawHeaders", "RequestHeaders", "encode_field", "preferred_type", "weights_of"]
+
+D = TypeVar("D")
 
 RawHeaders = list[tuple[bytes, bytes]]
 """Header fields as in ASGI: pairs of lower-case name and value."""
@@ -39,7 +44,7 @@ def encode_field(name: str, value: str) -> tuple[bytes, bytes]:
 
 
 class Headers(Mapping[str, str]):
-    """The header fields of a request. ``headers[name]`` is the first value; :meth:`get_all` returns all of them.
+    """Header fields, to be read. ``headers[name]`` is the first value; :meth:`get_all` returns all of them.
 
     :param raw: pairs of lower-case name and value. A list is used as it is, not copied.
     """
@@ -54,7 +59,10 @@ class Headers(Mapping[str, str]):
         for key, value in self.raw:
             if key == wanted:
                 return value.decode("latin-1")
-        raise KeyError(name)
+        raise self._missing(name)
+
+    def _missing(self, name: str) -> KeyError:
+        return KeyError(name)
 
     def get_all(self, name: str) -> list[str]:
         """Return all values of a field.
@@ -78,6 +86,32 @@ class Headers(Mapping[str, str]):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.raw!r})"
+
+
+class RequestHeaders(Headers):
+    """The header fields of a request. A field that the client has not sent is a
+    :class:`~atlas.web.exceptions.MissingValue`, which is answered with 400."""
+
+    __slots__ = ()
+
+    def _missing(self, name: str) -> KeyError:
+        return missing_value("header field", name.lower(), self)
+
+    @overload
+    def get(self, name: str, /) -> str | None: ...
+    @overload
+    def get(self, name: str, /, default: str | D) -> str | D: ...
+    def get(self, name: str, /, default: Any = None) -> Any:
+        """Return the first value of a field.
+
+        :param name: the name, in any case.
+        :param default: what is returned if there is no such field, None by default.
+        """
+        wanted = name.lower().encode("latin-1", "replace")
+        for key, value in self.raw:
+            if key == wanted:
+                return value.decode("latin-1")
+        return default
 
 
 class MutableHeaders(Headers, MutableMapping[str, str]):

@@ -85,6 +85,7 @@ def parse_urlencoded(data: bytes, *, what: str = "form", limits: FormLimits = LI
     if b"%" in data and (bad := _BAD_ESCAPE.search(data)):
         raise BadRequest(f"the {what} has a '%' without two hexadecimal digits behind it, at byte {bad.start()}")
     try:
-        return MultiDict(parse_qsl(data.decode(), keep_blank_values=True, errors="strict"))
+        pairs = parse_qsl(data.decode(), keep_blank_values=True, errors="strict")
+        return MultiDict(pairs, what="form field" if what == "form" else "query parameter")
     except UnicodeDecodeError:
         raise BadRequest(f"the {what} is not UTF-8") from None

@@ -17,9 +17,9 @@ from atlas.gateway.disconnects import is_disconnected
 from atlas.gateway.greenlets import await_, can_wait
 from atlas.web.cookies import parse_cookies
 from atlas.web.exceptions import BadRequest, ContentTooLarge
-from atlas.web.headers import Headers, preferred_type
+from atlas.web.headers import RequestHeaders, preferred_type
 from atlas.web.interfaces import ApplicationInterface, RouteInterface
-from atlas.web.multidict import ManyValues, MultiDict
+from atlas.web.multidict import ManyValues, MultiDict, missing_value
 from atlas.web.requests.body import check_size, receive_body
 from atlas.web.requests.forms import LIMITS, FormLimits, check_form_type, is_multipart, parse_urlencoded
 from atlas.web.requests.uploads import AsyncUpload, Form, Upload, parse_multipart, receive_multipart
@@ -71,9 +71,9 @@ class RequestHead(RequestData):
         return client[0] if client else None
 
     @property
-    def headers(self) -> Headers:
+    def headers(self) -> RequestHeaders:
         """The header fields."""
-        return Headers(self._fields)
+        return RequestHeaders(self._fields)
 
     @property
     def query(self) -> MultiDict:
@@ -98,7 +98,7 @@ class RequestHead(RequestData):
         cache = self._cache
         if cache.cookies is None:
             try:
-                cache.cookies = parse_cookies(self.headers.get_all("cookie"))
+                cache.cookies = _Cookies(parse_cookies(self.headers.get_all("cookie")))
             except ValueError as error:
                 raise BadRequest(str(error)) from None
         return cast(dict[str, str], cache.cookies)
@@ -437,6 +437,15 @@ class AsyncRequest(RequestHead):
     async def disconnected(self) -> bool:
         """Return whether the client has disconnected. The body is read first."""
         return await self.is_disconnected()
+
+
+class _Cookies(dict[str, str]):
+    """The cookies of a request: a missing one is answered with 400."""
+
+    __slots__ = ()
+
+    def __missing__(self, name: str) -> str:
+        raise missing_value("cookie", name, self)
 
 
 async def _next(chunks: AsyncIterator[bytes]) -> bytes | None:

@@ -218,7 +218,7 @@ class Form:
         :param kind: :class:`Upload` for ``def``, :class:`AsyncUpload` for ``async def``.
         :returns: the files by the names of their fields.
         """
-        return ManyValues((name, kind(stored)) for name, stored in self.stored)
+        return ManyValues(((name, kind(stored)) for name, stored in self.stored), what="file")
 
 
 class MultipartReader:
@@ -291,7 +291,7 @@ class MultipartReader:
             self._parser.close()
         for _, stored in self._stored:
             stored.file.seek(0)
-        return Form(MultiDict(self._fields), [pair for pair in self._stored if pair[1].filename])
+        return Form(MultiDict(self._fields, what="form field"), [pair for pair in self._stored if pair[1].filename])
 
     def close(self) -> None:
         """Close the files that were stored."""
