@@ -9,6 +9,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from atlas.server.settings import Setting, Settings, close_match, settings_table
 __all__ = ["PREFIX", "LoadedSettings", "SettingError", "environment_variable", "flag_name", "load_settings"]
 
 PREFIX = "ATLAS_SERVE_"
+# Variables of uvicorn. Every other source takes precedence over them.
+_UVICORN = {"FORWARDED_ALLOW_IPS": "forwarded_allow_ips"}
 _APP = "app"  # the target, which is not a field of Settings: ATLAS_SERVE_APP, and `app` in [tool.atlas]
 
 
@@ -56,7 +59,8 @@ def load_settings(
     """
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
-    for name, value, origin in (*_from_file(Path(directory)), *_from_environ(environ), *_from_flags(flags)):
+    sources = (_from_uvicorn(environ), _from_file(Path(directory)), _from_environ(environ), _from_flags(flags))
+    for name, value, origin in chain.from_iterable(sources):
         values[name] = value
         origins[name] = origin
     target = app or values.pop(_APP, None)
@@ -72,6 +76,12 @@ _Values = Iterator[tuple[str, Any, str]]  # the name of a field, its checked val
 def _from_flags(flags: Mapping[str, Any]) -> _Values:
     for name, value in flags.items():
         yield name, _parse(settings_table()[name], value, flag_name(name)), flag_name(name)
+
+
+def _from_uvicorn(environ: Mapping[str, str]) -> _Values:
+    for variable, name in _UVICORN.items():
+        if text := environ.get(variable):
+            yield name, _parse(settings_table()[name], text, variable), variable
 
 
 def _from_environ(environ: Mapping[str, str]) -> _Values:

@@ -23,6 +23,7 @@ from atlas.server.access_log import AccessLog, is_enabled
 from atlas.server.event_loop import loop_factory, run_main
 from atlas.server.forks import Address, ForkGuard, address_of, release_sockets
 from atlas.server.lifespan import Lifespan
+from atlas.server.proxy_headers import make_proxy_headers
 from atlas.server.server_events import ServerEvents
 from atlas.server.server_thread import ServerThread
 from atlas.server.settings import Settings
@@ -168,7 +169,8 @@ class Server:
         events = ServerEvents()
         gateway = self._application.new_gateway(loop)
         limit = connection_limit(settings.limit_connections)
-        state = ServerState(loop, settings, events, limit, access_log, lifespan_state)
+        proxy_headers = make_proxy_headers(settings)
+        state = ServerState(loop, settings, events, limit, access_log, lifespan_state, proxy_headers)
         connections = state.connections
 
         def new_protocol(connection: Connection) -> Protocol:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 __all__ = [
+    "ANY_PROXY",
+    "UNIX_SOCKET",
     "AccessLogFormat",
     "Boolean",
     "ByteSize",
@@ -21,10 +23,15 @@ __all__ = [
     "Headers",
     "Integer",
     "Path",
+    "Proxies",
     "Seconds",
     "SettingType",
     "Text",
+    "Words",
 ]
+
+ANY_PROXY = "*"
+UNIX_SOCKET = "unix"
 
 _UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 _SIZE = re.compile(r"(\d+) ?([kmg]?)(?:i?b)?", re.IGNORECASE | re.ASCII)
@@ -275,3 +282,58 @@ class AccessLogFormat(SettingType):
 
         make_formatter(value, use_colors=False)
         return value
+
+
+@dataclass(frozen=True, slots=True)
+class Words(SettingType):
+    """Several of some words: an iterable, or text with commas. ``alone``: a word that excludes all others."""
+
+    words: tuple[str, ...]
+    alone: str | None = None
+    metavar: ClassVar[str] = "WORDS"
+
+    @property
+    def expected(self) -> str:
+        several = [word for word in self.words if word != self.alone]
+        return f"a list of {', '.join(several)}" + (f", or {self.alone!r} alone" if self.alone else "")
+
+    def check(self, value: Any) -> tuple[str, ...]:
+        if isinstance(value, str):
+            value = [word.strip() for word in value.split(",") if word.strip()]
+        if not isinstance(value, Iterable):
+            raise self.wrong_type(value)
+        words = tuple(dict.fromkeys(value))
+        if not words or not set(words) <= set(self.words) or (self.alone in words and len(words) > 1):
+            raise self.wrong_value(", ".join(map(str, words)))
+        return words
+
+
+@dataclass(frozen=True, slots=True)
+class Proxies(SettingType):
+    """Trusted proxies: IP addresses, networks, ``unix`` or ``*``; an iterable, or text with commas. Empty: none."""
+
+    metavar: ClassVar[str] = "ADDRESSES"
+
+    @property
+    def expected(self) -> str:
+        return "IP addresses, networks (10.0.0.0/8), 'unix' or '*', separated by commas"
+
+    def check(self, value: Any) -> tuple[str, ...]:
+        if isinstance(value, str):
+            value = value.split(",")
+        if not isinstance(value, Iterable):
+            raise self.wrong_type(value)
+        return tuple(dict.fromkeys(self._name(item) for item in value if not isinstance(item, str) or item.strip()))
+
+    def _name(self, item: Any) -> str:
+        from ipaddress import ip_network  # imported only where proxies are checked
+
+        if not isinstance(item, str):
+            raise self.wrong_type(item)
+        name = item.strip()
+        if name in (ANY_PROXY, UNIX_SOCKET):
+            return name
+        try:
+            return str(ip_network(name))
+        except ValueError:
+            raise self.wrong_value(item) from None

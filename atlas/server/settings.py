@@ -19,9 +19,11 @@ from atlas.server.setting_types import (
     Headers,
     Integer,
     Path,
+    Proxies,
     Seconds,
     SettingType,
     Text,
+    Words,
 )
 
 __all__ = ["LOG_LEVELS", "Setting", "Settings", "close_match", "settings_table"]
@@ -83,7 +85,7 @@ class _SuggestingType(type):
 
 
 LISTEN, APPLICATION, LOGS, RESPONSES = "Address", "Application", "Logging", "Responses"
-LIMITS, TIMEOUTS = "Limits", "Timeouts"
+LIMITS, TIMEOUTS, PROXIES = "Limits", "Timeouts", "Proxies"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +151,24 @@ class Settings(metaclass=_SuggestingType):
     )
     server_header: bool = setting(RESPONSES, Boolean(), True, "Send the header field 'server: atlas'.")
     date_header: bool = setting(RESPONSES, Boolean(), True, "Send the header field 'date'.")
+
+    proxy_headers: bool = setting(
+        PROXIES, Boolean(), True, "Read client, scheme and host from the header fields of trusted proxies."
+    )
+    forwarded_allow_ips: tuple[str, ...] = setting(
+        PROXIES,
+        Proxies(),
+        ("127.0.0.0/8", "::1/128", "unix"),
+        "Trusted proxies: addresses, networks, 'unix' (every peer of a Unix socket) or '*' (every peer).",
+        shown="loopback and unix",
+    )
+    forwarded_fields: tuple[str, ...] = setting(
+        PROXIES,
+        Words(("for", "proto", "host", "port", "prefix", "forwarded"), alone="forwarded"),
+        ("for", "proto"),
+        "Fields that the proxies set: for, proto, host, port, prefix (X-Forwarded-...), or forwarded (RFC 7239).",
+        shown="for,proto",
+    )
 
     limit_concurrency: int | None = setting(
         LIMITS, Integer(1), None, "Maximum number of concurrent requests, else 503.", unset="no limit"

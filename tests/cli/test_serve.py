@@ -67,6 +67,8 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "interface": ("asgi", "asgi"),
     "lifespan": ("off", "off"),
     "root_path": ("/api", "/api"),
+    "forwarded_allow_ips": ("10.0.0.0/8, unix", ("10.0.0.0/8", "unix")),
+    "forwarded_fields": ("for,proto,host", ("for", "proto", "host")),
     "loop": ("asyncio", "asyncio"),
     "log_level": ("DEBUG", "debug"),
     "access_log_format": ("%(h)s", "%(h)s"),

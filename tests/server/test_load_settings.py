@@ -30,6 +30,15 @@ def test_the_weight_of_the_sources(tmp_path: Path) -> None:
     assert load_settings(None, {}, {}, tmp_path).app == "file:app"
 
 
+def test_a_variable_of_uvicorn_has_the_least_weight(tmp_path: Path) -> None:
+    environ = {"FORWARDED_ALLOW_IPS": "10.0.0.1"}
+    assert load_settings(None, {}, environ, tmp_path).settings.forwarded_allow_ips == ("10.0.0.1/32",)
+    environ["ATLAS_SERVE_FORWARDED_ALLOW_IPS"] = "*"
+    assert load_settings(None, {}, environ, tmp_path).settings.forwarded_allow_ips == ("*",)
+    with pytest.raises(SettingError, match=r"FORWARDED_ALLOW_IPS: expected IP addresses, .* got 'proxy'"):
+        load_settings(None, {}, {"FORWARDED_ALLOW_IPS": "proxy"}, tmp_path)
+
+
 @pytest.mark.parametrize("name", settings_table())
 def test_every_setting_has_a_flag_and_a_variable(name: str) -> None:
     assert flag_name(name).startswith("--")

@@ -148,7 +148,7 @@ cdef class RequestData:
     def scheme(self):
         """``http`` or ``https``."""
         cdef dict scope = self.existing_scope()
-        return self.exchange.scheme() if scope is None else scope.get("scheme", "http")
+        return self.exchange.scheme if scope is None else scope.get("scheme", "http")
 
     @property
     def http_version(self):
@@ -168,7 +168,7 @@ cdef class RequestData:
     def client(self):
         """IP address and port of the client; None if the server does not know them."""
         cdef dict scope = self.existing_scope()
-        cdef object client = self.exchange.connection.client if scope is None else scope.get("client")
+        cdef object client = self.exchange.client if scope is None else scope.get("client")
         return (client[0], client[1]) if client else None
 
     @property

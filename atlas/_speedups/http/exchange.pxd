@@ -39,6 +39,11 @@ cdef class Exchange:
     cdef ResponseStream stream
     cdef Connection connection
 
+    # Where the request comes from: (host, port) or None, and "http" or "https"; what a trusted proxy says takes precedence.
+    cdef readonly object client
+    cdef str scheme
+    cdef str prefix                 # that the proxy has cut off from the path; else None
+
     # The request's body; None until some of it comes, or is asked for.
     cdef RequestBody body
 
@@ -65,7 +70,7 @@ cdef class Exchange:
     cdef dict make_scope(self)
     cdef dict whole_scope(self)
     cdef dict get_notes(self)
-    cdef str scheme(self)
+    cdef int read_forwarded(self) except -1
 
     # The request's body.
     cdef RequestBody get_body(self)

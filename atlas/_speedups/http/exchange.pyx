@@ -74,6 +74,8 @@ cdef class Exchange:
         self.stream = stream
         self.connection = stream.connection
         self.head = head
+        self.client = self.connection.client
+        self.scheme = "https" if self.connection.tls else "http"
         self.began = monotonic()
 
     # What was asked.
@@ -82,11 +84,20 @@ cdef class Exchange:
         """A new ASGI scope of type "http": a dict that belongs to the caller."""
         return self.make_scope()
 
-    cdef str scheme(self):
-        return "https" if self.connection.tls else "http"
+    cdef int read_forwarded(self) except -1:
+        """Take over what the trusted proxy at the other end says of the request."""
+        if (forwarded := self.state.read_forwarded(self.head)) is None:
+            return 0
+        self.client, self.scheme = forwarded.client or self.client, forwarded.scheme or self.scheme
+        if forwarded.host is not None:
+            self.head.headers = forwarded.with_host(self.head.headers)
+        self.prefix = forwarded.prefix
+        if self.prefix is not None:
+            self.whole_scope()  # the attributes of a request are read from it then
+        return 0
 
     cdef dict make_scope(self):
-        return self.state.new_scope(self.head, self.connection.client, self.connection.server, self.scheme())
+        return self.state.new_scope(self.head, self.client, self.connection.server, self.scheme, self.prefix)
 
     cdef dict whole_scope(self):
         """The one scope of this request, the same dict for every caller; made when it is first asked for."""
@@ -106,10 +117,6 @@ cdef class Exchange:
         if self.notes is None:
             self.notes = {}
         return self.notes
-
-    @property
-    def client(self):
-        return self.connection.client
 
     # The request's body.
 
@@ -433,13 +440,12 @@ cdef class Exchange:
     cdef int log(self) except -1:
         """A record for the access log, where there is one."""
         return 0 if self.state.access_records is None else self.state.access_records.add_response(
-            self.connection.client, self.head, self.status, 0 if self.bodyless else self.body_size,
+            self.client, self.head, self.status, 0 if self.bodyless else self.body_size,
             monotonic() - self.began, self.response_headers,
         )
 
     @property
     def complete(self):
-        """Is the response whole?"""
         return self.response_state == RESPONSE_DONE
 
     @property

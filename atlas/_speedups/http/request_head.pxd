@@ -9,6 +9,7 @@ cdef bytes EXPECT
 cdef bytes UPGRADE
 cdef bytes TE
 
+cdef bint is_forwarding(bytes name) noexcept
 cdef bytes field_name(const char* data, Py_ssize_t size)
 cdef str method_name(const char* data, Py_ssize_t size)
 
@@ -59,6 +60,7 @@ cdef class RequestHead:
     cdef readonly bint keep_alive
     cdef readonly bint expects_continue
     cdef readonly bint accepts_trailers         # "TE: trailers"
+    cdef bint forwarded                         # there are fields such as X-Forwarded-For
     cdef readonly bytes upgrade         # the value of Upgrade, where Connection lists it; else None
 
     cdef str path(self)

@@ -300,7 +300,8 @@ cdef tuple COMMON_FIELDS = (
     b"sec-fetch-site", b"sec-fetch-user", b"sec-gpc", b"sec-websocket-extensions", b"sec-websocket-key",
     b"sec-websocket-protocol", b"sec-websocket-version", b"trailer", b"traceparent", b"tracestate",
     b"upgrade-insecure-requests", b"user-agent", b"via", b"x-api-key", b"x-correlation-id", b"x-csrf-token",
-    b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-port", b"x-forwarded-proto", b"x-real-ip", b"x-request-id",
+    b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-port",
+    b"x-forwarded-prefix", b"x-forwarded-proto", b"x-real-ip", b"x-request-id",
     b"x-requested-with",
 )
 
@@ -347,6 +348,15 @@ cdef bytes field_name(const char* data, Py_ssize_t size):
     for i in range(size):
         into[i] = <char>TOKEN[<unsigned char>data[i]]
     return name
+
+
+cdef bint is_forwarding(bytes name) noexcept:
+    """``forwarded``, or ``x-forwarded-`` and more: what proxies say of a request."""
+    cdef const char* data = PyBytes_AS_STRING(name)
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(name)
+    if data[0] == 120:
+        return size > 12 and memcmp(data, b"x-forwarded-", 12) == 0
+    return size == 9 and memcmp(data, b"forwarded", 9) == 0
 
 
 # What the parser knows, and a web server may be asked for (RFC 9110, WebDAV and its kin, PATCH, QUERY).

@@ -38,6 +38,9 @@ cdef class ServerState:
     cdef readonly double timeout_body
     cdef readonly double timeout_keep_alive
 
+    # Reads what trusted proxies say: an atlas.server.proxy_headers.ProxyHeaders; None where none is trusted.
+    cdef object proxy_headers
+
     # Counters.
     cdef readonly long in_work          # requests that an application is working on
     cdef readonly long long served      # requests begun
@@ -67,7 +70,9 @@ cdef class ServerState:
     cdef bint is_stopping(self) noexcept
     cdef int refresh_date(self) except -1
     cdef int write_own_lines(self, WriteBuffer out, bint date, bint server) except -1
-    cdef dict new_scope(self, RequestHead head, object client, object server, str scheme)
+    cdef bint is_trusted_proxy(self, object client) except -1
+    cdef object read_forwarded(self, RequestHead head)
+    cdef dict new_scope(self, RequestHead head, object client, object server, str scheme, str prefix)
     cdef str full_path(self, RequestHead head)
     cdef bytes full_raw_path(self, RequestHead head)
     cdef int begin_request(self) except -1

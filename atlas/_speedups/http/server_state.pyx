@@ -45,13 +45,17 @@ cdef class ServerState:
     :param limit_connections: how many connections may be open; 0 for no limit.
     :param access_log: an :class:`atlas.server.access_log.AccessLog`, or None.
     :param state: the lifespan state, copied for each request; None where lifespan is off.
+    :param proxy_headers: an :class:`atlas.server.proxy_headers.ProxyHeaders`, or None.
     """
 
-    def __init__(self, loop, settings, events, long limit_connections=0, access_log=None, dict state=None):
+    def __init__(
+        self, loop, settings, events, long limit_connections=0, access_log=None, dict state=None, proxy_headers=None
+    ):
         self.loop = loop
         self.settings = settings
         self.events = events
         self.state = state
+        self.proxy_headers = proxy_headers
         self.parsers = []
         self.connections = ConnectionSet(loop, events, limit_connections, settings.timeout_write)
         self.access_records = AccessRecords(access_log, events) if access_log is not None else None
@@ -125,8 +129,18 @@ cdef class ServerState:
 
     # A request's part.
 
-    cdef dict new_scope(self, RequestHead head, object client, object server, str scheme):
-        """A new ASGI scope of type "http" (HTTP connection scope, 2.5): a dict that belongs to the caller."""
+    cdef bint is_trusted_proxy(self, object client) except -1:
+        return self.proxy_headers is not None and self.proxy_headers.trusts(client)
+
+    cdef object read_forwarded(self, RequestHead head):
+        """What a trusted proxy says of a request: an :class:`atlas.server.proxy_headers.Forwarded`, or None."""
+        return self.proxy_headers.read(head.headers)
+
+    cdef dict new_scope(self, RequestHead head, object client, object server, str scheme, str prefix):
+        """A new ASGI scope of type "http" (HTTP connection scope, 2.5): a dict that belongs to the caller.
+
+        :param prefix: what the proxy has cut off from the path, in front of the root path; None where there is nothing.
+        """
         cdef dict scope = PyDict_Copy(self.scope_template)
         scope["asgi"] = {"version": "3.0", "spec_version": "2.5"}
         if head.http_10:
@@ -142,6 +156,10 @@ cdef class ServerState:
         scope["extensions"] = PyDict_Copy(EXTENSIONS)
         if self.state is not None:
             scope["state"] = PyDict_Copy(self.state)
+        if prefix is not None:
+            scope["root_path"] = prefix + scope["root_path"]
+            scope["path"] = prefix + scope["path"]
+            scope["raw_path"] = prefix.encode() + scope["raw_path"]
         return scope
 
     cdef str full_path(self, RequestHead head):

@@ -30,6 +30,7 @@ cdef class Http1Protocol(Http1ProtocolBase):
     cdef Py_ssize_t discarded       # bytes of a body that the application didn't want
     cdef bint advancing             # advance() is at work
     cdef bint resuming              # the loop will call resume()
+    cdef bint behind_proxy          # the peer is a proxy whose X-Forwarded-... fields are trusted
 
     # Reading. parse(), parse_head() and parse_body() return the bytes used; 0: nothing can be parsed now.
     cdef int advance(self, char* data, Py_ssize_t size) except -1

@@ -55,6 +55,7 @@ cdef class Http1Protocol(Http1ProtocolBase):
 
     cdef int start(self) except -1:
         self.stream = Http1Stream.__new__(Http1Stream, self)
+        self.behind_proxy = self.server_state.is_trusted_proxy(self.connection.client)
         return self.connection.set_timeout(self.server_state.timeout_head)
 
     cdef int feed(self, char* data, Py_ssize_t size) except -1:
@@ -259,6 +260,8 @@ cdef class Http1Protocol(Http1ProtocolBase):
         cdef Py_ssize_t size
         self.exchange = exchange
         self.state = IN_EXCHANGE
+        if self.behind_proxy and parser.head.forwarded:
+            exchange.read_forwarded()
         self.discarded = 0
         self.close_after = False
         if parser.head.has_body:

@@ -15,7 +15,7 @@ from libc.string cimport memchr
 from atlas._speedups.http.characters cimport FIELD_VALUE, TOKEN, same_token
 from atlas._speedups.http.request_head cimport (
     ABSOLUTE_FORM, CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TE, TRANSFER_ENCODING, UPGRADE, Limits, RequestHead,
-    RequestLine, field_name, is_host, read_request_line
+    RequestLine, field_name, is_forwarding, is_host, read_request_line
 )
 from atlas._speedups.http1.framing cimport (
     BY_LENGTH, CHUNKED, CHUNKS_DONE, NO_BODY, Framing, request_framing, scan_chunks, start_chunks
@@ -354,6 +354,8 @@ cdef class RequestParser:
             self.head.expects_continue = True
         elif name is TE:
             self.head.accepts_trailers = self.head.accepts_trailers or lists_trailers(value)
+        elif is_forwarding(name):
+            self.head.forwarded = True
         return 0
 
     cdef int read_connection(self, bytes value) except -1:
