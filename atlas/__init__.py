@@ -100,7 +100,8 @@ _MODULES: dict[str, tuple[str, ...]] = {
     "atlas.web.sessions.stores": ("Store",),
     "atlas.web.static": ("Static",),
     "atlas.web.requests.forms": ("FormLimits",),
-    "atlas.web.templates": ("StreamingTemplate", "render"),
+    "atlas.web.templates.responses": ("StreamingTemplate", "render"),
+    "atlas.web.templates.templates": ("Templates",),
     "atlas.web.requests.uploads": (
         "AsyncUpload",
         "Upload",
@@ -177,7 +178,8 @@ if TYPE_CHECKING:
     from atlas.web.sessions.session import Session
     from atlas.web.sessions.stores import Store
     from atlas.web.static import Static
-    from atlas.web.templates import StreamingTemplate, render
+    from atlas.web.templates.responses import StreamingTemplate, render
+    from atlas.web.templates.templates import Templates
     from atlas.web.websocket import WebSocketRoute
 
 __all__ = [
@@ -238,6 +240,7 @@ __all__ = [
     "Store",
     "StreamingResponse",
     "StreamingTemplate",
+    "Templates",
     "TestClient",
     "TextResponse",
     "Timeout",

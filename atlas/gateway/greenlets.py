@@ -8,13 +8,13 @@ cancellation and its context variables are those of the request.
 from __future__ import annotations
 
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, ParamSpec, TypeVar, cast
 
 from atlas._speedups.calls.greenlets import GreenletPool, PooledGreenlet, abandon_current, parent_of_current
 from atlas.gateway.threads import current_blocking_call, forget_blocking_call
 
-__all__ = ["Greenlets", "Pool", "await_", "can_wait", "forget_waiting", "in_greenlet"]
+__all__ = ["Greenlets", "Pool", "await_", "await_in_place", "can_wait", "forget_waiting", "in_greenlet"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -50,6 +50,44 @@ def forget_waiting() -> None:
     """Let :func:`await_` raise in the current code: this process was forked from it, and has no event loop."""
     abandon_current()
     forget_blocking_call()
+
+
+def await_in_place(coroutine: Coroutine[Any, None, T]) -> T:
+    """Wait for a coroutine in sync code, and run its code here: sync functions that it calls can wait too.
+
+    :func:`await_` runs it in the task of the caller instead, where sync code cannot wait.
+
+    :param coroutine: a coroutine, or the result of a method of an asynchronous generator.
+    :returns: its result.
+    :raises Exception: its exception. Also raises what :func:`await_` raises.
+    """
+    if parent_of_current() is None and current_blocking_call() is not None:
+        in_place: Callable[[Coroutine[Any, None, T]], T] = await_in_place
+        return await_(in_greenlet(in_place, coroutine))
+    failure: BaseException | None = None
+    while True:
+        try:
+            yielded = coroutine.send(None) if failure is None else coroutine.throw(failure)
+        except StopIteration as stop:
+            return cast(T, stop.value)
+        finally:
+            failure = None  # its traceback refers to this frame
+        try:
+            await_(_Yielded(yielded))
+        except BaseException as error:
+            failure = error
+
+
+class _Yielded:
+    """Yields an object that a coroutine has yielded, such as a future, to the event loop."""
+
+    __slots__ = ("_object",)
+
+    def __init__(self, yielded: Any) -> None:
+        self._object = yielded
+
+    def __await__(self) -> Generator[Any, None, None]:
+        yield self._object
 
 
 class Pool(GreenletPool):

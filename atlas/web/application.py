@@ -37,7 +37,7 @@ from atlas.web.static import configured_static
 from atlas.web.websocket import WebSocketRoute, refuse
 
 if TYPE_CHECKING:
-    from atlas.web.templates import Templates
+    from atlas.web.templates.templates import Templates
 
 __all__ = ["Application"]
 
@@ -113,10 +113,17 @@ class Application:
     def templates(self) -> Templates:
         """The templates. Jinja2 is imported by the first access, or at startup if there is a template folder."""
         if self._templates is None:
-            from atlas.web.templates import Templates
+            from atlas.web.templates.templates import Templates
 
-            self._templates = Templates(self._template_folders, reload=self.debug)
+            self.templates = Templates()
+        assert self._templates is not None
         return self._templates
+
+    @templates.setter
+    def templates(self, templates: Templates) -> None:
+        templates.bind(self._template_folders, reload=self.debug)
+        self._templates = templates
+        self._rebuild()
 
     def route(self, path: str, methods: Iterable[str] | None = None, **options: Any) -> Callable[[F], F]:
         """Return a decorator that adds a route for a controller: ``@app.route("/users/{name}", ["GET", "POST"])``.

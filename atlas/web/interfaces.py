@@ -16,14 +16,20 @@ __all__ = ["ApplicationInterface", "RouteDescription", "RouteInterface", "Templa
 
 
 class TemplatesInterface(Protocol):
-    """The templates of an application, see :class:`atlas.web.templates.Templates`."""
+    """The templates of an application, see :class:`atlas.web.templates.templates.Templates`."""
 
     @property
     def may_wait(self) -> bool:
         """Whether a context processor or a function of a template may wait."""
 
     def render(
-        self, request: Any, name: str, context: Mapping[str, Any] | None = None, block: str | None = None
+        self,
+        request: Any,
+        name: str,
+        context: Mapping[str, Any] | None = None,
+        block: str | None = None,
+        *,
+        content_type: str = "text/html",
     ) -> str:
         """Render a template to text.
 
@@ -31,10 +37,17 @@ class TemplatesInterface(Protocol):
         :param name: name of the template, relative to the template folders.
         :param context: the variables of the template; None, the default, for none.
         :param block: name of the only block to render; None, the default, for the whole template.
+        :param content_type: what the text is used as; what a template prints is escaped for HTML and XML.
         """
 
     def chunks(
-        self, request: Any, name: str, context: Mapping[str, Any] | None = None, block: str | None = None
+        self,
+        request: Any,
+        name: str,
+        context: Mapping[str, Any] | None = None,
+        block: str | None = None,
+        *,
+        content_type: str = "text/html",
     ) -> Iterator[str]:
         """Render a template in chunks; the parameters are those of :meth:`render`."""
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from greenlet import getcurrent
 
-from atlas.gateway.greenlets import Greenlets, await_, can_wait, in_greenlet
+from atlas.gateway.greenlets import Greenlets, await_, await_in_place, can_wait, in_greenlet
+from atlas.gateway.threads import in_thread
 
 name: ContextVar[str] = ContextVar("name", default="default")
 
@@ -158,3 +159,42 @@ def test_a_pool_serves_several_threads() -> None:
     with ThreadPoolExecutor(2) as executor:
         results = list(executor.map(lambda tag: asyncio.run(pool.run(work, tag)), "abcdef"))
     assert results == list("abcdef")
+
+
+@pytest.mark.parametrize("run_it", [in_greenlet, in_thread])
+def test_sync_functions_of_a_coroutine_in_place_can_wait(run_it: Any) -> None:
+    async def mixed() -> str:
+        first = await later("a")
+        return first + await_(later("b")) + await later("c")
+
+    assert asyncio.run(run_it(await_in_place, mixed())) == "abc"
+
+
+@each_runner
+def test_a_coroutine_in_place_gets_exceptions_and_cancellation(run_it: Any) -> None:
+    seen = []
+
+    async def fails() -> None:
+        raise ValueError
+
+    async def work() -> str:
+        try:
+            await fails()
+        except ValueError:
+            seen.append("failed")
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            seen.append("cancelled")
+            return "ended"
+        return "never"
+
+    async def run() -> str:
+        task = asyncio.create_task(run_it(await_in_place, work()))
+        await asyncio.sleep(0)
+        task.cancel()
+        result: str = await task
+        return result
+
+    assert asyncio.run(run()) == "ended"
+    assert seen == ["failed", "cancelled"]

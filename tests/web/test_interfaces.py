@@ -7,7 +7,7 @@ import pytest
 
 from atlas import Application, Mount, Route, RouteInfo, Static, WebSocketRoute
 from atlas.web import interfaces
-from atlas.web.templates import Templates
+from atlas.web.templates.templates import Templates
 
 
 def members(protocol: type) -> set[str]:

@@ -1,0 +1,202 @@
+"""Templates as responses: complete pages, and pages that are sent while they are rendered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast, overload
+
+from atlas.gateway.greenlets import Greenlets, can_wait
+from atlas.web.responses.response import HTMLResponse, Response
+from atlas.web.responses.streaming import StreamingResponse
+
+if TYPE_CHECKING:
+    from atlas.web.requests.request import RequestHead
+
+__all__ = ["StreamingTemplate", "render"]
+
+T = TypeVar("T")
+
+# Jinja2 yields a chunk for each tag and each text between tags. This many are joined and sent together.
+_CHUNKS_PER_SEND = 64
+
+
+class _Rendering(Generic[T]):
+    """A call that renders. If the caller cannot wait and the template may, it runs in a greenlet.
+
+    If a function of the template then waits, the call is suspended until :meth:`finish` is awaited.
+    """
+
+    def __init__(self, request: RequestHead, render: Callable[[], T]) -> None:
+        self._rest: Coroutine[Any, Any, T] | None = None
+        self.value: T | None = None
+        greenlets: Greenlets = request.app.greenlets
+        if can_wait() or not request.app.templates.may_wait:
+            self.value = render()
+            return
+        pool = greenlets.pool
+        greenlet = pool.begin(render, ())
+        if greenlet.done:
+            self.value = pool.finish(greenlet)
+        else:
+            self._rest = pool.join(greenlet)
+
+    @property
+    def waits(self) -> bool:
+        return self._rest is not None
+
+    async def finish(self) -> T:
+        assert self._rest is not None
+        rest, self._rest = self._rest, None
+        return await rest
+
+
+class _Page(HTMLResponse):
+    """A page whose template waits, rendered by an ``async def`` controller. It is completed after the controller has
+    returned it."""
+
+    __slots__ = ("_rendering",)
+
+    def __init__(
+        self, rendering: _Rendering[str], status_code: int, headers: Mapping[str, str] | None, content_type: str
+    ) -> None:
+        super().__init__("", status_code, headers, content_type=content_type)
+        self._rendering = rendering
+        self.pending = True
+
+    async def complete(self, request: Any) -> Response:
+        self.body = self.encode(await self._rendering.finish())
+        self.pending = False
+        return self
+
+
+class StreamingTemplate(StreamingResponse):
+    """A page that is sent while it is rendered, for templates that are long or slow.
+
+    The first part is rendered at once: an exception there becomes an error page. A later exception aborts the response.
+
+    :param request: the current request.
+    :param name: the template, relative to the template folders.
+    :param context: the variables, as for :func:`render`; default none.
+    :param status_code: default 200.
+    :param headers: header fields; default none.
+    :param content_type: the value of ``content-type``, as for :func:`render`.
+    :param block: the name of a block; None, the default, for the whole template.
+    :raises jinja2.TemplateError: if the template is missing, or fails in its first part.
+    """
+
+    __slots__ = ("_rendering",)
+
+    def __init__(
+        self,
+        request: RequestHead,
+        name: str,
+        context: Mapping[str, Any] | None = None,
+        *,
+        status_code: int = 200,
+        headers: Mapping[str, str] | None = None,
+        content_type: str | None = None,
+        block: str | None = None,
+    ) -> None:
+        kind = _content_type(content_type, headers)
+        chunks = _joined(request.app.templates.chunks(request, name, context, block, content_type=kind))
+        self._rendering = _Rendering(request, lambda: next(chunks))
+        super().__init__(_prepend(self._rendering.value or "", chunks), status_code, headers, content_type=content_type)
+        if self._rendering.waits:
+            self.body_iterator = chunks
+            self.pending = True
+
+    async def complete(self, request: Any) -> Response:
+        self.body_iterator = _prepend(await self._rendering.finish(), cast("Iterator[str]", self.body_iterator))
+        self.pending = False
+        return self
+
+
+def _prepend(first: str, others: Iterator[str]) -> Iterator[str]:
+    yield first
+    yield from others
+
+
+def _joined(chunks: Iterator[str]) -> Iterator[str]:
+    """Join groups of chunks."""
+    group: list[str] = []
+    for chunk in chunks:
+        group.append(chunk)
+        if len(group) == _CHUNKS_PER_SEND:
+            yield "".join(group)
+            group.clear()
+    yield "".join(group)
+
+
+@overload
+def render(
+    request: RequestHead,
+    name: str,
+    context: Mapping[str, Any] | None = None,
+    *,
+    status_code: int = 200,
+    headers: Mapping[str, str] | None = None,
+    content_type: str | None = None,
+    block: str | None = None,
+    stream: Literal[False] = False,
+) -> HTMLResponse: ...
+@overload
+def render(
+    request: RequestHead,
+    name: str,
+    context: Mapping[str, Any] | None = None,
+    *,
+    status_code: int = 200,
+    headers: Mapping[str, str] | None = None,
+    content_type: str | None = None,
+    block: str | None = None,
+    stream: Literal[True],
+) -> StreamingTemplate: ...
+def render(
+    request: RequestHead,
+    name: str,
+    context: Mapping[str, Any] | None = None,
+    *,
+    status_code: int = 200,
+    headers: Mapping[str, str] | None = None,
+    content_type: str | None = None,
+    block: str | None = None,
+    stream: bool = False,
+) -> HTMLResponse | StreamingTemplate:
+    """Render a template as a response.
+
+    What the template prints is escaped, whatever its name is, if the response is HTML or XML by its content type. This
+    includes what it extends, includes and imports.
+
+    :param request: the current request.
+    :param name: the template, relative to the template folders.
+    :param context: the variables, in addition to those of :meth:`Templates.render`; default none.
+    :param status_code: default 200.
+    :param headers: header fields; default none.
+    :param content_type: the value of ``content-type``; None, the default, for that of ``headers``, or else
+        ``text/html; charset=utf-8``. With a type such as ``text/plain`` nothing is escaped.
+    :param block: the name of a block, to render a part of a page; None, the default, for the whole template.
+    :param stream: whether the page is sent while it is rendered, default False; see :class:`StreamingTemplate`.
+    :raises jinja2.TemplateError: if the template is missing or invalid.
+    :raises LookupError: if the template has no such block.
+    """
+    if stream:
+        return StreamingTemplate(
+            request, name, context, status_code=status_code, headers=headers, content_type=content_type, block=block
+        )
+    templates = request.app.templates
+    kind = _content_type(content_type, headers)
+    if not templates.may_wait:
+        text = templates.render(request, name, context, block, content_type=kind)
+        return HTMLResponse(text, status_code, headers, content_type=kind)
+    rendering = _Rendering(request, lambda: templates.render(request, name, context, block, content_type=kind))
+    if rendering.waits:
+        return _Page(rendering, status_code, headers, kind)
+    return HTMLResponse(rendering.value, status_code, headers, content_type=kind)
+
+
+def _content_type(content_type: str | None, headers: Mapping[str, str] | None) -> str:
+    """Return the content type of a response. As in a Response, that of the header fields takes precedence."""
+    for name, value in (headers or {}).items():
+        if name.lower() == "content-type":
+            return value
+    return HTMLResponse.content_type if content_type is None else content_type
