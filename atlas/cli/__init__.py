@@ -19,4 +19,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     from atlas.cli.program import execute  # imported here, so that importing atlas.cli does not import click
 
-    sys.exit(execute(sys.argv[1:] if arguments is None else arguments))
+    sys.exit(execute(sys.argv[1:] if arguments is None else arguments, _end_process_after))
+
+
+def _end_process_after(seconds: float) -> None:
+    from atlas.server.process_end import end_process_after
+
+    end_process_after(seconds)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
@@ -28,14 +28,15 @@ _COMMANDS = {  # name and short help; the module atlas.cli.<name> defines the co
 }
 
 
-def execute(arguments: Sequence[str]) -> int:
+def execute(arguments: Sequence[str], served: Callable[[float], None] | None = None) -> int:
     """Run a command line. An error is printed as one line on standard error.
 
     :param arguments: the arguments without the name of the program.
+    :param served: called after a server has stopped, with the seconds that its process may still take to end.
     :returns: the exit status; see :func:`atlas.cli.main`.
     """
     try:
-        status = _program().main(list(arguments), prog_name=NAME, standalone_mode=False)
+        status = _program().main(list(arguments), prog_name=NAME, standalone_mode=False, obj=served)
         return status if isinstance(status, int) else 0  # click returns the status of an Exit
     except click.exceptions.Exit as error:
         return error.exit_code

@@ -43,11 +43,14 @@ def command() -> click.Command:
 
 
 def _serve(app: str | None, **values: Any) -> None:
-    loaded = _load(app, _given_flags(click.get_current_context(), values))
+    ctx = click.get_current_context()
+    loaded = _load(app, _given_flags(ctx, values))
 
     from atlas.server.server import run  # imported here: --help and a wrong flag do not need the compiled modules
 
     run(loaded.app or "", loaded.settings)
+    if callable(ctx.obj):
+        ctx.obj(loaded.settings.timeout_graceful_shutdown)
 
 
 def _given_flags(ctx: click.Context, values: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import Any, NamedTuple
 
-from atlas.gateway.threads import in_thread
+from atlas.gateway.threads import BACKGROUND
 
 __all__ = ["BackgroundRunner", "BackgroundTask"]
 
@@ -94,7 +94,7 @@ async def _run(task: BackgroundTask) -> None:
         if inspect.iscoroutinefunction(task.function):
             await task.function(*task.arguments, **task.options)
         else:
-            result = await in_thread(task.function, *task.arguments, **task.options)
+            result = await BACKGROUND.run(task.function, *task.arguments, **task.options)
             if inspect.isawaitable(result):  # of a partial, or of an object whose __call__ is async
                 await result
     except Exception:

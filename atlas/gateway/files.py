@@ -14,6 +14,7 @@ from typing import Any
 
 from atlas._speedups.http.exchange import Exchange
 from atlas.errors import ClientDisconnected
+from atlas.gateway.threads import in_file_thread
 from atlas.types import Event
 
 __all__ = ["send_file"]
@@ -40,7 +41,7 @@ async def send_file(exchange: Exchange, event: Event) -> None:
 async def _send_path(exchange: Exchange, path: Any) -> None:
     if not isinstance(path, (str, os.PathLike)) or not Path(path).is_absolute():
         raise ValueError(f"expected an absolute path in http.response.pathsend, got {path!r}")
-    descriptor = await asyncio.to_thread(os.open, path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    descriptor = await in_file_thread(os.open, path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
@@ -119,7 +120,7 @@ def _set_result(future: asyncio.Future[None]) -> None:
 
 async def _read_and_write(exchange: Exchange, descriptor: int, offset: int, count: int) -> None:
     while count:
-        chunk = await asyncio.to_thread(os.pread, descriptor, min(count, _CHUNK_SIZE), offset)
+        chunk = await in_file_thread(os.pread, descriptor, min(count, _CHUNK_SIZE), offset)
         if not chunk:
             raise OSError("the file became shorter while it was being sent")
         exchange.write(chunk)

@@ -10,36 +10,53 @@ from __future__ import annotations
 import asyncio
 import threading
 from asyncio import CancelledError
-from collections import deque
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context, ContextVar, copy_context
+from functools import partial
 from queue import SimpleQueue
-from typing import Any, ParamSpec, Protocol, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
-__all__ = ["BlockingCall", "ThreadPool", "current_blocking_call", "forget_blocking_call", "in_thread", "next_turn"]
+from atlas.gateway.worker_threads import Job, Limits, Token, WorkerThreads
+
+__all__ = [
+    "BACKGROUND",
+    "CALLS",
+    "FILES",
+    "BlockingCall",
+    "ThreadPool",
+    "current_blocking_call",
+    "forget_blocking_call",
+    "in_file_thread",
+    "in_thread",
+    "next_turn",
+    "running_in_threads",
+    "set_thread_limits",
+]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_MAX_THREADS = 10_000  # of the executor; the limiter of a ThreadPool restricts how many of them run
 _UNSET: Any = object()
 
 
 async def in_thread(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-    """Call ``function`` in a thread of the event loop's default executor, and wait for the result.
+    """Call ``function`` in a thread, and wait for the result.
 
     The function sees the context variables of the caller, and the caller sees those that the function has set, after it
     returned. In the function ``await_`` works. If the caller is cancelled, it stops waiting; the function runs on to
-    its end or to its next ``await_``, which raises ``CancelledError``.
+    its end or to its next ``await_``, which raises ``CancelledError``. ``--limit-threads`` (40) functions run at a time
+    for an event loop.
 
     :param function: called with ``args`` and ``kwargs``.
     :returns: what the function returns.
     :raises Exception: what the function raises.
     """
-    call = BlockingCall(asyncio.get_running_loop())
-    job = call.loop.run_in_executor(None, call.run, function, args, kwargs)
-    return cast(T, await call.wait(job))
+    return await CALLS.run(function, *args, **kwargs)
+
+
+async def in_file_thread(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call a short function of Atlas that uses files, as :func:`in_thread` does. It never waits for user code."""
+    return await FILES.run(function, *args, **kwargs)
 
 
 async def next_turn() -> None:
@@ -54,11 +71,27 @@ class ThreadPool:
     another function of the pool, can therefore not deadlock.
 
     :param limit: number of functions that run at a time, for each event loop; default 40.
+    :param purpose: what the functions are, for log lines.
+    :param flag: the command line flag of the limit, for log lines.
     """
 
-    def __init__(self, limit: int = 40) -> None:
-        self._executor = ThreadPoolExecutor(_MAX_THREADS, "atlas controller")
-        self._limiter = CapacityLimiter(limit)
+    def __init__(self, limit: int = 40, *, purpose: str = "functions", flag: str = "limit") -> None:
+        self._threads = WorkerThreads(f"atlas {purpose}")
+        self._limits = Limits(limit, f"all %d threads for {purpose} are in use: further ones wait ({flag})")
+        self._running: dict[BlockingCall, Callable[..., Any]] = {}
+
+    def set_limit(self, loop: asyncio.AbstractEventLoop, limit: int) -> None:
+        """Set the number of functions that run at a time for an event loop.
+
+        :param loop: the event loop, which runs in this thread.
+        :param limit: the number.
+        """
+        self._limits.of(loop).resize(limit)
+
+    def running(self, loop: asyncio.AbstractEventLoop) -> list[tuple[str, int | None]]:
+        """Return the name of each function that runs for an event loop, and the identifier of its thread."""
+        calls = [(call, function) for call, function in list(self._running.items()) if call.loop is loop]
+        return [(_name_of(function), call.thread) for call, function in calls]
 
     async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Call ``function`` in a thread of the pool, as :func:`in_thread` does.
@@ -67,72 +100,32 @@ class ThreadPool:
         :returns: what the function returns.
         :raises Exception: what the function raises.
         """
-        token = _Token(self._limiter)
+        loop = asyncio.get_running_loop()
+        token = Token(self._limits.of(loop))
         await token.acquire()
-        call = BlockingCall(asyncio.get_running_loop(), token)
+        call = BlockingCall(loop, token)
         try:
-            job = self._executor.submit(call.run, function, args, kwargs)
+            job = self._threads.submit(self._run, call, function, args, kwargs)
         except BaseException:
             token.release()
             raise
         return cast(T, await call.wait(job))
 
-
-class CapacityLimiter(threading.local):
-    """The tokens of one event loop. A loop stays in its thread, so that no lock is needed.
-
-    :param total_tokens: how many tokens can be held at a time.
-    """
-
-    def __init__(self, total_tokens: int) -> None:
-        self.available_tokens = total_tokens
-        self.waiters: deque[asyncio.Future[None]] = deque()
-
-    def release(self) -> None:
-        """Give a token to the next waiter, or make it available."""
-        while self.waiters:
-            waiter = self.waiters.popleft()
-            if not waiter.done():
-                waiter.set_result(None)
-                return
-        self.available_tokens += 1
+    def _run(
+        self, call: BlockingCall, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
+        self._running[call] = function
+        try:
+            call.run(function, args, kwargs)
+        finally:
+            del self._running[call]
 
 
-class _Token:
-    """One token of a limiter for one call, held or not."""
-
-    __slots__ = ("_held", "_limiter")
-
-    def __init__(self, limiter: CapacityLimiter) -> None:
-        self._limiter = limiter
-        self._held = False
-
-    async def acquire(self) -> None:
-        limiter = self._limiter
-        if limiter.available_tokens > 0:
-            limiter.available_tokens -= 1
-        else:
-            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            limiter.waiters.append(waiter)
-            try:
-                await waiter
-            except BaseException:
-                if waiter.done() and not waiter.cancelled():
-                    limiter.release()
-                else:
-                    limiter.waiters.remove(waiter)
-                raise
-        self._held = True
-
-    def release(self) -> None:
-        """Release the token, if it is held."""
-        if self._held:
-            self._held = False
-            self._limiter.release()
-
-
-class _Job(Protocol):
-    def cancel(self) -> bool: ...
+def _name_of(function: Callable[..., Any]) -> str:
+    """Return module and qualified name of a function, or of what a partial calls."""
+    while isinstance(function, partial):
+        function = function.func
+    return f"{getattr(function, '__module__', '?')}.{getattr(function, '__qualname__', type(function).__qualname__)}"
 
 
 class BlockingCall:
@@ -147,7 +140,7 @@ class BlockingCall:
 
     __slots__ = ("_before", "_context", "_message", "_replies", "_token", "loop", "task", "thread")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, token: _Token | None = None) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, token: Token | None = None) -> None:
         self.loop = loop
         self.task = asyncio.current_task()
         """The task that waits for the call."""
@@ -200,7 +193,7 @@ class BlockingCall:
 
     # On the loop.
 
-    async def wait(self, job: _Job) -> Any:
+    async def wait(self, job: Job) -> Any:
         """Await what the function passes to ``await_``, until it ends.
 
         :param job: the call in the queue of the executor; cancelled if the caller is cancelled before it starts.
@@ -302,3 +295,21 @@ def _apply_changes(context: Context, before: Context) -> None:
     for variable, value in context.items():
         if before.get(variable, _UNSET) is not value and variable is not _CURRENT:
             variable.set(value)
+
+
+# A purpose has threads of its own, so that files and sessions are served while functions of the application block. The
+# threads belong to the process, the limits to an event loop.
+CALLS = ThreadPool(purpose='in_thread() and run="thread"', flag="--limit-threads")
+BACKGROUND = ThreadPool(purpose="background functions", flag="--limit-threads-background")
+FILES = ThreadPool(purpose="files and sessions", flag="--limit-threads-files")
+
+
+def set_thread_limits(loop: asyncio.AbstractEventLoop, *, calls: int, background: int, files: int) -> None:
+    """Set how many functions of each purpose run in threads at a time for an event loop, which runs in this thread."""
+    for pool, limit in ((CALLS, calls), (BACKGROUND, background), (FILES, files)):
+        pool.set_limit(loop, limit)
+
+
+def running_in_threads(loop: asyncio.AbstractEventLoop) -> list[tuple[str, int | None]]:
+    """Return the name of each function that runs in a thread for an event loop, and the identifier of that thread."""
+    return [each for pool in (CALLS, BACKGROUND, FILES) for each in pool.running(loop)]

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NoReturn, TypeVar
 
 from atlas.errors import StartupError
+from atlas.server.process_end import log_running_threads
 
 __all__ = ["loop_factory", "run_main"]
 
@@ -58,6 +59,7 @@ def run_main(main: Coroutine[Any, Any, T], loop_factory: Callable[[], asyncio.Ab
         try:
             loop.run_until_complete(_cancel_all_tasks(loop))
         finally:
+            log_running_threads(loop)
             executor.shutdown(wait=False, cancel_futures=True)
             asyncio.set_event_loop(None)
             loop.close()

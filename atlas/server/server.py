@@ -17,6 +17,7 @@ from atlas._speedups.http.server_state import ServerState
 from atlas._speedups.http1.protocol import Http1Protocol
 from atlas.gateway.interface_detection import detect_interface
 from atlas.gateway.lasgi import LASGIApp
+from atlas.gateway.threads import set_thread_limits
 from atlas.server import env_file, importer, listener, logs
 from atlas.server.acceptor import Acceptor, connection_limit
 from atlas.server.access_log import AccessLog, is_enabled
@@ -166,6 +167,12 @@ class Server:
         settings = self.settings
         access_log = AccessLog(loop, settings) if is_enabled(settings) else None
         monitor = _start_loop_monitor(loop) if settings.dev else None
+        set_thread_limits(
+            loop,
+            calls=settings.limit_threads,
+            background=settings.limit_threads_background,
+            files=settings.limit_threads_files,
+        )
         events = ServerEvents()
         gateway = self._application.new_gateway(loop)
         limit = connection_limit(settings.limit_connections)

@@ -183,6 +183,15 @@ class Settings(metaclass=_SuggestingType):
     limit_max_requests: int | None = setting(
         LIMITS, Integer(1), None, "Number of requests after which the server stops.", unset="no limit"
     )
+    limit_threads: int = setting(
+        LIMITS, Integer(1), 40, 'Maximum number of threads for run="thread" and in_thread(); further calls wait.'
+    )
+    limit_threads_background: int = setting(
+        LIMITS, Integer(1), 40, "Maximum number of threads for background functions; further ones wait."
+    )
+    limit_threads_files: int = setting(
+        LIMITS, Integer(1), 40, "Maximum number of threads for files, uploads and sessions; further calls wait."
+    )
     limit_request_line: int = setting(
         LIMITS, ByteSize(64), 8192, "Maximum size of a request line, else 414.", shown="8K"
     )

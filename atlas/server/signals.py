@@ -10,9 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -22,6 +20,7 @@ from typing import Protocol
 
 from atlas.server.blocking import describe_thread
 from atlas.server.forks import ForkGuard
+from atlas.server.process_end import end_now
 
 __all__ = ["StartupInterrupted", "handle_signals"]
 
@@ -113,7 +112,4 @@ class _Handler:
     def _end(self) -> None:
         where = describe_thread(self._main) or "a call of the application"
         _logger.error("%s blocks the event loop: the process ends without the shutdown of the application", where)
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(Exception):
-                stream.flush()
-        os._exit(1)
+        end_now(1)

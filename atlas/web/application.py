@@ -13,7 +13,7 @@ from atlas._speedups.calls.handlers import Handler, RouteTable, RunMode, call_ha
 from atlas.errors import ClientDisconnected, StartupError
 from atlas.gateway.background_tasks import BackgroundTask
 from atlas.gateway.greenlets import Greenlets
-from atlas.gateway.threads import ThreadPool
+from atlas.gateway.threads import CALLS
 from atlas.types import Receive, Scope, Send
 from atlas.web.asgi import close_applications
 from atlas.web.background import CURRENT, BackgroundTasks
@@ -88,7 +88,7 @@ class Application:
         self._lifespan = Lifespan(self, lifespan)
         self.greenlets = Greenlets()
         self.errors = ErrorHandlers(debug=self.config.debug, greenlets=self.greenlets)
-        self._threads = ThreadPool()
+        self._threads = CALLS
         self._background = BackgroundTasks()
         self._lifespan.prepare, self._lifespan.drain = self._start, self._background.drain
         self._template_folders = _template_folders(place, self.config)

@@ -14,7 +14,7 @@ from typing import Any
 
 from atlas._speedups.calls.request import RequestData
 from atlas.gateway.application_task import ApplicationTask
-from atlas.gateway.threads import in_thread
+from atlas.gateway.threads import in_file_thread
 from atlas.types import ASGIApp, Event, Receive, Scope, Send
 from atlas.web.background import CURRENT
 from atlas.web.requests.request import AsyncRequest, RequestHead
@@ -216,9 +216,9 @@ class ASGIResponse(Response):
 async def _read(event: Event) -> AsyncGenerator[bytes, None]:
     """Read the file, or the range of one, of an event (ASGI extensions "Path Send", "Zero Copy Send")."""
     if event["type"] == "http.response.pathsend":
-        file = await in_thread(open, event["path"], "rb")
+        file = await in_file_thread(open, event["path"], "rb")
         try:
-            while chunk := await in_thread(file.read, CHUNK_SIZE):
+            while chunk := await in_file_thread(file.read, CHUNK_SIZE):
                 yield chunk
         finally:
             file.close()
@@ -227,7 +227,7 @@ async def _read(event: Event) -> AsyncGenerator[bytes, None]:
     if event.get("offset") is not None:
         os.lseek(descriptor, event["offset"], os.SEEK_SET)
     while left != 0 and (
-        chunk := await in_thread(os.read, descriptor, CHUNK_SIZE if left is None else min(left, CHUNK_SIZE))
+        chunk := await in_file_thread(os.read, descriptor, CHUNK_SIZE if left is None else min(left, CHUNK_SIZE))
     ):
         left = None if left is None else left - len(chunk)
         yield chunk

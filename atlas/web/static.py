@@ -10,7 +10,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from atlas.errors import StartupError
-from atlas.gateway.threads import in_thread
+from atlas.gateway.threads import in_file_thread
 from atlas.web.call_site import caller_place
 from atlas.web.exceptions import NotFound
 from atlas.web.headers import RawHeaders, encode_field, weights_of
@@ -152,7 +152,7 @@ class Static(Route):
             path += self._index
         file = self._cached.get(path)
         if file is None or not file.is_current():
-            file = await in_thread(look_up, self.roots, path)
+            file = await in_file_thread(look_up, self.roots, path)
             self._keep(path, file)
         if file is None:
             return await self._serve_folder(path)
@@ -163,7 +163,7 @@ class Static(Route):
             return await self.serve(request, path)
 
     async def _serve_folder(self, path: str) -> Response:
-        if self._index is None or await in_thread(look_up, self.roots, f"{path}/{self._index}") is None:
+        if self._index is None or await in_file_thread(look_up, self.roots, f"{path}/{self._index}") is None:
             raise NotFound
         return RedirectResponse(f"./{quote(path.rpartition('/')[2])}/", 308)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Iterable, Mapping
 from functools import partial
 
-from atlas.gateway.threads import in_thread
+from atlas.gateway.threads import in_file_thread
 from atlas.web.adapters import any_mode
 from atlas.web.option_checks import check_number, check_strings
 from atlas.web.requests.request import RequestHead
@@ -120,7 +120,7 @@ class Compress:
 
 
 async def _compress_in_thread(response: Response, coding: Coding, body: bytes) -> None:
-    _replace_body(response, coding, body, await in_thread(partial(coding.compress, body)))
+    _replace_body(response, coding, body, await in_file_thread(partial(coding.compress, body)))
 
 
 def _replace_body(response: Response, coding: Coding, body: bytes, smaller: bytes) -> None:

@@ -17,7 +17,7 @@ from math import inf
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, cast
 
-from atlas.gateway.threads import in_thread
+from atlas.gateway.threads import in_file_thread
 from atlas.web.exceptions import BadRequest, ContentTooLarge
 from atlas.web.multidict import ManyValues, MultiDict
 from atlas.web.requests.forms import LIMITS, FormLimits
@@ -175,7 +175,7 @@ class AsyncUpload(UploadHead):
         :returns: the bytes; empty at the end.
         """
         if self._stored.on_disk:
-            return await in_thread(self.file.read, size)
+            return await in_file_thread(self.file.read, size)
         return self.file.read(size)
 
     async def seek(self, offset: int) -> None:
@@ -191,7 +191,7 @@ class AsyncUpload(UploadHead):
         :param path: a path that the program has chosen; never the name from the client.
         :raises OSError: if the path cannot be written.
         """
-        await in_thread(self._copy_to, path)
+        await in_file_thread(self._copy_to, path)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Iterate over the rest of the file in chunks of at most 64 KiB."""
@@ -394,7 +394,7 @@ async def receive_multipart(chunks: AsyncIterator[bytes], content_type: str, lim
     try:
         async for chunk in chunks:
             if reader.touches_disk(len(chunk)):
-                await in_thread(reader.feed, chunk)
+                await in_file_thread(reader.feed, chunk)
             else:
                 reader.feed(chunk)
         return reader.finish()

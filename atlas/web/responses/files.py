@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 from urllib.parse import quote
 
-from atlas.gateway.threads import in_thread
+from atlas.gateway.threads import in_file_thread
 from atlas.types import Receive, Scope, Send
 from atlas.web.headers import Headers, MutableHeaders
 from atlas.web.responses.caching import Precondition, evaluate, http_date, range_applies
@@ -135,7 +135,7 @@ class FileResponse(StreamingResponse):
         :raises FileNotFoundError: if there is no regular file at the path any more.
         :raises OSError: if the file cannot be read, or becomes shorter while it is sent.
         """
-        file, size, modified = await in_thread(_open, self.path)
+        file, size, modified = await in_file_thread(_open, self.path)
         try:
             await self._answer(scope, send, _OpenFile(file, size, modified))
         finally:
@@ -244,7 +244,7 @@ class _OpenFile:
 
     async def read(self, start: int, count: int) -> bytes:
         """Read bytes that the response has announced. Fewer bytes are an error; bytes added since are not sent."""
-        chunk = await in_thread(os.pread, self.file.fileno(), count, start)
+        chunk = await in_file_thread(os.pread, self.file.fileno(), count, start)
         if len(chunk) < count:
             raise OSError(f"the file became shorter by {count - len(chunk)} bytes while it was sent")
         return chunk

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from atlas.gateway.threads import in_thread
+from atlas.gateway.threads import in_file_thread
 
 __all__ = ["FileStore"]
 
@@ -55,7 +55,7 @@ class FileStore:
         :param name: the name.
         :returns: the data; None for an unknown or expired session.
         """
-        return await in_thread(self._read, self._path(name))
+        return await in_file_thread(self._read, self._path(name))
 
     async def set(self, name: str, data: bytes, seconds: float) -> None:
         """Save a session. Of two concurrent writes the later one replaces the other as a whole.
@@ -64,17 +64,17 @@ class FileStore:
         :param data: the data.
         :param seconds: time until the session expires.
         """
-        await in_thread(self._write, self._path(name), data, self._clock() + seconds)
+        await in_file_thread(self._write, self._path(name), data, self._clock() + seconds)
         self._written += 1
         if self._written % self._sweep_every == 0:
-            await in_thread(self.sweep)
+            await in_file_thread(self.sweep)
 
     async def delete(self, name: str) -> None:
         """Delete a session; an unknown name is ignored.
 
         :param name: the name.
         """
-        await in_thread(self._path(name).unlink, missing_ok=True)
+        await in_file_thread(self._path(name).unlink, missing_ok=True)
 
     async def touch(self, name: str, seconds: float) -> None:
         """Extend the time of a session; an unknown or expired session is ignored.
@@ -82,7 +82,7 @@ class FileStore:
         :param name: the name.
         :param seconds: time from now until the session expires.
         """
-        await in_thread(self._extend, self._path(name), self._clock() + seconds)
+        await in_file_thread(self._extend, self._path(name), self._clock() + seconds)
 
     def _path(self, name: str) -> Path:
         return self._folder / (hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest() + _SUFFIX)
