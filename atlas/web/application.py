@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar
 
 from atlas._speedups.calls.handlers import Handler, RouteTable, RunMode, call_handler
+from atlas._speedups.calls.router import RouteTree
 from atlas.errors import ClientDisconnected, StartupError
 from atlas.gateway.background_tasks import BackgroundTask
 from atlas.gateway.greenlets import Greenlets
@@ -31,7 +32,7 @@ from atlas.web.requests.request import AsyncRequest, Request, RequestHead
 from atlas.web.responses.response import Response
 from atlas.web.routing.no_match import answer_no_match
 from atlas.web.routing.route import WEBSOCKET, Entry, Route
-from atlas.web.routing.router import Match, NoMatch, RouteInfo, Router, matchable_path
+from atlas.web.routing.router import Match, NoMatch, RouteInfo, Router, matchable_path, with_routed_path
 from atlas.web.state import State
 from atlas.web.static import configured_static
 from atlas.web.websocket import WebSocketRoute, refuse
@@ -96,6 +97,8 @@ class Application:
         self._middleware = check_middleware(middleware, place)
         self._bound: list[Any] = []
         self.route_table = RouteTable(self, Request, AsyncRequest)
+        self._changes = 0
+        self.router.on_change = self._rebuild
         for key, handler in (exception_handlers or {}).items():
             self.errors.add(key, handler, place)
 
@@ -135,7 +138,6 @@ class Application:
 
         def add(controller: F) -> F:
             self.router.add(Route(path, controller, ("GET",) if methods is None else methods, **options))
-            self._rebuild()
             return controller
 
         return add
@@ -169,7 +171,6 @@ class Application:
 
         def add(controller: F) -> F:
             self.router.add(WebSocketRoute(path, controller, **options))
-            self._rebuild()
             return controller
 
         return add
@@ -248,10 +249,11 @@ class Application:
             await self._serve_other(scope, receive, send)
             return
         found: Match | NoMatch | None = None
-        if self.route_table.is_ready and not scope.get("root_path"):
-            found = self.route_table.match(scope["method"], scope.get("raw_path") or b"")
+        if self.route_table.is_ready and not scope.get("root_path") and b"%" not in (scope.get("raw_path") or b""):
+            path = scope["path"].encode("utf-8", "surrogateescape")
+            found = self.route_table.match(scope["method"], path, decoded=True)
         if found is None:
-            found = self._match(scope)
+            scope, found = self._match(scope, scope["method"])
         if isinstance(found, NoMatch):
             request, handler = self._no_match_request(scope, receive, found)
         else:
@@ -296,8 +298,12 @@ class Application:
 
         :raises StartupError: for a middleware or a controller that cannot work.
         """
-        if not self.route_table.is_ready:
-            self._build()
+        with self.router.lock:
+            while not self.route_table.is_ready:
+                changes = self._changes
+                tree, handlers, no_match_handler = self._build()
+                if changes == self._changes:  # else a middleware has added something while it was bound
+                    self.route_table.fill(tree, handlers, no_match_handler)
 
     def _start(self) -> None:
         if self.config.log_level is not None:
@@ -327,8 +333,7 @@ class Application:
         self._background.start(request)
 
     async def _serve_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.prepare()
-        found = self._match({**scope, "method": WEBSOCKET})
+        scope, found = self._match(scope, WEBSOCKET)
         if not isinstance(found, NoMatch) and isinstance(found[0], Mount):
             await found[0].app(found[0].scope_below(scope), receive, send)
         else:
@@ -345,18 +350,22 @@ class Application:
         host = Headers(fields).get("host") if self.router.has_hosts else None
         return self.router.match(method, path, host=host)
 
-    def _match(self, scope: Scope) -> Match | NoMatch:
+    def _match(self, scope: Scope, method: str) -> tuple[Scope, Match | NoMatch]:
+        """Match a request with a route; also return the scope with the path that was matched."""
         self.prepare()
         path, decoded = matchable_path(scope["path"], scope.get("raw_path"), scope.get("root_path", ""))
         host = Headers(scope["headers"]).get("host") if self.router.has_hosts else None
-        return self.router.match(scope["method"], path, decoded=decoded, host=host)
+        found = self.router.match(method, path, decoded=decoded, host=host)
+        return with_routed_path(scope, path, decoded), found
 
     def _rebuild(self) -> None:
         """Build the routes and the chains again before the next request, because something was added."""
-        self.route_table.clear()
+        with self.router.lock:
+            self._changes += 1
+            self.route_table.clear()
 
-    def _build(self) -> None:
-        """Fill the route table."""
+    def _build(self) -> tuple[RouteTree[Route] | None, dict[Route, tuple[Handler, Handler]], Handler]:
+        """Return what the route table is filled with."""
         for middleware in (self._middleware, *(route.middleware for route in self.router.routes)):
             new = [each for each in middleware if not any(each is other for other in self._bound)]
             self._bound += new
@@ -364,8 +373,7 @@ class Application:
         handlers = {route: self._handlers(route) for route in self.router.routes}
         run = "inline" if self._stays_inline(self._middleware) else "greenlet"
         no_match_handler = self._compose(self._middleware, answer_no_match, run, inline=True)
-        tree = None if self.router.has_hosts else self.router.tree
-        self.route_table.fill(tree, handlers, no_match_handler)
+        return None if self.router.has_hosts else self.router.tree, handlers, no_match_handler
 
     def _handlers(self, route: Route) -> tuple[Handler, Handler]:
         """Return the handlers of a route, for requests with and without a body."""

@@ -7,8 +7,8 @@ import inspect
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
-from urllib.parse import unquote
 
+from atlas._speedups.calls.router import decode_path
 from atlas.errors import StartupError
 from atlas.gateway.lasgi import SyncToASGI
 from atlas.types import ASGIApp, Scope
@@ -20,7 +20,7 @@ from atlas.web.requests.request import AsyncRequest
 from atlas.web.responses.response import Response
 from atlas.web.routing.patterns import Pattern, parse_pattern
 from atlas.web.routing.route import ANY, Entry, Route
-from atlas.web.routing.router import matchable_path
+from atlas.web.routing.router import matchable_path, with_routed_path
 
 __all__ = ["Host", "Include", "Mount"]
 
@@ -123,12 +123,12 @@ class Mount(Route):
 
         :param scope: the scope of the Atlas application.
         """
-        root = scope.get("root_path", "")
+        root = scope.get("root_path", "").rstrip("/")
         path, decoded = matchable_path(scope["path"], scope.get("raw_path"), root)
-        depth = len(self.pattern.segments) - 1
-        matched = b"/".join(path.split(b"/")[:depth]).decode("utf-8", "surrogateescape")
-        below = root + (matched if decoded else unquote(matched))
+        matched = b"/".join(path.split(b"/")[: len(self.pattern.segments) - 1])
+        below = root + (matched.decode("utf-8", "surrogateescape") if decoded else decode_path(matched, True))
+        scope = with_routed_path(scope, path, decoded)
         whole = scope["path"]
-        if root and not whole.startswith(root):
+        if not (whole + "/").startswith(root + "/"):
             whole = root + whole  # a server that leaves the root path out of the path
         return {**scope, "root_path": below, "path": whole}

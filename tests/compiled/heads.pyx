@@ -65,7 +65,7 @@ def host(bytes data not None):
 
 def path(bytes raw_path not None):
     """``raw_path`` percent-decoded and read as UTF-8, as ASGI's ``path`` has it."""
-    return decode_path(raw_path)
+    return decode_path(raw_path, False)
 
 
 def request_line(bytes data not None):

@@ -25,6 +25,8 @@ from atlas import (
     StreamingResponse,
     abort,
 )
+from atlas.testing import TestClient
+from atlas.web.routing import converters
 
 Ask = Callable[..., httpx.Response]
 Drive = Callable[..., list[dict[str, Any]]]
@@ -131,6 +133,46 @@ def test_an_empty_segment_never_becomes_a_host(drive: Drive, pattern: str, path:
 def test_an_unknown_path_is_404(ask: Ask, app: Application) -> None:
     assert ask(app, "GET", "/nothing").status_code == 404
     assert ask(app, "GET", "/later/x").status_code == 404
+
+
+def test_a_path_that_an_outer_middleware_has_changed_is_the_one_that_counts() -> None:
+    app = Application([Route("/x", lambda request: request.path), Route("/{a}", lambda request, a: "asked")])
+
+    async def outer(scope: Any, receive: Any, send: Any) -> None:
+        await app({**scope, "path": "/x"} if scope["type"] == "http" else scope, receive, send)
+
+    with TestClient(outer) as client:
+        assert [client.get(path).text for path in ("/asked", "/as%2Fked", "/x")] == ["/x", "/x", "/x"]
+
+
+@pytest.mark.parametrize("path", ["/a/1/2", "/a/add/2", "/a/add/add"])
+def test_a_converter_may_add_a_route(ask: Ask, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    def parse(text: str) -> str:
+        if text == "add":
+            app.get(f"/new{len(app.router.routes)}")(lambda request: "new")
+            assert app.router.match("GET", b"/new1") is not None
+            app.prepare()
+        return text
+
+    monkeypatch.setitem(converters._CONVERTERS, "plugin", converters.Converter(parse))
+    app = Application([Route("/a/{x:plugin}/{y:plugin}", lambda request, x, y: f"{x} {y}")])
+    assert ask(app, "GET", path).text == path[3:].replace("/", " ")
+    assert ask(app, "GET", "/new1").status_code == (200 if "add" in path else 404)
+
+
+def test_routes_that_are_added_in_any_way_are_found(ask: Ask) -> None:
+    class Plugin:
+        def bind(self, app: Application) -> None:
+            app.router.add(Route("/bound", lambda request: "bound"))
+
+        def before(self, request: Request) -> None:
+            return None
+
+    app = Application([Route("/", lambda request: "home")], middleware=[Plugin()])
+    assert ask(app, "GET", "/").text == "home"
+    assert ask(app, "GET", "/bound").text == "bound"
+    app.router.add(Route("/later", lambda request: "later"))
+    assert ask(app, "GET", "/later").text == "later"
 
 
 def test_an_encoded_slash_is_part_of_a_segment(drive: Drive) -> None:

@@ -1,10 +1,11 @@
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 import pytest
 
-from atlas import Application, Response, Route, StartupError
+from atlas import Application, Middleware, Response, Route, StartupError
 from atlas.web.mounts import Host, Include, Mount
 from atlas.web.routing.router import NoMatch, Router
 from atlas.web.websocket import WebSocketRoute
@@ -125,7 +126,8 @@ def test_the_same_twice_on_one_host_names_both_lines() -> None:
     [
         ("/app/", "PURGE /app /app/"),
         ("/app/x//y", "PURGE /app /app/x//y"),
-        ("/users/%C3%BC%2F/files/z", "PURGE /users/ü//files /users/ü//files/z"),
+        ("/users/%C3%BC%2F/files/z", "PURGE /users/ü%2F/files /users/ü%2F/files/z"),
+        ("/users/a/files/x%2fy", "PURGE /users/a/files /users/a/files/x%2Fy"),
     ],
 )
 def test_a_mount_gets_what_is_below_it(ask: Ask, path: str, body: str) -> None:
@@ -137,6 +139,58 @@ def test_a_mount_gets_what_is_below_it(ask: Ask, path: str, body: str) -> None:
     assert (response.status_code, response.text, response.headers["x-marks"]) == (200, body, "a")
     assert app.url_for("app", path="/x/y") == "/app/x/y"
     assert app.url_for("files", name="a b", path="x") == "/users/a%20b/files/x"
+
+
+class Watch:
+    """An ASGI middleware that notes the path."""
+
+    def __init__(self, app: Any, seen: list[str]) -> None:
+        self.app, self.seen = app, seen
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.seen.append(scope["path"])
+        await self.app(scope, receive, send)
+
+
+@pytest.mark.parametrize(
+    "raw_path",
+    [
+        "/admin/users",
+        "/%61dmin/users",
+        "/admin%2fusers",
+        "/admin%2Fusers",
+        "/%61dmin%2fusers",
+        "/admin%252fusers",
+        "/admin%5cusers",
+        "/admin//users",
+        "//admin/users",
+        "/open/../admin/users",
+        "/open/%2e%2e/admin/users",
+        "/open/..%2fadmin%2fusers",
+        "/admin/%2e/users",
+        "/admin;/users",
+    ],
+)
+def test_routes_guards_and_mounts_see_one_path(drive: Drive, raw_path: str) -> None:
+    seen: list[str] = []
+
+    def watch(request: Any, call_next: Any) -> Any:
+        seen.append(request.path)
+        return call_next(request)
+
+    def guard(request: Any, call_next: Any) -> Any:
+        response = call_next(request)
+        response.headers["x-guarded"] = "yes"
+        return response
+
+    app = Application(
+        [Include("/admin", [Mount("", inner, name="guarded")], middleware=[guard]), Mount("/", inner, name="rest")],
+        middleware=[Middleware(Watch, seen), watch],
+    )
+    start, body = drive(app, path=unquote(raw_path), raw_path=raw_path.encode())
+    path = body["body"].decode().split(" ")[2]
+    assert seen == [path, path]
+    assert path.startswith("/admin/") == ((b"x-guarded", b"yes") in start["headers"])
 
 
 def test_the_prefix_alone_gets_its_slash_and_routes_come_first(ask: Ask) -> None:

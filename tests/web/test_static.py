@@ -9,7 +9,7 @@ from urllib.parse import unquote
 import httpx
 import pytest
 
-from atlas import Application, NotFound, StartupError, Static
+from atlas import Application, NotFound, Route, StartupError, Static
 from atlas.web import static
 from atlas.web.requests.request import AsyncRequest
 from atlas.web.responses.files import CHUNK_SIZE
@@ -106,6 +106,13 @@ def test_other_paths_are_not_found(drive: Drive, folder: Path, spelling: str) ->
         start, body = drive(app, path=unquote(raw), raw_path=raw_path)
         assert start["status"] in (404, 308), raw_path
         assert b"secret" not in body["body"]
+
+
+def test_an_encoded_slash_does_not_get_round_a_route(drive: Drive, folder: Path) -> None:
+    app = Application([Route("/s/css/{path:path}", lambda request, path: "guarded"), Static("/s", folder)])
+    for raw in (b"/s/css/site.css", b"/s/css%2fdeep%20file.txt", b"/s/css%252fdeep%20file.txt"):
+        start, body = drive(app, path=unquote(raw.decode()), raw_path=raw)
+        assert (start["status"], body["body"] == b"guarded") in ((200, True), (404, False))
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)

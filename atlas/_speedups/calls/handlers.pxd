@@ -73,4 +73,5 @@ cdef class RouteTable:
     # Methods.
     cdef tuple match_fallback(self, str method, bytes path, object fields, list no_match)
     cdef Handler handler(self, object route, bint has_body)
+    cdef tuple handler_pair(self, object route)
     cdef RequestData new_request(self, Handler handler)

@@ -7,6 +7,7 @@ response.
 """
 
 cimport cython
+from cpython.dict cimport PyDict_GetItemWithError
 from cpython.object cimport PyObject
 
 from atlas._speedups.calls.greenlets cimport GreenletPool, PooledGreenlet
@@ -368,9 +369,9 @@ cdef class RouteTable:
         :param handlers: for each route a pair of handlers, for requests with a body and without.
         :param no_match_handler: handles requests that no route matches.
         """
-        self.tree = tree
         self.handlers = handlers
         self.no_match_handler = no_match_handler
+        self.tree = tree
         self.ready = True
 
     def clear(self):
@@ -383,12 +384,13 @@ cdef class RouteTable:
         """Whether :meth:`fill` was called, and :meth:`clear` was not called since."""
         return self.ready
 
-    def match(self, str method not None, bytes path not None):
+    def match(self, str method not None, bytes path not None, bint decoded=False):
         """Match a method and a path.
 
+        :param decoded: whether the path is decoded, default False.
         :returns: the route and the path parameters; None if no route matches, or if there is no tree.
         """
-        return None if self.tree is None else self.tree.match(method, path, False)
+        return None if self.tree is None else self.tree.match(method, path, decoded)
 
     def make_request(self, dict scope not None, receive, tuple found not None):
         """Create a request over an ASGI scope.
@@ -398,7 +400,7 @@ cdef class RouteTable:
         :param found: the route and the path parameters, as :meth:`match` returns them.
         :returns: the request, of the class for its handler, and the handler.
         """
-        cdef tuple pair = <tuple>self.handlers[found[0]]
+        cdef tuple pair = self.handler_pair(found[0])
         cdef Handler handler = <Handler>pair[1]
         cdef RequestData request
         if pair[0] is not handler:
@@ -436,8 +438,17 @@ cdef class RouteTable:
         cdef tuple pair
         if route is None:
             return self.no_match_handler
-        pair = <tuple>self.handlers[route]
+        pair = self.handler_pair(route)
         return <Handler>(pair[0] if has_body else pair[1])
+
+    cdef tuple handler_pair(self, object route):
+        """Return the handlers of a route, for requests with a body and without."""
+        pair = PyDict_GetItemWithError(self.handlers, route)
+        if pair is NULL:
+            if not self.ready:
+                self.app.prepare()  # another thread has added the route since the last call
+            return <tuple?>self.handlers[route]
+        return <tuple>pair
 
     cdef RequestData new_request(self, Handler handler):
         """Allocate a request of the class for a handler; the caller initializes it."""

@@ -42,4 +42,5 @@ cdef class RequestData:
     # Methods.
     cdef int init(self, object app, object route, tuple values, Exchange exchange) except -1
     cdef dict existing_scope(self)
+    cdef str decoded_path(self)
     cdef RequestCache get_cache(self)

@@ -33,7 +33,7 @@ class RequestData:
 
     @property
     def scope(self) -> Scope:
-        """The ASGI scope."""
+        """The ASGI scope. An encoded slash stays encoded in its path, as for the router."""
 
     @property
     def _notes(self) -> Scope: ...
@@ -47,7 +47,7 @@ class RequestData:
 
     @property
     def path(self) -> str:
-        """The path, percent-decoded."""
+        """The path, percent-decoded. An encoded slash is no separator, and stays encoded: ``%2F``."""
 
     @property
     def raw_path(self) -> bytes:

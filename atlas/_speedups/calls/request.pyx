@@ -9,6 +9,8 @@ from urllib.parse import quote
 
 cimport cython
 
+from atlas._speedups.http.request_head cimport decode_path
+
 
 @cython.final
 @cython.freelist(64)
@@ -87,8 +89,13 @@ cdef class RequestData:
 
     @property
     def scope(self):
-        """The ASGI scope."""
-        return self.given_scope if self.exchange is None else self.exchange.whole_scope()
+        """The ASGI scope. An encoded slash stays encoded in its path, as for the router."""
+        cdef dict scope = self.existing_scope()
+        if scope is None:
+            scope = self.exchange.whole_scope()
+            if self.exchange.head.escaped:
+                scope["path"] = self.decoded_path()
+        return scope
 
     @property
     def _notes(self):
@@ -123,11 +130,17 @@ cdef class RequestData:
         cdef dict scope = self.existing_scope()
         return self.exchange.head.method if scope is None else scope["method"]
 
+    cdef str decoded_path(self):
+        """Return the path of the exchange as the router sees it: decoded, except for encoded slashes."""
+        if self.exchange.head.escaped:
+            return decode_path(self.exchange.state.full_raw_path(self.exchange.head), True)
+        return self.exchange.state.full_path(self.exchange.head)
+
     @property
     def path(self):
-        """The path, percent-decoded."""
+        """The path, percent-decoded. An encoded slash is no separator, and stays encoded: ``%2F``."""
         cdef dict scope = self.existing_scope()
-        return self.exchange.state.full_path(self.exchange.head) if scope is None else scope["path"]
+        return self.decoded_path() if scope is None else scope["path"]
 
     @property
     def raw_path(self):

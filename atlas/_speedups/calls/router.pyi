@@ -39,10 +39,18 @@ class RouteTree(Generic[_T]):
 
         :param method: the HTTP method.
         :param path: percent-encoded, followed by a query string that is ignored; or decoded, in UTF-8. An encoded slash
-            is part of a segment. A segment that is not valid UTF-8 matches no parameter.
+            is part of a segment; in a parameter that takes several segments it stays encoded, as ``%2F``. A segment
+            that is not valid UTF-8 matches no parameter.
         :param decoded: whether the path is decoded, default False.
         :returns: the route and the values of its parameters; None if no route matches.
         """
 
     def methods(self, path: bytes, decoded: bool = False) -> list[str]:
         """Return the methods of the routes that match a path, sorted; parameters as for :meth:`find`."""
+
+def decode_path(raw_path: bytes, keep_slashes: bool) -> str:
+    """Decode a path: percent-decoded, then read as UTF-8; what is not UTF-8 becomes U+FFFD.
+
+    :param raw_path: percent-encoded.
+    :param keep_slashes: whether an encoded slash stays encoded, as ``%2F``.
+    """

@@ -18,6 +18,8 @@ from cpython.tuple cimport PyTuple_New, PyTuple_SET_ITEM
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.string cimport memchr, memcmp, memcpy
 
+from atlas._speedups.http cimport request_head
+
 from uuid import UUID, SafeUUID
 
 cdef extern from "Python.h":
@@ -177,13 +179,16 @@ cdef class RouteTree:
         return self.match(method, path, decoded)
 
     cdef tuple match(self, str method, bytes path, bint decoded):
+        # A converter may add a route, and another thread may do it while a converter runs: the owner of this tree then
+        # drops it. References in a Search are borrowed from the tree.
+        cdef RouteTree kept = self
         cdef Search search
         cdef int index
         cdef tuple values
         search.method = <PyObject*>method
-        path = self.prepare(&search, path, decoded)
+        path = kept.prepare(&search, path, decoded)
         try:
-            if not self.walk(&search, 0, 0, None):
+            if not kept.walk(&search, 0, 0, None):
                 return None
             values = PyTuple_New(search.count)
             for index in range(search.count):
@@ -335,10 +340,16 @@ cdef class RouteTree:
             return parse_float(text, size)
         if param.kind == PARAM_DATE:
             return date_new(parse_digits(text, 4), parse_digits(text + 5, 2), parse_digits(text + 8, 2))
-        value = decode_text(text, size, escaped)
+        # A slash in the value of several segments is a separator, and an encoded slash is none.
+        many = param.kind == PARAM_PATH or param.kind == PARAM_CUSTOM_REST
+        value = decode_text(text, size, escaped, "%2F" if many else "/")
         if param.kind == PARAM_CUSTOM or param.kind == PARAM_CUSTOM_REST:
             return self.parsers[param.parse](value)
         return value
+
+
+def decode_path(bytes raw_path not None, bint keep_slashes):
+    return request_head.decode_path(raw_path, keep_slashes)
 
 
 cdef ParamKind param_kind(converter) except *:
@@ -388,23 +399,11 @@ cdef Py_ssize_t decode(const unsigned char* data, Py_ssize_t size, unsigned char
     return length
 
 
-cdef object decode_text(const unsigned char* text, Py_ssize_t size, bint escaped):
+cdef object decode_text(const unsigned char* text, Py_ssize_t size, bint escaped, str slash):
+    """Decode a text from UTF-8; ``slash`` stands for each encoded slash in it."""
     if escaped and memchr(text, ESCAPED_SLASH, size) is not NULL:
-        return decode_escaped_text(text, size)
+        return slash.join([piece.decode() for piece in text[:size].split(b"\xff")])
     return PyUnicode_DecodeUTF8(<char*>text, size, NULL)
-
-
-cdef object decode_escaped_text(const unsigned char* text, Py_ssize_t size):
-    """Decode a text with encoded slashes."""
-    cdef bytes copied = PyBytes_FromStringAndSize(<char*>text, size)
-    cdef unsigned char* out = <unsigned char*>PyBytes_AS_STRING(copied)
-    cdef Py_ssize_t at
-    if size == 1:
-        return "/"  # CPython shares bytes objects of length 1: writing to one would change all of them
-    for at in range(size):
-        if out[at] == ESCAPED_SLASH:
-            out[at] = SLASH
-    return PyUnicode_DecodeUTF8(<char*>out, size, NULL)
 
 
 cdef inline Py_ssize_t count_digits(const unsigned char* text, Py_ssize_t size) noexcept nogil:

@@ -31,7 +31,7 @@ cdef struct RequestLine:
 
 cdef str read_request_line(RequestLine* line, char* data, Py_ssize_t size)
 cdef bint is_host(const char* data, Py_ssize_t size) noexcept nogil
-cdef str decode_path(bytes raw_path)
+cdef str decode_path(bytes raw_path, bint keep_slashes)
 
 
 cdef class Limits:

@@ -8,7 +8,7 @@ cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.object cimport PyObject
 from cpython.unicode cimport PyUnicode_DecodeASCII, PyUnicode_DecodeUTF8
-from libc.string cimport memchr, memcmp
+from libc.string cimport memchr, memcmp, memcpy
 
 from atlas._speedups.http.characters cimport TOKEN, same_token
 
@@ -61,7 +61,7 @@ cdef class RequestHead:
     cdef str path(self):
         """The path as text; most have no escape, and cost one copy."""
         if self.escaped:
-            return decode_path(self.raw_path)
+            return decode_path(self.raw_path, False)
         return PyUnicode_DecodeASCII(PyBytes_AS_STRING(self.raw_path), PyBytes_GET_SIZE(self.raw_path), NULL)
 
     @property
@@ -250,8 +250,11 @@ cdef inline int hex_value(unsigned char c) noexcept nogil:
     return c - 48 if c <= 57 else (c | 32) - 87
 
 
-cdef str decode_path(bytes raw_path):
-    """Percent-decoded, then read as UTF-8; what is not UTF-8 becomes U+FFFD, a "%" without two digits stays."""
+cdef str decode_path(bytes raw_path, bint keep_slashes):
+    """Percent-decoded, then read as UTF-8; what is not UTF-8 becomes U+FFFD, a "%" without two digits stays.
+
+    With ``keep_slashes`` an encoded slash stays encoded, as "%2F".
+    """
     cdef const char* raw = PyBytes_AS_STRING(raw_path)
     cdef Py_ssize_t size = PyBytes_GET_SIZE(raw_path)
     cdef Py_ssize_t at = 0
@@ -270,6 +273,9 @@ cdef str decode_path(bytes raw_path):
             and is_hex(<unsigned char>raw[at + 2])
         ):
             into[out] = <char>(hex_value(<unsigned char>raw[at + 1]) << 4 | hex_value(<unsigned char>raw[at + 2]))
+            if keep_slashes and into[out] == 47:
+                memcpy(into + out, b"%2F", 3)
+                out += 2
             at += 3
         else:
             into[out] = raw[at]

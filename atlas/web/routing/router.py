@@ -10,14 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, TypeAlias
-from urllib.parse import quote, urlencode
+from threading import RLock
+from typing import Any, NamedTuple, TypeAlias
+from urllib.parse import urlencode
 
-from atlas._speedups.calls.router import RouteTree
+from atlas._speedups.calls.router import RouteTree, decode_path
 from atlas.errors import StartupError
+from atlas.types import Scope
 from atlas.web.routing.route import ANY, WEBSOCKET, Entry, Route
 
-__all__ = ["Match", "NoMatch", "RouteInfo", "Router", "host_name", "matchable_path"]
+__all__ = ["Match", "NoMatch", "RouteInfo", "Router", "host_name", "matchable_path", "with_routed_path"]
 
 _NOT_IN_ALLOW = (ANY, WEBSOCKET)
 
@@ -59,26 +61,39 @@ class NoMatch:
     other_slash: bool = False
 
 
+class _Trees(NamedTuple):
+    """The trees over all routes: one of the routes without a host, and for each host one that adds its own routes.
+
+    They are never changed: a search may still use them when others have replaced them.
+    """
+
+    shared: RouteTree[Route]
+    hosts: Mapping[str, RouteTree[Route]]
+
+
 class Router:
-    """Routes by path and by name.
+    """Routes by path and by name. Any thread may add routes, also while a path is matched.
 
     :param routes: the first routes; :meth:`add` adds more.
     :raises StartupError: as :meth:`add` does.
 
     :ivar routes: every route, in the order in which they were added.
+    :ivar lock: held while routes are added, and while something is built from all of them.
+    :ivar on_change: called after routes were added, with the lock held; nothing by default.
     """
 
-    __slots__ = ("_claims", "_hosts", "_leaves", "_names", "_tree", "routes")
+    __slots__ = ("_claims", "_leaves", "_names", "_trees", "lock", "on_change", "routes")
 
     def __init__(self, routes: Iterable[Entry] = ()) -> None:
+        self.lock = RLock()
+        self.on_change: Callable[[], None] = lambda: None
         self.routes: list[Route] = []
         self._names: dict[str, Route] = {}
         # By host, shape and method: the route that was added first, to report a second one.
         self._claims: dict[tuple[Any, ...], Route] = {}
         # By host and parts of the pattern: what the trees are built from.
         self._leaves: dict[tuple[Any, ...], tuple[list[Any], dict[str, Route]]] = {}
-        self._tree: RouteTree[Route] | None = None
-        self._hosts: dict[str, RouteTree[Route]] = {}
+        self._trees: _Trees | None = None
         for route in routes:
             self.add(route)
 
@@ -89,17 +104,22 @@ class Router:
         :raises StartupError: if a route with the same pattern and method, or with the same name, exists already; the
             message names both places.
         """
-        for route in entry.flat():
-            route.check_whole()
-            self._claim(route)
-            self._add_name(route)
-            parts = route.pattern.parts
-            _, routes = self._leaves.setdefault((route.host, *parts), (parts, {}))
-            routes.update(dict.fromkeys(route.methods, route))
-            if "GET" in route.methods:
-                routes.setdefault("HEAD", route)
-            self.routes.append(route)
-        self._tree = None
+        with self.lock:
+            for route in entry.flat():
+                self._add(route)
+            self._trees = None
+            self.on_change()
+
+    def _add(self, route: Route) -> None:
+        route.check_whole()
+        self._claim(route)
+        self._add_name(route)
+        parts = route.pattern.parts
+        _, routes = self._leaves.setdefault((route.host, *parts), (parts, {}))
+        routes.update(dict.fromkeys(route.methods, route))
+        if "GET" in route.methods:
+            routes.setdefault("HEAD", route)
+        self.routes.append(route)
 
     def _claim(self, route: Route) -> None:
         for method in route.methods:
@@ -120,17 +140,19 @@ class Router:
                 f"at {there.place} already"
             )
 
-    def _build(self) -> RouteTree[Route]:
-        """Build the trees: one of the routes without a host, and for each host one that adds its own routes."""
-        hosts = {route.host for route in self.routes if route.host is not None}
-        leaves = [(host, parts, routes) for (host, *_), (parts, routes) in self._leaves.items()]
-        shared = [(parts, routes) for host, parts, routes in leaves if host is None]
-        self._hosts = {
-            host: RouteTree([*shared, *((parts, routes) for other, parts, routes in leaves if other == host)])
-            for host in hosts
-        }
-        tree = self._tree = RouteTree(shared)
-        return tree
+    def _build(self) -> _Trees:
+        with self.lock:
+            hosts = {route.host for route in self.routes if route.host is not None}
+            leaves = [(host, parts, routes) for (host, *_), (parts, routes) in self._leaves.items()]
+            shared = [(parts, routes) for host, parts, routes in leaves if host is None]
+            trees = self._trees = _Trees(
+                RouteTree(shared),
+                {
+                    host: RouteTree([*shared, *((parts, routes) for other, parts, routes in leaves if other == host)])
+                    for host in hosts
+                },
+            )
+            return trees
 
     def match(self, method: str, path: bytes, *, decoded: bool = False, host: str | None = None) -> Match | NoMatch:
         """Find the route for a method and a path.
@@ -141,31 +163,22 @@ class Router:
         :param host: the value of the ``host`` field, needed only if :attr:`has_hosts`.
         :returns: the route and its converted path parameters, or a :class:`NoMatch`.
         """
-        tree = self.tree
-        if host is not None and self._hosts:
-            tree = self._tree_of(host, tree)
+        trees = self._trees or self._build()
+        tree = trees.shared
+        if host is not None and trees.hosts:
+            tree = _tree_of(host, trees)
         found = tree.find(method, path, decoded)
         return found if found is not None else _no_match(tree, path, decoded)
 
     @property
     def tree(self) -> RouteTree[Route]:
         """The tree of the routes that belong to every host. It is built if routes were added since."""
-        return self._tree if self._tree is not None else self._build()
+        return (self._trees or self._build()).shared
 
     @property
     def has_hosts(self) -> bool:
         """Whether some routes belong to a host, so that :meth:`match` needs the ``host`` field."""
-        _ = self.tree  # builds the trees of the hosts too
-        return bool(self._hosts)
-
-    def _tree_of(self, host: str, tree: RouteTree[Route]) -> RouteTree[Route]:
-        name = host_name(host)
-        while name not in self._hosts:
-            _, dot, name = name.removeprefix("*.").partition(".")
-            if not dot:
-                return tree
-            name = f"*.{name}"
-        return self._hosts[name]
+        return bool((self._trees or self._build()).hosts)
 
     def url_for(self, name: str, params: Mapping[str, Any]) -> str:
         """Build the path of a route.
@@ -206,6 +219,16 @@ def _listed(tree: RouteTree[Route], path: bytes, decoded: bool) -> set[str]:
     return {method for method in tree.methods(path, decoded) if method not in _NOT_IN_ALLOW}
 
 
+def _tree_of(host: str, trees: _Trees) -> RouteTree[Route]:
+    name = host_name(host)
+    while name not in trees.hosts:
+        _, dot, name = name.removeprefix("*.").partition(".")
+        if not dot:
+            return trees.shared
+        name = f"*.{name}"
+    return trees.hosts[name]
+
+
 def host_name(host: str) -> str:
     """Return the name in a ``host`` field.
 
@@ -219,20 +242,47 @@ def host_name(host: str) -> str:
 def matchable_path(path: str, raw_path: bytes | None, root_path: str) -> tuple[bytes, bool]:
     """Return the path to match routes against, without ``root_path``.
 
-    :param path: ``path`` of the scope: decoded.
+    It is the percent-encoded one, because only that tells an encoded slash from a separator; but ``path`` where the two
+    differ: an ASGI middleware has changed it, or the server has no ``raw_path``.
+
+    :param path: ``path`` of the scope: decoded, except for encoded slashes in a scope from :func:`with_routed_path`.
     :param raw_path: ``raw_path`` of the scope: percent-encoded; None if the server does not have it.
     :param root_path: ``root_path`` of the scope: decoded.
     :returns: the path as bytes, and whether it is decoded.
     """
-    if raw_path is not None and not root_path:
-        return raw_path or b"/", False
-    if raw_path is not None:
-        raw_root = quote(root_path).encode("ascii")
-        left = raw_path.partition(b"?")[0].removeprefix(raw_root)
-        if len(left) < len(raw_path) and left[:1] in (b"/", b""):
-            return left or b"/", False
-        if path == root_path or not path.startswith(root_path + "/"):
-            return raw_path, False  # the server leaves the root path out of the path
-    if root_path and path.startswith(root_path) and path[len(root_path) :][:1] in ("/", ""):
-        path = path[len(root_path) :]
-    return (path or "/").encode("utf-8", "surrogateescape"), True
+    root = root_path.rstrip("/")
+    below = path[len(root) :] if path.startswith(root) and path[len(root) :][:1] in ("/", "") else path
+    if raw_path is not None and (raw := _raw_below(bytes(raw_path).partition(b"?")[0], path, below)) is not None:
+        return raw or b"/", False
+    return (below or "/").encode("utf-8", "surrogateescape"), True
+
+
+def _raw_below(raw: bytes, path: str, below: str) -> bytes | None:
+    """Return the end of a percent-encoded path that decodes to ``below``; None if it does not decode to ``path``."""
+    if b"%" not in raw and raw == path.encode("utf-8", "surrogateescape"):
+        return below.encode("utf-8", "surrogateescape")
+    if path not in (decode_path(raw, False), decode_path(raw, True)):
+        return None
+    for _ in range(path.removesuffix(below).count("/")):
+        raw = raw[raw.find(b"/", 1) :] if b"/" in raw[1:] else b""
+    return raw if below in (decode_path(raw, False), decode_path(raw, True)) else None
+
+
+def with_routed_path(scope: Scope, path: bytes, decoded: bool) -> Scope:
+    """Return a scope whose ``path`` is the one that routes are matched with: an encoded slash is no separator in it.
+
+    A server decodes it, as ASGI wants: ``/admin%2Fusers`` would be another path for a mounted application, and for a
+    middleware that guards ``/admin/``, than for the router. Here it stays encoded, as ``%2F``.
+
+    :param scope: the scope.
+    :param path: the path below ``root_path``, from :func:`matchable_path`.
+    :param decoded: whether ``path`` is decoded.
+    :returns: the scope, or a copy.
+    """
+    if decoded or b"%2f" not in path.lower():
+        return scope
+    routed = decode_path(path, True)
+    whole: str = scope["path"]
+    if whole.endswith(routed):  # by an Atlas application that this one is mounted in
+        return scope
+    return {**scope, "path": whole.removesuffix(decode_path(path, False)) + routed}

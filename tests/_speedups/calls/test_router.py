@@ -1,8 +1,11 @@
 """The compiled tree beside a matcher that tries every route: simple, slow, and right to look at."""
 
+import gc
 import math
 import pickle
+import re
 import sys
+import weakref
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, NamedTuple
@@ -13,6 +16,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from atlas._speedups.calls.handlers import Handler, RouteTable, RunMode
 from atlas._speedups.calls.router import RouteTree
 from atlas.web.routing.converters import Converter, find_converter
 
@@ -85,9 +89,14 @@ def fit_rest(kind: Any, values: list[Any], rest: Sequence[bytes]) -> tuple[Any, 
     if not rest or not rest[0]:
         return None
     try:
-        return (*values, kind.parse(unquote_to_bytes(b"/".join(rest)).decode()))
+        return (*values, kind.parse("%2F".join(unquote_to_bytes(part).decode() for part in split_encoded(rest))))
     except ValueError:
         return None
+
+
+def split_encoded(segments: Sequence[bytes]) -> list[bytes]:
+    """The parts of a path that encoded slashes divide; they are no separators, and stay encoded."""
+    return re.split(rb"%2[Ff]", b"/".join(segments))
 
 
 def order(entry: Entry) -> tuple[int, ...]:
@@ -180,7 +189,8 @@ def routes(*patterns: str) -> RouteTree[str]:
         (b"/users%2Fme", None),
         (b"/users/", None),
         (b"/files/a//b/", ("/files/{path}", ("a//b/",))),
-        (b"/files/a%2Fb/c", ("/files/{path}", ("a/b/c",))),
+        (b"/files/a%2Fb/c", ("/files/{path}", ("a%2Fb/c",))),
+        (b"/files/a%252fb/%2f", ("/files/{path}", ("a%2fb/%2F",))),
         (b"/files//a", None),
         (b"", None),
         (b"users/me", None),
@@ -236,7 +246,7 @@ def test_escapes_in_paths_of_any_length(size: int, escape: str) -> None:
     text = (escape * size).encode()
     value = unquote_to_bytes(text).decode()
     assert tree.find("GET", b"/a/" + text + b"/b") == ("/a/{string}/b", (value,))
-    assert tree.find("GET", b"/c/d/" + text) == ("/c/{path}", ("d/" + value,))
+    assert tree.find("GET", b"/c/d/" + text) == ("/c/{path}", ("d/" + value.replace("/", "%2F"),))
 
 
 def test_every_method_and_named_ones() -> None:
@@ -265,6 +275,34 @@ def test_a_converter_may_search_the_tree() -> None:
     inner = routes("/{int}")
     tree = RouteTree([([b"/", Converter(lambda text: inner.find("GET", b"/7"))], {"GET": 1})])
     assert tree.find("GET", b"/x") == (1, (("/{int}", (7,)),))
+
+
+class Answer:
+    """A route that a weak reference may observe."""
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+def test_a_tree_that_is_replaced_while_it_is_searched_lives_until_the_end(method: str) -> None:
+    alive: list[bool] = []
+
+    def replace(text: str) -> str:
+        table.fill(RouteTree[Any]([]), {}, handler)
+        gc.collect()
+        alive.append(answer() is not None)
+        return text
+
+    handler = Handler(print, RunMode.INLINE)
+    table = RouteTable(None, int, str)
+    converter = Converter(replace)
+    routes = {"GET": Answer()}
+    answer = weakref.ref(routes["GET"])
+    table.fill(RouteTree([([b"/", converter, b"/", converter], routes)]), {}, handler)
+    del routes
+    found = table.match(method, b"/a/b")
+    assert alive == [True, True]
+    assert (found is not None) == (method == "GET")
+    del found
+    assert answer() is None
 
 
 def test_the_number_of_parameters_has_a_limit() -> None:

@@ -1,3 +1,4 @@
+import threading
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, unquote
@@ -11,7 +12,7 @@ from atlas.web.controllers import Controller
 from atlas.web.routing.converters import Converter
 from atlas.web.routing.patterns import Parameter, parse_pattern
 from atlas.web.routing.route import Route
-from atlas.web.routing.router import NoMatch, Router, host_name, matchable_path
+from atlas.web.routing.router import NoMatch, Router, host_name, matchable_path, with_routed_path
 
 
 def one(request: Any) -> None: ...
@@ -219,7 +220,16 @@ def test_a_value_comes_back_from_its_url(value: str) -> None:
         ("/app/x", b"/app/x", "/app", (b"/x", False)),
         ("/app/x", None, "/app", (b"/x", True)),
         ("/ü/x", b"/%C3%BC/x?y", "/ü", (b"/x", False)),
-        ("/ü/x", b"/%c3%bc/x", "/ü", (b"/x", True)),
+        ("/ü/x", b"/%c3%bc/x", "/ü", (b"/x", False)),
+        ("/app/a/b", b"/%61pp/a%2fb", "/app", (b"/a%2fb", False)),
+        ("/app/a/b", b"/app%2fa/b", "/app", (b"/a/b", True)),
+        ("/a/b/x/y", b"/a%2Fb/x%2Fy", "/a/b", (b"/x/y", True)),
+        ("/a/b/x/y", b"/a/b/x%2Fy", "/a/b/", (b"/x%2Fy", False)),
+        ("/a/b/x%2Fy", b"/a/b/x%2Fy", "/a/b", (b"/x%2Fy", False)),
+        ("/app/%", b"/app/%25", "/app", (b"/%25", False)),
+        ("/\ufffd", b"/%FF", "", (b"/%FF", False)),
+        ("/changed", b"/a%2Fb", "", (b"/changed", True)),
+        ("/changed", b"/asked", "", (b"/changed", True)),
         ("/app", b"/app", "/app", (b"/", False)),
         ("/apple", b"/apple", "/app", (b"/apple", False)),
         ("/x", b"/x", "/app", (b"/x", False)),
@@ -231,6 +241,45 @@ def test_a_value_comes_back_from_its_url(value: str) -> None:
 )
 def test_the_path_that_is_matched(path: str, raw_path: bytes | None, root_path: str, expected: Any) -> None:
     assert matchable_path(path, raw_path, root_path) == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "raw_path", "root_path", "routed"),
+    [
+        ("/a/b", b"/a%2fb", "", "/a%2Fb"),
+        ("/a/b", b"/a/b", "", "/a/b"),
+        ("/a/b", None, "", "/a/b"),
+        ("/a%2fb", b"/a%252fb", "", "/a%2fb"),
+        ("/app/a/b", b"/app/a%2Fb", "/app", "/app/a%2Fb"),
+        ("/a/b", b"/a%2Fb", "/app", "/a%2Fb"),
+        ("/app/a/b", b"/app%2Fa/b", "/app", "/app/a/b"),
+        ("/app/a%2Fb", b"/app/a%2Fb", "/app", "/app/a%2Fb"),
+        ("/changed", b"/a%2Fb", "", "/changed"),
+    ],
+)
+def test_the_path_of_the_scope_is_the_one_that_is_matched(
+    path: str, raw_path: bytes | None, root_path: str, routed: str
+) -> None:
+    scope = {"type": "http", "path": path, "raw_path": raw_path, "root_path": root_path}
+    assert with_routed_path(scope, *matchable_path(path, raw_path, root_path)) == {**scope, "path": routed}
+    assert scope["path"] == path
+
+
+def test_a_tree_is_built_whole_while_another_thread_adds_routes() -> None:
+    router = Router([Route("/a", one)])
+    added = threading.Event()
+
+    def add() -> None:
+        router.add(Route("/b", one, name="b"))
+        added.set()
+
+    with router.lock:
+        thread = threading.Thread(target=add)
+        thread.start()
+        assert isinstance(router.match("GET", b"/b"), NoMatch)
+    assert added.wait(10)
+    thread.join()
+    assert not isinstance(router.match("GET", b"/b"), NoMatch)
 
 
 def test_the_list_of_routes() -> None:
