@@ -33,7 +33,7 @@ PARALLEL ?= -n $(CORES) --dist loadfile
 comma := ,
 say = @printf '\033[1m==> %s\033[0m\n' '$(1)'
 
-.PHONY: help venv build build-tests serve test quick lint types tests sanitize format wheel docs bench bench-web fuzz leaks load clean
+.PHONY: help venv build build-tests serve test quick lint types tests sanitize format wheel docs bench bench-check bench-web fuzz leaks load clean
 
 help: ## list the targets
 	@echo 'make TARGET   (PYTHON=python3.12 make TARGET uses that Python; ATLAS_DEBUG_BUILD=1 compiles with all checks)'
@@ -150,6 +150,11 @@ bench: $(STAMPS)/test $(STAMPS)/bench $(STAMPS)/built-$(MODE) ## single function
 	@$(BIN)/python -m pytest -q bench --benchmark-enable --benchmark-only $(ARGS)
 	$(call say,side by side)
 	@$(BIN)/python -m bench.side_by_side
+
+BASE ?= main~1
+bench-check: $(STAMPS)/test $(STAMPS)/bench $(STAMPS)/built-$(MODE) ## compare benchmarks with those of a commit (needs valgrind): BASE=main~1
+	$(call say,benchmarks beside $(BASE))
+	@$(BIN)/python -m bench.regression --built --base '$(BASE)' $(ARGS)
 
 bench-web: $(STAMPS)/bench $(STAMPS)/built-$(MODE) ## web applications beside other frameworks, into docs/performance.md (needs wrk)
 	$(call say,without a socket)

@@ -1,4 +1,4 @@
-"""Requests for the leaves to read: the same bytes for every implementation that is measured."""
+"""Heads and bodies of requests."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from bench.side_by_side.scenarios import BROWSER_HEADERS
 
 THREE = (("Host", "127.0.0.1:8000"), ("User-Agent", "curl/8.14.1"), ("Accept", "*/*"))
 THIRTEEN = (("Host", "127.0.0.1:8000"), *BROWSER_HEADERS)
+FORTY = (*THIRTEEN, *((f"X-Extra-{number}", f"value {number}") for number in range(27)))
 
 
 def request_head(
