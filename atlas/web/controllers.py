@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from copy import copy
 from dataclasses import is_dataclass
 from typing import Any, NoReturn
 
@@ -191,6 +192,8 @@ def _from_tuple(result: tuple[Any, ...], function: Callable[..., Any]) -> Respon
             f"the controller {controller_name(function)} returned a tuple; expected (body, status[, headers])"
         )
     response = to_response(result[0], function)
+    if response is result[0]:  # other code may have it
+        response = copy(response)
     response.status_code = result[1]
     if len(result) == 3 and result[2]:
         response.headers.update(result[2])

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from atlas._speedups.calls.handlers import RunMode, run_now
+from atlas._speedups.calls.response import owned
 from atlas.errors import ClientDisconnected, StartupError
 from atlas.gateway.greenlets import Greenlets
 from atlas.web.adapters import Adapted, async_form, sync_form
@@ -96,8 +97,9 @@ class ErrorHandlers:
         if key is not None:
             call, waits = forms[key]
             try:
-                response = call(request, error)
-                return self._finish(await response if waits else response, request, error)
+                # A handler may return the same page for every error.
+                response = owned(await call(request, error) if waits else call(request, error))
+                return self._finish(response, request, error)
             except ClientDisconnected:
                 raise
             except Exception as another:  # the handler failed: send the default error page of its exception

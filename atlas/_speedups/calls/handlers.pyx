@@ -12,7 +12,7 @@ from cpython.object cimport PyObject
 
 from atlas._speedups.calls.greenlets cimport GreenletPool, PooledGreenlet
 from atlas._speedups.calls.request cimport RequestData
-from atlas._speedups.calls.response cimport BaseResponse
+from atlas._speedups.calls.response cimport BaseResponse, own
 from atlas._speedups.calls.router cimport RouteTree
 
 cdef extern from "Python.h":
@@ -45,12 +45,12 @@ cdef class Endpoint:
         self.wait = wait
 
     def respond(self, RequestData request not None):
-        """Call the controller.
+        """Call the controller, as the innermost step of a chain.
 
-        :returns: the response; an awaitable of it if the mode is ASYNC.
+        :returns: the response, which middleware may change; an awaitable of it if the mode is ASYNC.
         :raises ClientDisconnected: if the client has disconnected. No other Exception is raised.
         """
-        return self.call_async(request) if self.run_mode == ASYNC else self.call_sync(request)
+        return self.call_async(request) if self.run_mode == ASYNC else own(self.call_sync(request))
 
     cdef object call_controller(self, RequestData request):
         """Call the controller and return its result."""
@@ -78,7 +78,9 @@ cdef class Endpoint:
     async def call_async(self, RequestData request not None):
         """Call an ``async def`` controller. The native gateway does this in steps, see ``NativeCaller.run_in_task``."""
         cdef object response = self.call_in_task(request)
-        return response if isinstance(response, BaseResponse) else await response
+        if not isinstance(response, BaseResponse):
+            response = await response
+        return own(response)
 
     cdef object call_in_task(self, RequestData request):
         """Run the first step of an ``async def`` controller in the current task.
@@ -215,6 +217,7 @@ cdef class Hooks:
                     if hook[2] and not isinstance(response, BaseResponse):
                         response = await response
                     if response is not None:
+                        response = own(response)
                         entered += 1
                         break
             else:
@@ -237,10 +240,12 @@ cdef class Hooks:
                         changed = await changed
                     if changed is not None:
                         response = changed
+                        changed = None
             except Exception as error:
                 response = self.on_error(request, error)
                 if self.waits:
                     response = await response
+            response = own(response)  # the hook may have kept it, or returned one that it keeps
         return response
 
 

@@ -18,12 +18,17 @@ cdef class BaseResponse:
     cdef int cached_status
     cdef object cached_body
     cdef HeadFacts cached_facts
+    cdef BaseResponse original      # of a copy whose fields were not accessed: keeps the cached head for both; or None
 
     # Methods.
     cdef int set_content_type(self, object kind) except -1
     cdef list field_list(self)
+    cdef dict own_attributes(self)
     cdef void mark_shared(self) noexcept
     cdef int send_to(self, Exchange exchange) except -1
-    cdef int hold_head(self, Exchange exchange, int status, bytes body) except -1
+    cdef int hold_head(self, Exchange exchange, int status, bytes body, BaseResponse keeper) except -1
     cdef bytes sent_body(self)
     cdef list sent_fields(self, HeadFacts* facts)
+
+
+cdef object own(object response)

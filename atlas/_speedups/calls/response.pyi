@@ -1,7 +1,12 @@
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self, TypeVar
 
 from atlas.types import Event
+
+_T = TypeVar("_T")
+
+def owned(response: _T, /) -> _T:
+    """Return a response that only the caller refers to: the response itself, or a copy if other code has it."""
 
 class BaseResponse:
     content_type: str
@@ -22,3 +27,6 @@ class BaseResponse:
 
     def encode(self, content: Any) -> bytes:
         """Encode the content, a str or bytes. :raises TypeError: for any other type."""
+
+    def __copy__(self) -> Self:
+        """Copy the response for one answer."""

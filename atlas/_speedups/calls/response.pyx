@@ -2,12 +2,15 @@
 
 Status lines and common content types are encoded once. A response object that is sent repeatedly, such as a constant
 page, caches its encoded head.
+
+A controller may return the same object for every request. What middleware adds belongs to one of them, so each step of a
+chain passes its response through :func:`owned`, which copies an object that other code refers to.
 """
 
 import copyreg
 
-cimport cython
 from cpython.bytes cimport PyBytes_GET_SIZE
+from cpython.ref cimport Py_REFCNT
 from cpython.unicode cimport PyUnicode_AsUTF8String
 
 from atlas._speedups.http.exchange cimport NO_RESPONSE, Exchange
@@ -32,6 +35,24 @@ cdef bint has_framing(list fields) except -1:
         if len(name) in (14, 17) and name.lower() in (b"content-length", b"transfer-encoding"):
             return True
     return False
+
+
+cdef object own(object response):
+    """Return a response that only the caller refers to, so that it may be changed: the response itself, or a copy if
+    there are references beside that of the caller. A module, a cache or an attribute that has the object holds one.
+    Any other object is returned as it is."""
+    if Py_REFCNT(response) == 1 or not isinstance(response, BaseResponse):
+        return response
+    return response.__copy__()
+
+
+def owned(response, /):
+    """Return a response that only the caller refers to, so that it may be changed.
+
+    :param response: the result of a call, and not a variable, which is a reference of its own.
+    :returns: the response itself if there is no other reference to it, else a copy. Any other object is returned as it is.
+    """
+    return own(response)  # positional-only: an argument that may have a name is referred to once more
 
 
 cdef class BaseResponse:
@@ -98,6 +119,7 @@ cdef class BaseResponse:
         """Disable the cached head: other code has the list of fields, and may change it."""
         self.sent_count = -1
         self.cached_head = None
+        self.original = None
 
     cdef list field_list(self):
         if self.fields is None:
@@ -107,37 +129,38 @@ cdef class BaseResponse:
     cdef int send_to(self, Exchange exchange) except -1:
         """Send the response to an exchange. Raises what ``exchange.send`` raises."""
         cdef int status = final_status(self.status_code)
+        cdef BaseResponse keeper = self if self.original is None else self.original
         cdef bytes body
         exchange.check_sendable("a response")
         if exchange.response_state != NO_RESPONSE:
             raise RuntimeError("expected one response, got a second one")
         body = self.sent_body()
         if (
-            self.cached_head is not None and self.cached_status == status and self.cached_body is self.body
+            keeper.cached_head is not None and keeper.cached_status == status and keeper.cached_body is self.body
             and exchange.stream.keeps_heads
         ):
-            exchange.hold_encoded(status, self.cached_head, &self.cached_facts)
+            exchange.hold_encoded(status, keeper.cached_head, &keeper.cached_facts)
         else:
-            self.hold_head(exchange, status, body)
+            self.hold_head(exchange, status, body, keeper)
         if exchange.state.access_records is not None and exchange.state.access_records.line is None:
             exchange.response_headers = self.sent_fields(&exchange.facts)
         return exchange.send_whole(body)
 
-    cdef int hold_head(self, Exchange exchange, int status, bytes body) except -1:
-        """Encode the head; cache it if it is sent for the second time."""
+    cdef int hold_head(self, Exchange exchange, int status, bytes body, BaseResponse keeper) except -1:
+        """Encode the head; cache it in ``keeper`` if it is sent for the second time."""
         if self.fields is None:
             exchange.hold_head(status, self.type_line, None)
         else:
             exchange.hold_head(status, None, field_pairs(self.fields))
         if not exchange.facts.has_length and not forbids_body(status):
             exchange.stream.hold_length(&exchange.facts, PyBytes_GET_SIZE(body))
-        if self.sent_count == 1 and exchange.stream.keeps_heads:
-            self.cached_head = exchange.stream.held_head()
-            self.cached_status = status
-            self.cached_body = self.body
-            self.cached_facts = exchange.facts
-        elif self.sent_count == 0:
-            self.sent_count = 1
+        if keeper.sent_count == 1 and exchange.stream.keeps_heads and type(self.body) is bytes:
+            keeper.cached_head = exchange.stream.held_head()
+            keeper.cached_status = status
+            keeper.cached_body = self.body
+            keeper.cached_facts = exchange.facts
+        elif keeper.sent_count == 0:
+            keeper.sent_count = 1
         return 0
 
     cdef list sent_fields(self, HeadFacts* facts):
@@ -163,15 +186,39 @@ cdef class BaseResponse:
         start = {"type": "http.response.start", "status": status, "headers": fields}
         return start, {"type": "http.response.body", "body": b"" if method == "HEAD" else body}
 
+    def __copy__(self):
+        """Copy the response for one answer. The body is shared; of the attributes of a subclass, lists, dicts and sets are
+        copied. A subclass with other attributes that it changes in place overrides this."""
+        cdef BaseResponse other = <BaseResponse?>BaseResponse.__new__(type(self))
+        other.status_code, other.body, other.pending = self.status_code, self.body, self.pending
+        other.type_line = self.type_line
+        other.fields = None if self.fields is None else list(self.fields)
+        other.sent_count = self.sent_count
+        if self.sent_count >= 0:
+            other.original = self if self.original is None else self.original
+        for name, value in self.own_attributes().items():
+            setattr(other, name, value.copy() if type(value) in (list, dict, set) else value)
+        return other
+
+    cdef dict own_attributes(self):
+        """Return the attributes of a subclass, from its slots and its ``__dict__``."""
+        cdef object kind = type(self)
+        cdef dict found = {}
+        for name in copyreg._slotnames(kind):
+            if hasattr(self, name):
+                found[name] = getattr(self, name)
+        if kind.__dictoffset__:
+            found.update((<object>self).__dict__)
+        return found
+
     def __reduce_ex__(self, protocol):
-        """Copy or pickle the response without its cached head."""
-        slots = {name: getattr(self, name) for name in copyreg._slotnames(type(self)) if hasattr(self, name)}
-        state = (self.status_code, self.body, list(self.field_list()), slots, getattr(self, "__dict__", {}))
+        """Pickle or deep-copy the response without its cached head."""
+        state = (self.status_code, self.body, list(self.field_list()), self.own_attributes())
         return copyreg.__newobj__, (type(self),), state
 
     def __setstate__(self, state):
-        self.status_code, self.body, self.fields, slots, attributes = state
-        for name, value in {**slots, **attributes}.items():
+        self.status_code, self.body, self.fields, attributes = state
+        for name, value in attributes.items():
             setattr(self, name, value)
 
     cdef bytes sent_body(self):
@@ -179,8 +226,9 @@ cdef class BaseResponse:
 
         :raises TypeError: if the body is not bytes-like.
         """
-        if type(self.body) is not bytes:
-            if not isinstance(self.body, (bytes, bytearray, memoryview)):
-                raise TypeError(f"expected the body of a response in bytes, got {type(self.body).__name__}")
-            self.body = bytes(self.body)
-        return b"" if forbids_body(final_status(self.status_code)) else <bytes>self.body
+        cdef object body = self.body
+        if type(body) is not bytes:
+            if not isinstance(body, (bytes, bytearray, memoryview)):
+                raise TypeError(f"expected the body of a response in bytes, got {type(body).__name__}")
+            body = bytes(body)
+        return b"" if forbids_body(final_status(self.status_code)) else <bytes>body

@@ -14,6 +14,8 @@ The kind of each function decides how it is called, not that of the other functi
 
 An object may have ``bind(application)``, which is called once, at startup. An exception is converted to a response
 inside the step where it was raised, so a middleware sees responses only, and error pages get its header fields too.
+A response belongs to its request: where other code has the object that a step returned, such as a page that is made
+once, the next step gets a copy, which it may change.
 ``after`` is called, in reverse order, for each object whose ``before`` returned.
 """
 
@@ -25,6 +27,7 @@ from itertools import groupby
 from typing import Any, NamedTuple, Protocol
 
 from atlas._speedups.calls.handlers import Hooks, RunMode
+from atlas._speedups.calls.response import owned
 from atlas.errors import StartupError
 from atlas.gateway.greenlets import Greenlets, await_
 from atlas.web.adapters import async_form, is_inline, sync_form
@@ -159,8 +162,7 @@ def _async_function(function: Callable[..., Any], call_next: Call, errors: Error
 
     async def step(request: Any) -> Response:
         try:
-            result = await function(request, call_next)
-            response: Response = result if isinstance(result, Response) else _to_response(result, function)
+            response = _to_response(owned(await function(request, call_next)), function)
             return await response.complete(request) if response.pending else response
         except Exception as error:
             error_response: Response = await on_error(request, error)
@@ -175,8 +177,7 @@ def _sync_function(function: Callable[..., Any], call_next: Call, errors: Errors
 
     def step(request: Any) -> Response:
         try:
-            result = function(request, call_next)
-            response: Response = result if isinstance(result, Response) else _to_response(result, function)
+            response = _to_response(owned(function(request, call_next)), function)
             return await_(response.complete(request)) if response.pending else response
         except Exception as error:
             error_response: Response = on_error(request, error)
@@ -187,6 +188,8 @@ def _sync_function(function: Callable[..., Any], call_next: Call, errors: Errors
 
 def _to_response(result: Any, function: Callable[..., Any]) -> Response:
     """What a middleware returned, as a response. None is no 204: a ``return`` is missing."""
+    if isinstance(result, Response):
+        return result
     if result is None:
         name = controller_name(function)
         raise TypeError(f"the middleware {name} returned None; expected a response, such as that of call_next(request)")

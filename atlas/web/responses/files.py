@@ -8,6 +8,7 @@ import os
 import stat
 import unicodedata
 from collections.abc import Callable, Mapping
+from copy import copy
 from pathlib import Path
 from typing import BinaryIO, Literal
 from urllib.parse import quote
@@ -137,7 +138,8 @@ class FileResponse(StreamingResponse):
         """
         file, size, modified = await in_file_thread(_open, self.path)
         try:
-            await self._answer(scope, send, _OpenFile(file, size, modified))
+            # The fields depend on the file as it is now; the response may be sent again later.
+            await copy(self)._answer(scope, send, _OpenFile(file, size, modified))
         finally:
             file.close()
 

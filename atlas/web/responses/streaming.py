@@ -88,7 +88,9 @@ class StreamingResponse(Response):
         :raises ClientDisconnected: if the client disconnects before the end.
         """
         try:
-            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            # A copy: an ASGI middleware may change the list of the event.
+            headers = list(self.raw_headers)
+            await send({"type": "http.response.start", "status": self.status_code, "headers": headers})
             if scope["method"] == "HEAD":
                 rest = b""
             else:
