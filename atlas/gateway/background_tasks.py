@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import Any, NamedTuple
 
+from atlas.gateway.shared_exceptions import drop_frames
 from atlas.gateway.threads import BACKGROUND
 
 __all__ = ["BackgroundRunner", "BackgroundTask"]
@@ -97,6 +98,7 @@ async def _run(task: BackgroundTask) -> None:
             result = await BACKGROUND.run(task.function, *task.arguments, **task.options)
             if inspect.isawaitable(result):  # of a partial, or of an object whose __call__ is async
                 await result
-    except Exception:
+    except Exception as error:
         name = getattr(task.function, "__qualname__", repr(task.function))
         _log.exception("the background task %s failed", name)
+        drop_frames(error)

@@ -9,6 +9,7 @@ from typing import Any
 from atlas._speedups.http.exchange import Exchange
 from atlas.gateway.disconnects import is_disconnect
 from atlas.gateway.files import send_file
+from atlas.gateway.shared_exceptions import drop_frames
 from atlas.types import Event
 
 __all__ = ["RequestFailures"]
@@ -31,6 +32,7 @@ class RequestFailures:
             _logger.debug("the client disconnected: %r", exchange.head)
         else:
             _logger.error("exception in the application: %r", exchange.head, exc_info=error)
+        drop_frames(error)
 
     def unfinished(self, exchange: Exchange) -> None:
         """Log that the application returned, or was cancelled by itself, before its response was complete."""

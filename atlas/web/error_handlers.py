@@ -10,6 +10,7 @@ from atlas._speedups.calls.handlers import RunMode, run_now
 from atlas._speedups.calls.response import owned
 from atlas.errors import ClientDisconnected, StartupError
 from atlas.gateway.greenlets import Greenlets
+from atlas.gateway.shared_exceptions import drop_frames
 from atlas.web.adapters import Adapted, async_form, sync_form
 from atlas.web.controllers import check_callable
 from atlas.web.errors.missing_await import note_missing_await
@@ -94,18 +95,28 @@ class ErrorHandlers:
                 del error  # its traceback refers to this frame
         note_missing_await(error)
         key = self._find(error)
-        if key is not None:
-            call, waits = forms[key]
-            try:
-                # A handler may return the same page for every error.
-                response = owned(await call(request, error) if waits else call(request, error))
-                return self._finish(response, request, error)
-            except ClientDisconnected:
-                raise
-            except Exception as another:  # the handler failed: send the default error page of its exception
-                error = another
         try:
+            if key is not None:
+                return await self._handle(request, error, forms[key])
             return _default_response(request, error, self._debug)
+        finally:
+            drop_frames(error, unseen=key is None and isinstance(error, HTTPException))
+            del error
+
+    async def _handle(self, request: RequestHead, error: Exception, form: Adapted) -> Response:
+        """Call a handler; if it fails, return the default error page of its exception."""
+        call, waits = form
+        try:
+            # A handler may return the same page for every error.
+            response = owned(await call(request, error) if waits else call(request, error))
+            return self._finish(response, request, error)
+        except ClientDisconnected:
+            raise
+        except Exception as another:
+            try:
+                return _default_response(request, another, self._debug)
+            finally:
+                drop_frames(another)
         finally:
             del error
 

@@ -1,9 +1,14 @@
 import asyncio
+import gc
+import logging
+import weakref
+from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
 
-from atlas import Application, ClientDisconnected, NotFound, Request, StartupError
+from atlas import Application, AsyncRequest, ClientDisconnected, NotFound, Request, Route, StartupError
 from atlas._speedups.calls.handlers import RunMode
 from atlas.gateway.greenlets import Greenlets, in_greenlet
 from atlas.web.error_handlers import ErrorHandlers
@@ -68,3 +73,46 @@ def test_a_listener_receives_unhandled_exceptions() -> None:
 def test_an_invalid_handler_names_its_line() -> None:
     with pytest.raises(StartupError, match="^here:1: exception handler: expected a status from 400"):
         handlers().add(200, print, "here:1")
+
+
+class Noted:
+    """Something that a controller has in a variable."""
+
+
+@pytest.mark.parametrize("kind", ["expected", "handled", "unhandled", "chained"])
+@pytest.mark.parametrize("run", ["greenlet", "thread", "await"])
+def test_an_exception_made_once_keeps_no_request(
+    ask: Callable[..., httpx.Response], kind: str, run: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    error: Exception = ValueError("each time") if kind == "unhandled" else NotFound("each time")
+    noted: list[weakref.ref[Noted]] = []
+
+    def fail() -> None:
+        thing = Noted()
+        noted.append(weakref.ref(thing))
+        if kind != "chained":
+            raise error
+        try:
+            raise KeyError(thing)
+        except KeyError as reason:
+            raise error from reason
+
+    def sync(request: Request) -> None:
+        fail()
+
+    async def waiting(request: AsyncRequest) -> None:
+        await asyncio.sleep(0)
+        fail()
+
+    handlers: Any = {404: lambda request, error: "none"} if kind == "handled" else None
+    route = Route("/", waiting) if run == "await" else Route("/", sync, run=run)
+    app = Application([route], exception_handlers=handlers)
+    for _ in range(10):
+        caplog.clear()
+        with caplog.at_level(logging.CRITICAL):
+            ask(app, "GET", "/")
+    gc.collect()
+    assert len(noted) == 10
+    assert not any(each() for each in noted[1:]), "the first may stay, in case that the program reports it later"
+    assert error.__traceback__ is None
+    assert error.__context__ is error.__cause__ is None
