@@ -16,7 +16,7 @@ from atlas.web.exceptions import NotFound
 from atlas.web.headers import RawHeaders, encode_field, weights_of
 from atlas.web.requests.request import AsyncRequest
 from atlas.web.responses.caching import Precondition, evaluate, http_date
-from atlas.web.responses.files import CHUNK_SIZE, FileResponse, file_tag, guess_content_type
+from atlas.web.responses.files import CHUNK_SIZE, FileResponse, content_encoding, file_tag, guess_content_type
 from atlas.web.responses.response import RedirectResponse, Response
 from atlas.web.routing.route import Route
 
@@ -25,6 +25,8 @@ __all__ = ["Static", "configured_static", "find_file", "is_hashed"]
 _BELOW_STATIC = "/static/{path:path}"
 MEMORY = 16 * 1024 * 1024
 """Maximum size in bytes of the small files that one route keeps in memory."""
+HASHED = 16 * 1024 * 1024
+"""Maximum size in bytes of a file whose entity tag is a hash of its content: 16 MiB are read in about 20 ms."""
 
 # Suffixes of precompressed siblings, and their content codings; the preferred one first.
 _CODINGS = ((".br", "br"), (".zst", "zstd"), (".gz", "gzip"))
@@ -32,6 +34,11 @@ _CODINGS = ((".br", "br"), (".zst", "zstd"), (".gz", "gzip"))
 # "app.3f2a9c1b.js", "app-3f2a9c1b.css": at least eight hexadecimal digits, among them a letter and a decimal digit:
 # decimal digits alone may be a date, and letters alone a word.
 _HASHED = re.compile(r"[.\-_](?=[0-9]*[a-f])(?=[a-f]*[0-9])[0-9a-f]{8,64}\.")
+
+
+_WELL_KNOWN = ".well-known"  # the one folder with a dot that the Web has use for, at the root of a site (RFC 8615)
+# Controls; on Windows also the characters that would make a name a path.
+_REFUSED = re.compile("[\x00-\x1f\x7f-\x9f]" if os.name != "nt" else "[\x00-\x1f\x7f-\x9f\\\\:]")
 
 
 def is_hashed(name: str) -> bool:
@@ -56,7 +63,7 @@ class Variant(NamedTuple):
 
     coding: str
     path: str
-    stamp: tuple[int, int, int, int]
+    stamp: tuple[int, int, int, int, int]
     tag: bytes
     body: bytes | None
     fields_304: RawHeaders
@@ -95,7 +102,8 @@ class Static(Route):
     Browsers revalidate a file each time, and get 304 if it has not changed; a file with a hash in its name is cached
     without revalidation (RFC 8246). A precompressed sibling ``site.css.br`` (``.zst``, ``.gz``) is sent to clients that
     accept the coding; it is read again when the file itself is newer. Small files are kept in memory until they change.
-    Names that begin with a dot, and files outside the folder after symbolic links are followed, are answered with 404.
+    Names that begin with a dot, except the folder ``.well-known``, and files that symbolic links lead to outside the
+    folder are answered with 404.
 
     :param prefix: the path below which the files are served.
     :param directory: the folder, relative to the file that contains ``Static(...)``; or several folders, of which the
@@ -103,7 +111,7 @@ class Static(Route):
     :param name: the name for ``url_for``, ``static`` by default.
     :param index: name of the file that is served for a folder, such as ``index.html``; None, the default, to answer
         404.
-    :raises StartupError: for a folder that does not exist, or an invalid ``index``.
+    :raises StartupError: for a folder that does not exist or cannot be read, or an invalid ``index``.
 
     :ivar roots: the folders, absolute and without symbolic links.
     """
@@ -240,8 +248,12 @@ def _choose(accept: str, variants: tuple[Variant, ...]) -> Variant:
 
 def _root(place: str, directory: str | os.PathLike[str]) -> str:
     folder = Path(place.rpartition(":")[0]).parent / directory
-    if not folder.is_dir():
-        raise StartupError(f"{place}: static folder {str(folder)!r} does not exist")
+    try:
+        os.stat(f"{folder}/.")  # noqa: PTH116  # needs the permission to search it; pathlib would drop the dot
+    except (FileNotFoundError, NotADirectoryError):
+        raise StartupError(f"{place}: static folder {str(folder)!r} does not exist") from None
+    except OSError as error:
+        raise StartupError(f"{place}: static folder {str(folder)!r} cannot be read: {error.strerror}") from None
     return os.path.realpath(folder)
 
 
@@ -273,7 +285,7 @@ def look_up(roots: tuple[str, ...], path: str) -> CachedFile | None:
 
 
 def _read_file(found: str, root: str, path: str, before: tuple[str, ...]) -> CachedFile | None:
-    siblings = [(find_file(root, path + suffix), coding) for suffix, coding in _CODINGS]
+    siblings = [(find_file(root, path + suffix), coding) for suffix, coding in _CODINGS if not content_encoding(path)]
     cache = b"public, max-age=31536000, immutable" if is_hashed(path.rpartition("/")[2]) else b"no-cache"
     shared = [(b"cache-control", cache), (b"x-content-type-options", b"nosniff")]
     if any(sibling is not None for sibling, _ in siblings):
@@ -289,37 +301,42 @@ def _read_file(found: str, root: str, path: str, before: tuple[str, ...]) -> Cac
 
 def _variant(path: str, coding: str, kind: tuple[bytes, bytes], shared: RawHeaders) -> Variant:
     with Path(path).open("rb", buffering=0) as file:
-        stamp = _stamp(file.fileno())
-        modified, size, *_ = stamp
+        status = os.fstat(file.fileno())
+        modified, size = status.st_mtime_ns, status.st_size
         body = file.read(size + 1) if size <= CHUNK_SIZE else None
+        file_only = file_tag(file.fileno(), status, HASHED)
     if body is not None and len(body) != size:  # the file is being written: do not keep it
         body = None
-    file_only = file_tag(size, modified)
     tag = (f'{file_only[:-1]}-{coding}"' if coding else file_only).encode("ascii")
     fields_304 = [*shared, (b"etag", tag), encode_field("last-modified", http_date(modified // 10**9))]
     fields_200 = [kind, *fields_304, (b"accept-ranges", b"bytes")]
-    if coding:
+    if coding or (coding := content_encoding(path)):
         fields_200.append((b"content-encoding", coding.encode("ascii")))
-    return Variant(coding, path, stamp, tag, body, fields_304, fields_200)
+    return Variant(coding, path, _stamp_of(status), tag, body, fields_304, fields_200)
 
 
-def _stamp(path: str | int) -> tuple[int, int, int, int]:
-    """Return what identifies the content of a file: modification time, size, inode and device, after links."""
-    status = os.stat(path)  # noqa: PTH116  # a third of the time of Path.stat(), for every request
-    return status.st_mtime_ns, status.st_size, status.st_ino, status.st_dev
+def _stamp(path: str) -> tuple[int, int, int, int, int]:
+    """Return what identifies the content of a file: times of its changes, size, inode and device, after links."""
+    return _stamp_of(os.stat(path))  # noqa: PTH116  # a third of the time of Path.stat(), for every request
+
+
+def _stamp_of(status: os.stat_result) -> tuple[int, int, int, int, int]:
+    # The modification time may be set to any value; that of the change of the inode may not.
+    return status.st_mtime_ns, status.st_size, status.st_ino, status.st_dev, status.st_ctime_ns
 
 
 def find_file(root: str, path: str) -> str | None:
     """Find a regular file below a folder. Blocks.
 
-    A path with an empty or dot segment, a hidden name, a backslash, a colon or a control character is refused before
-    the file system is accessed. Symbolic links are followed, and have to end inside the folder.
+    A path with an empty or dot segment, a hidden name or a control character is refused before the file system is
+    accessed. Symbolic links are followed, and have to end inside the folder.
 
     :param root: the folder, absolute and without symbolic links.
     :param path: the path below the folder, decoded.
     :returns: the path of the file without symbolic links; None if there is no such file.
     """
-    if any(not _is_visible_name(name) for name in path.split("/")):
+    names = path.split("/")
+    if any(not _is_visible_name(name) for name in (names[1:] if names[0] == _WELL_KNOWN else names)):
         return None
     try:
         found = os.path.realpath(f"{root}/{path}", strict=True)
@@ -331,6 +348,4 @@ def find_file(root: str, path: str) -> str | None:
 
 
 def _is_visible_name(name: str) -> bool:
-    return (
-        bool(name) and name[0] != "." and name.isprintable() and not any(character in name for character in "\\:\x00")
-    )
+    return bool(name) and name[0] != "." and _REFUSED.search(name) is None

@@ -132,6 +132,24 @@ def test_the_root_of_the_file_system_may_be_served() -> None:
     assert find_file("/", str(here)[1:]) == str(here)
 
 
+def test_a_folder_that_cannot_be_read_stops_the_start(folder: Path) -> None:
+    inner = folder / "css"
+    folder.chmod(0o755)
+    for each in (folder.parent, *folder.parent.parents[:2]):
+        each.chmod(0o755)
+    inner.chmod(0)
+    ordinary = os.geteuid() != 0
+    if not ordinary:
+        os.seteuid(65534)  # root may read everything
+    try:
+        with pytest.raises(StartupError, match=r"test_static.py:\d+: static folder '.*css' cannot be read: Permission"):
+            Static("/static", inner)
+    finally:
+        if not ordinary:
+            os.seteuid(0)
+        inner.chmod(0o755)
+
+
 def test_a_missing_folder_stops_the_start_in_the_line_that_names_it() -> None:
     with pytest.raises(StartupError, match=r"test_static.py:\d+: static folder '.*nowhere' does not exist"):
         Static("/static", "nowhere")

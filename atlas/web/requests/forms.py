@@ -5,7 +5,6 @@ The parser of ``multipart/form-data`` is :mod:`atlas.web.requests.uploads`.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
@@ -15,7 +14,6 @@ from atlas.web.multidict import MultiDict
 __all__ = ["FormLimits", "check_form_type", "is_multipart", "parse_urlencoded"]
 
 URLENCODED, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
-_BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,21 +69,19 @@ def _media_type(content_type: str) -> str:
 def parse_urlencoded(data: bytes, *, what: str = "form", limits: FormLimits = LIMITS) -> MultiDict:
     """Parse a form body or a query string (URL standard, "application/x-www-form-urlencoded parsing").
 
+    What is malformed is no error: a ``%`` without two hexadecimal digits stays as it is, and what is not UTF-8 becomes
+    U+FFFD. Links with ``?q=100%`` are typed by people, and browsers send them.
+
     :param data: the bytes.
     :param what: the subject of error messages: ``"form"``, the default, or ``"query"``.
     :param limits: what it may contain; only ``fields`` and ``text`` apply.
     :returns: the fields in their order, empty ones included.
-    :raises BadRequest: for too many fields, a ``%`` without two hexadecimal digits, or text that is not UTF-8.
+    :raises BadRequest: for too many fields.
     :raises ContentTooLarge: over ``limits.text`` bytes.
     """
     if len(data) > limits.text:
         raise ContentTooLarge(f"a {what} has at most {limits.text} bytes of text")
     if data.count(b"&") >= limits.fields:
         raise BadRequest(f"a {what} has at most {limits.fields} fields")
-    if b"%" in data and (bad := _BAD_ESCAPE.search(data)):
-        raise BadRequest(f"the {what} has a '%' without two hexadecimal digits behind it, at byte {bad.start()}")
-    try:
-        pairs = parse_qsl(data.decode(), keep_blank_values=True, errors="strict")
-        return MultiDict(pairs, what="form field" if what == "form" else "query parameter")
-    except UnicodeDecodeError:
-        raise BadRequest(f"the {what} is not UTF-8") from None
+    pairs = parse_qsl(data.decode(errors="replace"), keep_blank_values=True)
+    return MultiDict(pairs, what="form field" if what == "form" else "query parameter")

@@ -79,7 +79,7 @@ class RequestHead(RequestData):
     def query(self) -> MultiDict:
         """The parameters of the query string, in their order.
 
-        :raises BadRequest: if it is not UTF-8, has an invalid percent-encoding, or too many parameters.
+        :raises BadRequest: if it has too many parameters.
         :raises ContentTooLarge: if it is longer than :class:`~atlas.web.requests.forms.FormLimits` allows.
         """
         cache = self._cache

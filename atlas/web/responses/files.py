@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import mimetypes
 import os
+import re
 import stat
 import unicodedata
 from collections.abc import Callable, Mapping
 from copy import copy
+from hashlib import blake2b
 from pathlib import Path
 from typing import BinaryIO, Literal
 from urllib.parse import quote
@@ -20,10 +22,11 @@ from atlas.web.responses.caching import Precondition, evaluate, http_date, range
 from atlas.web.responses.ranges import ByteRange, Parts, RangeNotSatisfiable, parse_ranges
 from atlas.web.responses.streaming import StreamingResponse
 
-__all__ = ["FileResponse", "content_disposition", "file_tag", "guess_content_type"]
+__all__ = ["FileResponse", "content_disposition", "content_encoding", "file_tag", "guess_content_type"]
 
 CHUNK_SIZE = 64 * 1024
 """Size of a chunk of a file in bytes. Larger files are sent by the server's pathsend, if it has that."""
+_HASHED_PIECE = 1024 * 1024
 
 # Media types of common files. The tables of operating systems differ from each other, and are incomplete.
 _TYPES = {
@@ -39,6 +42,7 @@ _TYPES = {
     ".md": "text/markdown; charset=utf-8",
     ".mjs": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
+    ".svgz": "image/svg+xml",
     ".txt": "text/plain; charset=utf-8",
     ".wasm": "application/wasm",
     ".webmanifest": "application/manifest+json",
@@ -49,13 +53,43 @@ _TYPES = {
 }
 
 
+# Compressed files, whose type is that of the compressed data: "data.csv.gz" is no CSV to a client.
+_COMPRESSED = {
+    ".br": "application/octet-stream",
+    ".bz2": "application/x-bzip2",
+    ".gz": "application/gzip",
+    ".tgz": "application/gzip",
+    ".xz": "application/x-xz",
+    ".z": "application/x-compress",
+    ".zst": "application/zstd",
+}
+
+
 def guess_content_type(name: str) -> str:
     """Guess the media type of a file.
 
     :param name: the file name.
-    :returns: the media type by the extension; ``application/octet-stream`` for an unknown extension.
+    :returns: the media type by the extension; ``application/octet-stream`` for an unknown extension. For a compressed
+        file it is that of the compression, except for ``.svgz``, see :func:`content_encoding`.
     """
-    return _TYPES.get(Path(name).suffix.lower()) or mimetypes.guess_type(name)[0] or "application/octet-stream"
+    suffix = Path(name).suffix.lower()
+    known = _TYPES.get(suffix) or _COMPRESSED.get(suffix)
+    if known is not None:
+        return known
+    kind, encoding = mimetypes.guess_type(name)
+    return kind if kind is not None and encoding is None else "application/octet-stream"
+
+
+def content_encoding(name: str) -> str:
+    """Return the content coding of a file, by its extension.
+
+    :param name: the file name.
+    :returns: ``gzip`` for ``.svgz``, whose media type is that of the uncompressed image; "" for others.
+    """
+    return "gzip" if name.lower().endswith(".svgz") else ""
+
+
+_UNSENDABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")  # controls, line ends, lone surrogates
 
 
 def content_disposition(kind: Literal["attachment", "inline"], filename: str) -> str:
@@ -67,21 +101,31 @@ def content_disposition(kind: Literal["attachment", "inline"], filename: str) ->
     :param filename: the name to save the file under; folders are removed.
     :returns: the value.
     """
-    name = "".join(each for each in filename.replace("\\", "/").rpartition("/")[2] if each.isprintable())
+    name = _UNSENDABLE.sub("", filename.replace("\\", "/").rpartition("/")[2])
     ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     ascii_name = "".join(each if each not in '"%' else "_" for each in ascii_name).strip() or "file"
     field = f'{kind}; filename="{ascii_name}"'
     return field if ascii_name == name else f"{field}; filename*=UTF-8''{quote(name, safe='')}"
 
 
-def file_tag(size: int, modified: int) -> str:
-    """Create the entity tag of a file.
+def file_tag(descriptor: int, status: os.stat_result, hashed: int = CHUNK_SIZE) -> str:
+    """Create the entity tag of a file. Blocks.
 
-    :param size: size in bytes.
-    :param modified: time of the last change, in nanoseconds since the epoch.
+    The modification time does not tell versions apart where all files have the same one, as in container images. A hash
+    of the content does. For larger files it is the time of the change of the inode, which no tool can set.
+
+    :param descriptor: of the open file.
+    :param status: of the file.
+    :param hashed: maximum size in bytes of a file that is read, and whose tag is the hash of its content.
     :returns: a strong entity tag, in quotes.
     """
-    return f'"{modified:x}-{size:x}"'
+    size = status.st_size
+    if size > hashed:
+        return f'"{status.st_mtime_ns:x}-{size:x}-{status.st_ctime_ns:x}"'
+    content = blake2b(digest_size=12)
+    for start in range(0, size, _HASHED_PIECE):
+        content.update(os.pread(descriptor, _HASHED_PIECE, start))
+    return f'"{content.hexdigest()}"'
 
 
 class FileResponse(StreamingResponse):
@@ -117,8 +161,12 @@ class FileResponse(StreamingResponse):
     ) -> None:
         self.path = Path(path).absolute()
         self.size = _regular(self.path, os.stat(self.path)).st_size  # noqa: PTH116  # a third of Path.stat()'s time
-        kind = content_type or guess_content_type(self.path.name)
+        saved = filename is not None and disposition == "attachment"
+        coding = content_encoding(self.path.name) if content_type is None else ""
+        kind = content_type or guess_content_type("image.gz" if coding and saved else self.path.name)
         super().__init__((), status_code, headers, content_type=kind)
+        if coding and not saved:  # a browser would decode what it saves
+            self.headers.setdefault("content-encoding", coding)
         if filename is not None:
             self.headers["content-disposition"] = content_disposition(disposition, filename)
 
@@ -136,12 +184,12 @@ class FileResponse(StreamingResponse):
         :raises FileNotFoundError: if there is no regular file at the path any more.
         :raises OSError: if the file cannot be read, or becomes shorter while it is sent.
         """
-        file, size, modified = await in_file_thread(_open, self.path)
+        source = await in_file_thread(_open, self.path)
         try:
             # The fields depend on the file as it is now; the response may be sent again later.
-            await copy(self)._answer(scope, send, _OpenFile(file, size, modified))
+            await copy(self)._answer(scope, send, source)
         finally:
-            file.close()
+            source.file.close()
 
     async def _answer(self, scope: Scope, send: Send, source: _OpenFile) -> None:
         self._describe(source)
@@ -172,7 +220,7 @@ class FileResponse(StreamingResponse):
 
     def _describe(self, source: _OpenFile) -> None:
         headers = self.headers
-        tag = headers.setdefault("etag", file_tag(source.size, source.modified))
+        tag = headers.setdefault("etag", source.tag)
         headers.setdefault("last-modified", http_date(source.modified // 10**9))
         if not self._filters:
             headers.setdefault("accept-ranges", "bytes")
@@ -237,12 +285,12 @@ def _has_extension(scope: Scope, extension: str) -> bool:
 
 
 class _OpenFile:
-    """An open file, with size and time of the last change in nanoseconds, as of opening."""
+    """An open file, with size, time of the last change in nanoseconds, and entity tag, as of opening."""
 
-    __slots__ = ("file", "modified", "size")
+    __slots__ = ("file", "modified", "size", "tag")
 
-    def __init__(self, file: BinaryIO, size: int, modified: int) -> None:
-        self.file, self.size, self.modified = file, size, modified
+    def __init__(self, file: BinaryIO, status: os.stat_result, tag: str) -> None:
+        self.file, self.size, self.modified, self.tag = file, status.st_size, status.st_mtime_ns, tag
 
     async def read(self, start: int, count: int) -> bytes:
         """Read bytes that the response has announced. Fewer bytes are an error; bytes added since are not sent."""
@@ -252,13 +300,14 @@ class _OpenFile:
         return chunk
 
 
-def _open(path: Path) -> tuple[BinaryIO, int, int]:
-    """Open a file, and return it with size and time in nanoseconds of the same file, even if it is being replaced."""
+def _open(path: Path) -> _OpenFile:
+    """Open a file; size, time and tag are those of the same file, even if it is being replaced."""
     # O_NONBLOCK: opening a pipe would otherwise block until a process opens it for writing.
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
         status = _regular(path, os.fstat(descriptor))
-        return os.fdopen(descriptor, "rb", buffering=0), status.st_size, status.st_mtime_ns
+        tag = file_tag(descriptor, status)
+        return _OpenFile(os.fdopen(descriptor, "rb", buffering=0), status, tag)
     except OSError:
         os.close(descriptor)
         raise

@@ -201,7 +201,8 @@ def test_text_that_is_not_utf8_is_a_bad_request(ask: Ask, kind: str) -> None:
 
 def test_a_bad_query_is_a_bad_request(ask: Ask) -> None:
     app = Application([Route("/", lambda request: dict(request.query))])
-    assert ask(app, "GET", "/?a=%ff").status_code == 400
+    assert ask(app, "GET", "/?" + "a=1&" * 1000).status_code == 400
+    assert ask(app, "GET", "/?a=100%&b=%ff").json() == {"a": "100%", "b": "\ufffd"}
     assert ask(app, "GET", "/?a=%C3%BC").json() == {"a": "ü"}
 
 
@@ -367,7 +368,6 @@ def test_forms_that_are_wrong(drive: Drive, path: str) -> None:
     assert status(PARTS, b"multipart/form-data") == 400
     assert status(PARTS, b"text/plain") == 415
     assert status(PARTS, limit_body=100) == 413
-    assert status(b"a=%zz", b"application/x-www-form-urlencoded") == 400
 
 
 def in_pieces(*pieces: bytes) -> Any:
@@ -447,7 +447,7 @@ def test_a_body_that_was_read_can_be_streamed() -> None:
 
 
 def test_nothing_is_parsed_before_it_is_asked_for() -> None:
-    request = whole(query_string=b"a=%ff", headers=[(b"cookie", b"a=\x00"), (b"accept", b";;;")])
+    request = whole(query_string=b"&" * 1000, headers=[(b"cookie", b"a=\x00"), (b"accept", b";;;")])
     for name in ("query", "cookies"):
         with pytest.raises(BadRequest):
             getattr(request, name)
