@@ -12,6 +12,7 @@ import traceback
 from typing import Any, Literal
 
 from atlas.errors import LifespanError
+from atlas.server.logs import enable_loggers
 from atlas.server.signals import StartupInterrupted
 from atlas.types import ASGIApp, Event
 
@@ -138,6 +139,7 @@ class Lifespan:
             self._answered.set()
 
     def _raised(self, error: BaseException) -> None:
+        enable_loggers()
         if self._phase is _Phase.STARTING and isinstance(error, _EXITS):
             if isinstance(error, SystemExit):
                 _logger.error("the application's startup called sys.exit(%r)%s", error.code, _place(error))

@@ -12,9 +12,10 @@ import sys
 from typing import Any, TextIO
 
 from atlas.server.log_escaping import escape, escape_controls
+from atlas.server.output import Output
 from atlas.server.settings import Settings
 
-__all__ = ["TRACE", "LevelFormatter", "configure", "escape", "level_number", "should_use_colors"]
+__all__ = ["TRACE", "LevelFormatter", "configure", "enable_loggers", "escape", "level_number", "should_use_colors"]
 
 TRACE = 5  # below DEBUG, as in uvicorn
 
@@ -50,19 +51,30 @@ def configure(settings: Settings, stream: TextIO | None = None) -> None:
     logger.propagate = False  # else a handler of the root logger would write each record again
 
 
+def enable_loggers() -> None:
+    """Enable the loggers of Atlas again.
+
+    ``logging.config.dictConfig()`` disables all loggers that it does not name, unless ``disable_existing_loggers`` is
+    false. An application that wants fewer log lines sets the level of a logger.
+    """
+    for name, logger in logging.root.manager.loggerDict.items():
+        if isinstance(logger, logging.Logger) and (name == "atlas" or name.startswith("atlas.")):
+            logger.disabled = False
+
+
 def level_number(name: str) -> int:
     """Return the number of a level of ``--log-level`` in :mod:`logging`."""
     return TRACE if name == "trace" else logging.getLevelNamesMapping()[name.upper()]
 
 
-def should_use_colors(stream: TextIO, setting: bool | None) -> bool:
+def should_use_colors(stream: TextIO | None, setting: bool | None) -> bool:
     """Return whether lines on ``stream`` are colored.
 
     :param setting: the value of ``--use-colors``; for None, ``NO_COLOR``, ``FORCE_COLOR`` or the terminal decide.
     """
     if setting is not None:
         return setting
-    if os.environ.get("NO_COLOR"):
+    if stream is None or os.environ.get("NO_COLOR"):
         return False
     return bool(os.environ.get("FORCE_COLOR")) or stream.isatty()
 
@@ -71,8 +83,21 @@ def _indent(text: str) -> str:
     return escape_controls(text).replace("\n", "\n  ")
 
 
-class _Handler(logging.StreamHandler[TextIO]):
-    """The handler of :func:`configure`; a second call replaces it."""
+class _Handler(logging.Handler):
+    """The handler of :func:`configure`; a second call replaces it. It does not wait for a reader that stands still."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        super().__init__()
+        self._output = Output(stream)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._output.write(self.format(record) + "\n")
+        except Exception:
+            self.handleError(record)
+
+    def flush(self) -> None:
+        self._output.flush()
 
 
 class LevelFormatter(logging.Formatter):

@@ -24,6 +24,7 @@ from atlas.server.access_log import AccessLog, is_enabled
 from atlas.server.event_loop import loop_factory, run_main
 from atlas.server.forks import Address, ForkGuard, address_of, release_sockets
 from atlas.server.lifespan import Lifespan
+from atlas.server.output import open_standard_streams
 from atlas.server.proxy_headers import make_proxy_headers
 from atlas.server.server_events import ServerEvents
 from atlas.server.server_thread import ServerThread
@@ -211,6 +212,7 @@ class Server:
             state.close()
 
     def _set_started(self) -> None:
+        logs.enable_loggers()
         self.started = True
         self._started.set()
         for sock in self.sockets:
@@ -321,6 +323,7 @@ def run(app: ASGIApp | LASGIApp | str, settings: Settings | None = None, **overr
     :raises StartupError: if the application cannot be imported or failed to start, or the address cannot be used.
     """
     settings = _override(settings, overrides)
+    open_standard_streams()
     logs.configure(settings)
     if settings.env_file is not None:
         env_file.load(settings.env_file, os.environ)
@@ -331,6 +334,7 @@ def run(app: ASGIApp | LASGIApp | str, settings: Settings | None = None, **overr
         app = importer.load(app, app_dir=settings.app_dir, factory=settings.factory)
     elif settings.factory:
         app = app()  # type: ignore[call-arg, assignment]
+    logs.enable_loggers()
     server = Server(app, settings)
     run_main(_serve_with_signals(server), loop_factory(settings.loop))
 

@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -116,6 +117,18 @@ def pipe() -> Iterator[tuple[int, io.TextIOWrapper]]:
     os.close(reading)
 
 
+def read_all(descriptor: int) -> bytes:
+    """What a pipe holds."""
+    os.set_blocking(descriptor, False)
+    data = b""
+    try:
+        while chunk := os.read(descriptor, 1 << 20):
+            data += chunk
+    except BlockingIOError:
+        pass
+    return data
+
+
 def test_a_batch_is_one_write(loop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     written = []
 
@@ -163,6 +176,54 @@ def test_a_closed_pipe_ends_the_log_with_one_warning(loop: Any, caplog: pytest.L
             log.flush()
     assert [message for message in caplog.messages if "the access log is disabled" in message] == caplog.messages
     assert len(caplog.messages) == 1
+
+
+def test_a_slow_reader_gets_what_was_kept_and_the_log_goes_on(loop: Any, caplog: pytest.LogCaptureFixture) -> None:
+    with pipe() as (reading, stream), caplog.at_level(logging.WARNING, "atlas.server"):
+        log = AccessLog(loop, Settings(), stream)
+        for _ in range(2):
+            log.records.extend([record()] * 5000)
+            log.flush()  # on a blocking descriptor: it would wait for ever
+        assert len(caplog.messages) == 1
+        assert "lines of the access log were dropped" in caplog.text
+        kept = b""
+        while loop.armed:
+            kept += read_all(reading)
+            loop.armed[0].run()
+        kept += read_all(reading)
+        log.records.append(record(b"/after"))
+        log.flush()
+        kept += read_all(reading)
+    lines = kept.decode().splitlines(keepends=True)
+    assert set(lines[:-1]) == {LINE.format(0)}
+    assert lines[-1] == LINE.format("after")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
+def test_after_a_full_disk_has_room_again_the_log_goes_on(
+    loop: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with open("/dev/full", "w") as stream, caplog.at_level(logging.WARNING, "atlas.server"):
+        log = AccessLog(loop, Settings(), stream)
+        for _ in range(3):
+            log.records.append(record())
+            log.flush()
+        assert len(caplog.messages) == 1
+        assert "No space left on device" in caplog.text
+        with open(tmp_path / "log", "wb") as room:
+            os.dup2(room.fileno(), stream.fileno())
+        log.records.append(record(b"/after"))
+        log.flush()
+    assert (tmp_path / "log").read_text() == LINE.format(0) * 3 + LINE.format("after")
+    assert not loop.armed
+
+
+def test_without_standard_output_there_is_no_log(loop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout", None)
+    log = AccessLog(loop, Settings())
+    log.records.append(record())
+    log.close()
+    assert not log.records
 
 
 # ------------------------------------------------------------------------------------------------------- handlers

@@ -2,12 +2,25 @@
 
 import io
 import logging
+import os
 from collections.abc import Iterator
 
 import pytest
 
-from atlas.server.logs import TRACE, LevelFormatter, configure, level_number, should_use_colors
+from atlas.server.logs import TRACE, LevelFormatter, configure, enable_loggers, level_number, should_use_colors
 from atlas.server.settings import LOG_LEVELS, Settings
+
+
+def read_all(descriptor: int) -> bytes:
+    """What a pipe holds."""
+    os.set_blocking(descriptor, False)
+    data = b""
+    try:
+        while chunk := os.read(descriptor, 1 << 20):
+            data += chunk
+    except BlockingIOError:
+        pass
+    return data
 
 
 @pytest.fixture
@@ -98,3 +111,29 @@ def test_colours(
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     assert should_use_colors(stream, wanted) is use_colors
+
+
+def test_a_reader_that_stands_still_does_not_hold_a_log_line(logger: logging.Logger) -> None:
+    reading, writing = os.pipe()
+    with open(writing, "w") as stream:
+        configure(Settings(), stream)
+        for _ in range(20):
+            logger.error("x" * 10_000)  # on a blocking pipe of 64 KiB
+        text = b""
+        for _ in range(3):
+            text += read_all(reading)
+            logger.handlers[0].flush()
+    os.close(reading)
+    lines = text.decode().splitlines()
+    assert set(lines) == {"ERROR:    " + "x" * 10_000}
+
+
+def test_loggers_that_a_configuration_has_disabled_are_enabled_again() -> None:
+    names = ["atlas", "atlas.server", "atlas.web"]
+    loggers = [logging.getLogger(name) for name in names]
+    other = logging.getLogger("atlas_of_another_package")
+    for logger in (*loggers, other):  # as logging.config.dictConfig() does, whose defaults would reach other tests
+        logger.disabled = True
+    enable_loggers()
+    assert [logger.disabled for logger in loggers] == [False, False, False]
+    assert other.disabled
