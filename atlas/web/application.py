@@ -34,7 +34,7 @@ from atlas.web.routing.no_match import answer_no_match
 from atlas.web.routing.route import WEBSOCKET, Entry, Route
 from atlas.web.routing.router import Match, NoMatch, RouteInfo, Router, matchable_path, with_routed_path
 from atlas.web.state import State
-from atlas.web.static import configured_static
+from atlas.web.static import Static, configured_static
 from atlas.web.websocket import WebSocketRoute, refuse
 
 if TYPE_CHECKING:
@@ -370,6 +370,9 @@ class Application:
             new = [each for each in middleware if not any(each is other for other in self._bound)]
             self._bound += new
             bind(new, self)
+        for route in self.router.routes:
+            if isinstance(route, Static):
+                route.find_others(self.router.routes)
         handlers = {route: self._handlers(route) for route in self.router.routes}
         run = "inline" if self._stays_inline(self._middleware) else "greenlet"
         no_match_handler = self._compose(self._middleware, answer_no_match, run, inline=True)

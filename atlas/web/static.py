@@ -110,13 +110,18 @@ class Static(Route):
         first one with the file takes precedence.
     :param name: the name for ``url_for``, ``static`` by default.
     :param index: name of the file that is served for a folder, such as ``index.html``; None, the default, to answer
-        404.
-    :raises StartupError: for a folder that does not exist or cannot be read, or an invalid ``index``.
+        404, or for the file of ``fallback``.
+    :param fallback: path of the file that is served where there is no file, for a single-page application such as
+        ``index.html``: to a browser that navigates (GET or HEAD, ``accept`` has ``text/html``, and no extension in the
+        path), but never below ``api``, or below a name in the prefix that another route begins with. None, the default,
+        to answer 404.
+    :raises StartupError: for a folder that does not exist or cannot be read, or an invalid ``index`` or
+        ``fallback``.
 
     :ivar roots: the folders, absolute and without symbolic links.
     """
 
-    __slots__ = ("_cached", "_index", "_size", "roots")
+    __slots__ = ("_cached", "_fallback", "_index", "_others", "_size", "roots")
 
     def __init__(
         self,
@@ -125,6 +130,7 @@ class Static(Route):
         name: str = "static",
         *,
         index: str | None = None,
+        fallback: str | None = None,
     ) -> None:
         place = caller_place()
         if index is not None and ("/" in index or not _is_visible_name(index)):
@@ -133,7 +139,11 @@ class Static(Route):
         self.roots = tuple(_root(place, folder) for folder in folders)
         if not self.roots:
             raise StartupError(f"{place}: Static: expected a folder, or several, got none")
-        self._index = index
+        if fallback is not None and not any(find_file(root, fallback) for root in self.roots):
+            raise StartupError(f"{place}: Static: fallback: no file {fallback!r} in {', '.join(self.roots)}")
+        self._fallback = fallback
+        self._index = index if index is not None or fallback is None or "/" in fallback else fallback
+        self._others = frozenset[str]()
         self._cached: dict[str, CachedFile] = {}
         self._size = 0
         super().__init__(f"{prefix.rstrip('/')}/{{path:path}}", self.serve, name=name)
@@ -143,6 +153,21 @@ class Static(Route):
         yield self
         if self._index is not None:
             yield Route(self.path.removesuffix("{path:path}"), self.serve_folder, name=f"{self.name}-index")
+
+    def find_others(self, routes: Iterable[Route]) -> None:
+        """Find the names below the prefix that other routes begin with, for ``fallback``; called at startup.
+
+        :param routes: the routes of the application.
+        """
+        prefix = self.pattern.segments[:-1]
+        nexts = [
+            each.pattern.segments[len(prefix) :][:1]
+            for each in routes
+            if each.pattern.segments[: len(prefix)] == prefix
+        ]
+        self._others = frozenset(
+            ["api", *(name for names in nexts for name in names if isinstance(name, str) and name)]
+        )
 
     async def serve_folder(self, request: AsyncRequest) -> Response:
         """Answer a request for the folder; the controller of its route."""
@@ -156,23 +181,38 @@ class Static(Route):
         :returns: the file, a 304, or a redirect to the folder.
         :raises NotFound: if there is no file at the path.
         """
+        asked = path
         if self._index is not None and (path == "" or path.endswith("/")):
             path += self._index
+        response = await self._serve_file(request, path) or await self._serve_folder(path)
+        if response is None and self._fallback is not None and _navigates(request, asked):
+            # The route is a copy of this object where an Include has added a prefix.
+            others = request.route._others if isinstance(request.route, Static) else self._others
+            if asked.partition("/")[0] not in others:
+                response = await self._serve_file(request, self._fallback)
+                if response is not None:
+                    response.headers.vary("accept")
+        if response is None:
+            raise NotFound
+        return response
+
+    async def _serve_file(self, request: AsyncRequest, path: str) -> Response | None:
         file = self._cached.get(path)
         if file is None or not file.is_current():
             file = await in_file_thread(look_up, self.roots, path)
             self._keep(path, file)
         if file is None:
-            return await self._serve_folder(path)
+            return None
         try:
             return _respond(request, file)
         except FileNotFoundError:  # a precompressed sibling was removed, which does not change the file: look again
             self._keep(path, None)
-            return await self.serve(request, path)
+            return await self._serve_file(request, path)
 
-    async def _serve_folder(self, path: str) -> Response:
+    async def _serve_folder(self, path: str) -> Response | None:
+        """Return a redirect to the folder at a path, if it has an index file."""
         if self._index is None or await in_file_thread(look_up, self.roots, f"{path}/{self._index}") is None:
-            raise NotFound
+            return None
         return RedirectResponse(f"./{quote(path.rpartition('/')[2])}/", 308)
 
     def _keep(self, path: str, file: CachedFile | None) -> None:
@@ -210,6 +250,12 @@ def _respond(request: AsyncRequest, file: CachedFile) -> Response:
 
 def _evaluate(request: AsyncRequest, variant: Variant) -> Precondition:
     return evaluate(request.method, request.headers, variant.tag.decode("ascii"), variant.stamp[0] // 10**9)
+
+
+def _navigates(request: AsyncRequest, path: str) -> bool:
+    """Return whether a browser has probably opened an address of a single-page application, and asks for no file."""
+    html = weights_of(request.headers.get("accept", "")).get("text/html", 0.0)
+    return request.method in ("GET", "HEAD") and html > 0 and "." not in path.rpartition("/")[2]
 
 
 class _RequestFields(NamedTuple):
