@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
 import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Awaitable, Callable, Iterable
-from inspect import isawaitable
-from typing import Any, Literal, ParamSpec, TypeVar, cast
+from typing import Any, Literal, cast
 
-from atlas.gateway.greenlets import in_greenlet
 from atlas.web.adapters import any_mode
 from atlas.web.call_site import caller_place
-from atlas.web.controllers import is_async
 from atlas.web.cookies import format_cookie
 from atlas.web.interfaces import ApplicationInterface
 from atlas.web.option_checks import check_number
 from atlas.web.requests.request import RequestHead
+from atlas.web.responses.bodies import is_streamed
 from atlas.web.responses.caching import keep_private
 from atlas.web.responses.response import Response
 from atlas.web.sessions.memory import MemoryStore
 from atlas.web.sessions.session import Kept, Session, SessionAction
 from atlas.web.sessions.signing import SignedValues, check_keys, find_keys
-from atlas.web.sessions.stores import Store
+from atlas.web.sessions.stores import SessionStore, Store
 
 __all__ = ["SessionTooLarge", "Sessions"]
 
-P = ParamSpec("P")
-T = TypeVar("T")
+_log = logging.getLogger("atlas.web")
 _TWO_WEEKS = 14 * 24 * 3600
 # Bytes that every browser accepts, name and attributes included (RFC 6265 6.1 asks for 4096).
 _MAX_COOKIE = 4093
@@ -46,6 +44,10 @@ class Sessions:
     A cookie with an invalid signature, or one older than ``max_age``, is ignored. A session in a cookie is signed, not
     encrypted: the visitor can read it, and can send an older one until ``max_age`` has passed. Use a store for values
     that must stay secret or must be revocable.
+
+    A session in a store that a request ends, by ``clear()`` or ``rotate()``, stays so: what a slower request has
+    changed in it is not saved. Of a session in a cookie the browser keeps what the last response sets, so a slower
+    request may log a visitor in again.
 
     :param secret_key: the key that signs the cookie, at least 16 characters. Of a list the first key signs, and
         signatures of all keys are accepted. None, the default, for ``secret_key`` of the configuration.
@@ -79,8 +81,9 @@ class Sessions:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._place = caller_place()
-        self._store = _check_store(store)
         self._max_age = check_number("Sessions: max_age", max_age, 1)
+        kept = _check_store(store)
+        self._store = SessionStore(kept, self._max_age) if kept is not None else None
         self._cookie, self._permanent = cookie, permanent
         self._path, self._domain, self._secure = path, domain, secure
         self._httponly, self._samesite = httponly, samesite
@@ -128,7 +131,7 @@ class Sessions:
             return self._load(self._store, request, cookie)
         return None
 
-    async def _load(self, store: Store, request: RequestHead, cookie: str) -> None:
+    async def _load(self, store: SessionStore, request: RequestHead, cookie: str) -> None:
         request.session = await self._from_store(store, cookie)
 
     def _from_cookie(self, cookie: str) -> Session:
@@ -139,12 +142,12 @@ class Sessions:
 
         return Session(load)
 
-    async def _from_store(self, store: Store, cookie: str) -> Session:
+    async def _from_store(self, store: SessionStore, cookie: str) -> Session:
         found = self._signer.read(cookie, self._max_age)
         if found is None:
             return Session()
         name = found[0].decode("ascii")
-        data = await _call(store.get, name)
+        data = await store.get(name)
         if data is None:  # an unknown name from a client is never used for a new session
             return Session()
         kept = Kept(data, found[1])
@@ -162,6 +165,9 @@ class Sessions:
         """
         session = request.session
         if not session.accessed:
+            session.seal()
+            if is_streamed(response) and self._cookie in request.cookies:
+                keep_private(response.headers, new_cookie=False)  # the generator may read the session
             return None
         action, data = session.action()
         session.seal()
@@ -175,14 +181,26 @@ class Sessions:
         return None
 
     async def _save(
-        self, store: Store, response: Response, session: Session, action: SessionAction, data: bytes, secure: bool
+        self,
+        store: SessionStore,
+        response: Response,
+        session: Session,
+        action: SessionAction,
+        data: bytes,
+        secure: bool,
     ) -> None:
-        if action is not SessionAction.DELETE:
-            self._set_cookie(response, await self._keep(store, session, action, data), secure)
+        if action is SessionAction.DELETE:
+            if session.name is not None:
+                await store.end(session.name)
+            self._set_cookie(response, None, secure)
             return
-        if session.name is not None:
-            await _call(store.delete, session.name)
-        self._set_cookie(response, None, secure)
+        name = await self._keep(store, session, action, data)
+        if name is not None:
+            self._set_cookie(response, name.encode("ascii"), secure)
+            return
+        # No cookie: it would replace the one of the request that has ended the session.
+        keep_private(response.headers, new_cookie=False)
+        _log.info("the changes of a session were not saved: another request has ended it")
 
     def _set_cookie(self, response: Response, value: bytes | None, secure: bool) -> None:
         """Set the cookie to a signed value; None deletes the cookie."""
@@ -199,17 +217,26 @@ class Sessions:
     def _needs_renewal(self, session: Session) -> bool:
         return session.age is not None and session.age * _RENEW_AFTER >= self._max_age
 
-    async def _keep(self, store: Store, session: Session, action: SessionAction, data: bytes) -> bytes:
-        """Save the session in the store, and return its name for the cookie."""
+    async def _keep(self, store: SessionStore, session: Session, action: SessionAction, data: bytes) -> str | None:
+        """Save the session in the store.
+
+        :returns: its name for the cookie; None if another request has ended the session, and there is nothing to save.
+        """
         old = session.name
-        if action is SessionAction.LEAVE and old is not None:
-            await _call(store.touch, old, self._max_age)
-            return old.encode("ascii")
-        name = secrets.token_urlsafe(32) if old is None or action is SessionAction.RENEW else old
-        await _call(store.set, name, data, self._max_age)
-        if old is not None and old != name:
-            await _call(store.delete, old)
-        return name.encode("ascii")
+        if old is not None and action is SessionAction.LEAVE:
+            return old if await store.touch(old) else None
+        if old is not None and action is SessionAction.SAVE:
+            return old if await store.replace(old, data) else None
+        # Replaced by what it was, to learn whether it still exists: under the old name the new values must not appear.
+        if old is not None and not session.was_cleared and not await store.replace(old, session.saved):
+            data = session.changes()  # a login in this request is good; what the session had before has ended
+            if not data:
+                return None
+        name = secrets.token_urlsafe(32)
+        await store.add(name, data)
+        if old is not None:
+            await store.end(old)
+        return name
 
     def _field(self, value: str, max_age: int | None, secure: bool) -> str:
         return format_cookie(
@@ -241,15 +268,6 @@ def _check_store(store: Any) -> Store | None:
             f"Sessions: store: expected 'cookie', 'memory' or a store (get, set, delete, touch), got {store!r}"
         )
     return cast(Store, store)
-
-
-async def _call(function: Callable[P, T | Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Call a method of a store. A ``def`` method runs in a greenlet, where it may wait."""
-    if is_async(function):
-        result = function(*args, **kwargs)
-    else:
-        result = await in_greenlet(function, *args, **kwargs)
-    return await result if isawaitable(result) else result
 
 
 def _pack(data: bytes) -> bytes:

@@ -2,18 +2,19 @@
 
 The name of a file is a digest of the session's name, so no input from a client is part of a path. The modification time
 of a file is the time at which the session expires. A file is written under a temporary name and renamed, so it is never
-read incomplete.
+read incomplete. A lock on the folder keeps other processes from deleting a session while it is replaced.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import stat
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from atlas.gateway.threads import in_file_thread
@@ -64,17 +65,31 @@ class FileStore:
         :param data: the data.
         :param seconds: time until the session expires.
         """
-        await in_file_thread(self._write, self._path(name), data, self._clock() + seconds)
+        await self._save(name, data, seconds, only_existing=False)
+
+    async def replace(self, name: str, data: bytes, seconds: float) -> bool:
+        """Save a session if there is one of that name.
+
+        :param name: the name.
+        :param data: the data.
+        :param seconds: time until the session expires.
+        :returns: False for an unknown or expired session, which is not saved.
+        """
+        return await self._save(name, data, seconds, only_existing=True)
+
+    async def _save(self, name: str, data: bytes, seconds: float, *, only_existing: bool) -> bool:
+        saved = await in_file_thread(self._write, self._path(name), data, self._clock() + seconds, only_existing)
         self._written += 1
         if self._written % self._sweep_every == 0:
             await in_file_thread(self.sweep)
+        return saved
 
     async def delete(self, name: str) -> None:
         """Delete a session; an unknown name is ignored.
 
         :param name: the name.
         """
-        await in_file_thread(self._path(name).unlink, missing_ok=True)
+        await in_file_thread(self._remove, self._path(name))
 
     async def touch(self, name: str, seconds: float) -> None:
         """Extend the time of a session; an unknown or expired session is ignored.
@@ -101,17 +116,36 @@ class FileStore:
         check, data = whole[:_CHECKSUM_SIZE], whole[_CHECKSUM_SIZE:]
         return data if check == _checksum(data) else None
 
-    def _write(self, path: Path, data: bytes, end: float) -> None:
+    def _write(self, path: Path, data: bytes, end: float, only_existing: bool) -> bool:
         descriptor, name = tempfile.mkstemp(_TEMPORARY, dir=self._folder)  # 0600
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(_checksum(data) + data)
                 file.flush()
                 os.utime(descriptor, (end, end))
-            Path(name).replace(path)
+            with self._locked():
+                if not only_existing or self._read(path) is not None:
+                    Path(name).replace(path)
+                    return True
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
+        Path(name).unlink(missing_ok=True)
+        return False
+
+    def _remove(self, path: Path) -> None:
+        with self._locked():
+            path.unlink(missing_ok=True)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Exclude other threads and processes (flock(2)); held for two system calls."""
+        descriptor = os.open(self._folder, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
 
     def _extend(self, path: Path, end: float) -> None:
         with suppress(OSError):

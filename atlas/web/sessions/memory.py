@@ -49,10 +49,27 @@ class MemoryStore:
         :param seconds: time until the session expires.
         """
         with self._lock:
-            self._kept.pop(name, None)
-            self._kept[name] = (data, self._clock() + seconds)
-            if len(self._kept) > self._size:
-                del self._kept[next(iter(self._kept))]
+            self._save(name, data, seconds)
+
+    def replace(self, name: str, data: bytes, seconds: float) -> bool:
+        """Save a session if there is one of that name.
+
+        :param name: the name.
+        :param data: the data.
+        :param seconds: time until the session expires.
+        :returns: False for an unknown or expired session, which is not saved.
+        """
+        with self._lock:
+            if self._live(name) is None:
+                return False
+            self._save(name, data, seconds)
+            return True
+
+    def _save(self, name: str, data: bytes, seconds: float) -> None:
+        self._kept.pop(name, None)
+        self._kept[name] = (data, self._clock() + seconds)
+        if len(self._kept) > self._size:
+            del self._kept[next(iter(self._kept))]
 
     def delete(self, name: str) -> None:
         """Delete a session; an unknown name is ignored.

@@ -58,9 +58,10 @@ class Session(MutableMapping[str, Any]):
     :param name: the name of the session in its store; None for none.
 
     :ivar age: seconds since the cookie was set; None if there was none, and before the first access.
+    :ivar was_cleared: whether :meth:`clear` was called, so that no value is from a saved session.
     """
 
-    __slots__ = ("_before", "_load", "_rotated", "_sealed", "_values", "age", "name")
+    __slots__ = ("_before", "_load", "_rotated", "_sealed", "_values", "age", "name", "was_cleared")
 
     def __init__(self, load: Callable[[], Kept | None] | None = None, name: str | None = None) -> None:
         self._load = load
@@ -68,6 +69,7 @@ class Session(MutableMapping[str, Any]):
         self._before: bytes | None = None
         self._rotated = False
         self._sealed = False
+        self.was_cleared = False
         self.name = name
         self.age: float | None = None
 
@@ -86,6 +88,12 @@ class Session(MutableMapping[str, Any]):
         """Whether the visitor had no saved session."""
         self._known()
         return self._before is None
+
+    @property
+    def saved(self) -> bytes:
+        """The values as they were saved, as JSON; ``b""`` for a new session."""
+        self._known()
+        return self._before or b""
 
     def _known(self) -> dict[str, Any]:
         if self._values is None:
@@ -127,7 +135,7 @@ class Session(MutableMapping[str, Any]):
     def clear(self) -> None:
         """Remove all values, as at logout. Values that are set afterwards are saved under a new name."""
         self._changing().clear()
-        self._rotated = True
+        self._rotated = self.was_cleared = True
 
     def rotate(self) -> None:
         """Save the session under a new name: call it at login, and when the rights of the visitor change.
@@ -169,6 +177,12 @@ class Session(MutableMapping[str, Any]):
         if self._rotated:
             return SessionAction.RENEW, now
         return (SessionAction.LEAVE if now == self._before else SessionAction.SAVE), now
+
+    def changes(self) -> bytes:
+        """Return the values that this request has set, as JSON; ``b""`` if there are none."""
+        before = _values_of(self._before)
+        changed = {name: value for name, value in self._known().items() if name not in before or before[name] != value}
+        return encode_json(changed) if changed else b""
 
     def seal(self) -> None:
         """Mark the session as saved: changing it from now on raises RuntimeError."""

@@ -75,6 +75,22 @@ def test_touch_ignores_unknown_sessions(store: Store) -> None:
     assert do(store.get, "a") is None
 
 
+def test_replace_saves_only_what_there_is(store: Store, clock: Clock) -> None:
+    replace: Any = store.replace  # type: ignore[attr-defined]  # not every store has it
+    assert not do(replace, "a", b"one", 60)
+    assert do(store.get, "a") is None
+    do(store.set, "a", b"one", 60)
+    assert do(replace, "a", b"two", 120)
+    clock.now += 61
+    assert do(store.get, "a") == b"two"
+    clock.now += 60
+    assert not do(replace, "a", b"three", 60)
+    assert do(store.get, "a") is None
+    do(store.set, "a", b"one", 60)
+    do(store.delete, "a")
+    assert not do(replace, "a", b"two", 60)
+
+
 def test_delete(store: Store) -> None:
     do(store.set, "a", b"one", 60)
     for _ in range(2):
