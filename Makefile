@@ -145,8 +145,8 @@ fuzz: $(STAMPS)/test $(STAMPS)/doors-$(MODE) ## coverage-guided fuzzing; SECONDS
 
 # --------------------------------------------------------------------------------------------------------- figures
 
-bench: $(STAMPS)/test $(STAMPS)/bench $(STAMPS)/built-$(MODE) ## single functions, then Atlas beside other servers (needs wrk)
-	$(call say,benchmarks of single functions)
+bench: $(STAMPS)/test $(STAMPS)/bench $(STAMPS)/built-$(MODE) ## requests in memory, then Atlas beside other servers (needs wrk)
+	$(call say,benchmarks in memory)
 	@$(BIN)/python -m pytest -q bench --benchmark-enable --benchmark-only $(ARGS)
 	$(call say,side by side)
 	@$(BIN)/python -m bench.side_by_side

@@ -1,6 +1,6 @@
-"""The pytest plugin, with the fixtures ``client`` and ``live_server``.
+"""The pytest plugin, with the fixtures ``client``, ``live_server`` and ``benchmark_request``.
 
-Both use the fixture ``app``. Define it, or name the application in the configuration of pytest::
+All use the fixture ``app``. Define it, or name the application in the configuration of pytest::
 
     [tool.pytest.ini_options]
     atlas_app = "main:app"
@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from atlas.testing.benchmarks import BenchmarkRequest
     from atlas.testing.client import TestClient
 
-__all__ = ["LiveServer", "app", "client", "live_server", "pytest_addoption"]
+__all__ = ["LiveServer", "app", "benchmark_request", "client", "live_server", "pytest_addoption"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class LiveServer:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the ini option ``atlas_app``."""
-    parser.addini("atlas_app", "Application of the fixtures client and live_server, such as main:app", default="")
+    parser.addini("atlas_app", "Application of the fixtures of Atlas, such as main:app", default="")
 
 
 @pytest.fixture
@@ -63,6 +64,18 @@ def client(app: Any) -> Iterator[TestClient]:
 
     with TestClient(app) as started:
         yield started
+
+
+@pytest.fixture
+def benchmark_request(benchmark: Any, app: Any) -> Iterator[BenchmarkRequest]:
+    """Measure a request with pytest-benchmark, without the work of a client: ``benchmark_request("GET", "/")``."""
+    from atlas.testing.benchmarks import BenchmarkRequest
+
+    measured = BenchmarkRequest(benchmark, app)
+    try:
+        yield measured
+    finally:
+        measured.close()
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The pytest plugin, in a pytest of its own."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -59,6 +60,30 @@ def test_an_application_by_the_ini_option(tmp_path: Path) -> None:
     status, out = run(tmp_path, main_py=APP, test_it_py=TESTS, pytest_ini="[pytest]\natlas_app = main:app\n")
     assert status == 0, out
     assert "2 passed" in out
+
+
+BENCHMARKS = """
+def test_by_a_client(benchmark, client):
+    assert benchmark(client.get, "/").text == "hello"
+
+def test_by_a_request(benchmark_request):
+    assert benchmark_request("GET", "/").text == "hello"
+
+def test_of_a_page_that_is_missing(benchmark_request):
+    benchmark_request("GET", "/missing")
+"""
+
+
+def test_endpoints_are_measured_by_pytest_benchmark(tmp_path: Path) -> None:
+    pytest.importorskip("pytest_benchmark")
+    ini = "[pytest]\natlas_app = main:app\naddopts = --benchmark-only --benchmark-json=figures.json\n"
+    status, out = run(tmp_path, main_py=APP, test_it_py=BENCHMARKS, pytest_ini=ini)
+    assert status == 1, out
+    assert "2 passed" in out
+    assert "AssertionError: GET /missing: expected status 200, got 404" in out
+    figures = json.loads((tmp_path / "figures.json").read_text())["benchmarks"]
+    assert [each["name"] for each in figures] == ["test_by_a_client", "test_by_a_request"]
+    assert all(each["stats"]["rounds"] > 1 for each in figures)
 
 
 def test_an_application_by_a_fixture(tmp_path: Path) -> None:
