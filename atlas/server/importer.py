@@ -8,6 +8,7 @@ import re
 import sys
 import traceback
 from collections.abc import Callable
+from contextvars import ContextVar
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any
@@ -15,14 +16,19 @@ from typing import Any
 from atlas.errors import StartupError
 from atlas.server.settings import close_match
 
-__all__ = ["ApplicationFailed", "ImportTargetError", "load"]
+__all__ = ["ApplicationFailed", "ImportTargetError", "RunDuringImport", "check_not_imported", "load"]
 
 _TARGET = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(:[^\W\d]\w*(\.[^\W\d]\w*)*)?")
+_IMPORTED: ContextVar[str | None] = ContextVar("atlas.imported", default=None)  # the module that is being imported
 _DEFAULT_FILES = {"main.py": "main:app", "app/main.py": "app.main:app"}
 
 
 class ImportTargetError(StartupError):
     """The target is wrong: no such module, no such attribute, or an object that is not callable."""
+
+
+class RunDuringImport(ImportTargetError):
+    """The module of the application calls ``atlas.run()`` while it is imported."""
 
 
 class ApplicationFailed(StartupError):
@@ -86,8 +92,12 @@ def _default_target(directory: Path) -> str:
 
 
 def _import_module(name: str, directory: Path) -> ModuleType:
+    _check_name(name, directory)
+    token = _IMPORTED.set(name)
     try:
         return importlib.import_module(name)
+    except RunDuringImport:
+        raise
     except ModuleNotFoundError as error:
         if error.name is None or not f"{name}.".startswith(f"{error.name}."):
             raise _failed(f"{name!r} imports the module {error.name!r}, which was not found", error) from None
@@ -96,6 +106,33 @@ def _import_module(name: str, directory: Path) -> ModuleType:
         raise _failed(f"importing {name!r} raised SystemExit: {error.code}", error) from None
     except Exception as error:
         raise _failed(f"{name!r} cannot be imported: {_summary(error)}", error) from None
+    finally:
+        _IMPORTED.reset(token)
+
+
+def _check_name(name: str, directory: Path) -> None:
+    """Raise for a file or package ``atlas`` of the application: that name is the one of this package."""
+    if name.partition(".")[0] != "atlas" or directory / "atlas" == Path(__file__).parents[1]:
+        return
+    for file in (directory / "atlas.py", directory / "atlas"):
+        if file.exists():
+            raise ImportTargetError(f"{file} has the name of the package that serves it: rename it")
+
+
+def check_not_imported(module: str | None) -> None:
+    """Raise if a module that is being imported, here or by a child process, calls ``atlas.run()``.
+
+    :param module: the ``__name__`` of the module that calls it.
+    :raises RunDuringImport: with the line to write.
+    """
+    imported = _IMPORTED.get()
+    if imported is not None:
+        why = f"while {imported!r} is imported to be served"
+    elif module == "__mp_main__":
+        why = "while a process of multiprocessing imports the main module"
+    else:
+        return
+    raise RunDuringImport(f"atlas.run() is called {why}: put the call below 'if __name__ == \"__main__\":'")
 
 
 def _no_module(name: str, directory: Path) -> str:

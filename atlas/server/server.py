@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import socket
+import sys
 from collections.abc import Coroutine, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -320,8 +321,16 @@ def run(app: ASGIApp | LASGIApp | str, settings: Settings | None = None, **overr
     :param app: the application, or ``"module:attr"``.
     :param settings: the settings; the defaults if None.
     :param overrides: fields of :class:`Settings` that take precedence over ``settings``.
-    :raises StartupError: if the application cannot be imported or failed to start, or the address cannot be used.
+    :raises StartupError: if the application cannot be imported or failed to start, or the address cannot be used; or
+        if a module calls this function while it is imported to be served, or by a child process.
+    :raises RuntimeError: inside a running event loop.
     """
+    if asyncio._get_running_loop() is not None:
+        raise RuntimeError(
+            "atlas.run() was called inside a running event loop, as that of a notebook: write "
+            "'await atlas.Server(app, ...).serve()' there, or 'with atlas.Server(app, ...).run_in_thread():'"
+        )
+    importer.check_not_imported(sys._getframe(1).f_globals.get("__name__"))
     settings = _override(settings, overrides)
     open_standard_streams()
     logs.configure(settings)

@@ -26,12 +26,25 @@ from atlas.server import env_file
         ("", {}),
         ("\ufeffA=1", {"A": "1"}),
         ("A=1\nB=2\nA=3", {"A": "3", "B": "2"}),
+        (
+            'A="-----BEGIN KEY-----\nabc=\n-----END KEY-----" # key\nB=2',
+            {"A": "-----BEGIN KEY-----\nabc=\n-----END KEY-----", "B": "2"},
+        ),
+        ("A='one\n#two'\nB=2", {"A": "one\n#two", "B": "2"}),
+        ("A='it\\'s'", {"A": "it's"}),
+        ("A=\nB=2", {"A": "", "B": "2"}),
+        ("U=me\nA=pg://${U}@db/x", {"U": "me", "A": "pg://me@db/x"}),
+        ("U=me\nA='${U}' # as in python-dotenv", {"U": "me", "A": "me"}),
+        ('U=me\nA="${U} \\${U} $U"', {"U": "me", "A": "me ${U} $U"}),
+        ("A=${NONE}x${NONE:-y}", {"A": "xy"}),
+        ("U=file\nA=${PROCESS} ${U}", {"U": "file", "A": "process file"}),
+        ("PROCESS=file\nA=${PROCESS}", {"PROCESS": "file", "A": "process"}),
     ],
 )
 def test_reads(tmp_path: Path, line: str, pair: dict[str, str]) -> None:
     path = tmp_path / ".env"
     path.write_text(line, encoding="utf-8")
-    assert env_file.read(str(path)) == pair
+    assert env_file.read(str(path), {"PROCESS": "process"}) == pair
 
 
 @pytest.mark.parametrize("line", ["A", "=1", "1A=1", "A='x", 'A="x" y', "A B=1"])
@@ -39,7 +52,7 @@ def test_a_wrong_line_is_named_but_not_shown(tmp_path: Path, line: str) -> None:
     path = tmp_path / ".env"
     path.write_text(f"OK=1\n{line}")
     with pytest.raises(StartupError, match=r"^--env-file .*\.env:2: expected KEY=VALUE$"):
-        env_file.read(str(path))
+        env_file.read(str(path), {})
 
 
 def test_what_is_set_already_stays(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from atlas.errors import StartupError
-from atlas.server.importer import ApplicationFailed, ImportTargetError, load
+from atlas.server.importer import ApplicationFailed, ImportTargetError, RunDuringImport, check_not_imported, load
 
 APP = "async def app(scope, receive, send): ...\n"
 
@@ -146,3 +146,30 @@ def test_a_factory_that_fails(tmp_path: Path, text: str, error: type[StartupErro
     write(tmp_path / "main.py", text)
     with pytest.raises(error, match=message):
         load("main:create", factory=True)
+
+
+@pytest.mark.parametrize("file", ["atlas.py", "atlas/__init__.py"])
+def test_an_application_with_the_name_of_this_package(tmp_path: Path, file: str) -> None:
+    write(tmp_path / file, APP)
+    with pytest.raises(
+        ImportTargetError, match=r"/atlas(\.py)? has the name of the package that serves it: rename it$"
+    ):
+        load("atlas:app")
+
+
+@pytest.mark.parametrize("below", [False, True])
+def test_a_module_that_runs_while_it_is_imported(tmp_path: Path, below: bool) -> None:
+    write(tmp_path / "runs.py", f"import atlas\n{APP}atlas.run(app, port=0)\n")
+    write(tmp_path / "main.py", "from runs import app\n")
+    name = "main" if below else "runs"
+    with pytest.raises(
+        RunDuringImport,
+        match=rf"^atlas\.run\(\) is called while '{name}' is imported to be served: put the call below 'if __name__ == ",
+    ):
+        load(f"{name}:app")
+
+
+def test_a_main_module_that_runs_in_a_child_of_multiprocessing() -> None:
+    with pytest.raises(RunDuringImport, match="while a process of multiprocessing imports the main module"):
+        check_not_imported("__mp_main__")
+    check_not_imported("__main__")

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import os
 import signal
 import socket
@@ -253,3 +254,16 @@ def peer_of(each: socket.socket) -> Any:
         return each.getpeername()
     except OSError:
         return None
+
+
+def test_run_in_a_running_loop_says_what_to_write(recwarn: pytest.WarningsRecorder) -> None:
+    async def cell() -> None:
+        with pytest.raises(RuntimeError, match=r"running event loop.*await atlas\.Server\(app, \.\.\.\)\.serve\(\)"):
+            run(hello, port=0)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    handlers = logging.getLogger("atlas").handlers[:]
+    asyncio.run(cell())
+    gc.collect()
+    assert not recwarn
+    assert logging.getLogger("atlas").handlers == handlers
