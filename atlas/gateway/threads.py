@@ -16,6 +16,7 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any, ParamSpec, TypeVar, cast
 
+from atlas.gateway.anyio_threads import anyio_thread
 from atlas.gateway.worker_threads import Job, Limits, Token, WorkerThreads
 
 __all__ = [
@@ -167,7 +168,8 @@ class BlockingCall:
         _CURRENT.set(self)
         self.thread = threading.get_ident()
         try:
-            return _Outcome(function(*args, **kwargs), None)
+            with anyio_thread(self.loop):
+                return _Outcome(function(*args, **kwargs), None)
         except BaseException as error:
             return _Outcome(None, error)
         finally:

@@ -15,6 +15,7 @@ from atlas.web.adapters import Adapted, async_form, sync_form
 from atlas.web.controllers import check_callable
 from atlas.web.errors.missing_await import note_missing_await
 from atlas.web.errors.pages import default_error_response
+from atlas.web.errors.running_loop import note_running_loop
 from atlas.web.exceptions import HTTPException
 from atlas.web.requests.request import RequestHead
 from atlas.web.responses.response import Response
@@ -94,6 +95,7 @@ class ErrorHandlers:
             finally:
                 del error  # its traceback refers to this frame
         note_missing_await(error)
+        note_running_loop(error)
         key = self._find(error)
         try:
             if key is not None:

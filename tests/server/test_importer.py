@@ -164,7 +164,7 @@ def test_a_module_that_runs_while_it_is_imported(tmp_path: Path, below: bool) ->
     name = "main" if below else "runs"
     with pytest.raises(
         RunDuringImport,
-        match=rf"^atlas\.run\(\) is called while '{name}' is imported to be served: put the call below 'if __name__ == ",
+        match=rf"^atlas\.run\(\) is called while '{name}' is imported to be served: put the call below 'if __name__",
     ):
         load(f"{name}:app")
 
