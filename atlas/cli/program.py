@@ -12,6 +12,7 @@ from atlas.errors import LifespanError, StartupError
 from atlas.server.importer import ApplicationFailed
 from atlas.server.load_settings import SettingError
 from atlas.server.settings import close_match
+from atlas.server.uvicorn_settings import uvicorn_advice
 
 __all__ = ["NAME", "Program", "execute"]
 
@@ -43,6 +44,8 @@ def execute(arguments: Sequence[str], served: Callable[[float], None] | None = N
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except click.NoSuchOption as error:
+        if advice := uvicorn_advice(error.option_name):
+            return _print_error(f"{error.option_name} {advice}", USAGE)
         suggestion = close_match(error.option_name, error.possibilities or ())
         return _print_error(f"there is no flag {error.option_name!r}{suggestion}", USAGE)
     except click.ClickException as error:

@@ -7,7 +7,7 @@ that names the flag, the variable, or the file and key.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 
 from atlas.errors import StartupError
 from atlas.server.settings import Setting, Settings, close_match, settings_table
+from atlas.server.uvicorn_settings import uvicorn_advice
 
 __all__ = ["PREFIX", "LoadedSettings", "SettingError", "environment_variable", "flag_name", "load_settings"]
 
@@ -91,7 +92,8 @@ def _from_environ(environ: Mapping[str, str]) -> _Values:
             continue
         name = fields.get(variable)
         if name is None:
-            raise SettingError(f"{variable}: there is no such setting{close_match(variable, fields)}")
+            advice = uvicorn_advice(variable.removeprefix(PREFIX))
+            raise SettingError(f"{variable} {advice}" if advice else _unknown(variable, variable, fields))
         yield name, text if name == _APP else _parse(settings_table()[name], text, variable), variable
 
 
@@ -103,10 +105,15 @@ def _from_file(directory: Path) -> _Values:
         origin = f"{path.name}, [tool.atlas], {key}"
         name = keys.get(key.replace("-", "_"))
         if name is None:
-            raise SettingError(f"{origin}: there is no such setting{close_match(key, keys)}")
+            advice = uvicorn_advice(key)
+            raise SettingError(f"{origin} {advice}" if advice else _unknown(origin, key, keys))
         if name == _APP and not isinstance(value, str):
             raise SettingError(f"{origin}: expected 'module:attr', got {value!r}")
         yield name, value if name == _APP else _check(settings_table()[name], value, origin), origin
+
+
+def _unknown(origin: str, name: str, known: Iterable[str]) -> str:
+    return f"{origin}: there is no such setting{close_match(name, known)}"
 
 
 def _tool_table(path: Path) -> dict[str, Any]:

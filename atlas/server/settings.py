@@ -25,6 +25,7 @@ from atlas.server.setting_types import (
     Text,
     Words,
 )
+from atlas.server.uvicorn_settings import uvicorn_advice
 
 __all__ = ["LOG_LEVELS", "Setting", "Settings", "close_match", "settings_table"]
 
@@ -80,7 +81,12 @@ class _SuggestingType(type):
             names = settings_table()
             for name in values:
                 if name not in names:
-                    raise TypeError(f"unknown setting {name!r}{close_match(name, names)}")
+                    advice = uvicorn_advice(name)
+                    raise TypeError(
+                        f"the setting {name!r} {advice}"
+                        if advice
+                        else f"unknown setting {name!r}{close_match(name, names)}"
+                    )
             return super().__call__(**values)
 
 

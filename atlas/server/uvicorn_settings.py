@@ -1,0 +1,50 @@
+"""The settings of uvicorn that Atlas does not have, each with what to use instead; a start script may name them."""
+
+from __future__ import annotations
+
+__all__ = ["uvicorn_advice"]
+
+_NOT_YET = "is not in this version of Atlas"
+_RELOAD = f"{_NOT_YET}: run the command under a file watcher, as in: watchfiles 'atlas serve main:app'"
+_WEBSOCKETS = f"{_NOT_YET}, which serves no WebSockets"
+_TLS = f"{_NOT_YET}: a proxy in front of it can terminate TLS"
+_WORKERS = f"{_NOT_YET}, which serves in one process: start several, each with its own --port, behind a proxy"
+
+_ADVICE = {
+    "reload": _RELOAD,
+    "reload_dir": _RELOAD,
+    "reload_include": _RELOAD,
+    "reload_exclude": _RELOAD,
+    "reload_delay": _RELOAD,
+    "workers": _WORKERS,
+    "timeout_worker_healthcheck": _WORKERS,
+    "http": "has no meaning for Atlas, which has one HTTP parser: leave it out",
+    "http2": f"{_NOT_YET}: a proxy in front of it can speak HTTP/2",
+    "ws": _WEBSOCKETS,
+    "ws_max_size": _WEBSOCKETS,
+    "ws_max_queue": _WEBSOCKETS,
+    "ws_ping_interval": _WEBSOCKETS,
+    "ws_ping_timeout": _WEBSOCKETS,
+    "ws_per_message_deflate": _WEBSOCKETS,
+    "log_config": f"{_NOT_YET}: call logging.config.dictConfig() in the application",
+    "limit_max_requests_jitter": f"{_NOT_YET}: give each process a --limit-max-requests of its own",
+    "ssl_keyfile": _TLS,
+    "ssl_certfile": _TLS,
+    "ssl_keyfile_password": _TLS,
+    "ssl_version": _TLS,
+    "ssl_cert_reqs": _TLS,
+    "ssl_ca_certs": _TLS,
+    "ssl_ciphers": _TLS,
+    "h11_max_incomplete_event_size": "is --limit-request-head in Atlas",
+    "reset_contextvars": "has no meaning for Atlas, where each request has a context of its own: leave it out",
+}
+
+
+def uvicorn_advice(name: str) -> str | None:
+    """Return what to say about a setting of uvicorn that Atlas does not have: ``"is not in this version ..."``.
+
+    :param name: the name of the setting, or its flag.
+    :returns: None for any other name.
+    """
+    known = name.lstrip("-").replace("-", "_").lower()
+    return _ADVICE.get(known) or _ADVICE.get(known.removeprefix("no_"))
