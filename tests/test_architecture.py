@@ -63,7 +63,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "itsdangerous": ("web/sessions",),
     "jinja2": ("web/templates",),
     "msgspec": ("web", "testing"),
-    "multipart": ("web/requests",),
+    "multipart": (),  # the module of two packages that exclude each other: neither may be needed
     "pytest": ("testing", "sqlalchemy"),
     "sqlalchemy": ("sqlalchemy",),
     "zstandard": ("web/responses",),

@@ -82,7 +82,7 @@ def asgi_step(middleware: Middleware, inner: Callable[[Any], Awaitable[Response]
 
     async def step(request: AsyncRequest) -> Response:
         _ = request._state  # creates the entry in the scope, so that the copy shares it
-        receive = request._receive if request._body is None else receive_again(request)
+        receive = receive_again(request) if _was_read(request) else request._receive
         return await start_application(app, {**request.scope, _REQUEST: request, _RECEIVE: receive}, receive)
 
     return step
@@ -94,11 +94,16 @@ def _inner_request(request: AsyncRequest, scope: Scope, receive: Receive, given:
     A body that was read before is read again if ``receive`` is not the one that the middleware was given.
     """
     inner = AsyncRequest(request.app, scope, receive, request.route, request._values)
-    if receive is given or request._body is None:
+    if receive is given or not _was_read(request):
         inner._cache = request._cache
     else:
         inner._cache.no_match = request._cache.no_match
     return inner
+
+
+def _was_read(request: RequestHead) -> bool:
+    """Return whether the body, or a part of it, was read and is kept."""
+    return request._body is not None or (request._cache.ahead is not None and not request._cache.streamed)
 
 
 async def start_application(app: ASGIApp, scope: Scope, receive: Receive) -> ASGIResponse:
@@ -142,7 +147,8 @@ def receive_again(request: RequestHead) -> Receive:
     body = request._body
     if body is None:
         if not request._cache.streamed:
-            return request._receive
+            ahead = request._cache.ahead
+            return request._receive if ahead is None else ahead.receive
         if request.may_have_body:
             return _receive_no_more
         body = b""

@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Literal
 
-__all__ = ["format_cookie", "parse_cookies"]
+from atlas.web.multidict import missing_value
+
+__all__ = ["Cookies", "format_cookie", "parse_cookies"]
 
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*")  # cookie-octet, RFC 6265 4.1.1
@@ -17,6 +19,15 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 MAX_COOKIES = 300  # browsers keep at most 180 for a site
 MAX_SIZE = 4096  # name, value and attributes: browsers drop what is longer (RFC 6265 6.1)
+
+
+class Cookies(dict[str, str]):
+    """The cookies of a request: a missing one is answered with 400."""
+
+    __slots__ = ()
+
+    def __missing__(self, name: str) -> str:
+        raise missing_value("cookie", name, self)
 
 
 def parse_cookies(values: list[str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ cdef class RequestCache:
     cdef public object cookies      # dict of str
     cdef public object form         # Form
     cdef public bytes body
+    cdef public object ahead        # BodyReader, if a part of the body was read and can be read again
 
     # The state of the body and of the client.
     cdef public bint streamed       # the body was read in chunks, and is not kept

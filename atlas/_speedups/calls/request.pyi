@@ -10,6 +10,7 @@ class RequestCache:
     cookies: Any
     form: Any
     body: bytes | None
+    ahead: Any
     streamed: bool
     disconnected: bool
     no_match: Any

@@ -21,6 +21,7 @@ cdef class RequestCache:
     :ivar cookies: the parsed cookies; None before the first access.
     :ivar form: the parsed form; None before the first access.
     :ivar body: the whole body; None before it was read, and if it was read in chunks.
+    :ivar ahead: the reader of a body of which a part was read that can be read again; None if no part was.
     :ivar streamed: whether the body is read in chunks, so that ``body`` stays None.
     :ivar disconnected: whether the client is known to have disconnected.
     :ivar no_match: why no route matches; None if one does.
@@ -217,7 +218,7 @@ cdef class RequestData:
         :returns: the body; else None.
         """
         cdef bytes body
-        if self.cache is not None and (self.cache.body is not None or self.cache.streamed):
+        if self.cache is not None and (self.cache.body is not None or self.cache.streamed or self.cache.ahead is not None):
             return self.cache.body
         if self.exchange is None or self.exchange.body_waiting() > limit:
             return None

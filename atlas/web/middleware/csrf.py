@@ -24,6 +24,7 @@ from atlas.web.headers import encode_field
 from atlas.web.interfaces import ApplicationInterface
 from atlas.web.middleware.cors import check_origin
 from atlas.web.option_checks import check_strings
+from atlas.web.requests.form_field import find_field
 from atlas.web.requests.request import RequestHead
 from atlas.web.responses.bodies import is_streamed
 from atlas.web.responses.caching import keep_private
@@ -85,8 +86,8 @@ class CSRF:
     """Answers 403 to requests that may change something and were not sent by a page of this site.
 
     ``request.state.csrf_token`` is the token. It is sent back in a form field, or by scripts in a header field.
-    Requests with other bodies than forms need the header field. An ``async def`` controller that streams a long form
-    with files (``request.stream()``) needs it too, because the form has been read by then.
+    Requests with other bodies than forms need the header field. A form is read up to the token, and can be read or
+    streamed by the controller as if it had not been; a token before the files of a form is found soonest.
 
     :param secret_key: the key that signs the cookie of ``store="cookie"``, see :class:`Sessions`; None, the default,
         for ``secret_key`` of the configuration.
@@ -174,11 +175,9 @@ class CSRF:
         return None
 
     async def _check_form(self, request: RequestHead, token: CSRFToken) -> None:
-        route = request.route
-        if route is None or route.run != "await" or route.is_mount:
-            # A def controller and a mounted application may read the body again: keep all of it.
-            await request.read_body()
-        self._check(token, (await request.read_form()).fields.get(self._field))
+        if request.route is not None and request.route.is_mount:
+            await request.read_body()  # a mounted application may expect it in one event
+        self._check(token, await find_field(request, self._field))
 
     def _check(self, token: CSRFToken, given: str | None) -> None:
         if given is None:

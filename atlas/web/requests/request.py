@@ -15,14 +15,16 @@ from atlas._speedups.calls.request import RequestData
 from atlas.errors import ClientDisconnected
 from atlas.gateway.disconnects import is_disconnected
 from atlas.gateway.greenlets import await_, can_wait
-from atlas.web.cookies import parse_cookies
-from atlas.web.exceptions import BadRequest, ContentTooLarge
+from atlas.web.cookies import Cookies, parse_cookies
+from atlas.web.exceptions import BadRequest
 from atlas.web.headers import RequestHeaders, preferred_type
 from atlas.web.interfaces import ApplicationInterface, RouteInterface
-from atlas.web.multidict import ManyValues, MultiDict, missing_value
-from atlas.web.requests.body import check_size, receive_body
+from atlas.web.multidict import ManyValues, MultiDict
+from atlas.web.requests.body import BodyReader, Reading, check_size
+from atlas.web.requests.charsets import checked_charset, decode_text
+from atlas.web.requests.form_reader import Form, parse_multipart, parse_pairs, receive_multipart
 from atlas.web.requests.forms import LIMITS, FormLimits, check_form_type, is_multipart, parse_urlencoded
-from atlas.web.requests.uploads import AsyncUpload, Form, Upload, parse_multipart, receive_multipart
+from atlas.web.requests.uploads import AsyncUpload, Upload
 from atlas.web.requests.validation import parse_json
 from atlas.web.scope_keys import BODY, REQUEST_ID, SESSION, USER, BodyState
 from atlas.web.state import State
@@ -98,7 +100,7 @@ class RequestHead(RequestData):
         cache = self._cache
         if cache.cookies is None:
             try:
-                cache.cookies = _Cookies(parse_cookies(self.headers.get_all("cookie")))
+                cache.cookies = Cookies(parse_cookies(self.headers.get_all("cookie")))
             except ValueError as error:
                 raise BadRequest(str(error)) from None
         return cast(dict[str, str], cache.cookies)
@@ -201,29 +203,45 @@ class RequestHead(RequestData):
             body = self._cache.body = b"".join([chunk async for chunk in self._chunks()])
         return body
 
-    async def read_form(self, limits: FormLimits = LIMITS) -> Form:
+    async def read_form(self, limits: FormLimits = LIMITS, charset: str | None = None) -> Form:
         """Read the form and keep it. A long form with files is not kept as a body too: its parts are read in chunks.
 
+        A form that was read before is compared with these limits, whatever its limits were then.
+
         :param limits: what the form may contain.
+        :param charset: the character encoding; None for the one that the form names, or UTF-8.
         :returns: the form.
         :raises UnsupportedMediaType: if the body is not a form.
         :raises BadRequest: if the form is malformed.
         :raises ContentTooLarge: over a limit.
         :raises ClientDisconnected: if the client disconnects before the end of the body.
         """
-        cache = self._cache
-        if cache.form is None:
-            check_form_type(self.content_type)  # refuse before reading
-            length = self.content_length
-            if not is_multipart(self.content_type):
-                if length is not None and length > limits.text:
-                    raise ContentTooLarge(f"a form has at most {limits.text} bytes of text")
-                self._parse_form(await self.read_body(), limits)
-            elif cache.body is not None or (length is not None and length <= limits.memory):
-                self._parse_form(await self.read_body(), limits)
-            else:
-                cache.form = await receive_multipart(self._chunks(), self.content_type, limits)
-        return cast(Form, cache.form)
+        form = self._kept_form(limits, charset)
+        if form is not None:
+            return form
+        cache, content_type, length = self._cache, self.content_type, self.content_length
+        check_form_type(content_type)  # refuse before reading
+        if cache.body is not None:
+            return self._parse_form(cache.body, limits, charset)
+        if not is_multipart(content_type):
+            return self._parse_form(await self._read_pairs(limits), limits, charset)
+        if length is not None and length <= limits.memory:
+            return self._parse_form(await self.read_body(), limits, charset)
+        form = cache.form = await receive_multipart(self._chunks(), content_type, limits, charset)
+        return form
+
+    async def _read_pairs(self, limits: FormLimits) -> bytes:
+        """Read the body of an urlencoded form, but no more of it than a form may have."""
+        limits.check_text(self.content_length or 0)
+        body = self._whole_body(self.limit_body)
+        if body is None:
+            chunks, size = [], 0
+            async for chunk in self._chunks():
+                size += len(chunk)
+                limits.check_text(size)
+                chunks.append(chunk)
+            body = self._cache.body = b"".join(chunks)
+        return body
 
     async def is_disconnected(self) -> bool:
         """Return whether the client has disconnected, or has closed its side of the connection.
@@ -240,36 +258,66 @@ class RequestHead(RequestData):
                 cache.disconnected = True
         return cache.disconnected
 
+    async def look_at_body(self) -> AsyncIterator[bytes]:
+        """Iterate over the body from its beginning, as far as the caller needs it. All of it can still be read.
+
+        :raises ContentTooLarge: over :attr:`limit_body`.
+        :raises ClientDisconnected: if the client disconnects before the end of the body.
+        :raises RuntimeError: if the body was read in chunks before.
+        """
+        cache = self._cache
+        body = self._whole_body(self.limit_body)
+        if body is not None:
+            yield body
+            return
+        reader = self._reader()
+        cache.ahead = reader
+        index = 0
+        while True:
+            with Reading(self._notes, reader):
+                chunk = await reader.look(index)
+            if chunk is None:
+                return
+            yield chunk
+            index += 1
+
+    def _reader(self) -> BodyReader:
+        """Return the reader of a body that is not in memory."""
+        if self._cache.streamed:
+            raise RuntimeError("the body was read by stream() or form() already; it is not kept")
+        limit = self.limit_body
+        check_size(self.content_length or 0, limit)
+        return cast("BodyReader | None", self._cache.ahead) or BodyReader(self._receive, limit)
+
     async def _chunks(self) -> AsyncIterator[bytes]:
         cache = self._cache
         if cache.body is not None:
             if cache.body:
                 yield cache.body
             return
-        if cache.streamed:
-            raise RuntimeError("the body was read by stream() or form() already; it is not kept")
-        limit = self.limit_body
-        check_size(self.content_length or 0, limit)
+        reader = self._reader()
         cache.streamed = True
-        self._notes[BODY] = BodyState.READING  # no other code may call receive meanwhile
-        try:
-            async for chunk in receive_body(self._receive, limit):
+        with Reading(self._notes, reader):
+            while (chunk := await reader.read()) is not None:
                 yield chunk
-            self._notes[BODY] = BodyState.READ
-        finally:
-            if self._notes[BODY] == BodyState.READING:
-                del self._notes[BODY]
 
-    def _parse_form(self, body: bytes, limits: FormLimits) -> Form:
-        cache = self._cache
-        if cache.form is None:
-            content_type = self.content_type
-            check_form_type(content_type)
-            if is_multipart(content_type):
-                cache.form = parse_multipart(body, content_type, limits)
-            else:
-                cache.form = Form(parse_urlencoded(body, limits=limits))
-        return cast(Form, cache.form)
+    def _kept_form(self, limits: FormLimits, charset: str | None) -> Form | None:
+        """Return the form if it was read before, after comparing it with the limits."""
+        form = cast("Form | None", self._cache.form)
+        if form is None or (charset is not None and charset != form.charset and self._cache.body is not None):
+            return None
+        form.check(limits)
+        return form
+
+    def _parse_form(self, body: bytes, limits: FormLimits, charset: str | None) -> Form:
+        content_type = self.content_type
+        check_form_type(content_type)
+        if is_multipart(content_type):
+            form = parse_multipart(body, content_type, limits, charset)
+        else:
+            form = parse_pairs(body, content_type, limits, charset)
+        self._cache.form = form
+        return form
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.method} {self.path}>"
@@ -319,10 +367,10 @@ class Request(RequestHead):
     def text(self) -> str:
         """Read the body as text.
 
-        :returns: the body, decoded from UTF-8.
-        :raises BadRequest: if it is not UTF-8. Also raises what :meth:`body` raises.
+        :returns: the body, decoded as the ``charset`` of its content type says, from UTF-8 by default.
+        :raises BadRequest: if it cannot be decoded. Also raises what :meth:`body` raises.
         """
-        return _decode(self.body())
+        return decode_text(self.body(), self.content_type)
 
     @overload
     def json(self) -> Any: ...
@@ -338,30 +386,33 @@ class Request(RequestHead):
         """
         return parse_json(self.body(), type)
 
-    def form(self, limits: FormLimits = LIMITS) -> MultiDict:
+    def form(self, limits: FormLimits = LIMITS, *, charset: str | None = None) -> MultiDict:
         """Read the text fields of a form; its files are in :meth:`files`.
 
-        :param limits: what the form may contain.
+        :param limits: what the form may contain. It applies whether or not a middleware has read the form before.
+        :param charset: the character encoding, such as ``"windows-1252"``; None, the default, for the one that the
+            content type or the field ``_charset_`` names, or UTF-8.
         :returns: the fields, in their order.
         :raises UnsupportedMediaType: if the body is not a form.
         :raises BadRequest: if the form is malformed.
         :raises ContentTooLarge: over a limit.
         """
-        return self._whole_form(limits).fields
+        return self._whole_form(limits, charset).fields
 
-    def files(self, limits: FormLimits = LIMITS) -> ManyValues[Upload]:
+    def files(self, limits: FormLimits = LIMITS, *, charset: str | None = None) -> ManyValues[Upload]:
         """Read the files of a form, by the names of their fields.
 
         :param limits: what the form may contain.
+        :param charset: as for :meth:`form`.
         :returns: the files, in their order. Raises what :meth:`form` raises.
         """
-        return self._whole_form(limits).files(Upload)
+        return self._whole_form(limits, charset).files(Upload)
 
-    def _whole_form(self, limits: FormLimits) -> Form:
+    def _whole_form(self, limits: FormLimits, charset: str | None) -> Form:
+        charset = checked_charset(charset)
         if self._body is None and self.may_have_body and can_wait():
-            return await_(self.read_form(limits))
-        form = self._cache.form
-        return cast(Form, form) if form is not None else self._parse_form(self.body(), limits)
+            return await_(self.read_form(limits, charset))
+        return self._kept_form(limits, charset) or self._parse_form(self.body(), limits, charset)
 
     def disconnected(self) -> bool:
         """Return whether the client has disconnected. The body is read first.
@@ -396,10 +447,10 @@ class AsyncRequest(RequestHead):
     async def text(self) -> str:
         """Read the body as text.
 
-        :returns: the body, decoded from UTF-8.
-        :raises BadRequest: if it is not UTF-8. Also raises what :meth:`body` raises.
+        :returns: the body, decoded as the ``charset`` of its content type says, from UTF-8 by default.
+        :raises BadRequest: if it cannot be decoded. Also raises what :meth:`body` raises.
         """
-        return _decode(await self.read_body())
+        return decode_text(await self.read_body(), self.content_type)
 
     @overload
     async def json(self) -> Any: ...
@@ -415,45 +466,32 @@ class AsyncRequest(RequestHead):
         """
         return parse_json(await self.read_body(), type)
 
-    async def form(self, limits: FormLimits = LIMITS) -> MultiDict:
+    async def form(self, limits: FormLimits = LIMITS, *, charset: str | None = None) -> MultiDict:
         """Read the text fields of a form; its files are in :meth:`files`.
 
-        :param limits: what the form may contain.
+        :param limits: what the form may contain. It applies whether or not a middleware has read the form before.
+        :param charset: the character encoding, such as ``"windows-1252"``; None, the default, for the one that the
+            content type or the field ``_charset_`` names, or UTF-8.
         :returns: the fields, in their order.
         :raises UnsupportedMediaType: if the body is not a form.
         :raises BadRequest: if the form is malformed.
         :raises ContentTooLarge: over a limit.
         """
-        return (await self.read_form(limits)).fields
+        return (await self.read_form(limits, checked_charset(charset))).fields
 
-    async def files(self, limits: FormLimits = LIMITS) -> ManyValues[AsyncUpload]:
+    async def files(self, limits: FormLimits = LIMITS, *, charset: str | None = None) -> ManyValues[AsyncUpload]:
         """Read the files of a form, by the names of their fields.
 
         :param limits: what the form may contain.
+        :param charset: as for :meth:`form`.
         :returns: the files, in their order. Raises what :meth:`form` raises.
         """
-        return (await self.read_form(limits)).files(AsyncUpload)
+        return (await self.read_form(limits, checked_charset(charset))).files(AsyncUpload)
 
     async def disconnected(self) -> bool:
         """Return whether the client has disconnected. The body is read first."""
         return await self.is_disconnected()
 
 
-class _Cookies(dict[str, str]):
-    """The cookies of a request: a missing one is answered with 400."""
-
-    __slots__ = ()
-
-    def __missing__(self, name: str) -> str:
-        raise missing_value("cookie", name, self)
-
-
 async def _next(chunks: AsyncIterator[bytes]) -> bytes | None:
     return await anext(chunks, None)
-
-
-def _decode(body: bytes) -> str:
-    try:
-        return body.decode()
-    except UnicodeDecodeError:
-        raise BadRequest("the body is not UTF-8") from None

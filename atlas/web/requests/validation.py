@@ -29,8 +29,7 @@ _decode = msgspec.json.Decoder().decode
 def parse_json(body: bytes, kind: Any = None) -> Any:
     """Parse a JSON text (RFC 8259), and validate its value.
 
-    :param body: the text, as UTF-8. A byte order mark is ignored (RFC 8259 8.1), and the UTF-16 and UTF-32 of older
-        clients (RFC 7159 8.1) are decoded, as by ``json.loads``.
+    :param body: the text, as UTF-8. A byte order mark before it is ignored (RFC 8259 8.1).
     :param kind: a type that msgspec supports: a dataclass, a Struct, ``list[int]`` ...; None for plain JSON values.
     :returns: the value, an instance of ``kind``.
     :raises BadRequest: if the text is not JSON, or nested too deeply.
@@ -44,23 +43,18 @@ def parse_json(body: bytes, kind: Any = None) -> Any:
             raise BadRequest(f"the body is not JSON: {error}") from None
         raise _refusal(body, kind, error) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        if (text := _in_utf8(body)) is not None:
-            return parse_json(text, kind)
-        raise BadRequest(f"the body is not JSON: {error}") from None
+        if body.startswith(BOM_UTF8) and not body.startswith(BOM_UTF8, len(BOM_UTF8)):
+            return parse_json(body[len(BOM_UTF8) :], kind)
+        raise _malformed(body, error) from None
     except RecursionError:
         raise BadRequest("the JSON is nested too deeply") from None
 
 
-def _in_utf8(body: bytes) -> bytes | None:
-    """Return a text without its byte order mark, and in UTF-8; None if it has no mark and is no UTF-16 or UTF-32."""
+def _malformed(body: bytes, error: Exception) -> BadRequest:
     encoding = detect_encoding(body)
-    if encoding == "utf-8":
-        return None
-    try:
-        text = body.decode(encoding).encode()
-    except UnicodeError:
-        return None
-    return None if text.startswith((BOM_UTF8, b"\0")) else text  # such a text is not JSON, and is not decoded again
+    if encoding not in ("utf-8", "utf-8-sig"):
+        return BadRequest(f"the body is not JSON: expected UTF-8 (RFC 8259 8.1), got {encoding.upper()}")
+    return BadRequest(f"the body is not JSON: {error}")
 
 
 def _refusal(body: bytes, kind: Any, error: msgspec.ValidationError) -> BadRequest | UnprocessableContent:

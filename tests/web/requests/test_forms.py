@@ -67,3 +67,33 @@ def test_types_that_are_not_forms(kind: str) -> None:
     with pytest.raises(UnsupportedMediaType) as caught:
         check_form_type(kind)
     assert caught.value.headers == {"accept-post": "application/x-www-form-urlencoded, multipart/form-data"}
+
+
+@pytest.mark.parametrize(
+    ("data", "charset", "value"),
+    [
+        (b"a=Ren%E9", "cp1252", "René"),
+        (b"a=Ren\xe9", "cp1252", "René"),
+        (b"a=%95%5C", "shift_jis", "表"),
+        (b"a=%83A", "shift_jis", "ア"),
+        (b"_charset_=windows-1252&a=Ren%E9", None, "René"),
+        (b"a=Ren%E9&_charset_=ISO-8859-1", None, "René"),
+        (b"a=Ren%E9&charset=windows-1252", None, "René"),
+        (b"a=Ren%C3%A9&charset=windows-1252", None, "René"),
+        (b"a=Ren%E9&charset=nonsense", None, "Ren\ufffd"),
+        (b"a=Ren%E9&xcharset=windows-1252", None, "Ren\ufffd"),
+        (b"a=Ren%E9&_charset_=", None, "Ren\ufffd"),
+    ],
+)
+def test_the_encoding_of_a_form(data: bytes, charset: str | None, value: str) -> None:
+    assert parse_urlencoded(data, charset=charset)["a"] == value
+
+
+def test_an_encoding_in_which_a_form_cannot_be_read() -> None:
+    for name in ("utf-16", "utf-7", "nonsense"):
+        with pytest.raises(BadRequest, match=f"the field '_charset_' names the character encoding '{name}'"):
+            parse_urlencoded(f"_charset_={name}&a=1".encode())
+
+
+def test_a_query_has_no_encoding_of_its_own() -> None:
+    assert parse_urlencoded(b"_charset_=windows-1252&charset=windows-1252&a=%E9", what="query")["a"] == "\ufffd"
