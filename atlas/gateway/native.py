@@ -18,6 +18,7 @@ from atlas.types import Receive, Scope, Send
 __all__ = ["NativeApplication", "NativeGateway", "is_native"]
 
 _MAX_CHECK_INTERVAL = 1.0  # seconds between two checks of a client that was probed
+_FIRST_CHUNK_TIME = 0.05  # seconds for the first chunk of a stream: most are there at once, and need no probe
 
 
 class NativeApplication(Protocol):
@@ -42,6 +43,9 @@ class NativeApplication(Protocol):
     async def close_applications(self, request: Any) -> None:
         """Close the ASGI applications of a request whose responses were not sent."""
 
+    async def complete_response(self, request: Any, response: Any) -> Any:
+        """Complete the response of a handler that could not wait for it."""
+
     def start_background_tasks(self, request: Any) -> None:
         """Start the background tasks of a request that is finished."""
 
@@ -58,13 +62,26 @@ class NativeGateway(RequestFailures, NativeCaller):
 
     def stream(self, response: Any, exchange: Exchange, request: RequestData) -> Coroutine[Any, Any, None]:
         """Return a coroutine that sends a response which is not buffered, by calling it as an ASGI application."""
+        if response.pending:
+            return self._complete_and_stream(response, exchange, request)
         send: Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]] = response
         return send(request.scope, exchange.receive, exchange.send)
+
+    async def _complete_and_stream(self, response: Any, exchange: Exchange, request: RequestData) -> None:
+        response = await self.route_table.app.complete_response(request, response)
+        await response(request.scope, exchange.receive, exchange.send)
 
     def close_applications(self, request: RequestData) -> Coroutine[Any, Any, None]:
         """Return a coroutine that closes the ASGI applications of a request whose responses were not sent."""
         close: Callable[[RequestData], Coroutine[Any, Any, None]] = self.route_table.app.close_applications
         return close(request)
+
+    def expect_stream(self, exchange: Exchange) -> None:
+        """A stream has begun. If its first chunk is not there soon, look whether the client has disconnected.
+
+        :param exchange: the exchange.
+        """
+        asyncio.get_running_loop().call_later(_FIRST_CHUNK_TIME, self.watch_stream, exchange)
 
     def watch(self, exchange: Exchange, seconds: float = 0.01) -> None:
         """Check after ``seconds``, and then at growing intervals, whether a client that was probed has sent a reset.

@@ -263,6 +263,8 @@ class Application:
             response = call_handler(handler, request, self.greenlets)
             if not isinstance(response, Response):
                 response = await response
+            elif response.pending:
+                response = await self.complete_response(request, response)
             await response(scope, receive, send)
         except ClientDisconnected:
             return  # not an error of the application
@@ -324,6 +326,19 @@ class Application:
         :param request: a request that is finished.
         """
         await close_applications(request)
+
+    async def complete_response(self, request: RequestHead, response: Response) -> Response:
+        """Complete the response of a handler that could not wait for it, with ``run="inline"``.
+
+        :param request: the request.
+        :param response: the response.
+        :returns: the response to send; an error page for an exception.
+        """
+        try:
+            return await response.complete(request)
+        except Exception as error:
+            page: Response = await self.errors.in_mode(RunMode.ASYNC)(request, error)
+            return page
 
     def start_background_tasks(self, request: RequestHead) -> None:
         """Start the background tasks of a request; called by the native gateway.

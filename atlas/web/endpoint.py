@@ -7,11 +7,13 @@ from functools import wraps
 from typing import Any
 
 from atlas._speedups.calls.handlers import Endpoint, RunMode
+from atlas._speedups.calls.response import BaseResponse
 from atlas.gateway.greenlets import await_
 from atlas.gateway.threads import ThreadPool
 from atlas.web.controllers import to_response
 from atlas.web.middleware.chain import Errors
 from atlas.web.requests.request import Request
+from atlas.web.responses.streaming import StreamingResponse
 
 __all__ = ["endpoint"]
 
@@ -50,7 +52,11 @@ def _in_thread(controller: Controller, threads: ThreadPool) -> Controller:
     async def call(request: Any, *values: Any) -> Any:
         if request.may_have_body:
             await request.read_body()
-        return await threads.run(controller, request.as_type(Request), *values)
+        result = await threads.run(controller, request.as_type(Request), *values)
+        response = result if isinstance(result, BaseResponse) else to_response(result, controller)
+        if isinstance(response, StreamingResponse):
+            response.use_threads(threads)
+        return response
 
     return call
 

@@ -69,6 +69,21 @@ cdef class NativeCaller(Gateway):
             self.watch(exchange)
         return 0
 
+    def watch_stream(self, Exchange exchange not None):
+        """Let a disconnect cancel a stream whose first chunk is not there yet, unless its route has ``cancel=False``; probe
+        a client that has closed its side of the connection."""
+        cdef Handler handler
+        if exchange.task is None:
+            return
+        handler = <Handler?>exchange.handle
+        if handler.cancel is False:
+            return
+        exchange.handle = Handler(handler.call, handler.run_mode, True, handler.endpoint)
+        if exchange.stream is None or exchange.stream.is_lost():
+            self.disconnect(exchange)
+        elif exchange.body is not None and exchange.body.half_closed:
+            self.half_close(exchange)
+
     def cancel(self):
         """Cancel the unfinished requests; called when the graceful timeout has passed."""
         self.cancelling = True

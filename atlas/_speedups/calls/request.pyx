@@ -196,6 +196,12 @@ cdef class RequestData:
         cdef dict scope = self.existing_scope()
         return self.exchange.head.headers if scope is None else scope["headers"]
 
+    def _expect_stream(self):
+        """The response is a stream, whose first chunk is not there yet. Under the native gateway a client that
+        disconnects meanwhile cancels it."""
+        if self.exchange is not None:
+            (<object>self.exchange.gateway).expect_stream(self.exchange)
+
     # The body.
 
     @property

@@ -9,7 +9,7 @@ from __future__ import annotations
 from atlas.web.adapters import any_mode
 from atlas.web.option_checks import check_number
 from atlas.web.requests.request import RequestHead
-from atlas.web.responses.bodies import drop_body, whole_body
+from atlas.web.responses.bodies import drop_body, is_streamed, whole_body
 from atlas.web.responses.caching import Precondition, entity_tag, evaluate, parse_date
 from atlas.web.responses.response import Response
 
@@ -21,7 +21,8 @@ _CONDITIONS = frozenset([b"if-none-match", b"if-modified-since"])
 class ConditionalGet:
     """Sets the ``etag`` of GET responses, and answers 304 if the client has the response.
 
-    This applies to 200 responses with a complete body. Streams have no tag, and files set their own.
+    This applies to 200 responses with a complete body, and to streams whose controller has set ``etag`` or
+    ``last-modified``. Files set their own.
 
     :param limit: maximum size in bytes of a body to hash; 1 MiB by default.
     :raises TypeError: for a limit that is not an int.
@@ -36,12 +37,12 @@ class ConditionalGet:
         """Set the tag, and evaluate the preconditions of the request."""
         if response.status_code != 200 or request.method not in ("GET", "HEAD"):
             return
-        body = whole_body(response)
-        if body is None:
-            return
-        headers = response.headers
+        body, headers = whole_body(response), response.headers
         tag = headers.get("etag")
-        if tag is None and len(body) <= self._limit and "no-store" not in headers.get("cache-control", ""):
+        if body is None:
+            if not is_streamed(response) or (tag is None and "last-modified" not in headers):
+                return
+        elif tag is None and len(body) <= self._limit and "no-store" not in headers.get("cache-control", ""):
             tag = entity_tag(body)
             response.raw_headers.append((b"etag", tag.encode("ascii")))
         if not any(name in _CONDITIONS for name, _ in request.headers.raw):

@@ -10,16 +10,15 @@ from collections.abc import AsyncIterable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from atlas.gateway.keep_alive import KeepAlive
-from atlas.gateway.task_scope import TaskScope
-from atlas.types import Event, Send
 from atlas.web.json_encoding import encode_json
-from atlas.web.responses.streaming import DisconnectWatcher, StreamingResponse
+from atlas.web.responses.body_stream import StreamOptions
+from atlas.web.responses.streaming import StreamingResponse
 
 __all__ = ["EventSourceResponse", "ServerSentEvent"]
 
 _LINES = re.compile(r"\r\n|\r|\n")
 _PING_COMMENT = b": ping\n\n"
+_OPEN_AFTER = 0.1  # seconds: a browser opens the stream when the head is there, before the first event
 _FIELDS = ("data", "event", "id", "retry", "comment")
 
 
@@ -73,6 +72,9 @@ def _lines(text: str | None) -> list[str]:
 class EventSourceResponse(StreamingResponse):
     """A stream of server-sent events, for the ``EventSource`` of a browser.
 
+    The response starts with the first event, or after 0.1 s without one. An exception before that is answered by an
+    error page.
+
     :param content: an async or a sync iterable of events: a :class:`ServerSentEvent`, a ``str`` as the data of an
         event, or a mapping of the fields of an event (``data``, ``event``, ``id``, ``retry``, ``comment``).
     :param status_code: the status code, 200 by default.
@@ -84,7 +86,6 @@ class EventSourceResponse(StreamingResponse):
 
     __slots__ = ("ping",)
     content_type = "text/event-stream"
-    always_watched = True  # no event may be due for long, and a browser that closes its side has left
 
     def __init__(
         self,
@@ -122,23 +123,6 @@ class EventSourceResponse(StreamingResponse):
             return b""
         raise TypeError(f"server-sent event: expected a str, a mapping or an event, got {type(content).__name__}")
 
-    async def leave(self, send: Send) -> None:
-        """Complete the response of a client that has disconnected."""
-        # The client may have closed only its sending side, so the response is completed. If the client has closed the
-        # whole connection, this raises ClientDisconnected again.
-        await send({"type": "http.response.body", "body": b""})
-
-    async def send_chunks(self, watcher: DisconnectWatcher, tasks: TaskScope, send: Send) -> None:
-        """Send all events, and comments while no event is due; see :meth:`StreamingResponse.send_chunks`."""
-        # A server may hold the response head until the first chunk of the body. Without an empty chunk the browser
-        # would not open the stream before the first event.
-        await send({"type": "http.response.body", "body": b"", "more_body": True})
-        if self.ping is None:
-            await super().send_chunks(watcher, tasks, send)
-            return
-        keep_alive = KeepAlive(send, self.ping, self._ping)
-        tasks.start(keep_alive.run())
-        await super().send_chunks(watcher, tasks, keep_alive.send)
-
-    def _ping(self) -> Event:
-        return {"type": "http.response.body", "body": self.filtered(_PING_COMMENT), "more_body": True}
+    def stream_options(self) -> StreamOptions:
+        """Return how the stream behaves while no event is due."""
+        return StreamOptions(watched=True, open_after=_OPEN_AFTER, ping=self.ping, ping_chunk=_PING_COMMENT)

@@ -2,46 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Callable, Iterable, Mapping
-from typing import Any, ClassVar
+import io
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
+from typing import Any
 
-from atlas.errors import ClientDisconnected
-from atlas.gateway.disconnects import wait_for_disconnect
-from atlas.gateway.greenlets import await_, in_greenlet
-from atlas.gateway.task_scope import TaskScope
-from atlas.gateway.threads import next_turn
-from atlas.types import Receive, Scope, Send
+from atlas._speedups.calls.request import RequestData
+from atlas.gateway.application_task import ApplicationTask
+from atlas.gateway.threads import ThreadPool, in_thread
+from atlas.types import Event, Receive, Scope, Send
+from atlas.web.responses.body_stream import BodyStream, StreamOptions
 from atlas.web.responses.response import Response
-from atlas.web.scope_keys import BODY, BodyState
 
-__all__ = ["DisconnectWatcher", "StreamingResponse"]
+__all__ = ["StreamingResponse"]
 
 _Filter = tuple[Callable[[bytes], bytes], Callable[[], bytes] | None]
-# A sync iterator does not yield to the event loop between chunks: without this bound a long one blocks the others.
-_CHUNKS_PER_TURN = 64
+_READ_SIZE = 64 * 1024
+_NO_BODY = frozenset([204, 205, 304])  # RFC 9110 15.3.5, 15.3.6 and 15.4.5
+_WHOLE = (
+    (str, "HTMLResponse or TextResponse sends a text"),
+    ((bytes, bytearray, memoryview), "Response sends bytes"),
+    (Mapping, "JSONResponse sends a mapping"),
+)
 
 
 class StreamingResponse(Response):
     """A body that is sent in chunks.
 
-    The response waits for a client that reads slowly. When the client disconnects or the response fails, a generator is
-    closed at once, so that its ``finally`` blocks run. Under a server that implements the ASGI HTTP text 2.4 or later
-    this happens when the next chunk is sent.
+    The first chunk is produced before the response starts: an exception there is answered by an error page, as one of
+    the controller is. A later one aborts the response. If the first chunk is not there soon, the server looks whether
+    the client has disconnected; then, and when the response fails, a generator is closed at once, so that its
+    ``finally`` blocks run. While a response is sent a client that has gone is noticed when the next chunk is sent.
 
-    :param content: an async or a sync iterable of ``bytes``, or of ``str`` that is sent as UTF-8. A sync iterable runs
-        in a greenlet on the event loop: it may wait, with ``await_``, but must not block. It yields to the event loop
-        after every 64 chunks.
+    The response waits for a client that reads slowly. A generator runs in one task from its first chunk to its end.
+
+    :param content: an async or a sync iterable of ``bytes``, or of ``str`` that is sent as UTF-8; or a file, which is
+        read in threads. A sync iterable runs in a greenlet on the event loop: it may wait, with ``await_``, but must
+        not block. It yields to the event loop after every 64 chunks. If the controller has ``run="thread"``, it runs in
+        one thread and may block.
     :param status_code: the status code, 200 by default.
     :param headers: more header fields.
     :param content_type: the value of ``content-type``; None for ``text/html; charset=utf-8``.
+    :raises TypeError: for content that is not an iterable of chunks, such as a ``str``, ``bytes``, a mapping or a
+        coroutine.
 
-    :cvar always_watched: whether a client that closes its side of the connection ends the response.
+    :ivar body_iterator: the content. A middleware may put another iterable around it.
     """
 
-    __slots__ = ("_filters", "body_iterator")
+    __slots__ = ("_filters", "_stream", "_task", "_threads", "body_iterator")
 
     streaming = True
-    always_watched: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -52,8 +61,48 @@ class StreamingResponse(Response):
         content_type: str | None = None,
     ) -> None:
         super().__init__(b"", status_code, headers, content_type=content_type)
-        self.body_iterator: AsyncIterable[Any] | Iterable[Any] = content
+        self.body_iterator: AsyncIterable[Any] | Iterable[Any] = self._checked(content)
         self._filters: list[_Filter] = []
+        self._stream: BodyStream | None = None
+        self._task: ApplicationTask | None = None
+        self._threads: ThreadPool | None = None
+        self.pending = type(self).__call__ is StreamingResponse.__call__
+
+    def _checked(self, content: Any) -> AsyncIterable[Any] | Iterable[Any]:
+        """Return the content as an iterable of chunks. :raises TypeError: for content that is none."""
+        kind, name = type(content), type(self).__name__
+        if kind is tuple or kind is list or hasattr(kind, "__next__") or hasattr(kind, "__aiter__"):
+            return _read(content) if isinstance(content, io.IOBase) else content
+        for whole, hint in _WHOLE:
+            if isinstance(content, whole):
+                raise TypeError(f"{name}: expected an iterable of chunks, got one {kind.__name__}: {hint}")
+        if hasattr(kind, "__await__"):
+            if (close := getattr(content, "close", None)) is not None:
+                close()  # else Python also warns about a coroutine that was never awaited
+            raise TypeError(f"{name}: expected an iterable of chunks, got a {kind.__name__}: await it before")
+        if hasattr(content, "read1"):  # a wrapper of a file, as those of tempfile
+            return _read(content)
+        if not hasattr(kind, "__iter__") and not hasattr(kind, "__getitem__"):
+            hint = ": call it" if callable(content) else ""
+            raise TypeError(f"{name}: expected an iterable of chunks, got a {kind.__name__}{hint}")
+        return content  # type: ignore[no-any-return]
+
+    def use_threads(self, threads: ThreadPool) -> None:
+        """Iterate over sync content in a thread.
+
+        :param threads: runs it.
+        """
+        self._threads = threads
+
+    def encode(self, content: Any) -> bytes:
+        """Encode a chunk.
+
+        :param content: ``str``, or any kind of bytes.
+        :raises TypeError: for any other type.
+        """
+        if isinstance(content, (bytearray, memoryview)):
+            return bytes(content)
+        return super().encode(content)
 
     def wrap(self, function: Callable[[bytes], bytes], finish: Callable[[], bytes] | None = None) -> None:
         """Pass each chunk of the body through a function, see :meth:`Response.wrap`.
@@ -82,107 +131,71 @@ class StreamingResponse(Response):
         )
         return b"".join(held_back)
 
+    @property
+    def has_body(self) -> bool:
+        """Whether a response with this status has a body."""
+        return self.status_code >= 200 and self.status_code not in _NO_BODY
+
+    def start_event(self) -> Event:
+        """Return the event that starts the response."""
+        # A copy: an ASGI middleware may change the list of the event.
+        return {"type": "http.response.start", "status": self.status_code, "headers": list(self.raw_headers)}
+
+    async def complete(self, request: Any) -> Response:
+        """Produce the first chunk; not for HEAD, whose response has no body.
+
+        :param request: the request that it answers.
+        :returns: the response to send.
+        :raises Exception: what the content raises before its first chunk.
+        """
+        self.pending = False
+        if request.method != "HEAD":
+            await self._begin(request)
+        return self
+
+    async def _begin(self, request: RequestData) -> None:
+        stream = self._new_stream()
+        self._task = await stream.start(request)
+        self.body_iterator = stream.chunks
+
+    def _new_stream(self) -> BodyStream:
+        stream = self._stream = BodyStream(self.body_iterator, self.stream_options())
+        if self._threads is not None:
+            stream.run = self._threads.run
+        return stream
+
+    def stream_options(self) -> StreamOptions:
+        """Return how the stream behaves while no chunk is due."""
+        return _DEFAULT
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response, as an ASGI application, and close the iterable.
 
         :raises ClientDisconnected: if the client disconnects before the end.
         """
-        try:
-            # A copy: an ASGI middleware may change the list of the event.
-            headers = list(self.raw_headers)
-            await send({"type": "http.response.start", "status": self.status_code, "headers": headers})
-            if scope["method"] == "HEAD":
-                rest = b""
-            else:
-                async with TaskScope() as tasks:
-                    watcher = DisconnectWatcher(tasks, scope, receive, always=self.always_watched)
-                    await self.send_chunks(watcher, tasks, send)
-                rest = self.rest()
-            await send({"type": "http.response.body", "body": rest})
-        except ClientDisconnected:
-            await self.leave(send)
-            raise
-        finally:
-            await _close(self.body_iterator)
-
-    async def leave(self, send: Send) -> None:
-        """Finish the response of a client that has disconnected; does nothing by default."""
-
-    async def send_chunks(self, watcher: DisconnectWatcher, tasks: TaskScope, send: Send) -> None:
-        """Send all chunks.
-
-        :param watcher: notices a client that disconnects.
-        :param tasks: cancels its tasks when the response ends.
-        :param send: ASGI's ``send``.
-        """
-        if isinstance(self.body_iterator, AsyncIterable):
-            watcher.begin()
-            async for chunk in self.body_iterator:
-                await self._send_chunk(chunk, send)
-                watcher.begin(sent=True)
+        stream = self._stream or self._new_stream()
+        if scope["method"] == "HEAD":
+            try:
+                await send(self.start_event())
+                await send({"type": "http.response.body", "body": b""})
+            finally:
+                await stream.close()
             return
-        await in_greenlet(self._send_sync, self.body_iterator, watcher, send)
-
-    def _send_sync(self, chunks: Iterable[Any], watcher: DisconnectWatcher, send: Send) -> None:
-        """Send the chunks of a sync iterable, in a greenlet: the iterable may wait for its next chunk."""
-        for count, chunk in enumerate(chunks, 1):
-            await_(self._send_chunk(chunk, send))
-            if count % _CHUNKS_PER_TURN == 0:
-                watcher.begin(sent=True)
-                await_(next_turn())
-
-    async def _send_chunk(self, chunk: Any, send: Send) -> None:
-        data = self.filtered(self.encode(chunk))
-        if data:
-            await send({"type": "http.response.body", "body": data, "more_body": True})
+        stream.attach(self)
+        if self._task is None:
+            await stream(scope, receive, send)
+        else:
+            await self._task.respond(self.start_event(), send)
 
 
-class DisconnectWatcher:
-    """Notices a client that disconnects while a response streams.
-
-    With the ASGI HTTP text 2.4 or later ``send`` raises then. There ``http.disconnect`` may mean only that the client
-    has closed its sending side, and still reads (RFC 9112 9.6). With older texts ``http.disconnect`` is the only sign.
-    The request body arrives by ``receive`` too, so the watcher waits until the body is not being read.
-
-    :param tasks: runs the task that awaits ``receive``, and cancels the response when that task fails.
-    :param scope: the ASGI scope of the request.
-    :param receive: ASGI's ``receive``.
-    :param always: whether a client that closes its sending side counts as disconnected, as with server-sent events.
-    """
-
-    __slots__ = ("_done", "_receive", "_scope", "_tasks")
-
-    def __init__(self, tasks: TaskScope, scope: Scope, receive: Receive, *, always: bool) -> None:
-        self._tasks = tasks
-        self._scope = scope
-        self._receive = receive
-        self._done = not always and _send_raises(scope)
-
-    def begin(self, sent: bool = False) -> None:
-        """Begin to await ``receive``, unless this is not needed, has begun already, or would take a chunk of the body.
-
-        :param sent: whether a chunk of the response was sent. A controller that has not read the body by then will not.
-        """
-        if not self._done and self._may_receive(sent):
-            self._done = True
-            self._tasks.start(wait_for_disconnect(self._receive))
-
-    def _may_receive(self, sent: bool) -> bool:
-        state = self._scope.get(BODY)
-        if state is not None:
-            return bool(state == BodyState.READ)
-        return sent or self._scope["method"] in ("GET", "HEAD")
+_DEFAULT = StreamOptions()
 
 
-def _send_raises(scope: Scope) -> bool:
-    """Return whether ``send`` raises after a disconnect (ASGI HTTP text 2.4, "Disconnected Client")."""
-    version = scope.get("asgi", {}).get("spec_version", "2.0").split(".")
-    return [int(part) for part in version if part.isdigit()] >= [2, 4]
-
-
-async def _close(chunks: Any) -> None:
-    """Close an iterable that can be closed: a generator, or a file."""
-    if hasattr(chunks, "aclose"):
-        await chunks.aclose()
-    elif hasattr(chunks, "close"):
-        await in_greenlet(chunks.close)
+async def _read(file: Any) -> AsyncIterator[Any]:
+    """Read a file in threads, and close it. A pipe yields what has arrived, or the lines of a text."""
+    read = getattr(file, "read1", None) or (file.read if file.seekable() else file.readline)
+    try:
+        while chunk := await in_thread(read, _READ_SIZE):
+            yield chunk
+    finally:
+        await in_thread(file.close)

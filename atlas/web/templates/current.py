@@ -120,6 +120,10 @@ class CSRFToken(UserString):
         """
         return str(token_of(_current("csrf_token").request))
 
+    def __call__(self) -> str:
+        """Return the token, as in templates of Flask."""
+        return self.data
+
     def __bool__(self) -> bool:
         return bool(token_of(_current("csrf_token").request))
 

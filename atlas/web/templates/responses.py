@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast, overload
 
 from atlas.gateway.greenlets import Greenlets, can_wait
@@ -100,23 +100,44 @@ class StreamingTemplate(StreamingResponse):
         kind = _content_type(content_type, headers)
         chunks = _joined(request.app.templates.chunks(request, name, context, block, content_type=kind))
         self._rendering = _Rendering(request, lambda: next(chunks))
-        super().__init__(_prepend(self._rendering.value or "", chunks), status_code, headers, content_type=content_type)
+        super().__init__(_Chunks(self._rendering.value or "", chunks), status_code, headers, content_type=content_type)
         if self._rendering.waits:
             self.body_iterator = chunks
-            self.pending = True
 
     async def complete(self, request: Any) -> Response:
-        self.body_iterator = _prepend(await self._rendering.finish(), cast("Iterator[str]", self.body_iterator))
-        self.pending = False
+        """Render the first part, if it waits; see :meth:`StreamingResponse.complete`."""
+        if self._rendering.waits:
+            first = await self._rendering.finish()
+            self.body_iterator = _Chunks(first, cast("Generator[str, None, None]", self.body_iterator))
+        return await super().complete(request)
+
+
+class _Chunks:
+    """Iterates over the first chunk and those of a generator that has begun, and closes that.
+
+    :param first: the first chunk.
+    :param others: yields the others.
+    """
+
+    __slots__ = ("_first", "_others")
+
+    def __init__(self, first: str, others: Generator[str, None, None]) -> None:
+        self._first: str | None = first
+        self._others = others
+
+    def __iter__(self) -> Iterator[str]:
         return self
 
+    def __next__(self) -> str:
+        first, self._first = self._first, None
+        return next(self._others) if first is None else first
 
-def _prepend(first: str, others: Iterator[str]) -> Iterator[str]:
-    yield first
-    yield from others
+    def close(self) -> None:
+        """Close the generator."""
+        self._others.close()
 
 
-def _joined(chunks: Iterator[str]) -> Iterator[str]:
+def _joined(chunks: Iterator[str]) -> Generator[str, None, None]:
     """Join groups of chunks."""
     group: list[str] = []
     for chunk in chunks:

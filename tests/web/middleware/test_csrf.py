@@ -52,6 +52,7 @@ def hook(request: Request) -> str:
 
 def late(request: Request) -> StreamingResponse:
     def pieces() -> Iterator[str]:
+        yield ""  # the response has begun
         yield str(request.state.csrf_token)
 
     return StreamingResponse(pieces(), content_type=request.query["kind"])

@@ -1,10 +1,15 @@
 import asyncio
+import io
+import os
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from markupsafe import Markup
 
-from atlas import ClientDisconnected, StreamingResponse
+from atlas import ClientDisconnected, EventSourceResponse, StreamingResponse, await_
 
 Drive = Callable[..., list[dict[str, Any]]]
 
@@ -199,3 +204,80 @@ def test_chunks_pass_through_wrappers(drive: Drive, kind: str) -> None:
     start, *bodies = drive(response)
     assert [body["body"] for body in bodies if body["body"]] == [b"X0", b"X2", b"END!"]
     assert b"content-length" not in dict(start["headers"])
+
+
+class Awaitable:
+    def __await__(self) -> Iterator[Any]:
+        yield
+
+
+async def coroutine() -> str:
+    return "x"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("text", "got one str: HTMLResponse or TextResponse"),
+        (Markup("<b>"), "got one Markup: HTMLResponse or TextResponse"),
+        (b"bytes", "got one bytes: Response"),
+        (bytearray(b"bytes"), "got one bytearray: Response"),
+        ({"a": 1}, "got one dict: JSONResponse"),
+        (Awaitable(), "got a Awaitable: await it before"),
+        (None, "got a NoneType$"),
+        (5, "got a int$"),
+        (Pieces(1).sync_pieces, "got a method: call it"),
+    ],
+)
+@pytest.mark.parametrize("kind", [StreamingResponse, EventSourceResponse])
+def test_content_that_is_no_iterable_of_chunks(kind: type[StreamingResponse], content: Any, words: str) -> None:
+    with pytest.raises(TypeError, match=f"{kind.__name__}: expected an iterable of chunks, {words}"):
+        kind(content)
+
+
+def test_a_coroutine_is_no_content() -> None:
+    with pytest.raises(TypeError, match="got a coroutine: await it before"):
+        StreamingResponse(coroutine())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", ["file", "temporary", "bytes", "text"])
+def test_a_file_is_read_in_large_chunks(drive: Drive, tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "lines.txt"
+    path.write_text("line\n" * 20_000)
+    files: dict[str, Callable[[], Any]] = {
+        "file": lambda: path.open("rb"),
+        "temporary": lambda: tempfile.NamedTemporaryFile(),  # noqa: SIM115  # the response closes it
+        "bytes": lambda: io.BytesIO(path.read_bytes()),
+        "text": path.open,
+    }
+    file = files[kind]()
+    if kind == "temporary":
+        file.write(path.read_bytes())
+        file.seek(0)
+    _, *bodies = drive(StreamingResponse(file))
+    assert b"".join(body["body"] for body in bodies) == path.read_bytes()
+    assert len(bodies) < 30
+    assert file.closed
+
+
+def test_a_pipe_is_read_as_it_arrives(drive: Drive) -> None:
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "w") as sender:
+        sender.write("a\nb\n")
+    _, *bodies = drive(StreamingResponse(os.fdopen(reader)))
+    assert b"".join(body["body"] for body in bodies) == b"a\nb\n"
+
+
+def test_a_sync_stream_that_waits_ends_soon_after_its_client_under_other_servers() -> None:
+    """With the ASGI text 2.3 ``receive`` is the only sign: it is awaited from the beginning."""
+    made = []
+
+    def chunks() -> Iterator[str]:
+        for number in range(100):
+            made.append(number)
+            yield "x"
+            await_(asyncio.sleep(0))
+
+    asyncio.run(LeavingClient(3).ask(StreamingResponse(chunks())))
+    assert len(made) < 8
+    assert made[-1] >= 2
