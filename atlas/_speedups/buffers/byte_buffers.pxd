@@ -1,5 +1,8 @@
 """Bytes that wait: to be read by a protocol, or to leave in one write."""
 
+# A truth value of one byte: a bint takes four in each of thousands of idle connections.
+ctypedef unsigned char flag
+
 # Bytes that were received and can't be read yet. ``start`` to ``end`` of ``data`` is what waits.
 cdef struct ReceiveBuffer:
     char* data              # NULL while nothing waits: an idle connection holds no memory for reading
@@ -13,10 +16,12 @@ cdef void receive_clear(ReceiveBuffer* buffer) noexcept
 
 
 cdef class WriteBuffer:
-    # The bytes gathered, their number, and how many fit before the memory grows.
+    # The bytes gathered, their number, and how many fit before the memory grows. From ``held`` on they aren't to leave
+    # yet (-1: all of them may).
     cdef char* data
     cdef Py_ssize_t size
     cdef Py_ssize_t capacity
+    cdef Py_ssize_t held
 
     # Growing. Each returns 0, or -1 with MemoryError set.
     cdef int reserve(self, Py_ssize_t extra) except -1

@@ -59,6 +59,7 @@ cdef class WriteBuffer:
             raise MemoryError
         self.size = 0
         self.capacity = FIRST_WRITE_CAPACITY
+        self.held = -1
 
     def __dealloc__(self):
         PyMem_Free(self.data)
@@ -122,12 +123,15 @@ cdef class WriteBuffer:
     cdef void consume(self, Py_ssize_t size) noexcept:
         """The first ``size`` bytes have left."""
         self.size -= size
+        if self.held > 0:
+            self.held -= size
         if self.size:
             memmove(self.data, self.data + size, self.size)
 
     cdef void clear(self) noexcept:
         cdef char* data
         self.size = 0
+        self.held = -1
         if self.capacity > MAX_POOLED_CAPACITY:
             data = <char*>PyMem_Realloc(self.data, FIRST_WRITE_CAPACITY)
             if data is not NULL:

@@ -3,7 +3,7 @@
 All methods are called on the event loop's thread. A turn is one call of the transport until ``end_turn``.
 """
 
-from atlas._speedups.buffers.connection_set cimport ConnectionSet
+from atlas._speedups.buffers.byte_buffers cimport flag
 from atlas._speedups.buffers.socket_writer cimport SocketWriter
 
 cdef enum ReadingState:
@@ -30,21 +30,19 @@ cdef class Protocol:
 
 
 cdef class Connection:
-    # What all connections of the loop share; what makes the protocol of a new connection; the protocol that is spoken now.
-    cdef readonly ConnectionSet connections
-    cdef object new_protocol
-    cdef Protocol protocol
-
-    # The socket: the transport (None before the handshake and after the end), what is sent, how it is read.
-    cdef object transport
+    # The socket: what is sent, and how it is read. The writer has the transport, and the ConnectionSet.
     cdef readonly SocketWriter writer
     cdef ReadingState reading
-    cdef bint counted                   # in ``connections.open``
+    cdef flag counted                   # in the number of open connections
 
     # The addresses of both ends, and whether the connection is encrypted.
+    cdef flag tls
     cdef readonly object client         # (host, port), or None
     cdef readonly object server         # (host, port), (path, None), or None
-    cdef readonly bint tls
+
+    # What makes the protocol of a new connection; the protocol that is spoken now.
+    cdef object new_protocol
+    cdef Protocol protocol
 
     # When check_timeout() is to be called; 0: never.
     cdef double deadline

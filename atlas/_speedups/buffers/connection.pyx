@@ -72,7 +72,6 @@ cdef class Connection:
     """
 
     def __cinit__(self, ConnectionSet connections not None, new_protocol):
-        self.connections = connections
         self.new_protocol = new_protocol
         self.writer = SocketWriter.__new__(SocketWriter, connections)
         self.counted = True
@@ -82,23 +81,23 @@ cdef class Connection:
         if self.counted:
             # The TLS handshake failed: the transport drops the connection without a call.
             self.counted = False
-            self.connections.closed()
+            self.writer.connections.closed()
 
     # What the transport calls.
 
     def connection_made(self, transport):
-        self.transport = transport
-        self.client = peer_address(transport)
-        self.server = self.connections.shared_address(local_address(transport))
+        cdef ConnectionSet connections = self.writer.connections
+        self.client = peer_address(transport, connections)
+        self.server = connections.shared_address(local_address(transport))
         self.tls = transport.get_extra_info("sslcontext") is not None
         self.writer.attach(self, transport)
-        self.connections.connections.add(self)
+        connections.connections.add(self)
         self.set_protocol(<Protocol?>self.new_protocol(self), NULL, 0)
-        if self.connections.stopping:
+        if self.writer.connections.stopping:
             self.shut_down()
 
     def get_buffer(self, sizehint):
-        return self.connections.read_view
+        return self.writer.connections.read_view
 
     def buffer_updated(self, Py_ssize_t size):
         if not 0 <= size <= READ_SIZE:
@@ -106,7 +105,7 @@ cdef class Connection:
         cdef Protocol protocol = self.protocol  # held: it may hand the connection over while it runs
         self.writer.in_turn = True
         try:
-            protocol.feed(self.connections.read_data, size)
+            protocol.feed(self.writer.connections.read_data, size)
         finally:
             self.writer.in_turn = False
             self.end_turn()
@@ -119,7 +118,7 @@ cdef class Connection:
         cdef Py_ssize_t piece
         while at < size and not self.is_lost():
             piece = min(size - at, <Py_ssize_t>READ_SIZE)
-            memcpy(self.connections.read_data, start + at, piece)
+            memcpy(self.writer.connections.read_data, start + at, piece)
             self.buffer_updated(piece)
             at += piece
 
@@ -144,10 +143,10 @@ cdef class Connection:
         self.writer.flush_later()
 
     def connection_lost(self, error):
-        self.connections.connections.discard(self)
+        self.writer.connections.connections.discard(self)
         if self.counted:
             self.counted = False
-            self.connections.closed()
+            self.writer.connections.closed()
         self.deadline = 0
         try:
             self.writer.release()
@@ -155,7 +154,6 @@ cdef class Connection:
                 self.protocol.lost()
         finally:
             self.protocol = None
-            self.transport = None
             self.new_protocol = None
 
     # What the server calls.
@@ -212,23 +210,23 @@ cdef class Connection:
     cdef int pause_reading(self) except -1:
         if self.reading == READING:
             self.reading = READING_PAUSED
-            self.transport.pause_reading()
+            self.writer.transport.pause_reading()
         return 0
 
     cdef int resume_reading(self) except -1:
         if self.reading == READING_PAUSED:
             self.reading = READING
-            self.transport.resume_reading()
+            self.writer.transport.resume_reading()
         return 0
 
     cdef bint can_write_eof(self) except -1:
         """Can the sending direction alone be closed? (Not with TLS.)"""
-        return self.transport.can_write_eof()
+        return self.writer.transport.can_write_eof()
 
     cdef int write_eof(self) except -1:
         """Tell the peer that nothing follows."""
         try:
-            self.transport.write_eof()
+            self.writer.transport.write_eof()
         except OSError:  # the socket is gone already; asyncio's own loop finds out only now
             self.writer.abort()
         return 0
@@ -239,23 +237,23 @@ cdef class Connection:
             return 0
         self.writer.flush()
         if self.writer.state != WRITER_BLOCKED and not self.is_lost():
-            self.transport.close()
+            self.writer.transport.close()
         return 0
 
     cdef bint is_lost(self) noexcept:
         """Can nothing be sent or received any more?"""
-        return self.writer.state == WRITER_LOST or self.transport is None
+        return self.writer.state == WRITER_LOST or self.writer.transport is None
 
     cdef bint has_unread(self) noexcept:
         """Are there unread bytes in the socket? Closing it would reset the connection."""
         return atlas_socket_unread(self.writer.fd) > 0
 
 
-cdef object peer_address(object transport):
+cdef object peer_address(object transport, ConnectionSet connections):
     """The peer's (host, port); None where it has no such address, as on a Unix socket (ASGI, ``client``)."""
     cdef object address = transport.get_extra_info("peername")
     if isinstance(address, (tuple, list)) and len(address) >= 2:
-        return (str(address[0]), int(address[1]))
+        return (connections.shared_host(str(address[0])), int(address[1]))
     return None
 
 

@@ -30,8 +30,9 @@ cdef class ConnectionSet:
     cdef list buffers
     cdef list unflushed
 
-    # The local address that was met last: most connections come in at the same, and share one object.
+    # The local address, and the host of a peer, that were met last: most connections share one object.
     cdef object local_address
+    cdef str peer_host
 
     # Seconds without progress after which a peer that reads nothing is given up.
     cdef readonly double write_timeout
@@ -41,5 +42,6 @@ cdef class ConnectionSet:
     cdef int return_buffer(self, WriteBuffer buffer) except -1
     cdef int flush_later(self, object connection) except -1
     cdef object shared_address(self, object address)
+    cdef str shared_host(self, str host)
     cdef int opened(self) except -1
     cdef int closed(self) except -1

@@ -129,6 +129,12 @@ cdef class ConnectionSet:
             self.local_address = address
         return self.local_address
 
+    cdef str shared_host(self, str host):
+        """``host``, or the equal object that another connection has already: behind a proxy all have the same."""
+        if host != self.peer_host:
+            self.peer_host = host
+        return self.peer_host
+
     cdef int opened(self) except -1:
         """A connection was accepted."""
         self.open += 1

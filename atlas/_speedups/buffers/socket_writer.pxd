@@ -1,6 +1,6 @@
 """The sending side of a connection."""
 
-from atlas._speedups.buffers.byte_buffers cimport WriteBuffer
+from atlas._speedups.buffers.byte_buffers cimport WriteBuffer, flag
 from atlas._speedups.buffers.connection_set cimport ConnectionSet
 
 cdef enum WriterState:
@@ -9,27 +9,31 @@ cdef enum WriterState:
     WRITER_LOST         # nothing can be sent any more
 
 
-cdef class SocketWriter:
-    # Where the bytes go: the transport, and the socket beneath it where it is plain (else -1).
-    cdef ConnectionSet connections
-    cdef object transport
-    cdef int fd
-    cdef object connection          # its end_turn() is called when gathered bytes are to leave; None before and after
-
-    # The bytes gathered; from ``held`` on they aren't to leave yet (-1: all of them may).
-    cdef WriteBuffer out
-    cdef Py_ssize_t held
-
-    # The state of sending.
-    cdef WriterState state
-    cdef bint in_turn               # the connection is at work on what came, and flushes when it is done
-    cdef bint queued                # a flush is due when the turn of the loop ends
-    cdef Py_ssize_t handed_over     # bytes that the transport was given when it was last blocked
-    cdef list waiters               # futures of the callers that wait until it is writable
+cdef class Backlog:
+    # Bytes that the transport was given when the socket didn't take them, and the callers (futures) that wait until the
+    # writer is writable.
+    cdef Py_ssize_t handed_over
+    cdef list waiters
 
     # Progress of a blocked transport, for --timeout-write.
-    cdef double deadline
     cdef Py_ssize_t unsent
+    cdef double deadline
+
+
+cdef class SocketWriter:
+    # Where the bytes go: the transport (None before the handshake and after the end), and the socket beneath it where it
+    # is plain (else -1).
+    cdef ConnectionSet connections
+    cdef object transport
+    cdef object connection          # its end_turn() is called when gathered bytes are to leave; None before and after
+    cdef int fd
+
+    # The state of sending; what is gathered (None: nothing); what waits for the socket or for a slow peer.
+    cdef WriterState state
+    cdef WriteBuffer out
+    cdef Backlog backlog            # None while nothing waits: an idle connection holds no memory for it
+    cdef flag in_turn               # the connection is at work on what came, and flushes when it is done
+    cdef flag queued                # a flush is due when the turn of the loop ends
 
     # Writing: append to buffer(), then call written(). ``complete``: the message is whole, nothing more is expected soon.
     cdef int attach(self, object connection, object transport) except -1
@@ -40,6 +44,7 @@ cdef class SocketWriter:
     cdef int flush(self) except -1
     cdef int transmit(self, const char* data, Py_ssize_t size, bytes piece) except -1
     cdef int hand_over(self, const char* data, Py_ssize_t size, bytes piece, Py_ssize_t sent) except -1
+    cdef Backlog get_backlog(self)
 
     # Backpressure.
     cdef bint is_empty(self) noexcept

@@ -16,6 +16,11 @@ cdef enum:
 
 
 @cython.final
+cdef class Backlog:
+    """What a writer has to remember while something waits: for the socket, or for a slow peer."""
+
+
+@cython.final
 cdef class SocketWriter:
     """Gathers bytes, writes them and applies backpressure; knows nothing of what they mean.
 
@@ -25,7 +30,6 @@ cdef class SocketWriter:
     def __cinit__(self, ConnectionSet connections not None):
         self.connections = connections
         self.fd = -1
-        self.held = -1
 
     cdef int attach(self, object connection, object transport) except -1:
         """Write to this transport from now on, on behalf of this connection."""
@@ -81,12 +85,10 @@ cdef class SocketWriter:
         cdef Py_ssize_t size
         if out is None or self.state == WRITER_BLOCKED:
             return 0
-        size = out.size if self.held < 0 else self.held
+        size = out.size if out.held < 0 else out.held
         if size:
             self.transmit(out.data, size, None)
             out.consume(size)
-            if self.held > 0:
-                self.held = 0
         if out.size == 0:
             self.out = None
             self.connections.return_buffer(out)
@@ -112,7 +114,7 @@ cdef class SocketWriter:
         return 0
 
     cdef int hand_over(self, const char* data, Py_ssize_t size, bytes piece, Py_ssize_t sent) except -1:
-        self.handed_over = size - sent if piece is None else size - sent + PyBytes_GET_SIZE(piece)
+        cdef Py_ssize_t unsent = size - sent if piece is None else size - sent + PyBytes_GET_SIZE(piece)
         if sent < size:
             self.transport.write(PyBytes_FromStringAndSize(data + sent, size - sent))
             sent = 0
@@ -120,7 +122,14 @@ cdef class SocketWriter:
             sent -= size
         if piece is not None:
             self.transport.write(piece if sent == 0 else memoryview(piece)[sent:])
+        if self.state == WRITER_BLOCKED:  # write() has called pause_writing()
+            self.get_backlog().handed_over = unsent
         return 0
+
+    cdef Backlog get_backlog(self):
+        if self.backlog is None:
+            self.backlog = Backlog.__new__(Backlog)
+        return self.backlog
 
     cdef int release(self) except -1:
         """Nothing will be sent any more: return the memory, wake the callers that wait."""
@@ -128,7 +137,6 @@ cdef class SocketWriter:
         self.state = WRITER_LOST
         self.fd = -1
         self.out = None
-        self.held = -1
         self.transport = self.connection = None
         if out is not None:
             self.connections.return_buffer(out)
@@ -144,7 +152,7 @@ cdef class SocketWriter:
         """May a caller send now? False: it waits for :meth:`wait_writable` first."""
         if self.state != WRITER_BLOCKED:
             return True
-        return self.handed_over + (self.out.size if self.out is not None else 0) < HIGH_WATER
+        return self.backlog.handed_over + (self.out.size if self.out is not None else 0) < HIGH_WATER
 
     cdef object wait_writable(self):
         """A future that is done when the writer is writable again, or lost."""
@@ -154,22 +162,29 @@ cdef class SocketWriter:
 
     cdef int add_waiter(self, object future) except -1:
         """Have ``future`` done when the writer is writable again, or lost."""
-        if self.waiters is None:
-            self.waiters = [future]
+        cdef Backlog backlog = self.get_backlog()
+        if backlog.waiters is None:
+            backlog.waiters = [future]
         else:
-            self.waiters.append(future)
+            backlog.waiters.append(future)
         return 0
 
     cdef int cancel_wait(self, object future) except -1:
         """The caller doesn't wait any more."""
-        if self.waiters is not None and future in self.waiters:
-            self.waiters.remove(future)
+        cdef Backlog backlog = self.backlog
+        if backlog is not None and backlog.waiters is not None and future in backlog.waiters:
+            backlog.waiters.remove(future)
         return 0
 
     cdef int wake(self) except -1:
         """Let the callers that wait look again."""
-        cdef list waiters = self.waiters
-        self.waiters = None
+        cdef list waiters
+        if self.backlog is None:
+            return 0
+        waiters = self.backlog.waiters
+        self.backlog.waiters = None
+        if self.backlog.handed_over == 0:
+            self.backlog = None
         if waiters is not None:
             for future in waiters:
                 if not future.done():
@@ -181,12 +196,13 @@ cdef class SocketWriter:
 
         What the kernel holds counts as well: a slow peer empties that long before there is room for more.
         """
+        cdef Backlog backlog = self.backlog
         cdef Py_ssize_t unsent = self.transport.get_write_buffer_size() + atlas_socket_unsent(self.fd)
-        if unsent != self.unsent:
-            self.unsent = unsent
-            self.deadline = now + self.connections.write_timeout
+        if unsent != backlog.unsent:
+            backlog.unsent = unsent
+            backlog.deadline = now + self.connections.write_timeout
             return False
-        return now >= self.deadline
+        return now >= backlog.deadline
 
     # What the transport reports.
 
@@ -194,13 +210,15 @@ cdef class SocketWriter:
         """The transport holds bytes that the socket didn't take."""
         if self.state == WRITER_READY:
             self.state = WRITER_BLOCKED
-        self.unsent = -1
+        self.get_backlog().unsent = -1
         return 0
 
     cdef int resume_writing(self) except -1:
         """The transport holds nothing any more: send what was gathered meanwhile, wake the callers that wait."""
         if self.state == WRITER_BLOCKED:
             self.state = WRITER_READY
+        if self.backlog is not None:
+            self.backlog.handed_over = 0
         self.flush()
         if self.state != WRITER_BLOCKED:
             self.wake()

@@ -66,6 +66,9 @@ cdef class Exchange:
     cdef object handle
     cdef double began
 
+    # A protocol makes an exchange, and calls init() at once.
+    cdef int init(self, ServerState state, Gateway gateway, ResponseStream stream, RequestHead head) except -1
+
     # What was asked. make_scope() makes a new one at each call, whole_scope() the same one.
     cdef dict make_scope(self)
     cdef dict whole_scope(self)

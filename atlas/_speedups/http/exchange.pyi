@@ -1,8 +1,7 @@
 from collections.abc import Coroutine, Iterable
-from typing import Any, Self, final
+from typing import Any, final
 
 from atlas._speedups.http.request_head import RequestHead
-from atlas._speedups.http.response_stream import ResponseStream
 from atlas._speedups.http.server_state import ServerState
 from atlas.types import Event, Scope
 
@@ -16,7 +15,7 @@ class Gateway:
 @final
 class Exchange:
     task: Any
-    def __new__(cls, state: ServerState, gateway: Gateway, stream: ResponseStream, head: RequestHead) -> Self: ...
+    def __init__(self, *args: Any, **kwargs: Any) -> None: ...
     @property
     def head(self) -> RequestHead: ...
     @property

@@ -61,14 +61,13 @@ cdef class Exchange:
     """One request and its response.
 
     ``scope()``, ``receive`` and ``send`` are what an ASGI application is called with; ``respond`` sends a whole response.
-    :param state: of the event loop. :param gateway: works on it. :param stream: takes the response.
-    :param head: what was asked.
     """
 
-    def __cinit__(
-        self, ServerState state not None, Gateway gateway not None, ResponseStream stream not None,
-        RequestHead head not None,
-    ):
+    def __init__(self):
+        raise TypeError("expected a protocol to make the exchange of a request")
+
+    cdef int init(self, ServerState state, Gateway gateway, ResponseStream stream, RequestHead head) except -1:
+        """Begin. ``gateway`` works on the request of ``head``; ``stream`` takes the response."""
         self.state = state
         self.gateway = gateway
         self.stream = stream
@@ -77,6 +76,7 @@ cdef class Exchange:
         self.client = self.connection.client
         self.scheme = "https" if self.connection.tls else "http"
         self.began = monotonic()
+        return 0
 
     # What was asked.
 

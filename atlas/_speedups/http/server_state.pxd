@@ -48,6 +48,7 @@ cdef class ServerState:
     # Parsers for the next message that needs one.
     cdef object parser              # the first of the pool; see ConnectionSet.buffer
     cdef list parsers
+    cdef object stream              # for the next response
 
     # The header lines that the server adds to each response, as lines of HTTP/1.
     cdef bint date_header

@@ -121,6 +121,7 @@ cdef class ServerState:
             self.parser = None
         while self.parsers:
             self.parsers.pop().close()
+        self.stream = None
         self.connections.close()
         self.events = self.access_records = None
 

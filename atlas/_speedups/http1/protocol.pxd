@@ -1,6 +1,6 @@
 """HTTP/1 on one connection: which request is read and which response is written, and whether the connection goes on."""
 
-from atlas._speedups.buffers.byte_buffers cimport ReceiveBuffer
+from atlas._speedups.buffers.byte_buffers cimport ReceiveBuffer, flag
 from atlas._speedups.buffers.connection cimport Protocol
 from atlas._speedups.http.exchange cimport Gateway
 from atlas._speedups.http1.request_parser cimport RequestParser
@@ -20,17 +20,16 @@ cdef class Http1Protocol(Http1ProtocolBase):
     # What calls the application.
     cdef Gateway gateway
 
-    # Where the connection is, and how its responses leave.
+    # Where the connection is, and how the current response leaves.
     cdef Http1State state
-    cdef Http1Stream stream
+    cdef flag advancing             # advance() is at work
+    cdef flag resuming              # the loop will call resume()
+    cdef flag behind_proxy          # the peer is a proxy whose X-Forwarded-... fields are trusted
+    cdef Http1Stream stream         # borrowed for an exchange
 
     # The request that is being read, and what came behind it.
     cdef RequestParser parser       # borrowed while a message is read
     cdef ReceiveBuffer received
-    cdef Py_ssize_t discarded       # bytes of a body that the application didn't want
-    cdef bint advancing             # advance() is at work
-    cdef bint resuming              # the loop will call resume()
-    cdef bint behind_proxy          # the peer is a proxy whose X-Forwarded-... fields are trusted
 
     # Reading. parse(), parse_head() and parse_body() return the bytes used; 0: nothing can be parsed now.
     cdef int advance(self, char* data, Py_ssize_t size) except -1

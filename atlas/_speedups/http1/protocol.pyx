@@ -23,7 +23,7 @@ from atlas._speedups.http.request_body cimport BODY_COMING, BODY_LOST
 from atlas._speedups.http.server_state cimport ServerState
 from atlas._speedups.http1.framing cimport UNTIL_CLOSE
 from atlas._speedups.http1.request_parser cimport MESSAGE_PARSED, READING_CHUNKS, READING_HEAD, RequestParser
-from atlas._speedups.http1.stream cimport Http1ProtocolBase, Http1Stream, write_refusal
+from atlas._speedups.http1.stream cimport Http1ProtocolBase, Http1Stream, borrow_stream, return_stream, write_refusal
 
 from atlas.errors import ProtocolError
 
@@ -54,7 +54,6 @@ cdef class Http1Protocol(Http1ProtocolBase):
     # What the connection calls.
 
     cdef int start(self) except -1:
-        self.stream = Http1Stream.__new__(Http1Stream, self)
         self.behind_proxy = self.server_state.is_trusted_proxy(self.connection.client)
         return self.connection.set_timeout(self.server_state.timeout_head)
 
@@ -128,7 +127,7 @@ cdef class Http1Protocol(Http1ProtocolBase):
         self.drop_exchange()
         self.return_parser()
         receive_clear(&self.received)
-        self.stream = self.connection = None
+        self.connection = None
         return 0
 
     # Reading.
@@ -204,11 +203,11 @@ cdef class Http1Protocol(Http1ProtocolBase):
         cdef RequestParser parser = self.parser
         cdef Py_ssize_t taken = parser.feed(data, size)
         if self.exchange.response_state >= RESPONSE_DONE:
-            self.discarded += taken
+            parser.discarded += taken
             parser.take_pieces()
             self.end_request()
         else:
-            self.continue_due = False
+            self.stream.continue_due = False
             self.exchange.get_body().add(parser.take_pieces(), taken, parser.state == MESSAGE_PARSED)
             self.connection.set_timeout(self.server_state.timeout_body)
         return taken
@@ -243,7 +242,7 @@ cdef class Http1Protocol(Http1ProtocolBase):
         try:
             self.advance(NULL, 0)
         except Exception as error:
-            connection.connections.fail(connection, error)
+            connection.writer.connections.fail(connection, error)
         finally:
             connection.writer.in_turn = False
             connection.end_turn()
@@ -253,21 +252,20 @@ cdef class Http1Protocol(Http1ProtocolBase):
     cdef int begin(self) except -1:
         """A request's head is parsed: hand the request to the gateway."""
         cdef RequestParser parser = self.parser
-        cdef Exchange exchange = Exchange.__new__(
-            Exchange, self.server_state, self.gateway, self.stream, parser.head
-        )
+        cdef Http1Stream stream = borrow_stream(self)
+        cdef Exchange exchange = Exchange.__new__(Exchange)
         cdef bint complete = parser.state == MESSAGE_PARSED
         cdef Py_ssize_t size
+        exchange.init(self.server_state, self.gateway, stream, parser.head)
+        self.stream = stream
         self.exchange = exchange
         self.state = IN_EXCHANGE
         if self.behind_proxy and parser.head.forwarded:
             exchange.read_forwarded()
-        self.discarded = 0
-        self.close_after = False
         if parser.head.has_body:
             size = parser.piece_bytes
             exchange.get_body().add(parser.take_pieces(), size, complete)
-            self.continue_due = parser.head.expects_continue and exchange.body.pieces is None and not complete
+            stream.continue_due = parser.head.expects_continue and exchange.body.pieces is None and not complete
         if complete:
             self.return_parser()
             self.connection.deadline = 0
@@ -296,7 +294,7 @@ cdef class Http1Protocol(Http1ProtocolBase):
 
     cdef int end_request(self) except -1:
         """The response is whole. Discard the rest of the request, close, or go on."""
-        if self.close_after or self.discarded > DISCARD:
+        if self.stream.close_after or (self.parser is not None and self.parser.discarded > DISCARD):
             return self.send_last() if self.has_unread() else self.close()
         if self.parser is not None and self.parser.state != MESSAGE_PARSED:
             return self.connection.set_timeout(self.server_state.timeout_body)
@@ -329,7 +327,7 @@ cdef class Http1Protocol(Http1ProtocolBase):
 
         A client that waits for 100 Continue and didn't get it may send the body, or not: its connection isn't reused.
         """
-        if self.continue_due or self.parser is None:
+        if self.stream.continue_due or self.parser is None:
             return False
         return self.parser.state == READING_CHUNKS or self.parser.left <= DISCARD
 
@@ -365,8 +363,8 @@ cdef class Http1Protocol(Http1ProtocolBase):
         return self.send_last() if self.has_unread() else self.close()
 
     cdef int want_body(self) except -1:
-        if self.continue_due and self.exchange.response_state <= HEAD_HELD:
-            self.continue_due = False
+        if self.stream.continue_due and self.exchange.response_state <= HEAD_HELD:
+            self.stream.continue_due = False
             self.stream.send_interim(100, [])
         if self.exchange.body_state() == BODY_COMING:
             self.connection.set_timeout(self.server_state.timeout_body)
@@ -469,6 +467,8 @@ cdef class Http1Protocol(Http1ProtocolBase):
             if exchange.response_state < RESPONSE_DONE:
                 self.gateway.disconnect(exchange)
             exchange.release()
+            return_stream(self.stream)
+            self.stream = None
             self.connection.writer.wake()
         return 0
 

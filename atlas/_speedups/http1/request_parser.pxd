@@ -53,6 +53,7 @@ cdef class RequestParser:
     cdef ChunkScan chunks
     cdef list pieces
     cdef Py_ssize_t piece_bytes
+    cdef Py_ssize_t discarded       # bytes of a body that the application didn't want; the protocol counts them
 
     cdef Limits limits
 

@@ -87,7 +87,7 @@ cdef class RequestParser:
         self.lines = 0
         self.skipped_empty_line = False
         self.pieces = None
-        self.piece_bytes = 0
+        self.piece_bytes = self.discarded = 0
 
     cdef Py_ssize_t feed(self, char* data, Py_ssize_t size) except -1:
         """Read what belongs to the current message, and return how many bytes that was.

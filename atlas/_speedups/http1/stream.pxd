@@ -21,8 +21,6 @@ cdef class Http1ProtocolBase(Protocol):
     # What is shared with the other connections, and the request that is worked on.
     cdef ServerState server_state
     cdef Exchange exchange
-    cdef bint close_after           # the response that is sent is the connection's last
-    cdef bint continue_due          # the client waits for 100 Continue
 
     # What a stream asks for.
     cdef bint is_reusable(self) noexcept
@@ -33,14 +31,21 @@ cdef class Http1ProtocolBase(Protocol):
 
 
 cdef class Http1Stream(ResponseStream):
-    # Where the bytes go, and the protocol that decides about the connection.
+    # Where the bytes go, and the protocol that decides about the connection; both None between two exchanges.
     cdef SocketWriter writer
     cdef Http1ProtocolBase protocol
 
-    # Of the current response: its framing, whether trailers follow.
+    # The response: its framing, whether trailers follow, whether it is the connection's last.
     cdef Framing framing
     cdef bint trailers
+    cdef bint close_after
+    cdef bint continue_due          # the client waits for 100 Continue
 
     cdef int write_framing(
         self, int status, HeadFacts* facts, bint bodyless, bint whole, long long size
     ) except -1
+
+
+# A stream for an exchange, and back when the exchange is over: an idle connection has none.
+cdef Http1Stream borrow_stream(Http1ProtocolBase protocol)
+cdef int return_stream(Http1Stream stream) except -1

@@ -204,17 +204,35 @@ cdef class Http1ProtocolBase(Protocol):
         raise NotImplementedError
 
 
+cdef Http1Stream borrow_stream(Http1ProtocolBase protocol):
+    """A stream for an exchange on the connection of ``protocol``."""
+    cdef ServerState state = protocol.server_state
+    cdef Http1Stream stream
+    if state.stream is None:
+        stream = Http1Stream.__new__(Http1Stream)
+    else:
+        stream = <Http1Stream?>state.stream
+        state.stream = None
+    stream.protocol = protocol
+    stream.connection = protocol.connection
+    stream.writer = protocol.connection.writer
+    stream.close_after = stream.continue_due = False
+    return stream
+
+
+cdef int return_stream(Http1Stream stream) except -1:
+    """The exchange is over. One stream is kept: most exchanges are over before another one begins."""
+    cdef ServerState state = stream.protocol.server_state
+    stream.protocol = stream.connection = stream.writer = None
+    state.stream = stream
+    return 0
+
+
 @cython.final
 cdef class Http1Stream(ResponseStream):
-    """Responses as bytes of HTTP/1; one after the other, on one connection.
+    """A response as bytes of HTTP/1. A protocol borrows a stream for each exchange."""
 
-    :param protocol: decides about the connection.
-    """
-
-    def __cinit__(self, Http1ProtocolBase protocol not None):
-        self.protocol = protocol
-        self.connection = protocol.connection
-        self.writer = protocol.connection.writer
+    def __cinit__(self):
         self.keeps_heads = True
 
     # The head.
@@ -233,7 +251,7 @@ cdef class Http1Stream(ResponseStream):
         except BaseException:
             out.size = mark
             raise
-        self.writer.held = mark
+        out.held = mark
         return 0
 
     cdef int hold_length(self, HeadFacts* facts, long long size) except -1:
@@ -247,16 +265,17 @@ cdef class Http1Stream(ResponseStream):
 
     cdef int hold_encoded(self, bytes head) except -1:
         cdef WriteBuffer out = self.writer.buffer()
-        self.writer.held = out.size
+        out.held = out.size
         return out.append_bytes(head)
 
     cdef bytes held_head(self):
         cdef WriteBuffer out = self.writer.buffer()
-        return PyBytes_FromStringAndSize(out.data + self.writer.held, out.size - self.writer.held)
+        return PyBytes_FromStringAndSize(out.data + out.held, out.size - out.held)
 
     cdef int drop_head(self) except -1:
-        self.writer.buffer().size = self.writer.held
-        self.writer.held = -1
+        cdef WriteBuffer out = self.writer.buffer()
+        out.size = out.held
+        out.held = -1
         return 0
 
     cdef int send_head(
@@ -265,10 +284,10 @@ cdef class Http1Stream(ResponseStream):
         cdef bint http_10 = self.protocol.exchange.head.http_10
         self.trailers = trailers and not http_10
         self.framing = response_framing(bodyless, http_10, facts.has_length, whole, self.trailers)
-        self.protocol.close_after = facts.close or self.framing == UNTIL_CLOSE or not self.protocol.is_reusable()
+        self.close_after = facts.close or self.framing == UNTIL_CLOSE or not self.protocol.is_reusable()
         self.write_framing(status, facts, bodyless, whole, size)
-        self.writer.held = -1
-        self.protocol.continue_due = False
+        self.writer.out.held = -1
+        self.continue_due = False
         return 0
 
     cdef int write_framing(
@@ -283,7 +302,7 @@ cdef class Http1Stream(ResponseStream):
             elif self.framing == CHUNKED:
                 out.append(b"transfer-encoding: chunked\r\n", 28)
         self.protocol.server_state.write_own_lines(out, not facts.has_date, not facts.has_server)
-        if self.protocol.close_after:
+        if self.close_after:
             out.append(b"connection: close\r\n\r\n", 21)
         elif self.protocol.exchange.head.http_10:
             out.append(b"connection: keep-alive\r\n\r\n", 26)
@@ -339,7 +358,7 @@ cdef class Http1Stream(ResponseStream):
         cdef WriteBuffer out = self.writer.buffer()
         cdef bytes held = None
         cdef Py_ssize_t mark
-        if self.writer.held >= 0:  # it goes in front of the head that is held
+        if out.held >= 0:  # it goes in front of the head that is held
             held = self.held_head()
             self.drop_head()
         mark = out.size

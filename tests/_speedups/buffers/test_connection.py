@@ -1,5 +1,7 @@
 """Connection: set-up, timeouts, half-closes, disconnects, limits and shutdown."""
 
+import gc
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -22,6 +24,46 @@ def texts(connection: FakeConnection, count: int) -> list[bytes]:
     answers = [answer[2] for answer in connection.responses(*["GET"] * count)]
     assert connection.sent.count(b"HTTP/1.1 ") == count
     return answers
+
+
+# --------------------------------------------------------------------------------------------------------------- memory
+
+
+def own_objects(connection: Connection) -> dict[str, int]:
+    """The compiled objects that belong to this connection alone, and their sizes in bytes."""
+    shared = {"ConnectionSet", "ServerState", "PythonGateway"}
+    found: dict[str, int] = {}
+    waiting: list[object] = [connection]
+    while waiting:
+        each = waiting.pop()
+        name = type(each).__name__
+        compiled = type(each).__module__.startswith(("atlas._speedups", "tests.compiled"))
+        if compiled and name not in shared | found.keys():
+            found[name] = sys.getsizeof(each)
+            waiting += gc.get_referents(each)
+    return found
+
+
+def test_an_idle_connection_holds_nothing_of_an_exchange(connection: FakeConnection) -> None:
+    exchange = connection.request(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nabcd")
+    receive(exchange)
+    assert own_objects(connection.protocol).keys() >= {"Http1Stream", "Exchange", "RequestBody"}
+    hello(exchange)
+    idle = own_objects(connection.protocol)
+    assert idle.keys() == {"Connection", "SocketWriter", "Http1Protocol"}
+    assert sum(idle.values()) <= 320
+
+
+def test_two_exchanges_do_not_share_a_stream(server: FakeServer) -> None:
+    first, second = server.connect(), server.connect()
+    one, two = first.request(), second.request()
+    start(one, 201)
+    start(two, 202)
+    body(two, b"two")
+    body(one, b"one")
+    assert (first.responses()[0][0], second.responses()[0][0]) == (201, 202)
+    hello(first.request())
+    assert [answer[0] for answer in first.responses("GET", "GET")] == [201, 200]
 
 
 # ------------------------------------------------------------------------------------------------------------- timeouts
