@@ -20,7 +20,16 @@ _logger = logging.getLogger("atlas.server")
 class RequestFailures:
     """The part of a gateway that does not depend on the interface of the application."""
 
-    __slots__ = ()
+    has_logged_upgrade = False
+
+    def upgrade_ignored(self, value: bytes) -> None:
+        """Log, once, that a client asks for a WebSocket. The request is answered as any other (RFC 9110, section 7.8).
+
+        :param value: the value of the field ``Upgrade``.
+        """
+        if value.lower() == b"websocket" and not self.has_logged_upgrade:
+            self.has_logged_upgrade = True
+            _logger.warning("a client asks for a WebSocket, which this version of the Atlas server does not support")
 
     def send_file(self, exchange: Exchange, event: Event) -> Coroutine[Any, Any, None]:
         """Return a coroutine that sends the file of ``http.response.pathsend`` or ``http.response.zerocopysend``."""

@@ -43,13 +43,14 @@ class ApplicationFailed(StartupError):
         self.trace = trace
 
 
-def load(target: str, *, app_dir: str = "", factory: bool = False) -> Callable[..., Any]:
+def load(target: str, *, app_dir: str = "", factory: bool | None = False) -> Callable[..., Any]:
     """Import the application that ``target`` names.
 
     :param target: ``module:attr``; both parts may contain dots. ``attr`` is ``app`` by default. An empty target is
         ``app`` in ``main.py`` or ``app/main.py``.
     :param app_dir: the directory of the module, inserted at the front of ``sys.path``; by default the current one.
-    :param factory: whether the target is a function without parameters that returns the application.
+    :param factory: whether the target is a function without parameters that returns the application; None: it is, if
+        it is a function without parameters.
     :returns: the application.
     :raises ImportTargetError: if there is no such module or attribute (the message suggests a close one), or it is not
         callable.
@@ -63,6 +64,8 @@ def load(target: str, *, app_dir: str = "", factory: bool = False) -> Callable[.
         sys.path.insert(0, str(directory))
     found = _get_attribute(_import_module(module_name, directory), attribute)
     name = f"{module_name}:{attribute}"
+    if factory is None:
+        factory = inspect.isfunction(found) and not inspect.signature(found).parameters
     return _call_factory(found, name) if factory else _check_callable(found, name)
 
 

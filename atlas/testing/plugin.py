@@ -1,6 +1,7 @@
 """The pytest plugin, with the fixtures ``client``, ``live_server`` and ``benchmark_request``.
 
-All use the fixture ``app``. Define it, or name the application in the configuration of pytest::
+All use the fixture ``app``. Define it, or name the application, or a function that returns it, in the configuration of
+pytest; without that it is the one that ``[tool.atlas]`` names for ``atlas serve``::
 
     [tool.pytest.ini_options]
     atlas_app = "main:app"
@@ -8,6 +9,7 @@ All use the fixture ``app``. Define it, or name the application in the configura
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,7 +20,19 @@ if TYPE_CHECKING:
     from atlas.testing.benchmarks import BenchmarkRequest
     from atlas.testing.client import TestClient
 
-__all__ = ["LiveServer", "app", "benchmark_request", "client", "live_server", "pytest_addoption"]
+__all__ = [
+    "LiveServer",
+    "app",
+    "benchmark_request",
+    "client",
+    "live_server",
+    "pytest_addoption",
+    "pytest_terminal_summary",
+]
+
+_NO_APPLICATION = (
+    'no application: define a fixture "app", or set atlas_app = "module:attr" for pytest, or app in [tool.atlas]'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,19 +56,34 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("atlas_app", "Application of the fixtures of Atlas, such as main:app", default="")
 
 
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say what to set where coverage loses lines of sync code."""
+    from atlas.testing.coverage_check import coverage_advice
+
+    if (advice := coverage_advice()) is not None:
+        terminalreporter.write_line(f"atlas: {advice}", yellow=True)
+
+
 @pytest.fixture
 def app(request: pytest.FixtureRequest) -> Any:
-    """The application that the ini option ``atlas_app`` names. A test suite may override this fixture."""
+    """The application that the ini option ``atlas_app`` names, or ``app`` in ``[tool.atlas]`` of ``pyproject.toml``.
+
+    A function without parameters is called: it returns the application. A test suite may override this fixture.
+    """
     from atlas.errors import StartupError
     from atlas.server.importer import load
+    from atlas.server.load_settings import load_settings
 
+    root = request.config.rootpath
     target = request.config.getini("atlas_app")
-    if not target:
-        pytest.fail('no application: define a fixture "app", or set atlas_app = "module:attr"', pytrace=False)
     try:
-        return load(target, app_dir=str(request.config.rootpath))
+        loaded = load_settings(target or None, {}, os.environ, root)
+        if loaded.app is None:
+            pytest.fail(_NO_APPLICATION, pytrace=False)
+        return load(loaded.app, app_dir=str(root / loaded.settings.app_dir), factory=loaded.settings.factory or None)
     except StartupError as error:
-        pytest.fail(f"atlas_app: {getattr(error, 'trace', '')}{error}", pytrace=False)
+        origin = "atlas_app" if target else "[tool.atlas]"
+        pytest.fail(f"{origin}: {getattr(error, 'trace', '')}{error}", pytrace=False)
 
 
 @pytest.fixture

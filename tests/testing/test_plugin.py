@@ -114,3 +114,29 @@ def test_loading_it_loads_no_framework() -> None:
     code = "import sys, atlas.testing.plugin; print({'asyncio', 'atlas.web', 'atlas.server'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert "atlas" not in done.stdout
+
+
+FACTORY = APP.replace("app = Application()\n", "def create_app():\n    app = Application()\n").replace(
+    '@app.get("/")\ndef home(request):\n    return "hello"', '    app.get("/")(lambda request: "hello")\n    return app'
+)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"main_py": FACTORY, "pytest_ini": "[pytest]\natlas_app = main:create_app\n"},
+        {"main_py": APP, "pyproject.toml": '[tool.atlas]\napp = "main:app"\n'},
+        {"main_py": FACTORY, "pyproject.toml": '[tool.atlas]\napp = "main:create_app"\nfactory = true\n'},
+    ],
+    ids=["a factory", "of the project", "a factory of the project"],
+)
+def test_an_application_from_a_factory_or_the_configuration(tmp_path: Path, files: dict[str, str]) -> None:
+    status, out = run(tmp_path, test_it_py=TESTS, **files)
+    assert status == 0, out
+    assert "2 passed" in out
+
+
+def test_a_wrong_configuration_is_one_line(tmp_path: Path) -> None:
+    status, out = run(tmp_path, test_it_py=TESTS, **{"pyproject.toml": "[tool.atlas]\nprot = 1\n"})
+    assert status == 1
+    assert "[tool.atlas], prot: there is no such setting: did you mean 'port'?" in out

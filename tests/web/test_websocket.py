@@ -48,3 +48,24 @@ def test_handshakes_are_refused(
 def test_the_same_path_twice_stops_the_start() -> None:
     with pytest.raises(StartupError, match=r"test_websocket.py:\d+: .* is answered already by '/talk'"):
         Application([WebSocketRoute("/talk", talk), WebSocketRoute("/talk", talk, name="b")])
+
+
+@pytest.mark.parametrize("interface", ["auto", "asgi"])
+def test_a_handshake_to_the_server_of_atlas_is_501_and_logged_once(
+    serve: Any, app: Application, caplog: pytest.LogCaptureFixture, interface: str
+) -> None:
+    app.websocket("/other")(talk)
+    server = serve(app, interface=interface)
+    handshake = {
+        "connection": "Upgrade",
+        "upgrade": "websocket",
+        "sec-websocket-version": "13",
+        "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA==",
+    }
+    host, port = server.sockets[0].getsockname()[:2]
+    with httpx.Client(base_url=f"http://{host}:{port}", headers=handshake) as client:
+        assert [client.get(path).status_code for path in ("/other", "/other", "/nothing")] == [501, 501, 404]
+    with httpx.Client(base_url=f"http://{host}:{port}") as client:
+        assert client.get("/other").status_code == 404
+    logged = [message for message in caplog.messages if "asks for a WebSocket" in message]
+    assert len(logged) == 1

@@ -33,7 +33,7 @@ cdef Py_ssize_t MAX_RESPONSE_TYPES = 256    # limit of buffered_types: a control
 cdef class NativeCaller(Gateway):
     """Calls the handlers of an application's :class:`RouteTable` for each exchange.
 
-    A subclass has ``failed(exchange, error)`` and ``unfinished(exchange)``, which log failures; ``watch(exchange)``,
+    A subclass has ``failed(exchange, error)``, ``unfinished(exchange)`` and ``upgrade_ignored(value)``, which log; ``watch(exchange)``,
     which looks for a reset by the client; and the coroutine functions ``stream(response, exchange, request)`` and
     ``close_applications(request)``.
 
@@ -122,6 +122,8 @@ cdef class NativeCaller(Gateway):
                 request = route_table.new_request(handler)
                 request.init(route_table.app, None, (), exchange)
                 request.get_cache().no_match = no_match[0]
+                if head.upgrade is not None:
+                    self.upgrade_ignored(head.upgrade)
             else:
                 handler = route_table.handler(found[0], head.has_body)
                 request = route_table.new_request(handler)
@@ -298,7 +300,8 @@ cdef class NativeCaller(Gateway):
 cdef class ASGICaller(Gateway):
     """Calls ``app(scope, receive, send)`` for each exchange.
 
-    A subclass has ``failed(exchange, error)`` and ``unfinished(exchange)``, which log failures.
+    A subclass has ``failed(exchange, error)`` and ``unfinished(exchange)``, which log failures, and
+    ``upgrade_ignored(value)``, which logs an ``Upgrade`` field.
 
     :param app: an ASGI 3 application.
     :param loop: the event loop; it has to be the running one when :meth:`start` is called.
@@ -328,6 +331,8 @@ cdef class ASGICaller(Gateway):
         cdef object context = PyContext_Copy(self.context)
         cdef object coroutine
         cdef object task
+        if exchange.head.upgrade is not None:
+            self.upgrade_ignored(exchange.head.upgrade)
         try:
             coroutine = self.app(exchange.make_scope(), exchange.receive, exchange.send)
         except Exception as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from atlas.web.exceptions import MethodNotAllowed, NotFound
+from atlas.web.exceptions import HTTPException, MethodNotAllowed, NotFound
 from atlas.web.requests.request import RequestHead
 from atlas.web.responses.response import RedirectResponse, Response
 from atlas.web.routing.router import NoMatch
@@ -15,11 +15,14 @@ def answer_no_match(request: RequestHead) -> Response:
 
     :param request: a request whose cache has the :class:`NoMatch`.
     :returns: 308 to the path with the other trailing slash, or 204 to OPTIONS.
+    :raises HTTPException: 501 for a WebSocket handshake, on a server that hands it on as a request.
     :raises NotFound: if the path has no routes.
     :raises MethodNotAllowed: if the path has routes for other methods (RFC 9110 15.5.6).
     """
     no_match = request._cache.no_match
     assert isinstance(no_match, NoMatch)
+    if no_match.websocket and request.headers.get("upgrade", "").lower() == "websocket":
+        raise HTTPException(501, "this server does not support WebSockets")
     if no_match.other_slash:
         return RedirectResponse(_with_other_slash(request), 308)
     if not no_match.allow:

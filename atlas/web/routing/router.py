@@ -55,10 +55,12 @@ class NoMatch:
 
     :ivar allow: the methods that the path has routes for, sorted; empty if the path has none.
     :ivar other_slash: whether the path with the other trailing slash has routes.
+    :ivar websocket: whether the path has a WebSocket route.
     """
 
     allow: tuple[str, ...] = ()
     other_slash: bool = False
+    websocket: bool = False
 
 
 class _Trees(NamedTuple):
@@ -205,8 +207,11 @@ class Router:
 
 def _no_match(tree: RouteTree[Route], path: bytes, decoded: bool) -> NoMatch:
     methods = _listed(tree, path, decoded)
+    websocket = WEBSOCKET in tree.methods(path, decoded)
     if methods:
-        return NoMatch(tuple(sorted(methods | {"OPTIONS"})))
+        return NoMatch(tuple(sorted(methods | {"OPTIONS"})), websocket=websocket)
+    if websocket:
+        return NoMatch(websocket=True)
     if not decoded:
         path = path.partition(b"?")[0]
     if path in (b"", b"/"):
