@@ -12,9 +12,9 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, ParamSpec, TypeVar, cast
 
 from atlas._speedups.calls.greenlets import GreenletPool, PooledGreenlet, abandon_current, parent_of_current
-from atlas.gateway.threads import current_blocking_call, forget_blocking_call
+from atlas.gateway.threads import current_blocking_call, forget_blocking_call, in_file_thread
 
-__all__ = ["Greenlets", "Pool", "await_", "await_in_place", "can_wait", "forget_waiting", "in_greenlet"]
+__all__ = ["Greenlets", "Pool", "await_", "await_in_place", "can_wait", "forget_waiting", "in_greenlet", "use_files"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -44,6 +44,20 @@ def await_(awaitable: Awaitable[T]) -> T:
         "await_() was called where it cannot wait: it works in a controller or middleware that runs in a greenlet "
         "or a thread (run='greenlet', run='thread'); in 'async def' use await"
     )
+
+
+def use_files(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call a function that uses files, from sync code. A greenlet waits while a thread calls it.
+
+    In a thread, or where the caller cannot wait, it is called directly.
+
+    :param function: a short function of Atlas, called with ``args`` and ``kwargs``.
+    :returns: the result of the function.
+    :raises Exception: what the function raises.
+    """
+    if parent_of_current() is None:
+        return function(*args, **kwargs)
+    return await_(in_file_thread(function, *args, **kwargs))
 
 
 def forget_waiting() -> None:

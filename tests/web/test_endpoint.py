@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from atlas import Application, Route
+from atlas import Application, AsyncRequest, Middleware, Route
 from atlas._speedups.calls.handlers import RunMode
 from atlas.gateway.greenlets import Greenlets, await_
 from atlas.gateway.threads import ThreadPool
@@ -40,6 +40,41 @@ def test_an_inline_controller_finds_its_body_read(ask: Ask) -> None:
     assert ask(app, "POST", "/", content=b"abc").content == b"abc"
     assert ask(app, "GET", "/", content=b"abc").content == b"abc"
     assert ask(app, "GET", "/").content == b""
+
+
+class Passes:
+    """An ASGI middleware that passes everything on."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self.app(scope, receive, send)
+
+
+def passes(request: Any, call_next: Any) -> Any:
+    return call_next(request)
+
+
+class Looks:
+    async def before(self, request: AsyncRequest) -> None:
+        assert await request.body() is not None
+
+
+@pytest.mark.parametrize("around", [[], [Middleware(Passes)], [passes], [Looks()], [Middleware(Passes), Looks()]])
+@pytest.mark.parametrize("run", ["inline", "thread", "greenlet"])
+@pytest.mark.parametrize("inside", [True, False])
+def test_a_request_without_a_body_has_an_empty_one(ask: Ask, around: list[Any], run: Any, inside: bool) -> None:
+    def everything(request: Any) -> Any:
+        return [request.text(), request.form().pairs(), request.files().pairs(), [*request.stream()], request.body()]
+
+    methods = ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "GET"]
+    route = Route("/", everything, methods, run=run, middleware=around if inside else ())
+    app = Application([route], middleware=() if inside else around)
+    for method in methods:
+        for headers in ({}, {"content-length": "0"}):
+            response = ask(app, method, "/", headers=headers)
+            assert (response.status_code, response.text) == (200, '["",[],[],[],""]'), method
 
 
 def test_in_a_thread_and_in_a_greenlet(ask: Ask) -> None:

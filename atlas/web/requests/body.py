@@ -104,12 +104,17 @@ class BodyReader:
             self._in_memory += len(chunk)
             self._kept.append(chunk)
             return
-        if self._file is None:
-            self._file = cast(BinaryIO, await in_file_thread(tempfile.TemporaryFile))
-        start = self._file.tell()
-        await in_file_thread(self._file.write, chunk)
-        await in_file_thread(self._file.flush)
+        start = await in_file_thread(self._write, chunk)
         self._kept.append((start, len(chunk)))
+
+    def _write(self, chunk: bytes) -> int:
+        """Append a chunk to the file, and return its start."""
+        if self._file is None:
+            self._file = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115  # closed by __del__
+        start = self._file.tell()
+        self._file.write(chunk)
+        self._file.flush()
+        return start
 
     async def _load(self, chunk: bytes | tuple[int, int]) -> bytes:
         if isinstance(chunk, bytes):

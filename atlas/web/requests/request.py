@@ -352,13 +352,14 @@ class Request(RequestHead):
     def stream(self) -> Iterator[bytes]:
         """Iterate over the body as it arrives; it is not kept.
 
-        Where the controller cannot wait, there is one chunk.
+        Where the controller cannot wait, there is one chunk. There is none for an empty body.
 
         :raises ContentTooLarge: over the limit of the route.
         :raises ClientDisconnected: if the client disconnects before the end of the body.
         """
         if self._body is not None or not can_wait():
-            yield self.body()
+            if body := self.body():
+                yield body
             return
         chunks = self._chunks()
         while (chunk := await_(_next(chunks))) is not None:

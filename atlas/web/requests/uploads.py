@@ -14,6 +14,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from atlas.gateway.greenlets import use_files
 from atlas.gateway.threads import in_file_thread
 
 __all__ = ["AsyncUpload", "StoredFile", "Upload", "UploadHead", "plain_name"]
@@ -113,7 +114,10 @@ class UploadHead:
 
 
 class Upload(UploadHead):
-    """A file of a form, in a ``def`` controller."""
+    """A file of a form, in a ``def`` controller.
+
+    Where the controller runs in a greenlet, a method that uses the disk does not block the event loop.
+    """
 
     __slots__ = ()
 
@@ -123,6 +127,8 @@ class Upload(UploadHead):
         :param size: number of bytes; all that are left by default.
         :returns: the bytes; empty at the end.
         """
+        if self._stored.on_disk:
+            return use_files(self.file.read, size)
         return self.file.read(size)
 
     def seek(self, offset: int) -> None:
@@ -138,11 +144,11 @@ class Upload(UploadHead):
         :param path: a path that the program has chosen; never the name from the client.
         :raises OSError: if the path cannot be written.
         """
-        self._copy_to(path)
+        use_files(self._copy_to, path)
 
     def __iter__(self) -> Iterator[bytes]:
         """Iterate over the rest of the file in chunks of at most 64 KiB."""
-        while chunk := self.file.read(CHUNK_SIZE):
+        while chunk := self.read(CHUNK_SIZE):
             yield chunk
 
 

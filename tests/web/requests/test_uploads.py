@@ -1,9 +1,11 @@
 import asyncio
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from atlas.gateway.greenlets import in_greenlet
 from atlas.web.requests.form_reader import MultipartReader
 from atlas.web.requests.forms import FormLimits
 from atlas.web.requests.uploads import AsyncUpload, Upload, plain_name
@@ -62,3 +64,45 @@ def test_an_upload_is_read_and_saved_with_await(tmp_path: Path, memory: int) -> 
 
     asyncio.run(go())
     assert (tmp_path / "mine").read_bytes() == b"abc" * 50_000
+
+
+@pytest.mark.parametrize("method", ["save", "read", "iterate"])
+def test_the_event_loop_continues_while_the_disk_is_used(tmp_path: Path, method: str) -> None:
+    """Each method waits here for what only the event loop can do, as on a slow disk."""
+    upload = upload_of(Upload, b"abc" * 50_000, memory=0)
+    using, continued = threading.Event(), threading.Event()
+    read = upload.file.read
+
+    class SlowFile:
+        def seek(self, offset: int) -> None:
+            upload._stored.file.seek(offset)
+
+        def read(self, size: int = -1) -> bytes:
+            using.set()
+            assert continued.wait(10)
+            return bytes(read(size))
+
+    upload.file = SlowFile()
+
+    def controller() -> int:
+        if method == "save":
+            upload.save(tmp_path / "mine")
+            return (tmp_path / "mine").stat().st_size
+        return len(upload.read() if method == "read" else b"".join(upload))
+
+    async def go() -> int:
+        task = asyncio.create_task(in_greenlet(controller))
+        while not using.is_set():
+            await asyncio.sleep(0)
+        continued.set()
+        return await task
+
+    assert asyncio.run(go()) == 150_000
+
+
+def test_an_upload_in_a_thread_is_saved_there(tmp_path: Path) -> None:
+    upload = upload_of(Upload, b"abc")
+    thread = threading.Thread(target=upload.save, args=[tmp_path / "mine"])
+    thread.start()
+    thread.join()
+    assert (tmp_path / "mine").read_bytes() == b"abc"
