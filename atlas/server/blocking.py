@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-__all__ = ["BlockingFunction", "describe_thread", "find_blocking_function", "walk_stack"]
+__all__ = ["BlockingFunction", "describe_thread", "find_blocking_function", "is_compiling", "walk_stack"]
 
 _ATLAS = str(Path(__file__).parents[1]) + "/"
 _INSTALLED = ("/site-packages/", "/dist-packages/")
@@ -63,6 +63,14 @@ def find_blocking_function(frame: FrameType | None, below: Collection[FrameType]
             last = _outermost(frames, first, belongs)
             return _describe(frames[: last + 1], frames[first])
     return None
+
+
+def is_compiling(frame: FrameType | None) -> bool:
+    """Return whether Jinja compiles a template, which it does once, in the thread whose innermost frame this is."""
+    return any(
+        each.f_code.co_name == "compile" and each.f_globals.get("__name__") == "jinja2.environment"
+        for each in walk_stack(frame)
+    )
 
 
 def describe_thread(identifier: int) -> str | None:

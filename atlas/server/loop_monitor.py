@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from types import FrameType
 
-from atlas.server.blocking import BlockingFunction, find_blocking_function, walk_stack
+from atlas.server.blocking import BlockingFunction, find_blocking_function, is_compiling, walk_stack
 
 __all__ = ["LoopMonitor"]
 
@@ -79,9 +79,15 @@ class LoopMonitor:
         :param responded: set by the callback, which has just been scheduled.
         """
         scheduled = self._clock()
-        if responded.wait(self._threshold):
-            return
-        function = find_blocking_function(self._current_frames().get(self._loop_thread), self._below)
+        while True:
+            if responded.wait(self._threshold):
+                return
+            frame = self._current_frames().get(self._loop_thread)
+            if not is_compiling(frame):
+                break
+            scheduled = self._clock()  # what follows the compilation may block, too
+        function = find_blocking_function(frame, self._below)
+        del frame
         ended = responded.wait(self._report_after)
         if function is not None and function.position not in self._reported and not self._closed.is_set():
             self._reported.add(function.position)

@@ -81,6 +81,14 @@ class Database:
             self._bound.append(application)
             _wrap_lifespan(application, self)
 
+    def use_config(self, config: Config) -> None:
+        """Use the ``database_url`` of a configuration, unless a URL was given.
+
+        The application calls it when it is created, so that a script may call :meth:`run` without starting it.
+        """
+        if not self._given and config.database_url is not None:
+            self._url = _configured(config)
+
     async def __call__(self, request: RequestHead, call_next: Callable[[RequestHead], Awaitable[Response]]) -> Response:
         """Run the request in the scope of a session. A second use of the same database in a request has no effect."""
         if self._has_scope():

@@ -25,7 +25,7 @@ from atlas.web.endpoint import endpoint
 from atlas.web.error_handlers import ErrorHandlers
 from atlas.web.headers import Headers, RawHeaders
 from atlas.web.lifespan import Lifespan, LifespanFunction
-from atlas.web.middleware.chain import Step, bind, check_middleware, compose, stays_inline
+from atlas.web.middleware.chain import Step, bind, check_middleware, compose, configure, stays_inline
 from atlas.web.middleware.timeout import Timeout
 from atlas.web.mounts import Mount
 from atlas.web.requests.request import AsyncRequest, Request, RequestHead
@@ -96,6 +96,8 @@ class Application:
         self._templates: Templates | None = None
         self._middleware = check_middleware(middleware, place)
         self._bound: list[Any] = []
+        for each in (self._middleware, *(route.middleware for route in self.router.routes)):
+            configure(each, self.config)
         self.route_table = RouteTable(self, Request, AsyncRequest)
         self._changes = 0
         self.router.on_change = self._rebuild

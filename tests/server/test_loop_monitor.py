@@ -9,6 +9,7 @@ from types import FrameType
 from typing import Any
 
 import httpx
+import jinja2
 import pytest
 
 from atlas import Application, Route
@@ -208,3 +209,30 @@ def test_a_server_in_development_mode_logs_the_controller(
 def test_a_server_has_a_monitor_only_in_development_mode(serve: Callable[..., Any]) -> None:
     serve(Application([]))
     assert [thread for thread in threading.enumerate() if thread.name == "atlas loop monitor"] == []
+
+
+def compiling_frame() -> FrameType:
+    """The innermost frame of a thread in which Jinja compiles a template."""
+    frames: list[FrameType] = []
+
+    class Environment(jinja2.Environment):
+        def _parse(self, *arguments: Any) -> Any:
+            frames.append(sys._getframe())
+            return super()._parse(*arguments)
+
+    Environment().from_string("{{ x }}")
+    return frames[0]
+
+
+def test_the_compilation_of_a_template_is_not_logged(case: Case, warnings: Warnings) -> None:
+    case.frame = compiling_frame()
+    case.monitor.check(Response(case.time, responds_at_wait=30))
+    assert warnings.lines == []
+
+
+def test_what_blocks_after_a_compilation_is_logged(case: Case, warnings: Warnings) -> None:
+    frames = iter([compiling_frame(), atlas_code(view, here)])
+    case.monitor._current_frames = lambda: {threading.get_ident(): next(frames)}
+    case.monitor.check(Response(case.time, responds_at_wait=3))
+    (line,) = warnings.lines
+    assert line.startswith("shop.views.f (/srv/shop/views.py:2) blocked the event loop for 550 ms")

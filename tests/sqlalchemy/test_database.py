@@ -287,6 +287,16 @@ def test_the_url_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert (tmp_path / "environment.db").exists()
 
 
+@pytest.mark.parametrize("on_route", [False, True])
+def test_a_script_has_the_url_of_the_configuration(tmp_path: Path, on_route: bool) -> None:
+    db = Database()
+    config = {"database_url": f"sqlite+aiosqlite:///{tmp_path / 'script.db'}"}
+    route = Route("/", lambda request: "x", middleware=[db] if on_route else [])
+    Application([route], middleware=[] if on_route else [db], config=config)
+    assert db.run(lambda: db.session.scalar(text("SELECT 1"))) == 1
+    assert (tmp_path / "script.db").exists()
+
+
 def test_its_own_url_wins(db: Database) -> None:
     db.bind(Application(config={"database_url": "sqlite+aiosqlite:///other.db"}))
     assert db.run(lambda: db.engine.url.database or "").endswith("shelves.db")

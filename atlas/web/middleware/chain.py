@@ -32,6 +32,7 @@ from atlas.errors import StartupError
 from atlas.gateway.greenlets import Greenlets, await_
 from atlas.web.adapters import async_form, is_inline, sync_form
 from atlas.web.asgi import Middleware, asgi_step
+from atlas.web.config import Config
 from atlas.web.controllers import check_callable, controller_name, is_async, to_response
 from atlas.web.requests.request import AsyncRequest, Request
 from atlas.web.responses.response import Response
@@ -98,6 +99,17 @@ def bind(middleware: Iterable[Any], application: Any) -> None:
     for each in middleware:
         if (call := getattr(each, "bind", None)) is not None:
             call(application)
+
+
+def configure(middleware: Iterable[Any], config: Config) -> None:
+    """Call ``use_config(config)`` of each middleware that has it: it is used before the application starts, too.
+
+    :param middleware: the middleware.
+    :param config: the configuration of the application.
+    """
+    for each in middleware:
+        if not isinstance(each, Middleware) and (call := getattr(each, "use_config", None)) is not None:
+            call(config)
 
 
 def stays_inline(middleware: Iterable[Any]) -> bool:
