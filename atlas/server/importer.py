@@ -105,6 +105,8 @@ def _import_module(name: str, directory: Path) -> ModuleType:
         if error.name is None or not f"{name}.".startswith(f"{error.name}."):
             raise _failed(f"{name!r} imports the module {error.name!r}, which was not found", error) from None
         raise ImportTargetError(_no_module(error.name, directory)) from None
+    except StartupError as error:
+        raise ApplicationFailed(str(error), "") from None
     except SystemExit as error:
         raise _failed(f"importing {name!r} raised SystemExit: {error.code}", error) from None
     except Exception as error:
@@ -176,6 +178,8 @@ def _call_factory(factory: Any, target: str) -> Callable[..., Any]:
         raise ImportTargetError(f"{target!r} is {kind}, not a function that returns the application (--factory)")
     try:
         app = factory()
+    except StartupError as error:
+        raise ApplicationFailed(str(error), "") from None
     except Exception as error:
         raise _failed(f"the factory {target!r} raised {_summary(error)}", error) from None
     if not callable(app):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import copy_context
@@ -138,6 +139,8 @@ class Application:
         :param options: keyword arguments of :class:`Route`.
         """
 
+        _check_path(path, "route")
+
         def add(controller: F) -> F:
             self.router.add(Route(path, controller, ("GET",) if methods is None else methods, **options))
             return controller
@@ -146,22 +149,27 @@ class Application:
 
     def get(self, path: str, **options: Any) -> Callable[[F], F]:
         """Return a decorator that adds a route for GET and HEAD; parameters as for :meth:`route`."""
+        _check_path(path, "get")
         return self.route(path, ("GET",), **options)
 
     def post(self, path: str, **options: Any) -> Callable[[F], F]:
         """Return a decorator that adds a route for POST; parameters as for :meth:`route`."""
+        _check_path(path, "post")
         return self.route(path, ("POST",), **options)
 
     def put(self, path: str, **options: Any) -> Callable[[F], F]:
         """Return a decorator that adds a route for PUT; parameters as for :meth:`route`."""
+        _check_path(path, "put")
         return self.route(path, ("PUT",), **options)
 
     def patch(self, path: str, **options: Any) -> Callable[[F], F]:
         """Return a decorator that adds a route for PATCH; parameters as for :meth:`route`."""
+        _check_path(path, "patch")
         return self.route(path, ("PATCH",), **options)
 
     def delete(self, path: str, **options: Any) -> Callable[[F], F]:
         """Return a decorator that adds a route for DELETE; parameters as for :meth:`route`."""
+        _check_path(path, "delete")
         return self.route(path, ("DELETE",), **options)
 
     def websocket(self, path: str, **options: Any) -> Callable[[F], F]:
@@ -170,6 +178,8 @@ class Application:
         :param path: the pattern; see :class:`atlas.web.websocket.WebSocketRoute`.
         :param options: keyword arguments of :class:`~atlas.web.websocket.WebSocketRoute`.
         """
+
+        _check_path(path, "websocket")
 
         def add(controller: F) -> F:
             self.router.add(WebSocketRoute(path, controller, **options))
@@ -182,6 +192,11 @@ class Application:
 
         :param key: a status code from 400 to 599, or an exception class.
         """
+
+        if inspect.isroutine(key):
+            raise StartupError(
+                f"{caller_place()}: @app.exception_handler needs a status or an exception, got a function"
+            )
 
         def add(handler: F) -> F:
             self.errors.add(key, handler, caller_place())
@@ -439,6 +454,14 @@ def _check_encoder(function: Callable[[Any], Any] | None, place: str) -> Callabl
         if is_async(function):
             raise StartupError(f"{place}: the json_encoder {controller_name(function)} is async, expected a def")
     return function
+
+
+def _check_path(path: Any, decorator: str) -> None:
+    """Check the path of a decorator, which is the function where the brackets are missing."""
+    if not isinstance(path, str):
+        raise StartupError(
+            f"{caller_place()}: @app.{decorator} needs a path, as in @app.{decorator}('/'), got {path!r}"
+        )
 
 
 def _template_folders(place: str, config: Config) -> list[Path]:

@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from atlas.errors import StartupError
+from atlas.web.call_site import caller_place
 
 __all__ = ["Config"]
 
@@ -73,7 +74,7 @@ class Config:
         :raises StartupError: for an unknown name, a value of the wrong type, or a module that cannot be imported.
         """
         environ = os.environ if environ is None else environ
-        values = _named(cls, source, "config")
+        values = _named(cls, source, f"{caller_place()}: config")
         if module := environ.get("ATLAS_CONFIG"):
             values |= _named(cls, _import(module), f"ATLAS_CONFIG={module}")
         values |= _from_environment(cls, environ)
@@ -99,19 +100,27 @@ class Config:
 
 
 def _named(cls: type[Config], source: Mapping[str, Any] | ModuleType | None, place: str) -> dict[str, Any]:
-    if isinstance(source, ModuleType):
-        source = {name: value for name, value in vars(source).items() if _is_value(name, value)}
     known = [each.name for each in fields(cls)]
+    if isinstance(source, ModuleType):
+        source = {name: value for name, value in vars(source).items() if _is_value(name, value, known)}
     for name in source or ():
         if name not in known:
-            close = get_close_matches(name, known, 1)
+            close = get_close_matches(str(name).lower(), known, 1)
             raise StartupError(f"{place}: no setting {name!r}" + (f"; did you mean {close[0]!r}?" if close else ""))
     return dict(source or {})
 
 
-def _is_value(name: str, value: object) -> bool:
-    """Return whether a name of a module is a setting, and not an import, a function or a private name."""
-    return name.islower() and not name.startswith("_") and not isinstance(value, ModuleType) and not callable(value)
+def _is_value(name: str, value: object, known: list[str]) -> bool:
+    """Return whether a name of a module is a setting, and not an import, a function, a constant or a private name.
+
+    A constant with the name of a setting is one too, so that it is refused.
+    """
+    return (
+        (name.islower() or name.lower() in known)
+        and not name.startswith("_")
+        and not isinstance(value, ModuleType)
+        and not callable(value)
+    )
 
 
 def _import(name: str) -> ModuleType:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
 from copy import copy
 from dataclasses import is_dataclass
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_args
 
 from msgspec import Struct
 
@@ -20,8 +21,10 @@ __all__ = [
     "controller_name",
     "is_async",
     "is_coroutine_function",
+    "says_none",
     "takes_more",
     "to_response",
+    "to_response_or_none",
 ]
 
 _METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
@@ -127,8 +130,8 @@ def to_response(result: Any, function: Callable[..., Any]) -> Response:
     """Convert the result of a controller to a response.
 
     ``str`` is HTML; ``dict``, ``list``, dataclasses and Structs are JSON; ``bytes`` is ``application/octet-stream``;
-    None is 204. ``(body, status)`` and ``(body, status, headers)`` convert the body, and set status and header fields.
-    An ASGI application sends the response itself.
+    None is 204, if the controller says so by its annotation. ``(body, status)`` and ``(body, status, headers)`` convert
+    the body, and set status and header fields. An ASGI application sends the response itself.
 
     :param result: the result of the controller.
     :param function: the controller, for the message.
@@ -143,6 +146,13 @@ def to_response(result: Any, function: Callable[..., Any]) -> Response:
             _fail(result, function, error)
     if isinstance(result, Response):
         return result
+    if result is None:
+        if says_none(function):
+            return _no_content()
+        raise TypeError(
+            f"the controller {_name_and_place(function)} returned None: is a 'return' missing? "
+            "A controller that answers 204 without content has the annotation '-> None'"
+        )
     if type(result) is tuple:
         return _from_tuple(result, function)
     if callable(result) and not inspect.isclass(result):
@@ -174,6 +184,41 @@ def _name_and_place(function: Callable[..., Any]) -> str:
     return controller_name(function) + place
 
 
+def to_response_or_none(result: Any, function: Callable[..., Any]) -> Response:
+    """Convert a result as :func:`to_response` does; None is 204. For controllers of which :func:`says_none` is true.
+
+    :param result: the result of the controller.
+    :param function: the controller, for the message.
+    :raises TypeError: for any other type.
+    """
+    return _no_content() if result is None else to_response(result, function)
+
+
+def says_none(function: Callable[..., Any]) -> bool:
+    """Return whether a function says that it may return None: by its annotation, ``-> None`` or ``-> str | None``.
+
+    Without it, None is probably a forgotten ``return``. A lambda cannot forget it, and has no annotation.
+
+    :param function: a callable.
+    """
+    if getattr(function, "__name__", "") == "<lambda>":
+        return True
+    try:
+        said = inspect.signature(function).return_annotation
+    except (TypeError, ValueError):  # some built-in functions have no signature
+        return True
+    if isinstance(said, str):  # from __future__ import annotations
+        return _SAYS_NONE.search(said) is not None
+    return said is None or said is type(None) or type(None) in get_args(said)
+
+
+_SAYS_NONE = re.compile(r"\b(None|Optional)\b")
+
+
+def _no_content() -> Response:
+    return Response(b"", 204, content_type="")
+
+
 def _unexpected_result(result: Any, function: Callable[..., Any]) -> str:
     name = controller_name(function)
     if inspect.isawaitable(result):
@@ -191,7 +236,7 @@ def _from_tuple(result: tuple[Any, ...], function: Callable[..., Any]) -> Respon
         raise TypeError(
             f"the controller {controller_name(function)} returned a tuple; expected (body, status[, headers])"
         )
-    response = to_response(result[0], function)
+    response = to_response_or_none(result[0], function)
     if response is result[0]:  # other code may have it
         response = copy(response)
     response.status_code = result[1]
@@ -206,5 +251,4 @@ _CONVERSIONS: dict[type, Callable[[Any], Response]] = {
     list: JSONResponse,
     bytes: lambda result: Response(result, content_type="application/octet-stream"),
     bytearray: lambda result: Response(bytes(result), content_type="application/octet-stream"),
-    type(None): lambda result: Response(b"", 204, content_type=""),
 }

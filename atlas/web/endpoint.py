@@ -10,7 +10,7 @@ from atlas._speedups.calls.handlers import Endpoint, RunMode
 from atlas._speedups.calls.response import BaseResponse
 from atlas.gateway.greenlets import await_
 from atlas.gateway.threads import ThreadPool
-from atlas.web.controllers import to_response
+from atlas.web.controllers import says_none, to_response, to_response_or_none
 from atlas.web.middleware.chain import Errors
 from atlas.web.requests.request import Request
 from atlas.web.responses.streaming import StreamingResponse
@@ -44,7 +44,8 @@ def endpoint(
 
 
 def _endpoint(controller: Controller, run_mode: RunMode, errors: Errors) -> Endpoint:
-    return Endpoint(controller, run_mode, to_response, errors.in_mode(run_mode), await_)
+    convert = to_response_or_none if says_none(controller) else to_response
+    return Endpoint(controller, run_mode, convert, errors.in_mode(run_mode), await_)
 
 
 def _in_thread(controller: Controller, threads: ThreadPool) -> Controller:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import inspect
 import logging
+import os
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeAlias
 
@@ -21,6 +23,7 @@ __all__ = ["Lifespan", "LifespanFunction"]
 _Values: TypeAlias = Mapping[str, Any] | None
 _Manager: TypeAlias = AbstractAsyncContextManager[_Values]
 LifespanFunction: TypeAlias = Callable[[Any], _Manager | AbstractContextManager[_Values]]
+_PACKAGE = str(Path(__file__).parents[1]) + os.sep
 _log = logging.getLogger("atlas.web")
 
 
@@ -118,11 +121,24 @@ class Lifespan:
             await result
 
 
-def _async_manager(function: LifespanFunction) -> Callable[[Any], _Manager]:
+def _async_manager(function: Any) -> Callable[[Any], _Manager]:
     """Wrap a lifespan function so that its context manager is async."""
+
+    code = getattr(inspect.unwrap(function), "__code__", None) if callable(function) else None
+    place = f"{code.co_filename}:{code.co_firstlineno}: " if code is not None else ""
+    if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
+        decorator = "asynccontextmanager" if inspect.isasyncgenfunction(function) else "contextmanager"
+        raise StartupError(f"{place}lifespan: {function.__name__} needs the decorator @contextlib.{decorator}")
+    if not callable(function) or inspect.iscoroutinefunction(function):
+        raise StartupError(f"{place}lifespan: expected a function that returns a context manager, got {function!r}")
 
     def make(app: Any) -> _Manager:
         manager = function(app)
+        if not isinstance(manager, AbstractAsyncContextManager | AbstractContextManager):
+            kind = type(manager).__name__
+            raise StartupError(
+                f"{place}lifespan: expected a context manager from {function!r}, got an object of type {kind}"
+            )
         return manager if isinstance(manager, AbstractAsyncContextManager) else _InGreenlet(manager)
 
     return make
@@ -144,7 +160,19 @@ class _InGreenlet:
 
 
 def _message(error: BaseException) -> str:
-    """Return one line for a StartupError or SystemExit, the traceback for any other exception."""
+    """Return one line for a StartupError or SystemExit, for others the traceback without frames of Atlas."""
     if isinstance(error, SystemExit):
         return f"a function of the lifespan called sys.exit({error.code!r})"
-    return str(error) if isinstance(error, StartupError) else "".join(traceback.format_exception(error)).rstrip()
+    if isinstance(error, StartupError):
+        return str(error)
+    told = traceback.TracebackException.from_exception(error)
+    each: traceback.TracebackException | None = told
+    while each is not None:
+        own = [
+            frame
+            for frame in each.stack
+            if not (frame.filename.startswith(_PACKAGE) or frame.filename.endswith(".pyx"))
+        ]
+        each.stack = traceback.StackSummary.from_list(own)
+        each = each.__cause__ or each.__context__
+    return "".join(told.format()).rstrip()

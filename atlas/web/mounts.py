@@ -19,7 +19,7 @@ from atlas.web.middleware.chain import check_middleware
 from atlas.web.requests.request import AsyncRequest
 from atlas.web.responses.response import Response
 from atlas.web.routing.patterns import Pattern, parse_pattern
-from atlas.web.routing.route import ANY, Entry, Route
+from atlas.web.routing.route import ANY, Entry, Route, check_entries
 from atlas.web.routing.router import matchable_path, with_routed_path
 
 __all__ = ["Host", "Include", "Mount"]
@@ -46,7 +46,7 @@ class Include:
         if prefix and not prefix.startswith("/"):
             raise StartupError(f"{self.place}: include {prefix!r}: a prefix starts with '/'")
         self.prefix = prefix.rstrip("/")
-        self.routes = tuple(routes)
+        self.routes = check_entries(routes, self.place)
         self.name = name
         self.middleware = check_middleware(middleware, self.place)
 
@@ -73,7 +73,7 @@ class Host:
                 f"{caller_place()}: host {pattern!r}: expected a name without port: 'example.com' or '*.example.com'"
             )
         self.pattern = pattern.lower()
-        self.routes = tuple(routes)
+        self.routes = check_entries(routes, caller_place())
 
     def flat(self) -> Iterator[Route]:
         """Return the routes, with this host if they do not have one."""

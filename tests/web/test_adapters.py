@@ -66,7 +66,9 @@ def test_each_kind_in_each_place(called: Any, function: Any) -> None:
 @pytest.mark.parametrize("function", [now, awaited])
 def test_a_result_becomes_a_response(called: Any, function: Any) -> None:
     assert called(function, "text").body == b"text"
-    assert called(function, None, optional=False).status_code == 204
+    assert called(function, (None, 204), optional=False).status_code == 204
+    with pytest.raises(TypeError, match=r"returned None: is a 'return' missing\?"):
+        called(function, None, optional=False)
 
 
 class Pending(TextResponse):

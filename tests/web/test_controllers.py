@@ -88,7 +88,7 @@ def test_other_functions_are_named_in_the_message() -> None:
         (Point(1, 2), 200, "application/json", b'{"x":1,"y":2}'),
         (Lake("Como"), 200, "application/json", b'{"name":"Como"}'),
         (b"\0", 200, "application/octet-stream", b"\0"),
-        (None, 204, None, b""),
+        ((None, 204), 204, None, b""),
         (("gone", 410), 410, "text/html; charset=utf-8", b"gone"),
         (({"id": 1}, 201, {"location": "/1"}), 201, "application/json", b'{"id":1}'),
         ((None, 201), 201, None, b""),

@@ -99,6 +99,7 @@ def parse_pattern(text: str, *, rest: str | None = None) -> Pattern:
         raise ValueError("a path starts with '/'")
     if "?" in text or "#" in text:
         raise ValueError("a path has no '?' and no '#'")
+    _check_dialect(text)
     whole = text if rest is None else text.rstrip("/")
     segments = tuple(_parse_segment(segment) for segment in whole.split("/"))
     if rest is not None:
@@ -110,6 +111,22 @@ def parse_pattern(text: str, *, rest: str | None = None) -> Pattern:
         raise ValueError("a parameter that takes all of the rest has to be the last one")
     quoted = tuple(quote(segment, safe=_SAFE) if isinstance(segment, str) else segment for segment in segments)
     return Pattern(text, segments, quoted)
+
+
+# Parameters as other frameworks write them: <int:id> and <id>; :id at the beginning of a segment; * and *rest.
+_DIALECT = re.compile(
+    r"<(?:(?P<kind>\w+)(?:\([^<>]*\))?:)?(?P<flask>\w+)>|(?<=/):(?P<express>[A-Za-z_]\w*)(?=/|$)|(?<=/)\*(?P<rest>\w*)(?=/|$)"
+)
+
+
+def _check_dialect(text: str) -> None:
+    """Refuse a parameter that is written as in Flask or Express: it would be literal text that no client asks for."""
+    found = _DIALECT.search(text)
+    if found is not None:
+        name = found["flask"] or found["express"] or found["rest"] or "rest"
+        kind = found["kind"] or ("path" if found["rest"] is not None else "")
+        parameter = f"{{{name}:{kind}}}" if kind else f"{{{name}}}"
+        raise ValueError(f"{found[0]!r}: a parameter is written {parameter!r}")
 
 
 def _parse_segment(segment: str) -> str | Parameter:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import copy
 import inspect
-import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from typing import Any, Literal, Protocol, TypeAlias
 
 from atlas.errors import StartupError
@@ -15,11 +15,18 @@ from atlas.web.controllers import Controller, check_controller, controller_name,
 from atlas.web.middleware.chain import check_middleware
 from atlas.web.routing.patterns import Pattern, parse_pattern
 
-__all__ = ["ANY", "WEBSOCKET", "Entry", "Route", "Run"]
+__all__ = ["ANY", "WEBSOCKET", "Entry", "Route", "Run", "check_entries"]
 
 Run: TypeAlias = Literal["auto", "inline", "greenlet", "thread"]
 _RUNS = ("auto", "inline", "greenlet", "thread")
-_METHOD = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Z]+")  # a token in upper case, RFC 9110 5.6.2
+# The registered methods that the parsers of servers know.
+# fmt: off
+_METHODS = frozenset((
+    "ACL", "BIND", "CHECKOUT", "COPY", "DELETE", "GET", "HEAD", "LINK", "LOCK", "M-SEARCH", "MERGE", "MKACTIVITY",
+    "MKCALENDAR", "MKCOL", "MOVE", "NOTIFY", "OPTIONS", "PATCH", "POST", "PROPFIND", "PROPPATCH", "PURGE", "PUT",
+    "QUERY", "REBIND", "REPORT", "SEARCH", "SUBSCRIBE", "TRACE", "UNBIND", "UNLINK", "UNLOCK", "UNSUBSCRIBE",
+))
+# fmt: on
 
 ANY = "*"
 """The method of a route that answers every method."""
@@ -33,6 +40,24 @@ class Entry(Protocol):
 
     def flat(self) -> Iterator[Route]:
         """Iterate over the routes that the entry stands for."""
+
+
+def check_entries(entries: Any, place: str) -> tuple[Entry, ...]:
+    """Check a list of routes.
+
+    :param entries: the routes.
+    :param place: file and line, for the message.
+    :returns: the routes.
+    :raises StartupError: for an object that is not an :class:`Entry`.
+    """
+    if isinstance(entries, str) or not isinstance(entries, Iterable):
+        raise StartupError(f"{place}: routes: expected a list such as [Route('/', home)], got {entries!r}")
+    checked = tuple(entries)
+    for each in checked:
+        if not callable(getattr(each, "flat", None)) or inspect.isclass(each):
+            hint = f": write Route({each[0]!r}, ...)" if isinstance(each, tuple) and each else ""
+            raise StartupError(f"{place}: routes: expected a Route, an Include, a Mount ..., got {each!r}{hint}")
+    return checked
 
 
 class Route:
@@ -118,8 +143,9 @@ class Route:
         if not names:
             raise ValueError("it answers no method")
         for name in names:
-            if not _METHOD.fullmatch(name):
-                raise ValueError(f"{name!r} is no method")
+            if name not in _METHODS and name != ANY:
+                close = get_close_matches(name, sorted(_METHODS), 1)
+                raise ValueError(f"{name!r} is no method" + (f"; did you mean {close[0]!r}?" if close else ""))
         return names
 
     def _check_controller(self) -> None:

@@ -17,7 +17,8 @@ from urllib.parse import urlencode
 from atlas._speedups.calls.router import RouteTree, decode_path
 from atlas.errors import StartupError
 from atlas.types import Scope
-from atlas.web.routing.route import ANY, WEBSOCKET, Entry, Route
+from atlas.web.call_site import caller_place
+from atlas.web.routing.route import ANY, WEBSOCKET, Entry, Route, check_entries
 
 __all__ = ["Match", "NoMatch", "RouteInfo", "Router", "host_name", "matchable_path", "with_routed_path"]
 
@@ -96,8 +97,8 @@ class Router:
         # By host and parts of the pattern: what the trees are built from.
         self._leaves: dict[tuple[Any, ...], tuple[list[Any], dict[str, Route]]] = {}
         self._trees: _Trees | None = None
-        for route in routes:
-            self.add(route)
+        for entry in check_entries(routes, caller_place()):
+            self.add(entry)
 
     def add(self, entry: Entry) -> None:
         """Add a route, or an entry that stands for several routes.
@@ -106,6 +107,7 @@ class Router:
         :raises StartupError: if a route with the same pattern and method, or with the same name, exists already; the
             message names both places.
         """
+        check_entries((entry,), caller_place())
         with self.lock:
             for route in entry.flat():
                 self._add(route)

@@ -246,7 +246,7 @@ def test_responses_of_asgi_applications_that_are_not_compressed(drive: Drive, mo
 
 
 def test_an_empty_body_stays_empty(get: Get) -> None:
-    answer = get(lambda: None)
+    answer = get(lambda: (None, 204))
     assert (answer.status, answer.fields, answer.body) == (204, [], b"")
 
 
