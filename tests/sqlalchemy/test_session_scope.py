@@ -41,7 +41,7 @@ def raising(error: Exception) -> Any:
 
 @pytest.mark.parametrize("result", ["yes", None, ("made", 201), redirect("/"), Response(b"", 304)])
 def test_a_good_response_commits(db: Database, application: Build, result: Any) -> None:
-    def controller(request: Request) -> Any:
+    def controller(request: Request) -> Any | None:
         add(db)
         return result
 
