@@ -76,7 +76,8 @@ def test_of_a_page_that_is_missing(benchmark_request):
 
 def test_endpoints_are_measured_by_pytest_benchmark(tmp_path: Path) -> None:
     pytest.importorskip("pytest_benchmark")
-    ini = "[pytest]\natlas_app = main:app\naddopts = --benchmark-only --benchmark-max-time=0.05 --benchmark-json=figures.json\n"
+    options = "--benchmark-only --benchmark-max-time=0.05 --benchmark-json=figures.json"
+    ini = f"[pytest]\natlas_app = main:app\naddopts = {options}\n"
     status, out = run(tmp_path, main_py=APP, test_it_py=BENCHMARKS, pytest_ini=ini)
     assert status == 1, out
     assert "2 passed" in out
