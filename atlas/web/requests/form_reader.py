@@ -130,7 +130,7 @@ class MultipartReader:
                 raise BadRequest("the form is malformed: its last boundary is missing")
             charset = self._charset or declared_charset(self._named_charset(), "the field '_charset_'")
             fields = [(_name(part, charset), _decoded(part, data, charset)) for part, data in self._texts]
-            chosen = [(part, file) for part, file in self._stored if _is_chosen(part)]
+            chosen = [(part, file) for part, file in self._stored if _is_chosen(part, file)]
             stored = [(_name(part, charset), _named(file, part, charset)) for part, file in chosen]
             for _, file in stored:
                 file.file.seek(0)
@@ -151,8 +151,6 @@ class MultipartReader:
             stored.close()
 
     def _begin(self, part: Part) -> None:
-        if not part.name:
-            raise BadRequest("a part of the form has no name")
         self._part = part
         if part.filename is None:
             self._text = []
@@ -185,9 +183,9 @@ class MultipartReader:
         return next((data[:100].decode("latin-1") for part, data in self._texts if part.name == "_charset_"), None)
 
 
-def _is_chosen(part: Part) -> bool:
+def _is_chosen(part: Part, file: StoredFile) -> bool:
     """Return whether a file was chosen: browsers send a part without a file name and data for an empty file field."""
-    return bool(part.filename or part.extended_filename)
+    return bool(part.filename or part.extended_filename or file.size)
 
 
 def _name(part: Part, charset: str | None) -> str:

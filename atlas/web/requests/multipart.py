@@ -42,7 +42,7 @@ _PREAMBLE, _HEAD, _BLANK, _DATA, _EPILOGUE = _State
 class Part:
     """The head of a part.
 
-    :ivar name: the name of the field, as Latin-1; "" if the part has none.
+    :ivar name: the name of the field, as Latin-1.
     :ivar filename: the file name, as Latin-1; None if the part is no file.
     :ivar extended_filename: the file name of ``filename*`` (RFC 8187); None if there is none, or a malformed one.
     :ivar content_type: the media type in lower case; "" if the part has none.
@@ -87,7 +87,9 @@ class Part:
         kind, parameters = parse_parameters(disposition)
         if kind != "form-data":
             raise BadRequest("the content-disposition of a part is not form-data")
-        self.name = _unquoted(parameters.get("name", ""))
+        if "name" not in parameters:
+            raise BadRequest("a part of the form has no name")
+        self.name = _unquoted(parameters["name"])
         self.filename = _unquoted(parameters["filename"]) if "filename" in parameters else None
         if "filename*" in parameters:
             extended = _unquoted(parameters["filename*"])
@@ -126,7 +128,7 @@ class MultipartParser:
         self._rest = b"\r\n"  # the line end before the first delimiter, which it may lack
         self._state = _PREAMBLE
         self._lines: list[bytes] = []
-        self._size = 0  # bytes of the data of this part so far
+        self._size = 0  # bytes of the data of this part so far, or of the preamble
         self._announced: int | None = None  # what its content-length says
         self.most_fields = self.largest_field = 0
 
@@ -158,8 +160,8 @@ class MultipartParser:
                 inside = self._state is _DATA
                 index = data.find(self._delimiter, start)
                 end = index if index >= 0 else self._end_of_data(data, start)
+                self._size += end - start
                 if inside and end > start:
-                    self._size += end - start
                     yield data[start:end]
                 start = end
                 position = self._parse_tail(data, index) if index >= 0 else None
@@ -227,6 +229,8 @@ class MultipartParser:
                 raise BadRequest("the form is malformed: a boundary is followed by other bytes")
             return None
         if tail[0] == b"--":
+            if self._state is _PREAMBLE and self._size > 2:  # more than a line end: a first delimiter is misplaced
+                raise BadRequest("the form is malformed: there are bytes before its boundary, and no part")
             self._state = _EPILOGUE
         else:
             self._state = _HEAD

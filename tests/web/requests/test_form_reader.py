@@ -55,6 +55,11 @@ def test_an_empty_file_field_has_no_file() -> None:
     assert (form.fields.pairs(), form.files(Upload).pairs()) == ([], [])
 
 
+def test_a_file_without_a_name_is_kept() -> None:
+    (upload,) = fed(part("f", b"text", "") + END, 100).files(Upload).values()
+    assert (upload.filename, upload.read()) == ("", b"text")
+
+
 MALFORMED = [
     b"",
     b"--XX",

@@ -36,6 +36,8 @@ WHOLE = ["a", b"1", None, "complete"]
         (b"--B\r\n" + HEAD + b"1\r\n--B--", WHOLE),
         (b"\r\n--B\r\n" + HEAD + b"1\r\n--B--\r\n\r\n", WHOLE),
         (b"a preamble\r\n--B\r\n" + HEAD + b"1\r\n--B--\r\nan epilogue\r\n--B\r\n", WHOLE),
+        (b'--B\r\nContent-Disposition: form-data; name=""\r\n\r\n1\r\n--B--', ["", b"1", None, "complete"]),
+        (b"\r\n--B--", ["complete"]),
         (b"a--B\r\n--B\r\n" + HEAD + b"1\r\n--B--", WHOLE),
         # White space behind a delimiter (RFC 2046 5.1.1, "transport-padding").
         (b"--B \t \r\n" + HEAD + b"1\r\n--B  \r\n" + HEAD + b"2\r\n--B-- \r\n", [*WHOLE[:3], "a", b"2", *WHOLE[2:]]),
@@ -82,6 +84,9 @@ def test_events_do_not_depend_on_where_the_bytes_are_cut(body: bytes, found: lis
         (b"--B -", "a boundary is followed by other bytes"),
         (b"--B" + b" " * 2000, "a boundary is followed by other bytes"),
         (b"--B\r\n" + HEAD + b"1\r\n--BB\r\n", "a boundary is followed by other bytes"),
+        (b"a--B\r\n" + HEAD + b"1\r\n--B--", "bytes before its boundary, and no part"),
+        (b"--A\r\n" + HEAD + b"1\r\n--A\r\n--B--", "bytes before its boundary, and no part"),
+        (b"--B\r\nContent-Disposition: form-data\r\n\r\n1\r\n--B--", "has no name"),
         (b"--B\r\n\r\n1\r\n--B--", "has no content-disposition"),
         (b"--B\r\nContent-Type: a/b\r\n\r\n1\r\n--B--", "has no content-disposition"),
         (b"--B\r\nContent-Disposition: attachment; name=a\r\n\r\n1\r\n--B--", "is not form-data"),
