@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,13 +17,14 @@ from atlas.web.controllers import check_callable
 from atlas.web.errors.missing_await import note_missing_await
 from atlas.web.errors.pages import default_error_response
 from atlas.web.errors.running_loop import note_running_loop
-from atlas.web.exceptions import HTTPException
+from atlas.web.exceptions import ContentTooLarge, HTTPException
 from atlas.web.requests.request import RequestHead
 from atlas.web.responses.response import Response
 
 __all__ = ["ErrorHandlers"]
 
 _log = logging.getLogger("atlas.web")
+_LIMIT_INTERVAL = 60.0  # seconds between two log lines about the same limit
 
 
 class ErrorHandlers:
@@ -40,6 +42,7 @@ class ErrorHandlers:
         self._greenlets = greenlets
         self._async_forms: dict[int | type[Exception], Adapted] = {}
         self._sync_forms: dict[int | type[Exception], Adapted] = {}
+        self._limit_logged_until: dict[str, float] = {}
 
     def add(self, key: int | type[Exception], handler: Callable[..., Any], place: str) -> None:
         """Add an exception handler.
@@ -94,6 +97,8 @@ class ErrorHandlers:
                 raise error
             finally:
                 del error  # its traceback refers to this frame
+        if isinstance(error, ContentTooLarge):
+            self._log_limit(request, error)
         note_missing_await(error)
         note_running_loop(error)
         key = self._find(error)
@@ -104,6 +109,15 @@ class ErrorHandlers:
         finally:
             drop_frames(error, unseen=key is None and isinstance(error, HTTPException))
             del error
+
+    def _log_limit(self, request: RequestHead, error: ContentTooLarge) -> None:
+        """Log a request that is over a limit, with the setting of that, at most once a minute."""
+        now = time.monotonic()
+        if error.setting is None or now < self._limit_logged_until.get(error.setting, now):
+            return
+        self._limit_logged_until[error.setting] = now + _LIMIT_INTERVAL
+        path = ascii(request.path)
+        _log.warning("%s %s: refused with 413: %s (%s)", request.method, path, error.detail, error.setting)
 
     async def _handle(self, request: RequestHead, error: Exception, form: Adapted) -> Response:
         """Call a handler; if it fails, return the default error page of its exception."""

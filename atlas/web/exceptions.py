@@ -121,9 +121,18 @@ class Gone(_FixedStatus):
 
 
 class ContentTooLarge(_FixedStatus):
-    """413: the body is over a limit (RFC 9110 15.5.14)."""
+    """413: the body is over a limit (RFC 9110 15.5.14).
+
+    :param setting: the setting of the limit, for the log: ``limit_body``.
+    """
 
     status_code = 413
+
+    def __init__(
+        self, detail: str | None = None, headers: Mapping[str, str] | None = None, *, setting: str | None = None
+    ) -> None:
+        super().__init__(detail, headers)
+        self.setting = setting
 
 
 class UnsupportedMediaType(_FixedStatus):

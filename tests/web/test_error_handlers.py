@@ -8,7 +8,18 @@ from typing import Any
 import httpx
 import pytest
 
-from atlas import Application, AsyncRequest, ClientDisconnected, NotFound, Request, Route, StartupError
+from atlas import (
+    Application,
+    AsyncRequest,
+    ClientDisconnected,
+    ContentTooLarge,
+    FormLimits,
+    NotFound,
+    Request,
+    Route,
+    StartupError,
+    TestClient,
+)
 from atlas._speedups.calls.handlers import RunMode
 from atlas.gateway.greenlets import Greenlets, in_greenlet
 from atlas.web.error_handlers import ErrorHandlers
@@ -116,3 +127,31 @@ def test_an_exception_made_once_keeps_no_request(
     assert not any(each() for each in noted[1:]), "the first may stay, in case that the program reports it later"
     assert error.__traceback__ is None
     assert error.__context__ is error.__cause__ is None
+
+
+def test_a_request_over_a_limit_is_logged_with_its_setting_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    def read(request: Request) -> str:
+        return str(len(request.body()))
+
+    def fill_in(request: Request) -> str:
+        return str(len(request.form(FormLimits(text=1))))
+
+    def refuse(request: Request) -> str:
+        raise ContentTooLarge("not today")
+
+    app = Application(
+        [
+            Route("/body", read, ["POST"], limit_body=10),
+            Route("/form", fill_in, ["POST"]),
+            Route("/own", refuse, ["POST"]),
+        ]
+    )
+    with TestClient(app) as client, caplog.at_level(logging.WARNING, "atlas.web"):
+        for _ in range(3):
+            assert client.post("/body", content=b"x" * 11).status_code == 413
+            assert client.post("/form", data={"a": "1", "b": "2"}).status_code == 413
+            assert client.post("/own").status_code == 413
+    assert caplog.messages == [
+        "POST '/body': refused with 413: a body may have 10 bytes here (limit_body)",
+        "POST '/form': refused with 413: a form has at most 1 bytes of text (FormLimits(text=))",
+    ]

@@ -26,7 +26,7 @@ def check_size(size: int, limit: int) -> None:
     :raises ContentTooLarge: if ``size`` is over ``limit``.
     """
     if size > limit:
-        raise ContentTooLarge(f"a body may have {limit} bytes here")
+        raise ContentTooLarge(f"a body may have {limit} bytes here", setting="limit_body")
 
 
 class BodyReader:

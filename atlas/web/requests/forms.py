@@ -49,7 +49,7 @@ class FormLimits:
         :raises ContentTooLarge: if it is over :attr:`text`.
         """
         if size > self.text:
-            raise ContentTooLarge(f"a form has at most {self.text} bytes of text")
+            raise ContentTooLarge(f"a form has at most {self.text} bytes of text", setting="FormLimits(text=)")
 
 
 LIMITS = FormLimits()
@@ -83,15 +83,20 @@ class FormSize:
         """
         limits.check_text(self.text)
         if self.fields > limits.fields:
-            raise ContentTooLarge(f"a form has at most {limits.fields} fields")
+            raise ContentTooLarge(f"a form has at most {limits.fields} fields", setting="FormLimits(fields=)")
         if self.files > limits.files:
-            raise ContentTooLarge(f"a form has at most {limits.files} files")
+            raise ContentTooLarge(f"a form has at most {limits.files} files", setting="FormLimits(files=)")
         if limits.file_size is not None and self.file_size > limits.file_size:
-            raise ContentTooLarge(f"a file has at most {limits.file_size} bytes here")
+            raise ContentTooLarge(f"a file has at most {limits.file_size} bytes here", setting="FormLimits(file_size=)")
         if self.part_headers > limits.part_headers:
-            raise ContentTooLarge(f"a part of a form has at most {limits.part_headers} header fields")
+            raise ContentTooLarge(
+                f"a part of a form has at most {limits.part_headers} header fields", setting="FormLimits(part_headers=)"
+            )
         if self.part_header_size > limits.part_header_size:
-            raise ContentTooLarge(f"a header field of a part of a form has at most {limits.part_header_size} bytes")
+            raise ContentTooLarge(
+                f"a header field of a part of a form has at most {limits.part_header_size} bytes",
+                setting="FormLimits(part_header_size=)",
+            )
 
 
 def check_form_type(content_type: str) -> None:
@@ -127,7 +132,7 @@ def check_urlencoded(data: bytes, limits: FormLimits = LIMITS, *, what: str = "f
     :raises ContentTooLarge: over ``limits.text`` bytes.
     """
     if len(data) > limits.text:
-        raise ContentTooLarge(f"a {what} has at most {limits.text} bytes of text")
+        raise ContentTooLarge(f"a {what} has at most {limits.text} bytes of text", setting="FormLimits(text=)")
     if data.count(b"&") >= limits.fields:
         raise BadRequest(f"a {what} has at most {limits.fields} fields")
 

@@ -204,9 +204,14 @@ class MultipartParser:
 
     def _check_head(self, largest: int, fields: int) -> None:
         if largest > self._max_field_size:
-            raise ContentTooLarge(f"a header field of a part of a form has at most {self._max_field_size} bytes")
+            raise ContentTooLarge(
+                f"a header field of a part of a form has at most {self._max_field_size} bytes",
+                setting="FormLimits(part_header_size=)",
+            )
         if fields > self._max_fields:
-            raise ContentTooLarge(f"a part of a form has at most {self._max_fields} header fields")
+            raise ContentTooLarge(
+                f"a part of a form has at most {self._max_fields} header fields", setting="FormLimits(part_headers=)"
+            )
 
     def _parse_blank(self, data: bytes, start: int) -> int | None:
         """Parse the empty line behind the head. It belongs to the delimiter if the part has no data at all, not even of
