@@ -110,8 +110,19 @@ cdef class Connection:
             self.writer.in_turn = False
             self.end_turn()
 
-    def data_received(self, bytes data not None):
-        """For loops that ask for a subclass of asyncio.BufferedProtocol before they use ``get_buffer``."""
+    @property
+    def data_received(self):
+        """For loops that ask for a subclass of asyncio.BufferedProtocol before they use ``get_buffer``.
+
+        It is there once the connection is made: uvloop, which has no use for it, would keep a bound method of each
+        connection that has one before.
+        """
+        if self.writer.transport is None:
+            raise AttributeError("data_received")
+        return self.receive
+
+    def receive(self, bytes data not None):
+        """Read bytes that the loop has received into an object of its own."""
         cdef const char* start = PyBytes_AS_STRING(data)
         cdef Py_ssize_t size = PyBytes_GET_SIZE(data)
         cdef Py_ssize_t at = 0

@@ -54,6 +54,14 @@ def test_an_idle_connection_holds_nothing_of_an_exchange(connection: FakeConnect
     assert sum(idle.values()) <= 320
 
 
+def test_data_received_is_there_once_the_connection_is_made(connection: FakeConnection) -> None:
+    made = connection.protocol
+    unmade = Connection(connection.server.state.connections, lambda _: None)
+    assert not hasattr(unmade, "data_received")
+    made.data_received(GET)
+    assert connection.exchange.head.target == b"/"
+
+
 def test_two_exchanges_do_not_share_a_stream(server: FakeServer) -> None:
     first, second = server.connect(), server.connect()
     one, two = first.request(), second.request()
