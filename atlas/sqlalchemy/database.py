@@ -21,6 +21,7 @@ from atlas.sqlalchemy.savepoints import repair_savepoints
 from atlas.sqlalchemy.session_scope import BeginContext, CurrentScope, SessionScope
 from atlas.sqlalchemy.urls import checked_url
 from atlas.web.config import Config
+from atlas.web.scope_keys import STREAM_HOOKS
 
 if TYPE_CHECKING:
     from atlas.web.application import Application
@@ -40,8 +41,11 @@ class Database:
     The session is :attr:`session` in ``def`` controllers and :attr:`async_session` in ``async def``; it is made at the
     first access. After the controller has returned and before the response is sent, the session is committed if the
     status is below 400. It is rolled back otherwise, and if the request was cancelled. If the commit fails, the
-    response is an error page. Then the session is closed, so that a slow client keeps no connection of the database. A
-    streaming response that reads from the database while it is sent opens a session of its own, with :meth:`begin`.
+    response is an error page. Then the session is closed, so that a slow client keeps no connection of the database.
+
+    A streaming response, such as a template with ``stream=True``, is produced after the commit. Its objects can still
+    load their relationships: the session is closed at the end of the stream, and has no connection while the client
+    reads. What else reads from the database while it is sent opens a session of its own, with :meth:`begin`.
 
     The engine is made at first use and disposed of when the application stops.
 
@@ -94,6 +98,7 @@ class Database:
         if self._has_scope():
             return await call_next(request)
         async with self._new_scope(current=True) as scope:
+            request._notes.setdefault(STREAM_HOOKS, []).append(scope)
             response = await call_next(request)
             if response.status_code >= 400:
                 scope.discard()

@@ -30,7 +30,17 @@ class SessionScope:
     :ivar ended: whether the block has ended.
     """
 
-    __slots__ = ("_current", "_discarded", "_nested", "_session", "_token", "_transaction", "ended", "engine")
+    __slots__ = (
+        "_current",
+        "_discarded",
+        "_nested",
+        "_session",
+        "_streams",
+        "_token",
+        "_transaction",
+        "ended",
+        "engine",
+    )
 
     _token: Token[SessionScope | None]
 
@@ -41,6 +51,7 @@ class SessionScope:
         self._nested = nested
         self._session: AsyncSession | None = None
         self._discarded = False
+        self._streams = False
         self.ended = False
 
     @property
@@ -65,14 +76,43 @@ class SessionScope:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            if self._session is not None:
+            if self._session is not None and not self._streams:
                 await _end(self._session, commit=kind is None and not self._discarded)
         finally:
             self.ended = True
             if self._current is not None:
                 self._current.reset(self._token)
+            if self._transaction is not None and not self._streams:
+                self._transaction.release(nested=self._nested)
+
+    # For a streaming response: :class:`atlas.web.responses.body_stream.StreamHook`.
+
+    async def begin_stream(self, status_code: int) -> None:
+        """Commit, or roll back for a status from 400. The session stays open: objects load their relationships.
+
+        :param status_code: the status of the response.
+        """
+        if self.ended:
+            return
+        self.ended = self._streams = True
+        if self._current is not None:
+            self._current.set(None)
+        try:
+            if self._session is not None:
+                await _finish(self._session, commit=status_code < 400 and not self._discarded)
+        finally:
             if self._transaction is not None:
                 self._transaction.release(nested=self._nested)
+
+    async def pause_stream(self) -> None:
+        """Return the connection of what was loaded: a slow client must not keep it."""
+        if self._streams and self._session is not None and self._session.in_transaction():
+            await _finish(self._session, commit=True)
+
+    async def end_stream(self) -> None:
+        """Close the session."""
+        if self._streams and self._session is not None:
+            await _end(self._session, commit=False)
 
 
 CurrentScope = ContextVar[SessionScope | None]
@@ -88,6 +128,15 @@ async def _end(session: AsyncSession, *, commit: bool) -> None:
             await session.__aexit__(None, None, None)
         else:
             session.sync_session.close()  # it has no connection, so there is nothing to wait for
+
+
+async def _finish(session: AsyncSession, *, commit: bool) -> None:
+    """Commit or roll back, and keep the session. If that fails, close it."""
+    try:
+        await (session.commit() if commit else session.rollback())
+    except BaseException:
+        await _end(session, commit=False)
+        raise
 
 
 class BeginContext:

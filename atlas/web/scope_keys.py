@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
-__all__ = ["BODY", "ON_ERROR", "REQUEST", "REQUEST_ID", "SESSION", "STATE", "USER", "BodyState"]
+__all__ = ["BODY", "ON_ERROR", "REQUEST", "REQUEST_ID", "SESSION", "STATE", "STREAM_HOOKS", "USER", "BodyState"]
 
 BODY: Final = "atlas.body"
 """A :class:`BodyState`: how far the body has been read; no key before reading begins."""
@@ -28,6 +28,9 @@ SESSION: Final = "session"
 
 STATE: Final = "state"
 """The dict behind ``request.state`` (ASGI lifespan 2.0, "Lifespan State")."""
+
+STREAM_HOOKS: Final = "atlas.stream_hooks"
+"""A list of :class:`atlas.web.responses.body_stream.StreamHook`, set by middleware."""
 
 USER: Final = "user"
 """The authenticated user, set by the program; Starlette uses the same key."""

@@ -21,8 +21,9 @@ from atlas.gateway.threads import next_turn
 from atlas.types import Event, Receive, Scope, Send
 from atlas.web.background import CURRENT
 from atlas.web.responses.disconnect_watcher import DisconnectWatcher
+from atlas.web.scope_keys import STREAM_HOOKS
 
-__all__ = ["BodyStream", "Run", "StreamOptions", "Streamed"]
+__all__ = ["BodyStream", "Run", "StreamHook", "StreamOptions", "Streamed"]
 
 # A sync iterator does not yield to the event loop between chunks: without this bound a long one blocks the others.
 _CHUNKS_PER_TURN = 64
@@ -51,6 +52,23 @@ class Streamed(Protocol):
 
     def rest(self) -> bytes:
         """Return what these functions have held back."""
+
+
+class StreamHook(Protocol):
+    """What a middleware does around a stream, whose content runs after the controller has returned."""
+
+    async def begin_stream(self, status_code: int) -> None:
+        """The controller has returned a stream, whose first chunk is produced next.
+
+        :param status_code: the status of the response.
+        :raises Exception: if there should be an error page instead.
+        """
+
+    async def pause_stream(self) -> None:
+        """A chunk is there, and is sent next: the client may read slowly."""
+
+    async def end_stream(self) -> None:
+        """The content is closed."""
 
 
 class StreamOptions:
@@ -88,7 +106,7 @@ class BodyStream:
     :ivar run: calls a sync function and awaits the result: in a greenlet, the default, or in a thread.
     """
 
-    __slots__ = ("_claim", "_content", "_first", "_iterator", "_options", "_response", "chunks", "run")
+    __slots__ = ("_claim", "_content", "_first", "_hooks", "_iterator", "_options", "_response", "chunks", "run")
 
     def __init__(self, content: AsyncIterable[Any] | Iterable[Any], options: StreamOptions) -> None:
         self._content: Any = content
@@ -96,17 +114,26 @@ class BodyStream:
         self._response: Streamed | None = None
         self._claim = Lock()  # of the code that iterates over sync content, and closes it: perhaps in a thread
         self._first: Any = _END
+        self._hooks: list[StreamHook] = []
         self._iterator: Any = None
         self.run: Run = in_greenlet
         self.chunks: Any = self._async_chunks() if isinstance(content, AsyncIterable) else self._sync_chunks()
 
-    async def start(self, request: RequestData) -> ApplicationTask:
+    async def start(self, request: RequestData, status_code: int) -> ApplicationTask:
         """Run in a task of its own until the response starts.
 
         :param request: the request; it closes the task if the response is not sent.
+        :param status_code: the status of the response.
         :returns: the task, which sends the response.
         :raises Exception: what the content raises before its first chunk.
         """
+        try:
+            for hook in request._notes.get(STREAM_HOOKS, ()):
+                self._hooks.append(hook)
+                await hook.begin_stream(status_code)
+        except BaseException:
+            await self._end()
+            raise
         task = ApplicationTask(self, request.scope, request._receive, own=[CURRENT])
         owner = CURRENT.get() or request  # as a request for the kind of its function, it may be another object
         if owner._application_tasks is None:
@@ -129,6 +156,13 @@ class BodyStream:
             content, self._content = self._content, None
             await _close(content)
 
+    async def _end(self) -> None:
+        try:
+            await self.close()
+        finally:
+            for hook in self._hooks:
+                await hook.end_stream()
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response: ASGI."""
         start = ResponseStart(send, self._start_event, flush=self._options.open_after is not None)
@@ -144,7 +178,7 @@ class BodyStream:
             await self._leave(send)
             raise
         finally:
-            await self.close()
+            await self._end()
             self._response = self._iterator = self.chunks = None  # they refer to each other
 
     def _start_event(self) -> Event:
@@ -294,6 +328,8 @@ class _Sending:
     async def _send_chunk(self, chunk: Any) -> None:
         response = self._stream._sent()
         data = response.filtered(response.encode(chunk))
+        for hook in self._stream._hooks:
+            await hook.pause_stream()
         if data:
             await self._send({"type": "http.response.body", "body": data, "more_body": True})
         self._watcher.begin(sent=True)

@@ -155,7 +155,7 @@ class StreamingResponse(Response):
 
     async def _begin(self, request: RequestData) -> None:
         stream = self._new_stream()
-        self._task = await stream.start(request)
+        self._task = await stream.start(request, self.status_code)
         self.body_iterator = stream.chunks
 
     def _new_stream(self) -> BodyStream:

@@ -12,10 +12,12 @@ import jinja2
 
 from atlas.gateway.greenlets import await_in_place
 from atlas.web.json_encoding import format_json
+from atlas.web.scope_keys import SESSION
 from atlas.web.templates.current import CSRFToken, CurrentRequest, Rendering, flashes, rendering, token_of, url_for
 from atlas.web.templates.environment import Environment
 from atlas.web.templates.functions import Functions, Processor, adapted_processor
 from atlas.web.templates.places import note_place
+from atlas.web.templates.references import uses_variable
 
 if TYPE_CHECKING:
     from atlas.web.requests.request import RequestHead
@@ -57,6 +59,7 @@ class Templates:
         builtin = {"url_for": url_for, "flashes": flashes, "request": CurrentRequest(), "csrf_token": CSRFToken()}
         dict.update(self.environment.globals, builtin)
         self._text_environment: Environment | None = None
+        self._use_flashes: dict[str, bool] = {}
         self._processors: list[Processor] = []
 
     def bind(self, folders: Sequence[Path], *, reload: bool) -> None:
@@ -151,8 +154,12 @@ class Templates:
         *,
         content_type: str = "text/html",
     ) -> Iterator[str]:
-        """Render a template in chunks; parameters and exceptions as for :meth:`render`."""
-        current = Rendering(request)
+        """Render a template in chunks; parameters and exceptions as for :meth:`render`.
+
+        If it uses ``flashes()``, the messages are taken from the session before the first chunk: the session cannot be
+        changed after the response has begun.
+        """
+        current = Rendering(request, self._take_flashes(request, name))
         chunks = self._chunks(request, name, context, block, content_type)
         try:
             while True:
@@ -184,6 +191,16 @@ class Templates:
         except Exception as error:
             note_place(error)
             raise
+
+    def _take_flashes(self, request: RequestHead, name: str) -> list[Any] | None:
+        take = getattr(request._notes.get(SESSION), "flashes", None)
+        if take is None:
+            return None
+        uses = None if self.environment.auto_reload else self._use_flashes.get(name)
+        if uses is None:
+            uses = self._use_flashes[name] = uses_variable(self.environment, name, "flashes")
+        messages: list[Any] | None = take() if uses else None
+        return messages
 
     def _environment(self, content_type: str) -> Environment:
         """Return the environment for a content type."""

@@ -4,7 +4,7 @@ from typing import Any
 import jinja2
 import pytest
 
-from atlas import Application, render
+from atlas import Application, Request, Route, Session, Sessions, TestClient, render
 from atlas.web.templates.responses import StreamingTemplate
 from tests.web.templates.pages import asking, write
 
@@ -43,3 +43,46 @@ def test_what_is_wrong_at_the_beginning_is_an_error_page(app: Application, name:
 def test_a_block_that_is_streamed(app: Application, drive: Any) -> None:
     response = StreamingTemplate(asking(app), "page.html", {"name": "n"}, block="body", headers={"x-a": "b"})
     assert drive(response)[1]["body"] == b"<p>n GET</p>"
+
+
+LONG = "{% for n in range(100) %}<p>{{ n }}</p>{% endfor %}"
+TOLD = "{% for each in flashes() %}[{{ each.message }}]{% endfor %}"
+
+
+@pytest.mark.parametrize("store", ["cookie", "memory"])
+@pytest.mark.parametrize("before", ["", LONG], ids=["short", "long"])
+@pytest.mark.parametrize("where", ["itself", "layout", "macro"])
+def test_messages_of_a_streamed_page_are_shown_once(site: Application, store: Any, before: str, where: str) -> None:
+    """The session is saved with the head of the response: a message that was taken later would be shown again."""
+    write(
+        site,
+        itself=before + TOLD,
+        layout="{% extends 'base.html' %}",
+        base=before + TOLD,
+        macro="{% from 'macros.html' import told %}" + before + "{{ told() }}",
+        macros="{% macro told() %}" + TOLD + "{% endmacro %}",
+    )
+
+    def say(request: Request) -> str:
+        request.session.flash("saved")
+        return "ok"
+
+    routes = [
+        Route("/say", say),
+        Route("/", lambda request: render(request, f"{where}.html", stream=True), name="page"),
+    ]
+    app = Application(
+        routes, middleware=[Sessions("k" * 32, store)], config={"template_dirs": site.config.template_dirs}
+    )
+    with TestClient(app) as client:
+        client.get("/say")
+        assert [client.get("/").text.endswith("[saved]") for _ in range(3)] == [True, False, False]
+
+
+def test_messages_stay_if_a_streamed_page_does_not_show_them(site: Application) -> None:
+    write(site, quiet="quiet", told=TOLD)
+    request = asking(site)
+    request.session = Session()
+    request.session.flash("saved")
+    for name, text in (("quiet.html", "quiet"), ("told.html", "[saved]"), ("told.html", "")):
+        assert "".join(site.templates.chunks(request, name)) == text
