@@ -9,7 +9,7 @@ from html import escape
 from typing import Any
 
 from atlas.web.errors.debug_style import STYLE
-from atlas.web.errors.masking import MASK, is_secret, masked, shown
+from atlas.web.errors.masking import MASK, is_secret, masked, masked_source, shown
 from atlas.web.errors.tracebacks import Frame, Raised, SourceLine, examine
 from atlas.web.requests.request import RequestHead
 
@@ -135,7 +135,7 @@ def _source(lines: Iterable[SourceLine]) -> str:
 
 
 def _marked(line: SourceLine) -> str:
-    text = masked(line.text)
+    text = masked_source(line.text)
     if line.mark is None or text != line.text:
         return escape(text)
     start, end = line.mark
@@ -156,8 +156,12 @@ def _row(name: str, text: str) -> str:
 
 
 def _shown_url(request: RequestHead) -> str:
-    query = "&".join(f"{name}={MASK if is_secret(name) else value}" for name, value in request.query.pairs())
-    return request.path + (f"?{query}" if query else "")
+    path = request.path
+    for name, value in request.path_params.items():
+        if is_secret(name) and (text := str(value)):
+            path = path.replace(text, MASK)
+    query = "&".join(f"{name}={MASK if is_secret(name) else masked(value)}" for name, value in request.query.pairs())
+    return path + (f"?{query}" if query else "")
 
 
 def _request(request: RequestHead) -> str:

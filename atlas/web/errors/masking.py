@@ -6,7 +6,7 @@ import re
 import reprlib
 from typing import Any
 
-__all__ = ["MASK", "is_secret", "masked", "shown"]
+__all__ = ["MASK", "is_secret", "masked", "masked_source", "shown"]
 
 MASK = "••••••••"
 _MAX_VALUE = 600  # characters of one value
@@ -16,18 +16,49 @@ _MAX_TOTAL = 2000  # characters of a value with all that is inside
 _WORD = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
 _WORDS = {
     "apikey", "auth", "authorization", "bearer", "cookie", "cookies", "credential", "credentials", "csrf", "csrftoken",
-    "cvc", "cvv", "dsn", "jwt", "key", "keys", "nonce", "otp", "passcode", "passphrase", "passwd", "password",
-    "passwords", "pin", "private", "pwd", "secret", "secrets", "session", "sessionid", "signature", "ssn", "token",
-    "tokens",
+    "cvc", "cvv", "dsn", "jsessionid", "jwt", "key", "keys", "nonce", "otp", "pass", "passcode", "passphrase", "passwd",
+    "password", "passwords", "phpsessid", "pin", "private", "pw", "pwd", "secret", "secrets", "session", "sessionid",
+    "sid", "signature", "ssn", "token", "tokens", "totp",
 }  # fmt: skip
-_PART = re.compile(r"passw|secret|token|apikey|credential", re.IGNORECASE)
+# Also inside or at the end of a word: "dbpass", but not "compass".
+_PART = re.compile(
+    r"passw|pwd|secret|token|apikey|credential|(?<!com)(?<!by)(?<!tres)(?<!sur)(?<!over)(?<!under)pass(?![a-z])",
+    re.IGNORECASE,
+)
 
-# In the text of a value: a name, a separator, and a string, as in `{'token': 'x'}`, `Login(password='x')`,
-# `(b'cookie', b'x')`; and whatever follows "Bearer", "Basic" or "Digest".
+# What is replaced in a text. A name begins where none can have begun before, so that the time is linear.
+# First a name, a separator and a string, as in `{'token': 'x'}`, `Login(password='x')`,
+# `(b'cookie', b'x')`.
 _STRING = r"""b?(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
-_NAMED = re.compile(rf"""(?P<name>[A-Za-z_][\w-]*)(?P<is>['"]?\s*(?::[\w\s.|\[\]]+=|[:=,])\s*)(?P<value>{_STRING})""")
-_SCHEME = re.compile(r"\b(Bearer|Basic|Digest) +[\w.~+/=-]{4,}", re.IGNORECASE)
-_PASSWORD_IN_URL = re.compile(r"(?<=://)([^\s:/@]*):[^\s/@]+(?=@)")
+_NAMED = re.compile(
+    rf"""(?<![\w-])(?P<name>[A-Za-z_][\w-]*)(?P<is>['"]?\s*(?::[\w\s.|\[\]]+=|[:=,])\s*)(?P<value>{_STRING})"""
+)
+# Of a form, a query string or a file of variables, as in `user=ada&password=x`; also inside another URL.
+_PAIR = re.compile(r"""(?<![\w.%\]-])(?P<name>[A-Za-z_][\w.%\[\]-]*?)(?P<is>=)(?P<value>[^\s&;,'"<>(){}\\]+)""")
+_ENCODED_PAIR = re.compile(
+    r"""(?:(?<=%3F)|(?<=%26))(?P<name>[A-Za-z_][\w.-]*)(?P<is>%3D)(?P<value>(?:(?!%26)[^\s&'"\\])+)""", re.IGNORECASE
+)
+# A field of a header, to the end of its line; a line `password: x`; a part of a multipart form.
+_FIELD = re.compile(
+    r"""(?<![\w-])(?P<name>(?:set-)?cookie|(?:proxy-)?authorization|x-[\w-]+)(?P<is>:[ \t]*)(?P<value>[^\r\n'"\\]+)""",
+    re.IGNORECASE,
+)
+_LINE = re.compile(
+    r"""(?<![\w-])(?P<name>[A-Za-z_][\w-]*)(?P<is>:[ \t]+)(?P<value>[^\s'",\\]+)(?=[ \t]*(?:$|['",\\]))""", re.MULTILINE
+)
+_PART_OF_FORM = re.compile(
+    r"""name="(?P<name>[^"\r\n]+)"(?P<is>.{0,200}?(?:(?:\\r\\n){2}|(?:\r?\n){2}))(?P<value>.+?)(?=\\r\\n|[\r\n']|$)""",
+    re.DOTALL,
+)
+_OTHERS = (
+    (re.compile(r"\b(Bearer|Basic|Digest) +[\w.~+/=-]{4,}", re.IGNORECASE), rf"\1 {MASK}"),
+    (re.compile(r"""(?<=://)([^\s:/@'"?#]*):[^\s/'"?#]+(?=@)"""), rf"\1:{MASK}"),
+    (re.compile(r"""(?<=://)[^\s:/@'"?#]{16,}(?=@)"""), MASK),  # a token in the place of a user
+    (re.compile(r"""(?<![\w/@.:+-])(?!mailto:)([\w.+~-]+):[^\s:/@'"]+(?=@[\w\[])"""), rf"\1:{MASK}"),
+    (re.compile(r"""((?:^|\s)(?:-u|--user|--proxy-user)[ =]?['"]?[^\s:'"]+):[^\s'"]+"""), rf"\1:{MASK}"),  # of curl
+    (re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"), MASK),  # a JSON Web Token (RFC 7519)
+    (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)", re.DOTALL), MASK),
+)
 
 
 def is_secret(name: object) -> bool:
@@ -44,18 +75,43 @@ def is_secret(name: object) -> bool:
 def masked(text: str) -> str:
     """Mask the secrets in a text.
 
-    :param text: source code, or the ``repr`` of a value.
-    :returns: the text with :data:`MASK` in the place of each string whose name suggests a secret.
+    :param text: a message, or the ``repr`` of a value.
+    :returns: the text with :data:`MASK` in the place of each value whose name suggests a secret, and of passwords in
+        URLs, credentials and keys.
     """
-    text = _NAMED.sub(_mask_named, text)
-    text = _SCHEME.sub(rf"\1 {MASK}", text)
-    return _PASSWORD_IN_URL.sub(rf"\1:{MASK}", text)
+    text = _NAMED.sub(_mask_string, text)
+    for pattern in (_FIELD, _ENCODED_PAIR, _PAIR, _LINE, _PART_OF_FORM):
+        text = pattern.sub(_mask_value, text)
+    for pattern, replacement in _OTHERS:
+        text = pattern.sub(replacement, text)
+    return text
 
 
-def _mask_named(found: re.Match[str]) -> str:
+def masked_source(line: str) -> str:
+    """Mask the secrets in a line of source: in its strings, and where a string is assigned to a name.
+
+    :param line: the line. Without any quotes it may be part of a longer string.
+    """
+    if "'" not in line and '"' not in line:
+        return masked(line)
+    parts, end = [], 0
+    for found in re.finditer(_STRING, line):
+        parts += [line[end : found.start()], masked(found[0])]
+        end = found.end()
+    rest = line[end:]
+    return _NAMED.sub(_mask_string, "".join(parts) + (masked(rest) if "'" in rest or '"' in rest else rest))
+
+
+def _mask_string(found: re.Match[str]) -> str:
     if not is_secret(found["name"]):
         return found[0]
     return f"{found['name']}{found['is']}'{MASK}'"
+
+
+def _mask_value(found: re.Match[str]) -> str:
+    if not is_secret(found["name"]):
+        return found[0]
+    return found[0][: found.start("value") - found.start()] + MASK
 
 
 def shown(name: object, value: object) -> str:

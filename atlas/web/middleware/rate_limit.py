@@ -6,11 +6,13 @@ RateLimit-Policy).
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 import threading
 import time
 from collections.abc import Callable
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 from atlas.web.adapters import any_mode
@@ -22,15 +24,19 @@ from atlas.web.responses.response import Response
 
 __all__ = ["RateLimit", "client_network"]
 
+_log = logging.getLogger("atlas.web")
 _RATE = re.compile(r"\s*([0-9]+)\s*(?:/|per)\s*(second|minute|hour|day)s?\s*")
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
+# The first 96 bits of addresses that end in an IPv4 address: RFC 4291 2.5.5.2 (mapped), RFC 6052 2.1 (NAT64).
+_WITH_IPV4 = frozenset([0xFFFF, 0x64FF9B << 64])
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_\-.]*")
 
 
 def client_network(request: RequestHead) -> str:
     """Return the network of the client: an IPv4 address, or the first 64 bits of an IPv6 address.
 
-    An IPv6 client usually has all addresses of such a network.
+    An IPv6 client usually has all addresses of such a network. An IPv4 address in an IPv6 one, as a socket for both
+    versions reports it (``::ffff:192.0.2.1``), is an IPv4 address; a link-local address counts as a whole.
 
     :param request: the request.
     :returns: the network; "" if the server does not know the address (a Unix socket without a trusted proxy).
@@ -38,18 +44,24 @@ def client_network(request: RequestHead) -> str:
     address = request.ip or ""
     if ":" not in address:
         return address
-    head, gap, tail = address.partition("%")[0].partition("::")
-    groups = head.split(":") if head else []
-    after = tail.split(":") if tail else []
-    if gap:
-        groups += ["0"] * (8 - len(groups) - len(after)) + after
-    return ":".join(groups[:4])
+    try:
+        parsed = IPv6Address(address)
+    except ValueError:
+        return address
+    number = int(parsed)
+    if number >> 32 in _WITH_IPV4:
+        return str(IPv4Address(number & 0xFFFFFFFF))
+    if parsed.is_link_local:
+        return address
+    return ":".join(f"{number >> shift & 0xFFFF:x}" for shift in (112, 96, 80, 64))
 
 
 class RateLimit:
     """Answers 429 to clients that send more requests than a rate allows.
 
-    Each process has its own buckets: with four worker processes a client may send four times as many requests.
+    Each process has its own buckets: with four worker processes a client may send four times as many requests. Behind a
+    proxy, all clients have its address, unless the server trusts the proxy (``--proxy-headers``,
+    ``--forwarded-allow-ips``) or ``key`` tells them apart. A line in the log says so once.
 
     :param rate: requests per ``second``, ``minute``, ``hour`` or ``day``: ``"100/minute"``, ``"5 per second"``.
     :param burst: maximum number of requests at once; None, the default, for the number in ``rate``.
@@ -87,6 +99,7 @@ class RateLimit:
         self._state_key = f"rate_limit.{name}"
         # Tokens, and when they were counted; the least recently used bucket first.
         self._buckets: dict[str, tuple[float, float]] = {}
+        self._by_address = key is client_network
         self._lock = threading.Lock()  # one instance may serve loops of several threads
 
     @any_mode(waits=False)
@@ -98,11 +111,28 @@ class RateLimit:
         key = self._key(request)
         if key is None:
             return
+        if self._by_address:
+            self._check_proxy(request)
         tokens = self._take(key)
         if tokens < 0:
             wait = max(1, math.ceil(-tokens / self._per_second))
             raise TooManyRequests(headers={"retry-after": str(wait), **self._fields(0.0)})
         request.state[self._state_key] = tokens
+
+    def _check_proxy(self, request: RequestHead) -> None:
+        """Log, once, that the clients behind a proxy count as one."""
+        headers = request.headers
+        told = headers.get("x-forwarded-for") or headers.get("forwarded")
+        if told is None or (
+            request.ip is not None and request.ip in told
+        ):  # the server has taken the address from the field
+            return
+        self._by_address = False
+        _log.warning(
+            "RateLimit: all clients behind the proxy %s count as one: let the server trust it by --proxy-headers and "
+            "--forwarded-allow-ips, or give RateLimit a key",
+            ascii(request.ip or "at a Unix socket"),
+        )
 
     def _take(self, key: str) -> float:
         """Take a token, and return how many are left; a negative number is the fraction that is missing."""

@@ -111,13 +111,43 @@ def test_two_limits_around_one_page(ask: Ask, clock: Clock) -> None:
         ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2"),
         ("2001:db8::1", "2001:db8:0:0"),
         ("::1", "0:0:0:0"),
-        ("fe80::1%eth0", "fe80:0:0:0"),
+        ("fe80::1%eth0", "fe80::1%eth0"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("::FFFF:c000:201", "192.0.2.1"),
+        ("64:ff9b::192.0.2.1", "192.0.2.1"),
+        ("2001:0DB8:0000:1::1", "2001:db8:0:1"),
+        ("unix:socket", "unix:socket"),
         (None, ""),
     ],
 )
 def test_a_client_is_its_network(address: str | None, key: str) -> None:
     client = (address, 1) if address is not None else None
     assert client_network(Request(None, {"type": "http", "client": client}, None)) == key  # type: ignore[arg-type]
+
+
+def test_clients_behind_a_proxy_are_logged_once(ask: Ask, caplog: pytest.LogCaptureFixture) -> None:
+    for field in ("x-forwarded-for", "forwarded"):
+        caplog.clear()
+        app = site(RateLimit("100/minute"))
+        for _ in range(2):
+            ask(app, "GET", "/", headers={field: "192.0.2.9"})
+        lines = [record.getMessage() for record in caplog.records if record.name == "atlas.web"]
+        assert len(lines) == 1
+        assert "all clients behind the proxy" in lines[0]
+        assert "--forwarded-allow-ips" in lines[0]
+
+
+@pytest.mark.parametrize("field", ["10.0.0.1, 192.0.2.9", "192.0.2.9"])
+def test_a_proxy_that_the_server_trusts(field: str, caplog: pytest.LogCaptureFixture) -> None:
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/",
+        "client": ("192.0.2.9", 1),
+        "headers": [(b"x-forwarded-for", field.encode())],
+    }
+    RateLimit("1/minute").before(Request(Application(), scope, None))  # type: ignore[arg-type]
+    assert not caplog.records
 
 
 def test_without_a_key_it_is_the_address(ask: Ask, clock: Clock) -> None:
