@@ -24,6 +24,9 @@ def note_running_loop(error: BaseException) -> None:
 
     :param error: the exception.
     """
-    text = str(error).lower()
+    try:
+        text = str(error).lower()
+    except Exception:  # its __str__ raises: it is answered as any other
+        return
     if any(each in text for each in _MESSAGES) and _NOTE not in getattr(error, "__notes__", ()):
         error.add_note(_NOTE)
