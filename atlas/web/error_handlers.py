@@ -154,8 +154,8 @@ class ErrorHandlers:
 
     def _finish(self, response: Response, request: RequestHead, error: Exception) -> Response:
         if isinstance(error, HTTPException):
-            for name, value in error.headers.items():
-                response.headers.setdefault(name, value)
+            own = set(response.headers)
+            response.headers.update(field for field in error.fields if field[0].lower() not in own)
         elif response.status_code >= 500:
             _report(request, error)
         return response

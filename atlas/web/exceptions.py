@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
 from atlas.reasons import REASON_PHRASES
@@ -39,9 +39,11 @@ class HTTPException(Exception):
     """An error with a status code: raising it answers the request with an error response.
 
     :param status_code: 400 to 599; None, the default, for the status of the class, 500 in this one.
-    :param detail: one sentence for the client; None, the default, for the meaning of the status.
+    :param detail: one sentence for the client; a mapping for members of the problem document, with the sentence as
+        ``detail``; None, the default, for the meaning of the status.
     :param headers: more header fields of the response.
-    :raises ValueError: for a status that is not an error.
+    :raises TypeError: for a detail that is neither text nor a mapping.
+    :raises ValueError: for a status that is not an error, and for a member ``status``.
 
     :ivar members: extension members of the problem document (RFC 9457 3.2); the values must have a JSON form.
     """
@@ -49,16 +51,33 @@ class HTTPException(Exception):
     status_code: int = 500
 
     def __init__(
-        self, status_code: int | None = None, detail: str | None = None, headers: Mapping[str, str] | None = None
+        self,
+        status_code: int | None = None,
+        detail: str | Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
     ) -> None:
         if status_code is not None:
             self.status_code = status_code
         if not 400 <= self.status_code <= 599:
             raise ValueError(f"HTTPException: expected a status from 400 to 599, got {self.status_code}")
         super().__init__(self.status_code, detail)
-        self.detail = detail
-        self.headers = dict(headers or {})
         self.members: dict[str, Any] = {}
+        if isinstance(detail, Mapping):
+            self.members = dict(detail)
+            detail = self.members.pop("detail", None)
+            if "status" in self.members:
+                raise ValueError(f"{type(self).__name__}: detail: the member 'status' is the number {self.status_code}")
+        if detail is not None and not isinstance(detail, str):
+            raise TypeError(f"{type(self).__name__}: detail: expected a str or a mapping, got {type(detail).__name__}")
+        self.detail = detail
+        pairs = list(headers.items() if isinstance(headers, Mapping) else headers or ())
+        self.headers = dict(reversed(pairs))
+        self._more = [pair for index, pair in enumerate(pairs) if pair[0] in dict(pairs[:index])]
+
+    @property
+    def fields(self) -> list[tuple[str, str]]:
+        """The header fields as pairs: those of ``headers``, and further ones of the same names."""
+        return [*self.headers.items(), *self._more]
 
     def __str__(self) -> str:
         return f"{self.status_code} {self.detail or status_phrase(self.status_code)}"
@@ -67,7 +86,11 @@ class HTTPException(Exception):
 class _FixedStatus(HTTPException):
     """An HTTPException whose class has the status."""
 
-    def __init__(self, detail: str | None = None, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        detail: str | Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
+    ) -> None:
         super().__init__(None, detail, headers)
 
 
@@ -156,7 +179,11 @@ class TooManyRequests(_FixedStatus):
 _BY_STATUS = {kind.status_code: kind for kind in _FixedStatus.__subclasses__()}
 
 
-def abort(status_code: int, detail: str | None = None, headers: Mapping[str, str] | None = None) -> NoReturn:
+def abort(
+    status_code: int,
+    detail: str | Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
+) -> NoReturn:
     """Raise the HTTPException of a status: ``abort(404)`` is ``raise NotFound()``.
 
     :param status_code: 400 to 599.

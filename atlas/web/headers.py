@@ -136,6 +136,24 @@ class MutableHeaders(Headers, MutableMapping[str, str]):
             raise KeyError(name)
         self.raw[:] = kept
 
+    def update(self, fields: Any = (), /, **named: str) -> None:
+        """Set fields. Of a name that occurs several times in a list, as ``set-cookie`` may, all values are kept.
+
+        :param fields: a mapping, or pairs of name and value.
+        :raises TypeError: for something else, and for a value that is not a ``str``.
+        :raises ValueError: for a name or value that HTTP does not allow.
+        """
+        seen: set[str] = set()
+        for pair in (*_pairs_of(fields), *named.items()):
+            if not isinstance(pair, (tuple, list)) or len(pair) != 2 or not isinstance(pair[0], str):
+                raise TypeError(f"headers: expected a mapping or pairs (name, value) of str, got {pair!r}")
+            name, value = pair
+            if name.lower() in seen:
+                self.add(name, value)
+            else:
+                self[name] = value
+                seen.add(name.lower())
+
     def add(self, name: str, value: str) -> None:
         """Add a field, and keep other fields of the same name, as for ``set-cookie`` and ``link``.
 
@@ -154,6 +172,13 @@ class MutableHeaders(Headers, MutableMapping[str, str]):
         known = [part.strip() for value in self.get_all("vary") for part in value.split(",") if part.strip()]
         seen = {part.lower() for part in known}
         self["vary"] = ", ".join([*known, *(name for name in names if name.lower() not in seen)])
+
+
+def _pairs_of(fields: Any) -> Iterable[Any]:
+    if isinstance(fields, Headers):
+        return [(name, value) for name in fields for value in fields.get_all(name)]
+    found: Iterable[Any] = fields.items() if hasattr(fields, "items") else fields
+    return found
 
 
 def preferred_type(accept: str | None, offers: Iterable[str]) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["check_number", "check_strings"]
+__all__ = ["ExemptPaths", "check_number", "check_strings"]
 
 
 def check_strings(setting: str, values: Any, example: str) -> tuple[str, ...]:
@@ -45,3 +45,26 @@ def check_number(setting: str, value: Any, least: int, most: int | None = None) 
         bounds = f"{least} or more" if most is None else f"{least} to {most}"
         raise ValueError(f"{setting}: expected {bounds}, got {value!r}")
     return value
+
+
+class ExemptPaths:
+    """Paths of an application that a middleware leaves alone: ``path in paths``.
+
+    :param who: the middleware, for messages.
+    :param paths: paths that start with "/"; one that ends in "/" includes all paths below it.
+    :raises TypeError: for a string where a list is expected.
+    :raises ValueError: for a path that does not start with "/".
+    """
+
+    __slots__ = ("_folders", "_paths")
+
+    def __init__(self, who: str, paths: Any) -> None:
+        found = check_strings(f"{who}: exempt", paths, "/health")
+        for path in found:
+            if not path.startswith("/"):
+                raise ValueError(f"{who}: exempt: expected paths that start with '/', got {path!r}")
+        self._paths = frozenset(found)
+        self._folders = tuple(path for path in found if path.endswith("/"))
+
+    def __contains__(self, path: str) -> bool:
+        return path in self._paths or (bool(self._folders) and path.startswith(self._folders))

@@ -85,3 +85,15 @@ def test_weights() -> None:
 
 def test_getlist_is_an_alias() -> None:
     assert Headers([(b"a", b"1"), (b"a", b"2")]).getlist("A") == ["1", "2"]
+
+
+def test_update_keeps_the_values_of_a_name_that_occurs_again() -> None:
+    headers = MutableHeaders([(b"set-cookie", b"old=1"), (b"x-a", b"1")])
+    headers.update([("Set-Cookie", "a=1"), ("set-cookie", "b=2"), ("x-b", "2")])
+    assert headers.get_all("set-cookie") == ["a=1", "b=2"]
+    other = MutableHeaders()
+    other.update(headers)
+    assert sorted(other.raw) == sorted(headers.raw)
+    for wrong in ([("a",)], ["ab"], [b"ab"], [(b"a", b"b")]):
+        with pytest.raises(TypeError, match="pairs"):
+            headers.update(wrong)

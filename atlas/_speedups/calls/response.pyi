@@ -1,4 +1,4 @@
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Self, TypeVar
 
 from atlas.types import Event
@@ -18,7 +18,7 @@ class BaseResponse:
         self,
         content: Any = b"",
         status_code: int = 200,
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
         *,
         content_type: str | None = None,
     ) -> None: ...

@@ -156,7 +156,7 @@ def _row(name: str, text: str) -> str:
 
 
 def _shown_url(request: RequestHead) -> str:
-    path = request.path
+    path = request.full_path
     for name, value in request.path_params.items():
         if is_secret(name) and (text := str(value)):
             path = path.replace(text, MASK)

@@ -10,7 +10,7 @@ from html import escape
 from atlas.web.exceptions import HTTPException, status_phrase
 from atlas.web.headers import preferred_type
 from atlas.web.requests.request import RequestHead
-from atlas.web.responses.response import HTMLResponse, ProblemResponse, Response
+from atlas.web.responses.response import HTMLResponse, JSONResponse, ProblemResponse, Response
 
 __all__ = ["default_error_response", "error_response", "wants_page"]
 
@@ -45,7 +45,8 @@ def error_response(accept: str | None, error: HTTPException, *, below: str = "")
     if wants_page(accept):
         response = _page_response(_page(status, detail or _MEANING.get(status, ""), below), status, _STYLE)
     else:
-        response = ProblemResponse(status, status_phrase(status), detail, **error.members)
+        problem = {"title": status_phrase(status), "status": status, **({"detail": detail} if detail else {})}
+        response = JSONResponse({**problem, **error.members}, status, content_type=ProblemResponse.content_type)
     return _finished(response, error)
 
 
@@ -108,8 +109,7 @@ def _known_routes(request: RequestHead) -> str:
 
 def _finished(response: Response, error: HTTPException) -> Response:
     response.headers.vary("accept")
-    for name, value in error.headers.items():
-        response.headers[name] = value
+    response.headers.update(error.fields)
     return response
 
 

@@ -8,6 +8,7 @@ by a token that only pages of this site contain. Sources: the OWASP CSRF Prevent
 from __future__ import annotations
 
 import hmac
+import logging
 import secrets
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -34,7 +35,8 @@ from atlas.web.sessions.signing import SignedValues, check_keys, find_keys
 
 __all__ = ["CSRF", "CSRFToken"]
 
-_SAFE = frozenset(["GET", "HEAD", "OPTIONS", "TRACE"])  # RFC 9110 9.2.1
+_log = logging.getLogger("atlas.web")
+_SAFE = frozenset(["GET", "HEAD", "OPTIONS", "TRACE", "QUERY"])  # RFC 9110 9.2.1, RFC 10008
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 _SIZE = 32
 _YEAR = 365 * 24 * 3600
@@ -217,9 +219,19 @@ class CSRF:
             if referer is None:
                 return
             origin = _origin_of(referer)
-        own = _origin_of(f"{request.scheme}://{request.host}")
-        if origin is None or (origin != own and origin not in self._trusted):
-            raise Forbidden("the request comes from another site")
+        if origin is not None and (origin in self._trusted or origin in self._own_origins(request)):
+            return
+        _log.info("CSRF: refused a request of %s to %s; see trusted_origins", ascii(origin), ascii(request.host))
+        raise Forbidden("the request comes from another site")
+
+    def _own_origins(self, request: RequestHead) -> tuple[str | None, ...]:
+        """Return the origins of this site.
+
+        Where the server speaks HTTP, a proxy may speak TLS with the browser, so a page of the same host over TLS is one
+        of this site. The reverse does not hold: an attacker in the network can send pages over HTTP. The token is
+        checked in any case.
+        """
+        return _origin_of(f"{request.scheme}://{request.host}"), _origin_of(f"https://{request.host}")
 
     @any_mode(waits=False)
     def after(self, request: RequestHead, response: Response) -> None:

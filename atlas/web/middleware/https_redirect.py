@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from atlas.web.adapters import any_mode
 from atlas.web.exceptions import BadRequest
 from atlas.web.middleware.trusted_hosts import host_name
-from atlas.web.option_checks import check_number, check_strings
+from atlas.web.option_checks import ExemptPaths, check_number
 from atlas.web.requests.request import RequestHead
 from atlas.web.responses.response import RedirectResponse, Response
 
@@ -29,16 +29,11 @@ class HTTPSRedirect:
     """
 
     def __init__(self, *, permanent: bool = True, port: int | None = None, exempt: Iterable[str] = ()) -> None:
-        paths = check_strings("HTTPSRedirect: exempt", exempt, "/health")
-        for path in paths:
-            if not path.startswith("/"):
-                raise ValueError(f"HTTPSRedirect: exempt: expected paths that start with '/', got {path!r}")
         if port is not None:
             check_number("HTTPSRedirect: port", port, 1, 65535)
         self._status = 308 if permanent else 307
         self._port = "" if port in (None, 443) else f":{port}"
-        self._paths = frozenset(paths)
-        self._folders = tuple(path for path in paths if path.endswith("/"))
+        self._exempt = ExemptPaths("HTTPSRedirect", exempt)
 
     @any_mode(waits=False)
     def before(self, request: RequestHead) -> Response | None:
@@ -47,7 +42,7 @@ class HTTPSRedirect:
         :returns: the redirect; None for a request that is secure or exempt.
         :raises BadRequest: for a malformed ``host`` field.
         """
-        if request.is_secure or self._is_exempt(request.path):
+        if request.is_secure or request.path in self._exempt:
             return None
         name = host_name(request.host)
         if name is None:
@@ -55,6 +50,3 @@ class HTTPSRedirect:
         query = request.query_string.decode("latin-1")
         path = request.raw_path.decode("latin-1")
         return RedirectResponse(f"https://{name}{self._port}{path}" + (f"?{query}" if query else ""), self._status)
-
-    def _is_exempt(self, path: str) -> bool:
-        return path in self._paths or (bool(self._folders) and path.startswith(self._folders))

@@ -14,7 +14,7 @@ from atlas.web.adapters import any_mode
 from atlas.web.call_site import caller_place
 from atlas.web.exceptions import BadRequest
 from atlas.web.interfaces import ApplicationInterface
-from atlas.web.option_checks import check_strings
+from atlas.web.option_checks import ExemptPaths, check_strings
 from atlas.web.requests.request import RequestHead
 
 __all__ = ["TrustedHosts", "host_name"]
@@ -39,13 +39,16 @@ class TrustedHosts:
 
     :param hosts: names such as ``example.com``; ``*.example.com`` for all its subdomains, but not for ``example.com``
         itself; ``*`` for any well-formed name. None, the default, for ``allowed_hosts`` of the configuration.
+    :param exempt: paths that are answered for any host, such as health checks, whose ``host`` is an address; a path
+        that ends in ``/`` includes all paths below it. Empty by default.
     :raises TypeError: for a string where a list is expected.
-    :raises ValueError: for an invalid host name.
+    :raises ValueError: for an invalid host name, or a path that does not start with "/".
     """
 
-    def __init__(self, hosts: Iterable[str] | None = None) -> None:
+    def __init__(self, hosts: Iterable[str] | None = None, *, exempt: Iterable[str] = ()) -> None:
         self._place = caller_place()
         self._given = hosts is not None
+        self._exempt = ExemptPaths("TrustedHosts", exempt)
         self._set_hosts(hosts or ())
 
     def bind(self, application: ApplicationInterface) -> None:
@@ -81,6 +84,8 @@ class TrustedHosts:
             return
         name = host_name(host)
         if name is None or not (self._any or name in self._names or self._is_below(name)):
+            if request.path in self._exempt:
+                return
             raise BadRequest("this server does not answer for the host that was asked for")
 
     def _is_below(self, name: str) -> bool:

@@ -47,6 +47,22 @@ class RequestHead(RequestData):
     route: RouteInterface | None
 
     @property
+    def full_path(self) -> str:
+        """The path with the root path under which a proxy or another application publishes this one."""
+        return super().path
+
+    @property
+    def path(self) -> str:
+        """The path within the application, percent-decoded, as the router sees it: without the root path. An encoded
+        slash is no separator, and stays encoded: ``%2F``."""
+        path, root = super().path, self.root_path
+        if root and path.startswith(root):  # a server may leave the root path out
+            inner = path[len(root) :]
+            if not inner or inner[0] == "/":
+                return inner or "/"
+        return path
+
+    @property
     def is_secure(self) -> bool:
         """Whether the scheme is ``https`` or ``wss``. Behind a proxy: as far as the server trusts the proxy."""
         return self.scheme in ("https", "wss")

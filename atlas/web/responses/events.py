@@ -99,8 +99,8 @@ class EventSourceResponse(StreamingResponse):
             raise ValueError(f"EventSourceResponse: ping: expected seconds or None, got {ping!r}")
         # A stored stream is of no use, and a proxy that buffers the response would delay the events
         # (x-accel-buffering).
-        fields = {"cache-control": "no-store", "x-accel-buffering": "no", **(headers or {})}
-        super().__init__(content, status_code, fields)
+        super().__init__(content, status_code, {"cache-control": "no-store", "x-accel-buffering": "no"})
+        self.headers.update(headers or {})
         self.ping = ping
 
     def encode(self, content: Any) -> bytes:

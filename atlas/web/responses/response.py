@@ -6,7 +6,7 @@ Atlas writes without ASGI events. Every response is an ASGI application too; und
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Literal
 from urllib.parse import quote
@@ -36,7 +36,8 @@ class Response(BaseResponse):
 
     :param content: the body: ``bytes``, or a ``str`` that is sent as UTF-8. Empty by default.
     :param status_code: the status code, 200 by default.
-    :param headers: more header fields; a ``content-type`` among them takes precedence over ``content_type``.
+    :param headers: more header fields, a mapping or pairs of name and value, where a name may occur again; a
+        ``content-type`` among them takes precedence over ``content_type``.
     :param content_type: the value of ``content-type``; None, the default, for the one of the class, "" for no field.
     :raises TypeError: for content that is neither ``bytes`` nor ``str``, and for a field value that is not a ``str``.
     :raises ValueError: for a field name or value that HTTP does not allow (RFC 9110 5.1 and 5.5).
@@ -287,12 +288,15 @@ class RedirectResponse(Response):
     __slots__ = ()
     content_type = ""
 
-    def __init__(self, url: str, status_code: int = 302, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, url: str, status_code: int = 302, headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = None
+    ) -> None:
         if any(character < " " or character == "\x7f" for character in url):
             raise ValueError(f"redirect to {url!r}: an address has no control characters")
         # "%" is safe: percent-encoded octets stay as they are.
         location = quote(url, safe="%/:?#[]@!$&'()*+,;=~-._")
-        super().__init__(b"", status_code, {**(headers or {}), "location": location})
+        super().__init__(b"", status_code, headers)
+        self.headers["location"] = location
 
 
 def json(value: Any, status_code: int = 200, headers: Mapping[str, str] | None = None) -> JSONResponse:

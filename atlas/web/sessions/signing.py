@@ -13,6 +13,7 @@ from atlas.errors import StartupError
 __all__ = ["SignedValues", "check_keys", "find_keys"]
 
 _MIN_KEY = 16  # characters
+_LEEWAY = 60.0  # seconds that the clock of another machine may be ahead
 
 
 def check_keys(who: str, keys: str | bytes | Iterable[str | bytes]) -> list[str | bytes]:
@@ -97,14 +98,14 @@ class SignedValues:
         :param signed: value, time and signature.
         :param max_age: maximum age in seconds; None for no limit.
         :returns: the value, and its age in seconds; None for a value with an invalid signature, one that is malformed
-            or older than ``max_age``, or one with a time in the future.
+            or older than ``max_age``, or one with a time more than a minute in the future.
         """
         try:
             value, then = self._signer.unsign(signed.encode("ascii"), return_timestamp=True)
         except (BadSignature, UnicodeEncodeError):
             return None
         age = self._clock() - then.timestamp()
-        if age < -1 or (max_age is not None and age > max_age):  # the signature has whole seconds
+        if age < -_LEEWAY or (max_age is not None and age > max_age):
             return None
         return value, max(0.0, age)
 

@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atlas import Application, AsyncRequest, Request, Response, Route, StartupError, StreamingResponse, render
+from atlas import (
+    Application,
+    AsyncRequest,
+    Forbidden,
+    Request,
+    Response,
+    Route,
+    StartupError,
+    StreamingResponse,
+    render,
+)
 from atlas.web.middleware.csrf import CSRF, CSRFToken
 from atlas.web.middleware.security_headers import SecurityHeaders
 from atlas.web.middleware.sessions import Sessions
@@ -215,7 +225,7 @@ def test_a_page_with_a_form_is_private(browser: Browser) -> None:
         ({}, 200),
         ({"origin": SITE}, 200),
         ({"origin": "http://site.test:80"}, 403),  # browsers leave the default port out
-        ({"origin": "https://site.test"}, 403),
+        ({"origin": "https://site.test"}, 200),  # a proxy may speak TLS with the browser
         ({"origin": "http://evil.test"}, 403),
         ({"origin": "http://site.test.evil.test"}, 403),
         ({"origin": "null"}, 403),
@@ -377,3 +387,51 @@ def test_invalid_options(options: dict[str, Any]) -> None:
 def test_options_of_the_wrong_type(options: dict[str, Any]) -> None:
     with pytest.raises(TypeError):
         CSRF(**options)
+
+
+def test_exempt_paths_are_those_of_the_application(drive: Any) -> None:
+    app = Application(
+        [Route("/hooks/pay", lambda request: "paid", ["POST"])], middleware=[CSRF(KEY, exempt=["/hooks/*"])]
+    )
+    assert drive(app, method="POST", path="/shop/hooks/pay", root_path="/shop")[0]["status"] == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "status"),
+    [
+        ("site.test", "https://site.test", 200),
+        ("site.test:443", "https://site.test", 200),
+        ("site.test:8443", "https://site.test:8443", 200),
+        ("site.test:8000", "https://site.test", 403),
+        ("site.test", "https://evil.test", 403),
+        ("site.test", "null", 403),
+        ("127.0.0.1:8000", "https://site.test", 403),
+    ],
+)
+def test_a_proxy_that_speaks_tls(ask: Any, host: str, origin: str, status: int) -> None:
+    def form(request: Request) -> str:
+        return str(request.state.csrf_token)
+
+    app = Application([Route("/", form), Route("/", lambda request: "saved", ["POST"])], middleware=[CSRF(KEY)])
+    page = ask(app, "GET", "/", headers={"host": host})
+    cookie = page.headers["set-cookie"].partition(";")[0]
+    fields = {"host": host, "origin": origin, "cookie": cookie, "x-csrf-token": page.text}
+    assert ask(app, "POST", "/", headers=fields).status_code == status
+    assert ask(app, "POST", "/", headers={**fields, "x-csrf-token": "x"}).status_code == 403
+
+
+def test_a_page_over_http_is_not_one_of_the_site_over_tls(drive: Any) -> None:
+    app = Application([Route("/", lambda request: "saved", ["POST"])], middleware=[CSRF(KEY)])
+    scope = {
+        "method": "POST",
+        "scheme": "https",
+        "headers": [(b"host", b"site.test"), (b"origin", b"http://site.test")],
+    }
+    request = Request(app, {"type": "http", "path": "/", **scope}, None)  # type: ignore[arg-type]
+    with pytest.raises(Forbidden, match="another site"):
+        CSRF(KEY).before(request)
+
+
+def test_query_is_a_safe_method(drive: Any) -> None:
+    scope = {"type": "http", "method": "QUERY", "path": "/", "headers": []}
+    assert CSRF(KEY).before(Request(Application(), scope, None)) is None  # type: ignore[arg-type]

@@ -61,3 +61,8 @@ def test_invalid_options() -> None:
         HTTPSRedirect(exempt=["health"])
     with pytest.raises(ValueError, match="1 to 65535"):
         HTTPSRedirect(port=0)
+
+
+def test_exempt_paths_are_those_of_the_application(drive: Any) -> None:
+    app = Application([Route("/health", lambda request: "ok")], middleware=[HTTPSRedirect(exempt=["/health"])])
+    assert drive(app, path="/shop/health", root_path="/shop")[0]["status"] == 200

@@ -107,3 +107,21 @@ def test_arbitrary_text_is_a_host_or_none(host: str) -> None:
 def test_host_names() -> None:
     assert host_name("A.example:80") == "a.example"
     assert host_name("a..example/") is None
+
+
+def test_exempt_paths_are_answered_for_any_host(drive: Callable[..., list[dict[str, Any]]]) -> None:
+    app = Application(
+        [Route("/{name:path}", lambda request, name: name)],
+        middleware=[TrustedHosts(["site.test"], exempt=["/health", "/probes/"])],
+    )
+    for path, root_path, status in (
+        ("/health", "", 200),
+        ("/probes/live", "", 200),
+        ("/shop/health", "/shop", 200),
+        ("/health/x", "", 400),
+        ("/", "", 400),
+    ):
+        fields = [(b"host", b"10.0.0.1:8000")]
+        assert drive(app, path=path, root_path=root_path, headers=fields)[0]["status"] == status, path
+    with pytest.raises(ValueError, match="TrustedHosts: exempt"):
+        TrustedHosts(["site.test"], exempt=["health"])

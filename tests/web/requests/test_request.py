@@ -456,3 +456,20 @@ def test_nothing_is_parsed_before_it_is_asked_for() -> None:
 def test_a_form_that_announces_too_much_is_not_read(drive: Drive) -> None:
     headers = [(b"content-length", b"2000000"), (b"content-type", b"application/x-www-form-urlencoded")]
     assert drive(form_application(), [], method="POST", path="/async", headers=headers)[0]["status"] == 413
+
+
+@pytest.mark.parametrize(
+    ("path", "root_path", "inner"),
+    [
+        ("/shop/hooks", "/shop", "/hooks"),
+        ("/shop", "/shop", "/"),
+        ("/shop/", "/shop", "/"),
+        ("/shopping", "/shop", "/shopping"),
+        ("/hooks", "/shop", "/hooks"),
+        ("/hooks", "", "/hooks"),
+    ],
+)
+def test_the_path_is_that_within_the_application(path: str, root_path: str, inner: str) -> None:
+    scope = {"type": "http", "method": "GET", "path": path, "root_path": root_path, "headers": []}
+    request = Request(Application(), scope, None)  # type: ignore[arg-type]
+    assert (request.path, request.full_path) == (inner, path)

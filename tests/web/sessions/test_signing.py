@@ -101,3 +101,11 @@ def test_keys_of_the_configuration() -> None:
             find_keys("X", "main.py:1", config)
     with pytest.raises(StartupError, match="main.py:1: X: secret_key: expected 16 characters"):
         find_keys("X", "main.py:1", _Config(secret_key="short"))
+
+
+def test_a_machine_whose_clock_is_ahead() -> None:
+    now = 2_000_000_000.0
+    for ahead, accepted in ((2, True), (60, True), (62, False)):
+        signed = SignedValues(["k" * 32], "test", clock=lambda ahead=ahead: now + ahead).sign(b"value")
+        found = SignedValues(["k" * 32], "test", clock=lambda: now).read(signed, 100)
+        assert (found == (b"value", 0.0)) is accepted
