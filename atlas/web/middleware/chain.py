@@ -12,10 +12,12 @@ A middleware is one of the following. The first one in a list is the outermost.
 The kind of each function decides how it is called, not that of the other functions or the controller: a ``def`` gets a
 ``Request`` and may wait; an ``async def`` gets an ``AsyncRequest`` and is awaited.
 
-An object may have ``bind(application)``, which is called once, at startup. An exception is converted to a response
-inside the step where it was raised, so a middleware sees responses only, and error pages get its header fields too.
-A response belongs to its request: where other code has the object that a step returned, such as a page that is made
-once, the next step gets a copy, which it may change.
+An object may have ``bind(application)``, which is called once, at startup, and ``check_order(inner)``, which is called
+for each chain with the middleware inside.
+
+An exception is converted to a response inside the step where it was raised, so a middleware sees responses only, and
+error pages get its header fields too. A response belongs to its request: where other code has the object that a step
+returned, such as a page that is made once, the next step gets a copy, which it may change.
 ``after`` is called, in reverse order, for each object whose ``before`` returned.
 """
 
@@ -132,7 +134,11 @@ def compose(middleware: Sequence[Any], endpoint: Step, errors: Errors, greenlets
     :param errors: converts exceptions to responses.
     :param greenlets: runs sync code for async code.
     :returns: the outermost step.
+    :raises StartupError: by a middleware that is outside of another one that it needs.
     """
+    for index, each in enumerate(middleware):
+        if (check := getattr(each, "check_order", None)) is not None:
+            check(middleware[index + 1 :])
     step = endpoint
     for kind, group in groupby(reversed(middleware), key=_style):
         if kind == "hooks":

@@ -12,11 +12,12 @@ import logging
 import secrets
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from atlas.errors import StartupError
 from atlas.web.adapters import any_mode
 from atlas.web.call_site import caller_place
 from atlas.web.cookies import format_cookie
@@ -24,6 +25,7 @@ from atlas.web.exceptions import Forbidden
 from atlas.web.headers import encode_field
 from atlas.web.interfaces import ApplicationInterface
 from atlas.web.middleware.cors import check_origin
+from atlas.web.middleware.sessions import Sessions
 from atlas.web.option_checks import check_strings
 from atlas.web.requests.form_field import find_field
 from atlas.web.requests.request import RequestHead
@@ -149,6 +151,15 @@ class CSRF:
         """
         if not self._in_session and not self._given:
             self._sign_with(find_keys("CSRF", self._place, application.config))
+
+    def check_order(self, inner: Sequence[Any]) -> None:
+        """Check that the session is there before this middleware needs it.
+
+        :param inner: the middleware inside this one.
+        :raises StartupError: if :class:`Sessions` is among it.
+        """
+        if self._in_session and any(isinstance(each, Sessions) for each in inner):
+            raise StartupError(f"{self._place}: CSRF(store='session') needs the session: list Sessions before it")
 
     @any_mode(waits=True)
     def before(self, request: RequestHead) -> Awaitable[None] | None:

@@ -435,3 +435,12 @@ def test_a_page_over_http_is_not_one_of_the_site_over_tls(drive: Any) -> None:
 def test_query_is_a_safe_method(drive: Any) -> None:
     scope = {"type": "http", "method": "QUERY", "path": "/", "headers": []}
     assert CSRF(KEY).before(Request(Application(), scope, None)) is None  # type: ignore[arg-type]
+
+
+def test_the_session_has_to_be_outside() -> None:
+    csrf = CSRF(store="session")
+    routes = [Route("/", lambda request: "page", middleware=[Sessions(KEY)])]
+    for app in (Application(middleware=[csrf, Sessions(KEY)]), Application(routes, middleware=[csrf])):
+        with pytest.raises(StartupError, match=r"test_csrf.py:\d+: CSRF.*list Sessions before it"):
+            app.prepare()
+    Application(middleware=[Sessions(KEY), csrf]).prepare()
