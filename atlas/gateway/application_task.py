@@ -149,6 +149,7 @@ class ApplicationTask:
             return {"type": "http.disconnect"}
         finally:
             self._receiving.discard(waiting)
+            del waiting  # it refers to the task, whose CancelledError refers to this frame
 
     async def _take_event(self, event: Event) -> None:
         """The application's ``send``."""

@@ -1,6 +1,7 @@
 """Streams of applications: how they begin, where their content runs, and how it ends."""
 
 import asyncio
+import gc
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextvars import ContextVar
@@ -356,3 +357,22 @@ def test_the_iterator_of_an_iterable_is_closed_too() -> None:
     with pytest.raises(HTTPException):
         TestClient(app).get("/")
     assert source.closed == ["iterator", "content"]
+
+
+@KINDS
+@RESPONSES
+def test_nothing_of_a_stream_stays(kind: str, response: Any) -> None:
+    app = Application([streaming(Content(), kind, "greenlet", response)])
+    with TestClient(app, over_socket=True) as client:
+        client.get("/")
+        gc.collect()
+        gc.disable()
+        try:
+            gc.set_debug(gc.DEBUG_SAVEALL)
+            assert client.get("/").status_code == 200
+            gc.collect()
+            assert not [each for each in gc.garbage if type(each).__name__ in ("BodyStream", "ApplicationTask")]
+        finally:
+            gc.set_debug(0)
+            gc.garbage.clear()
+            gc.enable()
