@@ -6,10 +6,11 @@ import re
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Literal
+from urllib.parse import quote
 
 from atlas.web.multidict import missing_value
 
-__all__ = ["Cookies", "format_cookie", "parse_cookies"]
+__all__ = ["Cookies", "cookie_path", "format_cookie", "parse_cookies"]
 
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*")  # cookie-octet, RFC 6265 4.1.1
@@ -108,6 +109,15 @@ def format_cookie(
     if len(cookie) > MAX_SIZE:
         raise ValueError(f"cookie {name!r} has {len(cookie)} bytes; browsers drop what has more than {MAX_SIZE}")
     return cookie
+
+
+def cookie_path(root_path: str) -> str:
+    """Return the path of a cookie for an application under a root path.
+
+    :param root_path: the root path, decoded; "" for none.
+    :returns: the root path as browsers compare it, percent-encoded; ``/`` for none.
+    """
+    return quote(root_path.rstrip("/"), safe="/!$&'()*+,=:@~") or "/"
 
 
 def _check_name(name: str) -> str:

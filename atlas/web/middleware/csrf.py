@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from atlas.errors import StartupError
 from atlas.web.adapters import any_mode
 from atlas.web.call_site import caller_place
-from atlas.web.cookies import format_cookie
+from atlas.web.cookies import cookie_path, format_cookie
 from atlas.web.exceptions import Forbidden
 from atlas.web.headers import encode_field
 from atlas.web.interfaces import ApplicationInterface
@@ -127,7 +127,7 @@ class CSRF:
         trusted = check_strings("CSRF: trusted_origins", trusted_origins, "https://example.com")
         names = check_strings("CSRF: exempt", exempt, "/hooks/*")
         encode_field(header, "")
-        format_cookie(cookie, "x")
+        format_cookie(cookie, "x", secure=bool(secure))
         self._place = caller_place()
         self._in_session = store == "session"
         self._field, self._header, self._cookie, self._secure = field, header.lower(), cookie, secure
@@ -258,7 +258,11 @@ class CSRF:
         if place.made and place.secret is not None:
             secure = request.is_secure if self._secure is None else self._secure
             value = self._signer.sign(urlsafe_b64encode(place.secret))
-            response.headers.add("set-cookie", format_cookie(self._cookie, value, max_age=_YEAR, secure=secure))
+            response.headers.add("set-cookie", self._cookie_field(request, value, secure))
+
+    def _cookie_field(self, request: RequestHead, value: str, secure: bool) -> str:
+        path = "/" if self._cookie.startswith("__Host-") else cookie_path(request.root_path)
+        return format_cookie(self._cookie, value, max_age=_YEAR, path=path, secure=secure)
 
     @property
     def _signer(self) -> SignedValues:

@@ -12,7 +12,7 @@ from typing import Any, Literal, cast
 
 from atlas.web.adapters import any_mode
 from atlas.web.call_site import caller_place
-from atlas.web.cookies import format_cookie
+from atlas.web.cookies import cookie_path, format_cookie
 from atlas.web.interfaces import ApplicationInterface
 from atlas.web.option_checks import check_number
 from atlas.web.requests.request import RequestHead
@@ -55,7 +55,8 @@ class Sessions:
     :param cookie: name of the cookie, ``session`` by default.
     :param max_age: seconds for which a session lives after its last use; two weeks by default.
     :param permanent: whether the cookie outlives the browser; True by default.
-    :param path: the path below which browsers send the cookie, ``/`` by default.
+    :param path: the path below which browsers send the cookie; None, the default, for the root path of the server, so
+        that applications under several prefixes of a host do not share it.
     :param domain: the domain whose subdomains get the cookie too; None, the default, for this host only.
     :param secure: whether to send the cookie over TLS only; None, the default, if the request came over TLS.
     :param httponly: whether to keep the cookie from scripts; True by default.
@@ -73,7 +74,7 @@ class Sessions:
         cookie: str = "session",
         max_age: int = _TWO_WEEKS,
         permanent: bool = True,
-        path: str = "/",
+        path: str | None = None,
         domain: str | None = None,
         secure: bool | None = None,
         httponly: bool = True,
@@ -95,11 +96,12 @@ class Sessions:
             self._sign_with(check_keys("Sessions", secret_key))
 
     def _check_cookie(self) -> None:
-        self._field("", 0, bool(self._secure))
-        self._room = _MAX_COOKIE - len(self._field("", self._max_age, True))
+        path = self._path or "/"
+        self._field("", 0, bool(self._secure), path)
+        self._room = _MAX_COOKIE - len(self._field("", self._max_age, True, path)) + len(path)
         if self._cookie.startswith(("__Host-", "__Secure-")) and not self._secure:
             raise ValueError(f"Sessions: browsers drop a cookie named {self._cookie!r} without secure=True")
-        if self._cookie.startswith("__Host-") and (self._path != "/" or self._domain is not None):
+        if self._cookie.startswith("__Host-") and (self._path not in (None, "/") or self._domain is not None):
             raise ValueError(f"Sessions: browsers drop a cookie named {self._cookie!r} with a path or a domain")
 
     def _sign_with(self, keys: list[str | bytes]) -> None:
@@ -174,43 +176,45 @@ class Sessions:
         if action is SessionAction.LEAVE and not self._needs_renewal(session):
             keep_private(response.headers, new_cookie=False)
             return None
-        secure = request.is_secure if self._secure is None else self._secure
         if self._store is not None:
-            return self._save(self._store, response, session, action, data, secure)
-        self._set_cookie(response, None if action is SessionAction.DELETE else _pack(data), secure)
+            return self._save(self._store, request, response, session, action, data)
+        self._set_cookie(request, response, None if action is SessionAction.DELETE else _pack(data))
         return None
 
     async def _save(
         self,
         store: SessionStore,
+        request: RequestHead,
         response: Response,
         session: Session,
         action: SessionAction,
         data: bytes,
-        secure: bool,
     ) -> None:
         if action is SessionAction.DELETE:
             if session.name is not None:
                 await store.end(session.name)
-            self._set_cookie(response, None, secure)
+            self._set_cookie(request, response, None)
             return
         name = await self._keep(store, session, action, data)
         if name is not None:
-            self._set_cookie(response, name.encode("ascii"), secure)
+            self._set_cookie(request, response, name.encode("ascii"))
             return
         # No cookie: it would replace the one of the request that has ended the session.
         keep_private(response.headers, new_cookie=False)
         _log.info("the changes of a session were not saved: another request has ended it")
 
-    def _set_cookie(self, response: Response, value: bytes | None, secure: bool) -> None:
+    def _set_cookie(self, request: RequestHead, response: Response, value: bytes | None) -> None:
         """Set the cookie to a signed value; None deletes the cookie."""
+        secure = request.is_secure if self._secure is None else self._secure
+        path = self._path or ("/" if self._cookie.startswith("__Host-") else cookie_path(request.root_path))
+        room = self._room - len(path)
         if value is None:
-            field = self._field("", 0, secure)
+            field = self._field("", 0, secure, path)
         else:
             signed = self._signer.sign(value)
-            if len(signed) > self._room:
-                raise SessionTooLarge(f"the session takes {len(signed)} bytes, a cookie has {self._room}; use a store")
-            field = self._field(signed, self._max_age if self._permanent else None, secure)
+            if len(signed) > room:
+                raise SessionTooLarge(f"the session takes {len(signed)} bytes, a cookie has {room}; use a store")
+            field = self._field(signed, self._max_age if self._permanent else None, secure, path)
         response.headers.add("set-cookie", field)
         keep_private(response.headers, new_cookie=True)
 
@@ -238,12 +242,12 @@ class Sessions:
             await store.end(old)
         return name
 
-    def _field(self, value: str, max_age: int | None, secure: bool) -> str:
+    def _field(self, value: str, max_age: int | None, secure: bool, path: str) -> str:
         return format_cookie(
             self._cookie,
             value,
             max_age=max_age,
-            path=self._path,
+            path=path,
             domain=self._domain,
             secure=secure,
             httponly=self._httponly,

@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atlas import Application, AsyncRequest, Request, Response, Route, StartupError
+from atlas.web.middleware.csrf import CSRF
 from atlas.web.middleware.sessions import Sessions, SessionTooLarge, _pack, _unpack
 from atlas.web.sessions.files import FileStore
 from atlas.web.sessions.memory import MemoryStore
+from tests.web.transports import transport
 
 Ask = Callable[..., httpx.Response]
 KEY, OLDER = "a key that is long enough", "the key from before that one"
@@ -334,3 +336,18 @@ def test_invalid_options(options: dict[str, Any]) -> None:
 def test_options_of_the_wrong_type(options: dict[str, Any]) -> None:
     with pytest.raises(TypeError):
         Sessions(**{"secret_key": KEY, **options})
+
+
+@pytest.mark.parametrize(("root_path", "path"), [("", "/"), ("/shop", "/shop"), ("/my shop", "/my%20shop")])
+def test_the_cookie_is_for_the_paths_of_the_application(root_path: str, path: str) -> None:
+    def put_value(request: Request) -> str:
+        request.session["a"] = str(request.state.csrf_token)
+        return "put"
+
+    for names, expected in ((("id", "csrf"), path), (("__Host-id", "__Host-csrf"), "/")):
+        middleware = [Sessions(KEY, cookie=names[0], secure=True), CSRF(KEY, cookie=names[1], secure=True)]
+        app = Application([Route("/", put_value)], middleware=middleware)
+        request = {"method": "GET", "path": f"{root_path}/", "root_path": root_path, "headers": []}
+        start, _ = transport.call(app, [{"type": "http.request", "body": b""}], **request)
+        cookies = [value.decode() for key, value in start["headers"] if key == b"set-cookie"]
+        assert [f"Path={expected};" in cookie for cookie in cookies] == [True, True]
