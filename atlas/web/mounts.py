@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from atlas._speedups.calls.router import decode_path
+from atlas._speedups.calls.request import decode_path
 from atlas.errors import StartupError
 from atlas.gateway.lasgi import SyncToASGI
 from atlas.types import ASGIApp, Scope

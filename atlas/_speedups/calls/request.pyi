@@ -84,3 +84,10 @@ class RequestData:
         """Whether the request may have a body. With GET and HEAD this needs a field that announces it."""
 
     def _whole_body(self, limit: int) -> bytes | None: ...
+
+def decode_path(raw_path: bytes, keep_slashes: bool) -> str:
+    """Decode a path: percent-decoded, then read as UTF-8; what is not UTF-8 becomes U+FFFD.
+
+    :param raw_path: percent-encoded.
+    :param keep_slashes: whether an encoded slash stays encoded, as ``%2F``.
+    """

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 cimport cython
 
-from atlas._speedups.http.request_head cimport decode_path
+from atlas._speedups.http cimport request_head
 
 
 @cython.final
@@ -134,7 +134,7 @@ cdef class RequestData:
     cdef str decoded_path(self):
         """Return the path of the exchange as the router sees it: decoded, except for encoded slashes."""
         if self.exchange.head.escaped:
-            return decode_path(self.exchange.state.full_raw_path(self.exchange.head), True)
+            return request_head.decode_path(self.exchange.state.full_raw_path(self.exchange.head), True)
         return self.exchange.state.full_path(self.exchange.head)
 
     @property
@@ -232,3 +232,7 @@ cdef class RequestData:
         if body is not None:
             self.get_cache().body = body
         return body
+
+
+def decode_path(bytes raw_path not None, bint keep_slashes):
+    return request_head.decode_path(raw_path, keep_slashes)

@@ -57,6 +57,7 @@ cdef class RouteTree:
     # For each leaf a dict of the routes by method; the parse functions of the converters.
     cdef list leaves
     cdef list parsers
+    cdef bint several               # a converter returns Several, the values of several parameters
 
     # Building: copies the nodes into the arrays.
     cdef int flatten(self, list order) except -1

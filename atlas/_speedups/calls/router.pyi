@@ -7,7 +7,7 @@ class PathConverter(Protocol):
 
     @property
     def native(self) -> str:
-        """``string int float slug uuid date path rest``, or ``""`` for a custom converter."""
+        """``string int float slug uuid date path rest``, ``several`` with a result :class:`Several`, or ``""``."""
 
     @property
     def parse(self) -> Callable[[str], Any]:
@@ -23,12 +23,15 @@ class PathConverter(Protocol):
 
 _T = TypeVar("_T")
 
+class Several(tuple[Any, ...]):
+    """The values of a converter of several parameters, which the tree puts in its place."""
+
 class RouteTree(Generic[_T]):
     """Matches a method and a path with a route; the time does not depend on the number of routes.
 
     :param entries: for each path its parts, literal texts in UTF-8 and converters, and a dict of the routes by method;
-        ``"*"`` stands for every method that is not named. A parameter is a whole segment; one that takes the rest of
-        the path is the last part.
+        ``"*"`` stands for every method that is not named. A parameter ends with its segment;
+        one that takes the rest of the path is the last part.
     :raises ValueError: for a path with more than 32 parameters.
     """
 
@@ -47,10 +50,3 @@ class RouteTree(Generic[_T]):
 
     def methods(self, path: bytes, decoded: bool = False) -> list[str]:
         """Return the methods of the routes that match a path, sorted; parameters as for :meth:`find`."""
-
-def decode_path(raw_path: bytes, keep_slashes: bool) -> str:
-    """Decode a path: percent-decoded, then read as UTF-8; what is not UTF-8 becomes U+FFFD.
-
-    :param raw_path: percent-encoded.
-    :param keep_slashes: whether an encoded slash stays encoded, as ``%2F``.
-    """

@@ -18,8 +18,6 @@ from cpython.tuple cimport PyTuple_New, PyTuple_SET_ITEM
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.string cimport memchr, memcmp, memcpy
 
-from atlas._speedups.http cimport request_head
-
 from uuid import UUID, SafeUUID
 
 cdef extern from "Python.h":
@@ -50,6 +48,10 @@ cdef dict PARAM_KINDS = {
 }
 cdef object UNKNOWN = SafeUUID.unknown
 cdef object get_rank = lambda pair: pair[0].rank
+
+
+class Several(tuple):
+    """The values of a converter of several parameters."""
 
 
 @cython.internal
@@ -167,6 +169,7 @@ cdef class RouteTree:
             for converter, _ in source.params:
                 self.params[next_param] = Param(param_kind(converter), next_node, len(self.parsers))
                 self.parsers.append(converter.parse)
+                self.several = self.several or converter.native == "several"
                 next_param += 1
                 next_node += 1
             if source.leaf is not None:
@@ -179,8 +182,7 @@ cdef class RouteTree:
         return self.match(method, path, decoded)
 
     cdef tuple match(self, str method, bytes path, bint decoded):
-        # A converter may add a route, and another thread may do it while a converter runs: the owner of this tree then
-        # drops it. References in a Search are borrowed from the tree.
+        # References in a Search are borrowed from the tree, which its owner drops if a converter adds a route.
         cdef RouteTree kept = self
         cdef Search search
         cdef int index
@@ -194,7 +196,7 @@ cdef class RouteTree:
             for index in range(search.count):
                 PyTuple_SET_ITEM(values, index, <object>search.values[index])
             search.count = 0  # the tuple owns the references
-            return <object>search.found, values
+            return <object>search.found, spread(values) if self.several else values
         finally:
             release_values(&search, 0)
 
@@ -340,16 +342,15 @@ cdef class RouteTree:
             return parse_float(text, size)
         if param.kind == PARAM_DATE:
             return date_new(parse_digits(text, 4), parse_digits(text + 5, 2), parse_digits(text + 8, 2))
-        # A slash in the value of several segments is a separator, and an encoded slash is none.
         many = param.kind == PARAM_PATH or param.kind == PARAM_CUSTOM_REST
-        value = decode_text(text, size, escaped, "%2F" if many else "/")
+        value = decode_text(text, size, escaped, "%2F" if many else "/")  # "/" separates segments in the value of many
         if param.kind == PARAM_CUSTOM or param.kind == PARAM_CUSTOM_REST:
             return self.parsers[param.parse](value)
         return value
 
 
-def decode_path(bytes raw_path not None, bint keep_slashes):
-    return request_head.decode_path(raw_path, keep_slashes)
+cdef tuple spread(tuple values):
+    return tuple([each for value in values for each in (value if type(value) is Several else (value,))])
 
 
 cdef ParamKind param_kind(converter) except *:

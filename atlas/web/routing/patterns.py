@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote
 
 from atlas.web.routing.converters import PATH_RANK, Converter, converter_names, find_converter
+from atlas.web.routing.segments import Mixed, Parameter, mix
 
 __all__ = ["REST", "Parameter", "Pattern", "parse_pattern"]
 
@@ -17,45 +18,51 @@ REST = Converter(str, rank=PATH_RANK + 100, many=True, native="rest")
 _PARAMETER = re.compile(r"\{([^{}]*)\}")
 
 
-class Parameter(NamedTuple):
-    """A parameter of a pattern: its name, and the converter of its value."""
-
-    name: str
-    converter: Converter
-
-
 @dataclass(frozen=True, slots=True)
 class Pattern:
     """A parsed path pattern.
 
     :ivar text: the pattern, as it was written.
-    :ivar segments: for each segment its text, or its parameter. The first one is empty: a path starts with "/".
+    :ivar segments: for each segment its text, its parameter, or both. The first one is empty: a path starts with "/".
+        A parameter that takes several segments, and what is behind it, are one.
     :ivar quoted: the same with percent-encoded text.
     """
 
     text: str
-    segments: tuple[str | Parameter, ...]
-    quoted: tuple[str | Parameter, ...]
+    segments: tuple[str | Parameter | Mixed, ...]
+    quoted: tuple[str | Parameter | Mixed, ...]
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
         """The parameters that are passed to the controller, in their order."""
-        return tuple(
-            segment for segment in self.segments if isinstance(segment, Parameter) and segment.converter is not REST
-        )
+        found: list[Parameter] = []
+        for segment in self.segments:
+            if isinstance(segment, Mixed):
+                found += segment.parameters
+            elif isinstance(segment, Parameter) and segment.converter is not REST:
+                found.append(segment)
+        return tuple(found)
 
     @property
     def parts(self) -> list[bytes | Converter]:
         """The pattern for the compiled router: text as UTF-8, and converters."""
         parts: list[bytes | Converter] = []
         for segment in self.segments[1:]:
-            parts += [b"/", segment.encode() if isinstance(segment, str) else segment.converter]
+            prefix = segment.prefix if isinstance(segment, Mixed) else ""
+            parts += [b"/" + prefix.encode(), segment.encode() if isinstance(segment, str) else segment.converter]
         return parts
 
     @property
-    def shape(self) -> tuple[str | int, ...]:
+    def shape(self) -> tuple[Any, ...]:
         """Equal for two patterns that match the same paths with the same precedence, so that only one may be routed."""
-        return tuple(segment if isinstance(segment, str) else segment.converter.rank for segment in self.segments)
+        return tuple(
+            segment
+            if isinstance(segment, str)
+            else segment.shape
+            if isinstance(segment, Mixed)
+            else segment.converter.rank
+            for segment in self.segments
+        )
 
     def fill(self, values: dict[str, Any]) -> str:
         """Build a path.
@@ -65,8 +72,22 @@ class Pattern:
         :raises ValueError: for a missing value, or one that its converter refuses.
         """
         return "/".join(
-            segment if isinstance(segment, str) else self._fill_one(segment, values) for segment in self.quoted
+            segment
+            if isinstance(segment, str)
+            else self._fill_mixed(segment, values)
+            if isinstance(segment, Mixed)
+            else self._fill_one(segment, values)
+            for segment in self.quoted
         )
+
+    def _fill_mixed(self, segment: Mixed, values: dict[str, Any]) -> str:
+        filled = "".join(
+            quote(piece, safe=_SAFE + "/") if isinstance(piece, str) else self._fill_one(piece, values)
+            for piece in (segment.prefix, *segment.pieces)
+        )
+        if any(part in (".", "..") for part in filled.split("/")):
+            raise ValueError(f"{self.text}: {filled!r} has a dot segment, which clients remove")
+        return filled
 
     def _fill_one(self, parameter: Parameter, values: dict[str, Any]) -> str:
         if parameter.name not in values:
@@ -78,7 +99,7 @@ class Pattern:
         except (TypeError, ValueError) as error:
             raise ValueError(f"{self.text}: {parameter.name!r}: {error}") from None
         # A client removes dot segments, percent-encoded or not (RFC 3986 5.2.4).
-        if text in (".", ".."):
+        if any(part in (".", "..") for part in (text.split("/") if parameter.converter.many else (text,))):
             raise ValueError(f"{self.text}: {parameter.name!r} cannot be {text!r} in a path")
         return quote(text, safe=_SAFE + "/" * parameter.converter.many)
 
@@ -101,16 +122,48 @@ def parse_pattern(text: str, *, rest: str | None = None) -> Pattern:
         raise ValueError("a path has no '?' and no '#'")
     _check_dialect(text)
     whole = text if rest is None else text.rstrip("/")
-    segments = tuple(_parse_segment(segment) for segment in whole.split("/"))
+    segments = _join_rest([_parse_segment(segment) for segment in whole.split("/")])
     if rest is not None:
-        segments = (*segments, Parameter(rest, REST))
-    names = [segment.name for segment in segments if isinstance(segment, Parameter)]
+        segments.append(Parameter(rest, REST))
+    pattern = Pattern(
+        text, tuple(segments), tuple(quote(each, safe=_SAFE) if isinstance(each, str) else each for each in segments)
+    )
+    names = [parameter.name for parameter in pattern.parameters] + ([rest] if rest is not None else [])
     if len(set(names)) < len(names):
         raise ValueError("two parameters have the same name")
-    if any(isinstance(segment, Parameter) and segment.converter.many for segment in segments[:-1]):
-        raise ValueError("a parameter that takes all of the rest has to be the last one")
-    quoted = tuple(quote(segment, safe=_SAFE) if isinstance(segment, str) else segment for segment in segments)
-    return Pattern(text, segments, quoted)
+    if any(not isinstance(segment, str) and segment.converter.many for segment in segments[:-1]):
+        raise ValueError("a parameter that takes several segments has to be the last one of a prefix")
+    return pattern
+
+
+def _join_rest(parsed: list[list[str | Parameter]]) -> list[str | Parameter | Mixed]:
+    """Return the segments; what follows a parameter that takes several segments is joined with it."""
+    segments: list[str | Parameter | Mixed] = []
+    for number, pieces in enumerate(parsed):
+        many = any(isinstance(piece, Parameter) and piece.converter.many for piece in pieces)
+        if many and number < len(parsed) - 1:
+            segments.append(mix(_joined(parsed[number:])))
+            return segments
+        if many and sum(isinstance(piece, Parameter) for piece in pieces) > 1:
+            raise ValueError("a parameter that takes several segments is the only one of its segment")
+        segments.append(pieces[0] if len(pieces) == 1 else mix(pieces))
+    return segments
+
+
+def _joined(parsed: list[list[str | Parameter]]) -> list[str | Parameter]:
+    joined: list[str | Parameter] = []
+    for number, pieces in enumerate(parsed):
+        parameters = [piece for piece in pieces if isinstance(piece, Parameter)]
+        if len(parameters) > 1:
+            raise ValueError("a segment behind a parameter that takes several segments has at most one parameter")
+        if number and any(parameter.converter.many for parameter in parameters):
+            raise ValueError("only one parameter takes several segments")
+        for piece in ["/", *pieces] if number else pieces:
+            if isinstance(piece, str) and joined and isinstance(joined[-1], str):
+                joined[-1] += piece
+            else:
+                joined.append(piece)
+    return joined
 
 
 # Parameters as other frameworks write them: <int:id> and <id>; :id at the beginning of a segment; * and *rest.
@@ -129,19 +182,27 @@ def _check_dialect(text: str) -> None:
         raise ValueError(f"{found[0]!r}: a parameter is written {parameter!r}")
 
 
-def _parse_segment(segment: str) -> str | Parameter:
-    found = _PARAMETER.fullmatch(segment)
-    if found is None:
-        if "{" in segment or "}" in segment:
-            raise ValueError(f"{segment!r}: a parameter is a whole segment, as in '/users/{{name}}'")
-        return segment
+def _parse_segment(segment: str) -> list[str | Parameter]:
+    """Return the text and the parameters of a segment; one empty text for an empty segment."""
+    pieces: list[str | Parameter] = []
+    at = 0
+    for found in _PARAMETER.finditer(segment):
+        pieces += [segment[at : found.start()], _parse_parameter(found)]
+        at = found.end()
+    pieces.append(segment[at:])
+    if any(isinstance(piece, str) and ("{" in piece or "}" in piece) for piece in pieces):
+        raise ValueError(f"{segment!r}: a brace without its other one; a parameter is '{{name}}' or '{{name:int}}'")
+    return [piece for piece in pieces if piece] or [""]
+
+
+def _parse_parameter(found: re.Match[str]) -> Parameter:
     name, colon, kind = found[1].partition(":")
     if not name.isidentifier():
-        raise ValueError(f"{segment!r}: {name!r} is no name for a parameter")
+        raise ValueError(f"{found[0]!r}: {name!r} is no name for a parameter")
     kind = kind if colon else "string"
     converter = find_converter(kind)
     if converter is None:
         close = get_close_matches(kind, converter_names(), 1)
         hint = f"did you mean {close[0]!r}?" if close else "known are " + ", ".join(converter_names())
-        raise ValueError(f"{segment!r}: no converter {kind!r}; {hint}")
+        raise ValueError(f"{found[0]!r}: no converter {kind!r}; {hint}")
     return Parameter(name, converter)

@@ -14,7 +14,8 @@ from threading import RLock
 from typing import Any, NamedTuple, TypeAlias
 from urllib.parse import urlencode
 
-from atlas._speedups.calls.router import RouteTree, decode_path
+from atlas._speedups.calls.request import decode_path
+from atlas._speedups.calls.router import RouteTree
 from atlas.errors import StartupError
 from atlas.types import Scope
 from atlas.web.call_site import caller_place
