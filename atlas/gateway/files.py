@@ -7,6 +7,7 @@ the ASGI extensions "Path Send" and "Zero Copy Send".
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import stat
 from pathlib import Path
@@ -20,6 +21,9 @@ from atlas.types import Event
 __all__ = ["send_file"]
 
 _CHUNK_SIZE = 262144  # bytes of one sendfile(2) or read(2)
+_PROBE_SIZE = 16384  # bytes that are copied when the socket takes none
+_CLIENT_ERRORS = (errno.EPIPE, errno.ECONNRESET, errno.ECONNABORTED, errno.ETIMEDOUT, errno.ENOTCONN)
+_NO_SENDFILE = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)  # the file system cannot do it
 
 
 async def send_file(exchange: Exchange, event: Event) -> None:
@@ -41,14 +45,35 @@ async def send_file(exchange: Exchange, event: Event) -> None:
 async def _send_path(exchange: Exchange, path: Any) -> None:
     if not isinstance(path, (str, os.PathLike)) or not Path(path).is_absolute():
         raise ValueError(f"expected an absolute path in http.response.pathsend, got {path!r}")
-    descriptor = await in_file_thread(os.open, path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    file = await in_file_thread(_OpenFile, path)
     try:
-        status = os.fstat(descriptor)
+        status = os.fstat(file.descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise ValueError(f"expected the path of a file in http.response.pathsend, got {path!r}")
-        await _send(exchange, descriptor, 0, status.st_size, False)
+        await _send(exchange, file.descriptor, 0, status.st_size, False)
     finally:
-        os.close(descriptor)
+        file.close()
+
+
+class _OpenFile:
+    """A descriptor that is closed with its object: a caller that was cancelled does not get the result of the thread.
+
+    :param path: path of the file.
+    """
+
+    __slots__ = ("descriptor",)
+
+    def __init__(self, path: Any) -> None:
+        self.descriptor = -1
+        # O_NONBLOCK: opening a pipe would otherwise block until a process opens it for writing.
+        self.descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0))
+
+    def close(self) -> None:
+        descriptor, self.descriptor = self.descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    __del__ = close
 
 
 async def _send_descriptor(exchange: Exchange, event: Event) -> None:
@@ -83,46 +108,40 @@ async def _sendfile(exchange: Exchange, descriptor: int, offset: int, count: int
         try:
             sent = os.sendfile(exchange.socket_fd, descriptor, offset, min(count, _CHUNK_SIZE))
         except BlockingIOError:
-            await _wait_writable(exchange)
-            continue
+            # The transport waits until the socket takes these bytes, and the caller with it: no second descriptor of
+            # the socket has to be watched, and --timeout-write counts.
+            sent = _write(exchange, descriptor, offset, min(count, _PROBE_SIZE))
+            await exchange.drain()
         except OSError as error:
+            if error.errno in _NO_SENDFILE:
+                await _read_and_write(exchange, descriptor, offset, count)
+                return
+            if error.errno not in _CLIENT_ERRORS:
+                raise
+            exchange.abort()
             raise ClientDisconnected(f"the client disconnected: {error.strerror}") from None
-        if sent == 0:
-            raise OSError("the file became shorter while it was being sent")
+        else:
+            await asyncio.sleep(0)
+        _check_sent(sent)
         offset += sent
         count -= sent
-        await asyncio.sleep(0)
 
 
-async def _wait_writable(exchange: Exchange) -> None:
-    """Wait until the socket is writable. The loop watches a duplicate, because the transport owns the descriptor."""
-    loop = asyncio.get_running_loop()
-    writable = loop.create_future()
-    duplicate = os.dup(exchange.socket_fd)
-    loop.add_writer(duplicate, _set_result, writable)
-    exchange.watch_loss(writable)
-    try:
-        async with asyncio.timeout(exchange.state.connections.write_timeout):
-            await writable
-    except TimeoutError:
-        exchange.abort()
-        raise ClientDisconnected("the client did not read for too long (--timeout-write)") from None
-    finally:
-        exchange.unwatch_loss(writable)
-        loop.remove_writer(duplicate)
-        os.close(duplicate)
+def _write(exchange: Exchange, descriptor: int, offset: int, count: int) -> int:
+    chunk = os.pread(descriptor, count, offset)
+    exchange.write(chunk)
+    return len(chunk)
 
 
-def _set_result(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
+def _check_sent(count: int) -> None:
+    if count == 0:
+        raise OSError("the file became shorter while it was being sent")
 
 
 async def _read_and_write(exchange: Exchange, descriptor: int, offset: int, count: int) -> None:
     while count:
         chunk = await in_file_thread(os.pread, descriptor, min(count, _CHUNK_SIZE), offset)
-        if not chunk:
-            raise OSError("the file became shorter while it was being sent")
+        _check_sent(len(chunk))
         exchange.write(chunk)
         await exchange.drain()
         offset += len(chunk)

@@ -36,9 +36,13 @@ class RequestFailures:
         return send_file(exchange, event)
 
     def failed(self, exchange: Exchange, error: BaseException) -> None:
-        """Log an unhandled exception of the application; at level debug if the client has disconnected."""
-        if exchange.lost and is_disconnect(error):
-            _logger.debug("the client disconnected: %r", exchange.head)
+        """Log an unhandled exception of the application; at level debug if the client has disconnected.
+
+        This is known by the exception, or because the client left within its request and the application was told so:
+        frameworks raise exceptions of their own then, such as Starlette's ``ClientDisconnect``.
+        """
+        if exchange.abandoned or (exchange.lost and is_disconnect(error)):
+            _logger.debug("the client disconnected: %r: %r", exchange.head, error)
         else:
             _logger.error("exception in the application: %r", exchange.head, exc_info=error)
         drop_frames(error)

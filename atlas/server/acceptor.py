@@ -1,122 +1,150 @@
-"""Accepts connections on listening sockets, and pauses while as many are open as allowed.
+"""Accepts connections on listening sockets: all that wait in one turn of the loop, and as many as may be open.
 
-The event loop accepts on a duplicate of each socket. To pause, the duplicate is closed: the kernel still queues new
-connections (``--backlog``), so that no client is refused and the process does not reach its descriptor limit.
+The loop's own servers are not used. uvloop's accepts one connection per turn, so that busy connections keep new ones
+waiting, and neither loop's can stop at a limit: what is accepted beyond it needs descriptors that may not be there.
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
-import resource
 import socket
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
-__all__ = ["Acceptor", "connection_limit"]
+__all__ = ["Acceptor"]
 
 _logger = logging.getLogger("atlas.server")
 
-_BURST = 64  # connections that an event loop may accept in one turn, before the protocol of the first is made
-_TURNS = 3  # turns of asyncio's loop from accept(2) to connection_made, which it calls in a task
+_BURST = 64  # connections that are accepted in one turn, per socket
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_RETRY_SECONDS = 0.25  # until another attempt, if there was no place, no descriptor or no memory
 _WARNING_INTERVAL = 60.0  # seconds between two warnings about the connection limit
-_RESERVED = 64  # descriptors for files, databases and the event loop
 
 
-def connection_limit(setting: int | None) -> int:
-    """Return the maximum number of open connections.
+class Connections(Protocol):
+    """What is accepted into: a :class:`atlas._speedups.buffers.connection_set.ConnectionSet`."""
 
-    :param setting: the value of ``--limit-connections``. It is reduced if the soft descriptor limit is too low for it;
-        None means as many as that limit allows.
-    """
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY:
-        return setting or 1 << 30
-    available = max(1, soft - _BURST - _RESERVED)
-    return available if setting is None else min(setting, available)
+    @property
+    def full(self) -> bool:
+        """Whether as many connections are open as allowed."""
+
+    def make_room(self) -> int:
+        """Close connections that are idle; return how many."""
 
 
 class Acceptor:
     """Accepts connections on sockets. All methods are called on the event loop.
 
+    While the connections are full, those that wait stay in the queue of the kernel (``--backlog``): no client is
+    refused, and the process does not reach its descriptor limit. Idle connections are closed to make room.
+
     :param sockets: bound and listening sockets. They stay the caller's to close.
+    :param connections: the connections there are.
     :param protocol_factory: makes the protocol of a connection, which has the methods of ``asyncio.BufferedProtocol``.
-    :param backlog: the argument of ``listen(2)``.
     """
 
-    def __init__(self, sockets: Sequence[socket.socket], protocol_factory: Callable[[], Any], backlog: int) -> None:
+    def __init__(
+        self, sockets: Sequence[socket.socket], connections: Connections, protocol_factory: Callable[[], Any]
+    ) -> None:
         self._sockets = sockets
+        self._connections = connections
         self._protocol_factory = protocol_factory
-        self._backlog = backlog
-        self._servers: list[asyncio.Server] = []
+        self._loop = asyncio.get_running_loop()
+        self._watched: list[socket.socket] = []
         self._accepting = False
-        self._closed = False
+        self._connecting: set[asyncio.Task[Any]] = set()
         self._next_warning = 0.0
-        self._task: asyncio.Task[None] | None = None
+        self._retry: asyncio.TimerHandle | None = None
 
-    async def open(self) -> None:
+    def open(self) -> None:
         """Start to accept connections."""
-        self._accepting = True
-        await self._listen()
-
-    def pause(self) -> None:
-        """Stop accepting until :meth:`resume`. May be called while a connection is being accepted."""
-        if self._closed:
-            return
-        now = time.monotonic()
-        if now >= self._next_warning:
-            self._next_warning = now + _WARNING_INTERVAL
-            _logger.warning("the limit of open connections is reached (--limit-connections): new connections wait")
-        self._accepting = False
-        self._task = asyncio.ensure_future(self._stop_listening())
+        # Duplicates, because a loop calls one function per descriptor, and the caller may use the sockets elsewhere.
+        self._watched = [sock.dup() for sock in self._sockets]
+        for sock in self._watched:
+            sock.setblocking(False)  # those of a caller may be blocking
+        self.resume()
 
     def resume(self) -> None:
-        """Accept connections again."""
-        if not self._accepting and not self._closed:
+        """Accept connections again, if accepting was paused because there were too many."""
+        self._cancel_retry()
+        if not self._accepting and self._watched:
             self._accepting = True
-            self._task = asyncio.ensure_future(self._listen())
+            for sock in self._watched:
+                self._loop.add_reader(sock, self._accept_waiting, sock)
 
     async def finish(self) -> None:
-        """Stop accepting for good, after the protocols of all accepted connections are made."""
-        self._closed = True
-        self._accepting = False
-        await self._stop_listening()
+        """Accept what waits, and then nothing more. Return when the protocols of all accepted connections are made."""
+        if self._accepting:
+            for sock in self._watched:
+                while not self._connections.full and self._accept(sock):
+                    pass
+        self.close()
+        if self._connecting:
+            await asyncio.wait(self._connecting)
 
     def close(self) -> None:
         """Stop accepting for good, immediately."""
-        self._closed = True
-        self._accepting = False
-        if self._task is not None:
-            self._task.cancel()
-        servers, self._servers = self._servers, []
-        for server in servers:
-            server.close()
+        self._pause()
+        watched, self._watched = self._watched, []
+        for sock in watched:
+            sock.close()
 
-    async def _listen(self) -> None:
-        loop = asyncio.get_running_loop()
-        for sock in self._sockets:
-            # asyncio also uses the backlog as the number of connections to accept in one turn.
-            backlog = min(self._backlog, _BURST)
-            server = await loop.create_server(self._protocol_factory, sock=sock.dup(), backlog=backlog)
-            sock.listen(self._backlog)
-            if not self._accepting:
-                server.close()
+    def _cancel_retry(self) -> None:
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+
+    def _pause(self) -> None:
+        self._cancel_retry()
+        if self._accepting:
+            self._accepting = False
+            for sock in self._watched:
+                self._loop.remove_reader(sock)
+
+    def _accept_waiting(self, sock: socket.socket) -> None:
+        for _ in range(_BURST):
+            if self._connections.full:
+                self._wait_for_room("the limit of open connections is reached (--limit-connections)")
                 return
-            self._servers.append(server)
+            if not self._accept(sock):
+                return
 
-    async def _stop_listening(self) -> None:
-        """Stop accepting, wait for the protocols of the accepted connections, and close the duplicate sockets.
+    def _wait_for_room(self, why: str) -> None:
+        """Pause until a connection closes, which calls :meth:`resume`, or for a moment: one may become idle."""
+        self._pause()
+        closed = self._connections.make_room()
+        self._retry = self._loop.call_later(_RETRY_SECONDS, self.resume)
+        now = time.monotonic()
+        if now >= self._next_warning:
+            self._next_warning = now + _WARNING_INTERVAL
+            what = "idle connections are closed" if closed else "new connections wait"
+            _logger.warning("%s: %s", why, what)
 
-        asyncio calls connection_made some turns after accept(2). Closing the server in between loses the connection.
-        """
-        loop = asyncio.get_running_loop()
-        servers, self._servers = self._servers, []
-        # uvloop accepts and calls connection_made in one step; there is no reader to remove, and nothing to wait for.
-        had_readers = [loop.remove_reader(sock.fileno()) for server in servers for sock in server.sockets]
+    def _accept(self, sock: socket.socket) -> bool:
+        """Accept one connection; return whether there may be more."""
         try:
-            for _ in range(_TURNS if any(had_readers) else 0):
-                await asyncio.sleep(0)
-        finally:
-            for server in servers:
-                server.close()
+            accepted, _ = sock.accept()
+        except (BlockingIOError, InterruptedError):
+            return False
+        except OSError as error:
+            if error.errno not in _EXHAUSTED:
+                return True  # the client has left meanwhile (ECONNABORTED), or a network error of its own
+            self._wait_for_room(f"cannot accept connections: {error.strerror}")
+            return False
+        accepted.setblocking(False)
+        protocol = self._protocol_factory()  # it counts as open from here
+        task = self._loop.create_task(self._loop.connect_accepted_socket(lambda: protocol, accepted))
+        self._connecting.add(task)
+        task.add_done_callback(partial(self._connected, accepted))
+        return True
+
+    def _connected(self, accepted: socket.socket, task: asyncio.Task[Any]) -> None:
+        self._connecting.discard(task)
+        if task.cancelled() or task.exception() is not None:
+            accepted.close()
+            if not task.cancelled():
+                _logger.debug("an accepted connection was lost: %s", task.exception())

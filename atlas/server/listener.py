@@ -13,8 +13,10 @@ from pathlib import Path
 from atlas.errors import StartupError
 from atlas.server.settings import Settings
 
-__all__ = ["bind", "close", "describe", "keep_files"]
+__all__ = ["bind", "close", "describe", "keep_files", "set_options"]
 
+_KEEPALIVE_PROBES = 4
+_MAX_KEEPALIVE = 32767  # seconds; Linux allows no more
 _UNIX_MODE = 0o666  # a proxy usually runs as another user
 
 
@@ -40,6 +42,29 @@ def describe(sock: socket.socket) -> str:
     if sock.family == socket.AF_INET6:
         return f"http://[{name[0]}]:{name[1]}"
     return f"unix:{os.fsdecode(name)}" if name else "unix:(unnamed)"
+
+
+def set_options(sock: socket.socket, settings: Settings) -> None:
+    """Set the options of TCP that the connections of a listening socket inherit.
+
+    Nagle's algorithm (RFC 1122, section 4.2.3.4) is disabled: asyncio does that only on sockets whose ``proto`` is TCP;
+    that of most is 0. Keepalive probes (RFC 9293, section 3.8.4) are enabled: without them the server cannot notice,
+    while the application waits, that a client is gone which has closed its side before, or whose machine is gone. The
+    first probe is sent after ``--timeout-write``; a client that answers none is given up after twice that time.
+    """
+    if sock.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    idle = max(1, min(int(settings.timeout_write), _MAX_KEEPALIVE))
+    options = {
+        getattr(socket, "TCP_KEEPIDLE", getattr(socket, "TCP_KEEPALIVE", None)): idle,
+        getattr(socket, "TCP_KEEPINTVL", None): max(1, idle // _KEEPALIVE_PROBES),
+        getattr(socket, "TCP_KEEPCNT", None): _KEEPALIVE_PROBES,
+    }
+    for option, value in options.items():
+        if option is not None:
+            sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def close(sockets: Iterable[socket.socket]) -> None:

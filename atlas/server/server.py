@@ -20,8 +20,9 @@ from atlas.gateway.interface_detection import detect_interface
 from atlas.gateway.lasgi import LASGIApp
 from atlas.gateway.threads import set_thread_limits
 from atlas.server import env_file, importer, listener, logs
-from atlas.server.acceptor import Acceptor, connection_limit
+from atlas.server.acceptor import Acceptor
 from atlas.server.access_log import AccessLog, is_enabled
+from atlas.server.descriptors import connection_limit, log_connection_limit, raise_soft_limit
 from atlas.server.event_loop import loop_factory, run_main
 from atlas.server.forks import Address, ForkGuard, address_of, release_sockets
 from atlas.server.lifespan import Lifespan
@@ -88,7 +89,7 @@ class Server:
         own = sockets is None
         self.sockets = list(sockets) if sockets is not None else listener.bind(self.settings)
         for sock in self.sockets:
-            _set_nodelay(sock)
+            listener.set_options(sock, self.settings)
         lifespan = self._lifespan = Lifespan(self._application.asgi_app, self.settings.lifespan)
         guard = ForkGuard(partial(self._leave_to_parent, [address_of(sock) for sock in self.sockets]))
         try:
@@ -178,6 +179,7 @@ class Server:
         events = ServerEvents()
         gateway = self._application.new_gateway(loop)
         limit = connection_limit(settings.limit_connections)
+        log_connection_limit(settings.limit_connections, limit)
         proxy_headers = make_proxy_headers(settings)
         state = ServerState(loop, settings, events, limit, access_log, lifespan_state, proxy_headers)
         connections = state.connections
@@ -187,13 +189,13 @@ class Server:
 
         timer = TimeoutTimer(loop, settings)
         timer.watch(connections)
-        acceptor = Acceptor(self.sockets, partial(Connection, connections, new_protocol), settings.backlog)
+        acceptor = Acceptor(self.sockets, connections, partial(Connection, connections, new_protocol))
         all_closed = asyncio.Event()
         events.on_first_connection = timer.start
-        events.on_connection_limit, events.on_below_connection_limit = acceptor.pause, acceptor.resume
+        events.on_below_connection_limit = acceptor.resume
         events.on_max_requests, events.on_all_connections_closed = self.stop, all_closed.set
         try:
-            await acceptor.open()
+            acceptor.open()
             self._set_started()
             await self._should_exit.wait()
             await acceptor.finish()
@@ -224,16 +226,17 @@ class Server:
         state.connections.stop()
         if await self._wait_closed(state, gateway, all_closed, self.graceful_timeout) or self._force_exit.is_set():
             return
-        _logger.warning(
-            "%d requests are still running after %g seconds (--timeout-graceful-shutdown): they are ended",
-            state.in_work,
-            self.graceful_timeout,
-        )
+        if state.in_work:
+            left, what = state.in_work, "requests are still running"
+        else:
+            left, what = state.connections.open, "responses are not read by their clients"
+        message = "%d %s after %g seconds (--timeout-graceful-shutdown): they are ended"
+        _logger.warning(message, left, what, self.graceful_timeout)
         state.connections.end_now()
         if await self._wait_closed(state, gateway, all_closed, _DISCONNECT_TIMEOUT) or self._force_exit.is_set():
             return
         gateway.cancel()
-        if not await self._wait_closed(state, gateway, all_closed, _CANCEL_TIMEOUT):
+        if not await self._wait_closed(state, gateway, all_closed, _CANCEL_TIMEOUT) and gateway.tasks:
             _logger.error("%d requests ignored their cancellation", len(gateway.tasks))
 
     async def _wait_closed(
@@ -295,15 +298,6 @@ async def _wait_all(gateway: Gateway, all_closed: asyncio.Event) -> None:
         await asyncio.sleep(0)  # the callbacks of the tasks remove them from the set
 
 
-def _set_nodelay(sock: socket.socket) -> None:
-    """Disable Nagle's algorithm (RFC 1122, section 4.2.3.4) for the connections of a socket, which inherit the option.
-
-    asyncio sets it only on sockets whose ``proto`` is TCP; that of most is 0.
-    """
-    if sock.family in (socket.AF_INET, socket.AF_INET6):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-
 def _override(settings: Settings | None, overrides: dict[str, Any]) -> Settings:
     if settings is None:
         return Settings(**overrides)
@@ -334,6 +328,7 @@ def run(app: ASGIApp | LASGIApp | str, settings: Settings | None = None, **overr
     settings = _override(settings, overrides)
     open_standard_streams()
     logs.configure(settings)
+    raise_soft_limit()
     if settings.env_file is not None:
         env_file.load(settings.env_file, os.environ)
     if isinstance(app, str):

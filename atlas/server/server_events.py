@@ -29,8 +29,6 @@ class ServerEvents:
     def __init__(self) -> None:
         self.on_first_connection: Callable[[], None] = _ignore
         """The number of open connections went from 0 to 1."""
-        self.on_connection_limit: Callable[[], None] = _ignore
-        """As many connections are open as ``--limit-connections`` allows."""
         self.on_below_connection_limit: Callable[[], None] = _ignore
         """A connection closed while as many were open as allowed."""
         self.on_max_requests: Callable[[], None] = _ignore

@@ -157,6 +157,9 @@ class Settings(metaclass=_SuggestingType):
     )
     server_header: bool = setting(RESPONSES, Boolean(), True, "Send the header field 'server: atlas'.")
     date_header: bool = setting(RESPONSES, Boolean(), True, "Send the header field 'date'.")
+    options_asterisk: bool = setting(
+        RESPONSES, Boolean(), True, "Answer 'OPTIONS *' with 204; if not, the application gets it."
+    )
 
     proxy_headers: bool = setting(
         PROXIES, Boolean(), True, "Read client, scheme and host from the header fields of trusted proxies."

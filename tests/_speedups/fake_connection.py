@@ -35,6 +35,7 @@ SETTINGS: dict[str, Any] = {
     "headers": (),
     "server_header": False,
     "date_header": False,
+    "options_asterisk": True,
     "root_path": "",
 }
 

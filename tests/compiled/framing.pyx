@@ -26,7 +26,7 @@ def of_request(bint http_10, list content_lengths not None, list transfer_encodi
         http_10,
         fields,
         content_lengths[0] if content_lengths else None,
-        transfer_encodings[0] if transfer_encodings else None,
+        b", ".join(transfer_encodings) if transfer_encodings else None,
         &length,
     )
     return _NAMES[framing], length
@@ -45,14 +45,23 @@ cdef class ChunkScanner:
 
     cdef ChunkScan scan_state
     cdef long long limit
+    cdef bytes scanned
 
     def __init__(self, limit=0):
         start_chunks(&self.scan_state)
         self.limit = limit
 
     def scan(self, bytes data not None):
-        """Scan ``data``; returns how many bytes of it belong to the body. Raises ProtocolError(400 or 413)."""
-        return scan_chunks(&self.scan_state, data, len(data), self.limit)
+        """Scan a copy of ``data``; returns how many bytes of it belong to the body. Raises ProtocolError(400 or 413)."""
+        cdef bytearray copy = bytearray(data)
+        cdef Py_ssize_t taken = scan_chunks(&self.scan_state, copy, len(copy), self.limit)
+        self.scanned = bytes(copy)
+        return taken
+
+    @property
+    def seen(self):
+        """The last ``data`` as the scan left it: extensions are overwritten."""
+        return self.scanned
 
     @property
     def body_end(self):

@@ -1,7 +1,11 @@
 """Files as bodies, on real sockets by the kernel and on transports that have none by hand."""
 
 import asyncio
+import errno
 import os
+import socket
+import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
@@ -239,6 +243,45 @@ def still_open(name: str) -> bool:
     return os.path.islink(f"/proc/self/fd/{name}")
 
 
+def sockets_and(path: Path) -> tuple[int, int]:
+    """How many descriptors of this process are sockets, and how many are that file."""
+    links = [os.readlink(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd") if still_open(name)]
+    return sum(link.startswith("socket:") for link in links), links.count(str(path))
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs the folder of open descriptors (Linux)")
+def test_a_client_that_does_not_read_costs_its_socket_and_one_file(
+    connect: Callable[..., RawClient], serve: Serve, huge: Path
+) -> None:
+    app = Application(pathsend(huge))
+    with connect(app, receive_buffer=4096) as client:
+        client.send(b"GET /hello HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert client.response().body == b"hello"
+        before, _ = sockets_and(huge)
+        client.send(GET)
+        client.read_until(b"\r\n\r\n")
+        with RawClient(client.socket.getpeername()) as other:  # by now the first one has to wait
+            other.send(b"GET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            assert other.response().body == b"hello"
+            other.assert_closed()
+        assert sockets_and(huge) == (before, 1)
+
+
+@pytest.mark.parametrize("path", ["file", "static"])
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs the folder of open descriptors (Linux)")
+def test_a_file_response_opens_its_file_once(connect: Callable[..., RawClient], huge: Path, path: str) -> None:
+    import atlas
+
+    app = atlas.Application(
+        [atlas.Route("/file", lambda request: atlas.FileResponse(huge)), atlas.Static("/static", huge.parent)]
+    )
+    with connect(app, receive_buffer=4096) as client:
+        client.send(b"GET /%b HTTP/1.1\r\nHost: a\r\n\r\n" % {"file": b"file", "static": b"static/huge"}[path])
+        client.read_until(b"\r\n\r\n")
+        assert sockets_and(huge)[1] == 1
+        assert client.read_exactly(30_000_000).count(0) == 30_000_000
+
+
 # -------------------------------------------------------------------------------------- transports without a descriptor
 
 
@@ -289,3 +332,106 @@ def test_by_hand_a_file_that_shrinks(connection: FakeConnection, file: Path, mon
         connection.server.loop.run_until_complete(send_file(exchange, pathsend(file)))
     exchange.finish_application()
     assert connection.calls == ["close"]
+
+
+# ------------------------------------------------------------------------------------------------ what can come between
+
+
+def test_a_caller_that_is_cancelled_while_a_thread_opens_the_file(
+    connection: FakeConnection, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop, open_file = connection.server.loop, os.open
+    begun, gate = threading.Event(), threading.Event()
+    opened: list[int] = []
+
+    def slow_open(*arguments: Any) -> int:
+        begun.set()
+        gate.wait(TIMEOUT)
+        opened.append(open_file(*arguments))
+        return opened[0]
+
+    monkeypatch.setattr(os, "open", slow_open)
+    exchange = connection.request()
+    start(exchange)
+    task = loop.create_task(send_file(exchange, pathsend(file)))
+    while not begun.is_set():
+        connection.server.turn()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        loop.run_until_complete(task)
+    gate.set()
+    until = time.monotonic() + TIMEOUT
+    while not opened or is_open(opened[0]):
+        assert time.monotonic() < until, "the descriptor is never closed"
+        connection.server.turn()
+
+
+def is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
+
+
+def test_a_pipe_is_no_file_and_does_not_block(connection: FakeConnection, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    exchange = connection.request()
+    start(exchange)
+    with pytest.raises(ValueError, match="the path of a file"):
+        connection.server.loop.run_until_complete(send_file(exchange, pathsend(tmp_path / "pipe")))
+
+
+@pytest.fixture
+def plain(connection: FakeConnection) -> Iterator[FakeConnection]:
+    """A connection with a socket, so that sendfile(2) is used."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        yield connection.server.connect(socket=ours)
+
+
+def fail(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    def sendfile(*arguments: Any) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "sendfile", sendfile)
+
+
+@pytest.mark.parametrize("number", [errno.ECONNRESET, errno.EPIPE, errno.ETIMEDOUT])
+def test_a_reset_in_the_middle_is_a_disconnect_that_is_known_at_once(
+    plain: FakeConnection, file: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    fail(monkeypatch, number)
+    exchange = plain.request()
+    start(exchange)
+    with pytest.raises(ClientDisconnected):
+        plain.server.loop.run_until_complete(send_file(exchange, pathsend(file)))
+    assert exchange.lost, "so that the exception is no error of the application"
+
+
+def test_an_error_of_the_disk_is_no_disconnect(
+    plain: FakeConnection, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail(monkeypatch, errno.EIO)
+    exchange = plain.request()
+    start(exchange)
+    with pytest.raises(OSError, match="Input/output error") as caught:
+        plain.server.loop.run_until_complete(send_file(exchange, pathsend(file)))
+    assert not isinstance(caught.value, ClientDisconnected)
+    assert not exchange.lost
+
+
+def test_a_file_system_without_sendfile_is_read(
+    connection: FakeConnection, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail(monkeypatch, errno.EINVAL)
+    ours, theirs = socket.socketpair()
+    theirs.settimeout(TIMEOUT)
+    with ours, theirs:
+        slow = connection.server.connect(socket=ours)
+        exchange = slow.request()
+        start(exchange, 200, (b"content-length", b"%d" % 1000))
+        with file.open("rb") as handle:
+            slow.server.loop.run_until_complete(send_file(exchange, zerocopysend(handle, offset=0, count=1000)))
+        assert exchange.complete
+        assert theirs.recv(65536).endswith(CONTENT[:1000])

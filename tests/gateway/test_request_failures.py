@@ -11,15 +11,19 @@ from atlas.gateway.request_failures import RequestFailures
 
 
 @pytest.mark.parametrize(
-    ("lost", "error", "level"),
+    ("lost", "abandoned", "error", "level"),
     [
-        (True, ClientDisconnected("gone"), logging.DEBUG),
-        (False, ClientDisconnected("gone"), logging.ERROR),
-        (True, ValueError("bad"), logging.ERROR),
+        (True, False, ClientDisconnected("gone"), logging.DEBUG),
+        (False, False, ClientDisconnected("gone"), logging.ERROR),
+        (True, False, ValueError("bad"), logging.ERROR),
+        (True, True, ValueError("what a framework makes of it"), logging.DEBUG),
+        (False, True, ValueError("what a framework makes of it"), logging.DEBUG),
     ],
 )
-def test_only_a_disconnect_is_no_failure(caplog: Any, lost: bool, error: Exception, level: int) -> None:
-    exchange: Any = SimpleNamespace(lost=lost, head="GET /")
+def test_only_a_disconnect_is_no_failure(
+    caplog: Any, lost: bool, abandoned: bool, error: Exception, level: int
+) -> None:
+    exchange: Any = SimpleNamespace(lost=lost, abandoned=abandoned, head="GET /")
     with caplog.at_level(logging.DEBUG, "atlas.server"):
         RequestFailures().failed(exchange, error)
     assert [record.levelno for record in caplog.records] == [level]

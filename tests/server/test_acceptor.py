@@ -1,115 +1,234 @@
-"""Accepting, pausing and accepting again, on both loops."""
+"""Accepting in bursts, pausing while there is no room, and accepting what waits at the end; on both loops."""
 
 import asyncio
-import resource
+import errno
+import logging
 import socket
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
 from atlas.server import listener
-from atlas.server.acceptor import Acceptor, connection_limit
+from atlas.server.acceptor import Acceptor
 from atlas.server.event_loop import loop_factory
 from atlas.server.settings import Settings
 
 PATIENCE = 10.0
 
 
+class Places:
+    """A number of places for connections; :meth:`make_room` is called when there is none."""
+
+    def __init__(self, limit: int = 1000) -> None:
+        self.limit = limit
+        self.open: list[Greeting] = []
+        self.asked_for_room = 0
+
+    @property
+    def full(self) -> bool:
+        return len(self.open) >= self.limit
+
+    def make_room(self) -> int:
+        self.asked_for_room += 1
+        return 0
+
+    def new_protocol(self) -> "Greeting":
+        self.open.append(Greeting())
+        return self.open[-1]
+
+
 class Greeting(asyncio.Protocol):
-    """Says hello and hangs up."""
+    """Says hello, and leaves the connection open."""
+
+    transport: Any = None
 
     def connection_made(self, transport: Any) -> None:
+        self.transport = transport
         transport.write(b"hello")
-        transport.close()
 
 
-async def greeted(sock: socket.socket) -> bytes:
-    reader, writer = await asyncio.open_connection(*sock.getsockname())
-    try:
-        return await reader.read()
-    finally:
-        writer.close()
+class Setting:
+    """An acceptor with its places and its socket, on a running loop."""
+
+    def __init__(self, limit: int = 1000) -> None:
+        self.places = Places(limit)
+        self.sockets = listener.bind(Settings(port=0))
+        self.acceptor = Acceptor(self.sockets, self.places, self.places.new_protocol)
+
+    def connect(self) -> socket.socket:
+        client = socket.create_connection(self.sockets[0].getsockname())
+        client.setblocking(False)
+        return client
+
+    def close(self) -> None:
+        self.acceptor.close()
+        listener.close(self.sockets)
+        for protocol in self.places.open:
+            if protocol.transport is not None:
+                protocol.transport.close()
 
 
-async def turn() -> None:
-    """Let the loop do what it was asked for with call_soon."""
-    for _ in range(3):
+async def greeted(client: socket.socket) -> bytes:
+    return await asyncio.get_running_loop().sock_recv(client, 100)
+
+
+async def turns(number: int = 5) -> None:
+    for _ in range(number):
         await asyncio.sleep(0)
 
 
-def run(main: Any, loop: str) -> None:
+def run(main: Callable[[Setting], Awaitable[None]], loop: str, limit: int = 1000) -> None:
     async def within() -> None:
-        sockets = listener.bind(Settings(port=0))
-        acceptor = Acceptor(sockets, Greeting, 16)
+        setting = Setting(limit)
         try:
-            await asyncio.wait_for(main(acceptor, sockets[0]), PATIENCE)
+            await asyncio.wait_for(main(setting), PATIENCE)
         finally:
-            acceptor.close()
-            listener.close(sockets)
+            setting.close()
+            await turns()
 
     with asyncio.Runner(loop_factory=loop_factory(loop)) as runner:
         runner.run(within())
 
 
-@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
-def test_a_connection_waits_while_it_pauses(loop: str) -> None:
-    async def main(acceptor: Acceptor, sock: socket.socket) -> None:
-        await acceptor.open()
-        assert await greeted(sock) == b"hello"
-        acceptor.pause()
-        await turn()
-        waiting = asyncio.create_task(greeted(sock))
-        done, _ = await asyncio.wait({waiting}, timeout=0.05)
-        assert not done
-        acceptor.resume()
-        assert await waiting == b"hello"
+both_loops = pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+
+
+@both_loops
+def test_all_that_wait_are_accepted_in_one_turn(loop: str) -> None:
+    async def main(setting: Setting) -> None:
+        clients = [setting.connect() for _ in range(20)]
+        seen = []
+        accept = setting.places.new_protocol
+        running = asyncio.get_running_loop()
+
+        def new_protocol() -> Greeting:
+            if not seen:
+                running.call_soon(lambda: seen.append(len(setting.places.open)))
+            return accept()
+
+        setting.acceptor = Acceptor(setting.sockets, setting.places, new_protocol)
+        setting.acceptor.open()
+        assert [await greeted(client) for client in clients] == [b"hello"] * 20
+        assert seen[0] == 20
+        for client in clients:
+            client.close()
 
     run(main, loop)
 
 
-@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
-def test_a_pause_that_is_over_at_once_changes_nothing(loop: str) -> None:
-    async def main(acceptor: Acceptor, sock: socket.socket) -> None:
-        await acceptor.open()
-        acceptor.pause()
-        acceptor.resume()
-        await turn()
-        assert await greeted(sock) == b"hello"
+@both_loops
+def test_no_more_are_accepted_than_there_are_places(loop: str) -> None:
+    async def main(setting: Setting) -> None:
+        clients = [setting.connect() for _ in range(5)]
+        setting.acceptor.open()
+        assert [await greeted(client) for client in clients[:3]] == [b"hello"] * 3
+        assert (len(setting.places.open), setting.places.asked_for_room) == (3, 1)
+        fourth = asyncio.ensure_future(greeted(clients[3]))
+        await turns()
+        assert not fourth.done()
+        setting.places.open.pop().transport.close()
+        setting.acceptor.resume()
+        assert await fourth == b"hello"
+        assert setting.places.asked_for_room == 2
+        for client in clients:
+            client.close()
+
+    run(main, loop, limit=3)
+
+
+@both_loops
+def test_a_finish_accepts_what_waits_and_nothing_later(loop: str) -> None:
+    async def main(setting: Setting) -> None:
+        setting.acceptor.open()
+        clients = [setting.connect() for _ in range(100)]
+        await setting.acceptor.finish()
+        assert [await greeted(client) for client in clients] == [b"hello"] * 100
+        late = setting.connect()
+        await turns()
+        assert len(setting.places.open) == 100
+        for client in [*clients, late]:
+            client.close()
 
     run(main, loop)
 
 
-@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+@both_loops
 def test_closed_it_leaves_the_sockets_to_their_owner(loop: str) -> None:
-    async def main(acceptor: Acceptor, sock: socket.socket) -> None:
-        await acceptor.open()
-        acceptor.close()
-        acceptor.close()
-        await turn()
-        assert sock.getsockname()[1] > 0
-        await acceptor.open()
-        assert await greeted(sock) == b"hello"
+    async def main(setting: Setting) -> None:
+        setting.acceptor.open()
+        setting.acceptor.close()
+        setting.acceptor.close()
+        setting.acceptor.resume()
+        client = setting.connect()
+        await turns()
+        assert setting.places.open == []
+        setting.acceptor.open()
+        assert await greeted(client) == b"hello"
+        client.close()
 
     run(main, loop)
 
 
-@pytest.mark.parametrize(
-    ("soft", "wanted", "limit"),
-    [
-        (1024, None, 896),
-        (1024, 100, 100),
-        (1024, 5000, 896),
-        (10, None, 1),
-        (resource.RLIM_INFINITY, 100, 100),
-    ],
-)
-def test_the_limit_stays_below_that_of_descriptors(
-    monkeypatch: pytest.MonkeyPatch, soft: int, wanted: int | None, limit: int
+@both_loops
+def test_a_client_that_is_gone_before_it_is_accepted(loop: str) -> None:
+    async def main(setting: Setting) -> None:
+        gone, client = setting.connect(), setting.connect()
+        gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        gone.close()
+        setting.acceptor.open()
+        assert await greeted(client) == b"hello"
+        client.close()
+
+    run(main, loop)
+
+
+class Exhausted:
+    """A listening socket whose process has no descriptor left, until ``error`` is None."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self.error: OSError | None = OSError(errno.EMFILE, "Too many open files")
+
+    def accept(self) -> Any:
+        if self.error is not None:
+            raise self.error
+        return self._sock.accept()
+
+    def dup(self) -> "Exhausted":
+        return self
+
+    def fileno(self) -> int:
+        return self._sock.fileno()
+
+    def setblocking(self, flag: bool) -> None:
+        self._sock.setblocking(flag)
+
+    def close(self) -> None:
+        pass
+
+
+@both_loops
+def test_without_descriptors_it_waits_and_tries_again(
+    loop: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(resource, "getrlimit", lambda which: (soft, soft))
-    assert connection_limit(wanted) == limit
+    monkeypatch.setattr("atlas.server.acceptor._RETRY_SECONDS", 0.01)
 
+    async def main(setting: Setting) -> None:
+        sock = Exhausted(setting.sockets[0])
+        acceptor: Any = Acceptor([sock], setting.places, setting.places.new_protocol)  # type: ignore[list-item]
+        client = setting.connect()
+        acceptor.open()
+        while not setting.places.asked_for_room:
+            await asyncio.sleep(0)
+        assert setting.places.open == []
+        sock.error = None
+        assert await greeted(client) == b"hello"
+        acceptor.close()
+        client.close()
 
-def test_without_a_descriptor_limit_there_is_hardly_any(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resource, "getrlimit", lambda which: (resource.RLIM_INFINITY,) * 2)
-    assert connection_limit(None) >= 1_000_000
+    with caplog.at_level(logging.WARNING, "atlas.server"):
+        run(main, loop)
+    assert [record.getMessage() for record in caplog.records] == [
+        "cannot accept connections: Too many open files: new connections wait"
+    ]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from atlas.errors import StartupError
-from atlas.server.listener import bind, close, describe
+from atlas.server.listener import bind, close, describe, set_options
 from atlas.server.settings import Settings
 
 
@@ -37,6 +37,28 @@ def test_tcp_on_a_free_port() -> None:
         assert (host, port > 0, sock.getblocking()) == ("127.0.0.1", True, False)
         assert describe(sock) == f"http://127.0.0.1:{port}"
         socket.create_connection((host, port)).close()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "idle", "interval"), [(60.0, 60, 15), (1.0, 1, 1), (0.1, 1, 1), (1e6, 32767, 8191)]
+)
+def test_connections_inherit_the_options_of_tcp(seconds: float, idle: int, interval: int) -> None:
+    settings = Settings(port=0, timeout_write=seconds)
+    with bound(port=0) as [sock]:
+        set_options(sock, settings)
+        with socket.create_connection(sock.getsockname()):
+            accepted, _ = sock.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            if hasattr(socket, "TCP_KEEPIDLE"):
+                assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == idle
+                assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL) == interval
+
+
+def test_a_unix_socket_has_no_such_options(tmp_path: Path) -> None:
+    with bound(uds=os.path.relpath(tmp_path / "s")) as [sock]:
+        set_options(sock, Settings())
 
 
 @pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6 loopback")

@@ -58,7 +58,6 @@ def test_two_servers_keep_their_own_count(clock: list[float], caplog: pytest.Log
 def test_the_callbacks_do_nothing_by_default() -> None:
     events = ServerEvents()
     events.on_first_connection()
-    events.on_connection_limit()
     events.on_below_connection_limit()
     events.on_max_requests()
     events.on_all_connections_closed()

@@ -64,10 +64,30 @@ def test_anything_but_crlf_in_the_framing_is_refused(delivered: WireServer, body
     assert delivered.refused(chunked(body), called=1) == 400
 
 
-@pytest.mark.parametrize("extension", [b";a", b";a=b", b';a="b;c"', b";a=b;c=d", b";" + b"x" * 1000])
+@pytest.mark.parametrize(
+    "extension",
+    [
+        *(b";a", b";a=b", b';a="b;c"', b";a=b;c=d", b";" + b"x" * 1000),
+        *(b" ;a", b"; a", b"\t;\ta\t=\tb", b";a =b", b";a= b", b";a ;b", b";a=b ;c", b';a="" ; b = ""'),
+        *(b';a="\\""', b';a="\\\\"', b';a="\t\xff = , ;"', b";5=5", b";a;a;a"),
+    ],
+)
 def test_chunk_extensions_are_ignored(delivered: WireServer, extension: bytes) -> None:
     answer = delivered.exchange(chunked(b"5%b\r\nhello\r\n0%b\r\n\r\n" % (extension, extension)))
     assert (answer.status, answer.json()["body"]) == (200, "hello")
+
+
+@pytest.mark.parametrize(
+    "extension",
+    [
+        *(b";", b" ", b" ;", b"; ", b";a ", b";a=", b";=b", b";=", b";a= ", b";a=b ", b";;a", b";a;", b";a=b;", b" a"),
+        *(b';a="', b';a="b', b';a="\\"', b';a="b"c', b';"a"', b";a=b=c", b";a b", b";a=b c", b";a=b,c", b";a@"),
+        *(b";a\x00", b';a="\x7f"', b';a="\\\x01"', b";a=\xff", b",a"),
+    ],
+)
+def test_malformed_chunk_extension_is_refused(wire: WireServer, extension: bytes) -> None:
+    """RFC 9112, 7.1.1: a name, and where there is a "=" a value; white space before and after ";" and "=" only."""
+    assert wire.refused(chunked(b"5%b\r\nhello\r\n0\r\n\r\n" % extension), called=1) == 400
 
 
 @pytest.mark.parametrize("count", [1, 5, 50])

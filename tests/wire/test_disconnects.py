@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import socket
 from concurrent.futures import Future
 from typing import Any
 
 import pytest
+
+import atlas
 
 from .raw_client import TIMEOUT, RawClient
 from .wire_server import WireServer, chunked, post, read_body, request_bytes, respond
@@ -218,3 +222,72 @@ def test_pipelined_requests_of_a_client_that_reset_learn_of_it(wire: WireServer)
         assert told[0].result(TIMEOUT) == GONE
     wire.app.clear()
     assert wire.exchange(request_bytes()).status == 200
+
+
+class Gone(Exception):
+    """What an application raises that was told of a disconnect, as Starlette does."""
+
+
+@pytest.mark.parametrize("leave", [close, reset, finish])
+@pytest.mark.parametrize("told", [True, False])
+def test_only_an_application_that_was_not_told_has_failed(
+    wire: WireServer, records: list[logging.LogRecord], leave: Any, told: bool
+) -> None:
+    """A client that closes within its upload is no error of the application, whatever it raises."""
+    started: Future[None] = Future()
+    ended: Future[None] = Future()
+    gate: Future[None] = Future()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        started.set_result(None)
+        try:
+            if told:
+                await read_body(receive)
+            else:
+                await asyncio.wrap_future(gate)
+            raise Gone
+        finally:
+            ended.set_result(None)
+
+    wire.set_app(app)
+    with wire.connect() as client:
+        client.send(post(b"Content-Length: 5", body=b"hel", line=b"POST /upload HTTP/1.1"))
+        started.result(TIMEOUT)
+        leave(client)
+        if not told:
+            gate.set_result(None)
+        ended.result(TIMEOUT)
+    wire.app.clear()
+    assert wire.exchange(request_bytes()).status == 200  # a turn of the loop later
+    logged = [record.levelno for record in records if "/upload" in record.getMessage()]
+    assert [level for level in logged if level >= logging.WARNING] == ([] if told else [logging.ERROR])
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_LINGER2"), reason="needs an option of Linux")
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+def test_a_client_that_is_gone_after_its_end_was_seen_is_probed(serve: Any, loop: str) -> None:
+    """The client closes, and its system forgets the connection (after a second; by default after a minute).
+
+    Nothing is sent to tell the server, whose loop has seen the end of the client's side. The request is a GET, whose
+    controller is cancelled when the client is known to be gone.
+    """
+    started: Future[None] = Future()
+    over: Future[str] = Future()
+
+    async def wait(request: atlas.Request) -> str:
+        started.set_result(None)
+        try:
+            await asyncio.sleep(TIMEOUT)
+        except asyncio.CancelledError:
+            over.set_result("cancelled")
+            raise
+        over.set_result("not noticed")
+        return ""
+
+    server = serve(atlas.Application([atlas.Route("/", wait)]), loop=loop, timeout_write=1)
+    client = RawClient(server.sockets[0].getsockname()[:2])
+    client.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_LINGER2, 1)
+    client.send(request_bytes())
+    started.result(TIMEOUT)
+    client.close()
+    assert over.result(2 * TIMEOUT) == "cancelled"

@@ -49,6 +49,27 @@ def test_continue_for_a_chunked_body(delivered: WireServer) -> None:
         assert client.response("POST").json()["body"] == "hello"
 
 
+@pytest.mark.parametrize("value", [b"", b" ", b",", b" , ,"])
+def test_empty_expectation_is_none(delivered: WireServer, value: bytes) -> None:
+    """RFC 9110, 10.1.1 and 5.6.1.2: a list of empty elements is an empty list."""
+    answer = delivered.exchange(post(b"Content-Length: 5", b"Expect:" + value, body=b"hello"), "POST")
+    assert (answer.status, answer.json()["body"], answer.interim) == (200, "hello", [])
+
+
+@pytest.mark.parametrize("value", [b",100-continue", b"100-continue ,", b"100-continue, 100-Continue"])
+def test_expectation_in_a_list(delivered: WireServer, value: bytes) -> None:
+    with delivered.connect() as client:
+        client.send(post(b"Content-Length: 5", b"Expect: " + value))
+        assert client.read_until(b"\r\n\r\n") == CONTINUE
+        client.send(b"hello")
+        assert client.response("POST").json()["body"] == "hello"
+
+
+@pytest.mark.parametrize("value", [b"100-continue, x", b"x, 100-continue", b",x", b"100-continue;a=b"])
+def test_expectation_beside_another_is_refused(delivered: WireServer, value: bytes) -> None:
+    assert delivered.refused(post(b"Content-Length: 5", b"Expect: " + value, body=b"hello")) == 417
+
+
 def test_continue_comes_once(delivered: WireServer) -> None:
     with delivered.connect() as client:
         client.send(post(b"Content-Length: 6", EXPECT))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -193,20 +194,64 @@ def test_default_body_limit_is_100_mib(wire: WireServer) -> None:
 # Connections and concurrency.
 
 
-def test_connections_over_the_limit_wait_to_be_accepted(own: Own) -> None:
-    wire = own(limit_connections=2)
-    first, second = wire.connect(), wire.connect()
-    for client in (first, second):
-        client.send(request_bytes())
-        assert client.response().status == 200
-    with wire.connect() as third:
+class Counted:
+    """Answers /held when it is let go, and others at once."""
+
+    def __init__(self) -> None:
+        self.gate: Future[None] = Future()
+        self.held: list[Any] = []
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] == "/held":
+            self.held.append(scope)
+            await asyncio.wrap_future(self.gate)
+        await respond(send)
+
+
+HELD = request_bytes(line=b"GET /held HTTP/1.1")
+
+
+def test_connections_over_the_limit_wait_for_those_in_work(own: Own) -> None:
+    app = Counted()
+    wire = own(app, limit_connections=2)
+    with wire.connect() as first, wire.connect() as second, wire.connect() as third:
+        first.send(HELD)
+        second.send(HELD)
         third.send(request_bytes())
+        third.assert_silent()
+        app.gate.set_result(None)
+        answers = [first.response(), second.response()]
+        assert [answer.status for answer in answers] == [200, 200]
+        assert any(answer.closes for answer in answers), "one of them gives its place to the third"
+        assert third.response().status == 200
+
+
+def test_the_connection_that_is_idle_for_longest_gives_its_place(own: Own) -> None:
+    wire = own(limit_connections=2)
+    with wire.connect() as first, wire.connect() as second:
+        for client in (first, second):
+            client.send(request_bytes())
+            assert client.response().status == 200
+        time.sleep(0.05)  # the clock of the deadlines is coarse
         second.send(request_bytes())
         assert second.response().status == 200
-        third.assert_silent()
-        first.close()
-        assert third.response().status == 200
-    second.close()
+        with wire.connect() as third:
+            third.send(request_bytes())
+            assert third.response().status == 200
+            first.assert_closed()
+            second.send(request_bytes())
+            assert second.response().status == 200
+
+
+def test_a_request_that_is_unread_keeps_its_connection(own: Own) -> None:
+    """No connection whose request has reached the socket is closed for another one."""
+    app = Counted()
+    wire = own(app, limit_connections=3)
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(wire.connect()) for _ in range(30)]
+        for client in clients:
+            client.send(request_bytes())
+        assert [client.response().status for client in clients] == [200] * 30
 
 
 def test_many_more_connections_than_the_limit_are_all_served(own: Own) -> None:

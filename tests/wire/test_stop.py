@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -253,6 +256,63 @@ def test_port_is_free_after_each_of_many_servers(loop: str) -> None:
                 client.send(request_bytes())
                 assert client.response().status == 200
         assert refuses(("127.0.0.1", port))
+
+
+def test_stop_answers_requests_that_no_turn_of_the_loop_has_seen(own: Own) -> None:
+    """Those of open connections, and those of connections that still wait in the queue of the kernel."""
+    blocked, gate = threading.Event(), threading.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] == "/block":
+            blocked.set()
+            gate.wait(TIMEOUT)
+        await respond(send)
+
+    wire = own(app, timeout_graceful_shutdown=30)
+    with contextlib.ExitStack() as stack:
+        kept = [stack.enter_context(wire.connect()) for _ in range(20)]
+        for client in kept:
+            client.send(request_bytes())
+            assert client.response().status == 200
+        blocking = stack.enter_context(wire.connect())
+        blocking.send(request_bytes(line=b"GET /block HTTP/1.1"))
+        blocked.wait(TIMEOUT)
+        fresh = [stack.enter_context(wire.connect()) for _ in range(100)]
+        for client in [*kept, *fresh]:
+            client.send(request_bytes())
+        wire.server.stop()
+        gate.set()
+        assert {client.response().status for client in [blocking, *kept, *fresh]} == {200}
+
+
+async def stream_without_end(scope: Any, receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    while True:
+        await send({"type": "http.response.body", "body": b"x" * 65536, "more_body": True})
+
+
+async def large_response(scope: Any, receive: Any, send: Any) -> None:
+    await respond(send, b"x" * 30_000_000)
+
+
+@pytest.mark.parametrize(
+    ("app", "line"),
+    [
+        (stream_without_end, "1 requests are still running"),
+        (large_response, "1 responses are not read by their clients"),
+    ],
+)
+def test_stop_ends_responses_that_the_client_does_not_read(
+    own: Own, records: list[logging.LogRecord], app: Any, line: str
+) -> None:
+    wire = own(app, timeout_graceful_shutdown=0.1)
+    with wire.connect(receive_buffer=4096) as client:
+        client.send(request_bytes())
+        client.read_until(b"\r\n\r\n")
+        wire.server.stop()
+        wait_until(lambda: not wire.server.started)
+        logged = [record.getMessage() for record in records if record.levelno >= logging.WARNING]
+        assert logged == [f"{line} after 0.1 seconds (--timeout-graceful-shutdown): they are ended"]
 
 
 # The same by signals, in a process of its own.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from .wire_server import WireServer, request_bytes
+from .wire_server import WireServer, post, request_bytes
 
 
 def get(target: bytes, *fields: bytes, method: bytes = b"GET") -> bytes:
@@ -49,8 +51,22 @@ def test_malformed_target_of_options_is_refused(delivered: WireServer, target: b
     assert delivered.refused(get(target, method=b"OPTIONS")) == 400
 
 
-def test_asterisk_with_options(delivered: WireServer) -> None:
-    answer = delivered.exchange(get(b"*", method=b"OPTIONS"), "OPTIONS")
+@pytest.mark.parametrize("version", [b"1.1", b"1.0"])
+def test_asterisk_with_options_is_answered_by_the_server(delivered: WireServer, version: bytes) -> None:
+    before = delivered.app.calls
+    with delivered.connect() as client:
+        client.send(request_bytes(line=b"OPTIONS * HTTP/" + version))
+        answer = client.response("OPTIONS")
+        assert (answer.status, answer.body, answer.closes) == (204, b"", version == b"1.0")
+        if not answer.closes:
+            client.send(post(b"Content-Length: 5", body=b"hello", line=b"OPTIONS * HTTP/1.1") + get(b"/next"))
+            assert client.response("OPTIONS").status == 204
+            assert client.response().json()["path"] == "/next"
+    assert delivered.app.calls == before + (not answer.closes)
+
+
+def test_asterisk_with_options_goes_to_an_application_that_wants_it(own: Any) -> None:
+    answer = own(options_asterisk=False).exchange(get(b"*", method=b"OPTIONS"), "OPTIONS")
     assert answer.status == 200
     assert (answer.json()["path"], answer.json()["raw_path"]) == ("*", "*")
 

@@ -21,9 +21,12 @@ cdef class Protocol:
     cdef int start(self) except -1          # ``connection`` is set, its transport is there
     cdef int feed(self, char* data, Py_ssize_t size) except -1  # bytes came; ``data`` is borrowed: keep a copy of the rest
     cdef int feed_eof(self) except -1       # the peer sends nothing more; it may still read
+    cdef int eof_waits(self) except -1      # the same, behind bytes that wait while reading is paused
     cdef int end_turn(self) except -1       # after feed(), and when the loop's iteration ends: send what was gathered
     cdef int writable(self) except -1       # all that the transport held has left
     cdef int check_timeout(self, double now) except -1  # the deadline of set_timeout() has passed
+    cdef double idle_since(self) noexcept   # since when is nothing begun? -1: something is
+    cdef int drop(self) except -1           # nothing is begun, and the place is needed: close
     cdef int shut_down(self) except -1      # the server stops: finish what is begun, begin nothing
     cdef int end_now(self) except -1        # the graceful time-out has passed: give up what is begun
     cdef int lost(self) except -1           # the transport is closed; the last call

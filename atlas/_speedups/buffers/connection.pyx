@@ -12,7 +12,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.string cimport memcpy
 
 from atlas._speedups.buffers.connection_set cimport READ_SIZE, ConnectionSet, monotonic
-from atlas._speedups.buffers.socket_io cimport atlas_socket_unread
+from atlas._speedups.buffers.socket_io cimport atlas_socket_ended, atlas_socket_hung_up, atlas_socket_unread
 from atlas._speedups.buffers.socket_writer cimport WRITER_BLOCKED, WRITER_LOST, SocketWriter
 
 
@@ -34,6 +34,10 @@ cdef class Protocol:
         """The peer will send nothing more; it may still read."""
         return self.connection.close()
 
+    cdef int eof_waits(self) except -1:
+        """The peer will send nothing more, and has sent bytes that wait in the socket while reading is paused."""
+        return 0
+
     cdef int end_turn(self) except -1:
         """A turn of reading or of the loop is over: what was gathered leaves now."""
         return self.connection.writer.flush()
@@ -44,6 +48,14 @@ cdef class Protocol:
 
     cdef int check_timeout(self, double now) except -1:
         """``connection.deadline`` has passed."""
+        return self.connection.close()
+
+    cdef double idle_since(self) noexcept:
+        """Since when is nothing begun, so that the place may be given to another connection? -1: something is."""
+        return -1
+
+    cdef int drop(self) except -1:
+        """Nothing is begun, and the place is needed."""
         return self.connection.close()
 
     cdef int shut_down(self) except -1:
@@ -176,6 +188,16 @@ cdef class Connection:
         if not self.is_lost():
             protocol.end_turn()
 
+    def idle_since(self):
+        """Since when is nothing begun, and nothing waits in the socket? By the clock of :class:`ConnectionSet`; or -1."""
+        if self.is_lost() or not self.writer.is_empty() or self.has_unread():
+            return -1.0
+        return self.protocol.idle_since()
+
+    def drop(self):
+        """Close an idle connection, whose place is needed."""
+        self.protocol.drop()
+
     def shut_down(self):
         """The server stops: close if there is nothing left to do."""
         if not self.is_lost():
@@ -194,6 +216,11 @@ cdef class Connection:
         cdef Protocol protocol = self.protocol
         if self.is_lost():
             return
+        if self.reading != READING and atlas_socket_hung_up(self.writer.fd):
+            self.abort()  # the loop finds out where it reads, and only there
+            return
+        if self.reading == READING_PAUSED and atlas_socket_ended(self.writer.fd):
+            protocol.eof_waits()
         if self.writer.state == WRITER_BLOCKED:
             if self.writer.is_stalled(now):
                 self.abort()

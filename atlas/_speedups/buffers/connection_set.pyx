@@ -3,6 +3,8 @@
 Nothing of it is global: two servers in two threads share nothing.
 """
 
+from heapq import nsmallest
+
 cimport cython
 from cpython.bytearray cimport PyByteArray_AS_STRING
 
@@ -23,6 +25,7 @@ cdef extern from *:
 
 cdef enum:
     MAX_POOLED = 64     # write buffers
+    DROPPED_SHARE = 64  # one in so many connections is closed when there is no room: the search for them takes its time
 
 
 cdef double monotonic() noexcept nogil:
@@ -35,8 +38,8 @@ cdef class ConnectionSet:
     """The connections of one event loop.
 
     :param loop: the asyncio event loop that everything runs on.
-    :param events: an object with the methods ``on_first_connection()``, ``on_connection_limit()`` (``limit`` are open),
-        ``on_below_connection_limit()`` (one less is), ``on_all_connections_closed()`` (the last one closed, while stopping) and
+    :param events: an object with the methods ``on_first_connection()``, ``on_below_connection_limit()`` (one of ``limit``
+        connections closed), ``on_all_connections_closed()`` (the last one closed, while stopping) and
         ``on_unexpected_error(text, exception)``.
     :param limit: how many connections may be open; 0 for no limit.
     :param write_timeout: seconds without progress after which a connection is aborted whose peer reads nothing.
@@ -53,6 +56,31 @@ cdef class ConnectionSet:
         self.connections = set()
         self.buffers = []
         self.unflushed = []
+
+    @property
+    def full(self):
+        """Are as many connections open as allowed?"""
+        return 0 < self.limit <= self.open
+
+    def make_room(self, double seconds=1.0):
+        """A client waits for a place: close the connections that have been idle for longest.
+
+        Where none is, each connection that ends what it has begun is closed until there is room.
+
+        :param seconds: how long a connection is spared: one that was just accepted will begin soon.
+        :returns: how many are closed.
+        """
+        cdef double latest = atlas_monotonic() - seconds
+        cdef list idle = []
+        for connection in self.connections:
+            since = connection.idle_since()
+            if 0 <= since <= latest:
+                idle.append((since, id(connection), connection))
+        cdef list longest = nsmallest(max(1, self.open // DROPPED_SHARE), idle)
+        for _, _, connection in longest:
+            connection.drop()
+        self.crowded = not longest
+        return len(longest)
 
     def stop(self):
         """Shut every connection down: each closes as soon as its protocol has nothing left to do."""
@@ -140,13 +168,12 @@ cdef class ConnectionSet:
         self.open += 1
         if self.open == 1:
             self.events.on_first_connection()
-        if self.open == self.limit:
-            self.events.on_connection_limit()
         return 0
 
     cdef int closed(self) except -1:
         """A connection is closed."""
         self.open -= 1
+        self.crowded = False
         if self.open == self.limit - 1:
             self.events.on_below_connection_limit()
         if self.open == 0 and self.stopping:

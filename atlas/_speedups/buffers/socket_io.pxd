@@ -2,6 +2,9 @@
 
 cdef extern from *:
     """
+    #ifndef _GNU_SOURCE
+    #define _GNU_SOURCE 1       /* POLLRDHUP */
+    #endif
     #include <errno.h>
     #ifndef _WIN32
     #include <poll.h>
@@ -58,13 +61,29 @@ cdef extern from *:
         return unread;
     }
 
-    /* Has the peer answered what was sent after its end of stream with a reset? Both directions are shut then. */
+    /* Has the peer sent its last byte, whatever waits unread before it? */
+    static inline int atlas_socket_ended(int fd)
+    {
+    #ifdef POLLRDHUP
+        struct pollfd asked = {fd, POLLRDHUP, 0};
+        return fd >= 0 && poll(&asked, 1, 0) > 0 && (asked.revents & POLLRDHUP) != 0;
+    #else
+        return 0;
+    #endif
+    }
+
+    /* Was the connection reset, by the peer or for want of an answer to keepalive probes? Both directions are shut. */
     static inline int atlas_socket_hung_up(int fd)
     {
         struct pollfd asked = {fd, 0, 0};
         return fd >= 0 && poll(&asked, 1, 0) > 0 && (asked.revents & (POLLERR | POLLHUP)) != 0;
     }
     #else
+    static inline int atlas_socket_ended(int fd)
+    {
+        return 0;
+    }
+
     static inline int atlas_socket_hung_up(int fd)
     {
         return 0;
@@ -91,4 +110,5 @@ cdef extern from *:
     ) noexcept nogil
     Py_ssize_t atlas_socket_unsent(int fd) noexcept nogil
     Py_ssize_t atlas_socket_unread(int fd) noexcept nogil
+    int atlas_socket_ended(int fd) noexcept nogil
     int atlas_socket_hung_up(int fd) noexcept nogil

@@ -34,6 +34,7 @@ cdef class SocketWriter:
     cdef Backlog backlog            # None while nothing waits: an idle connection holds no memory for it
     cdef flag in_turn               # the connection is at work on what came, and flushes when it is done
     cdef flag queued                # a flush is due when the turn of the loop ends
+    cdef flag stalled               # the peer has read nothing for --timeout-write
 
     # Writing: append to buffer(), then call written(). ``complete``: the message is whole, nothing more is expected soon.
     cdef int attach(self, object connection, object transport) except -1
@@ -62,3 +63,4 @@ cdef class SocketWriter:
     # The end: release() once the transport is closed, abort() to have it reset.
     cdef int release(self) except -1
     cdef int abort(self) except -1
+    cdef str loss(self)

@@ -202,7 +202,8 @@ cdef class SocketWriter:
             backlog.unsent = unsent
             backlog.deadline = now + self.connections.write_timeout
             return False
-        return now >= backlog.deadline
+        self.stalled = now >= backlog.deadline
+        return self.stalled
 
     # What the transport reports.
 
@@ -230,3 +231,9 @@ cdef class SocketWriter:
         if self.transport is not None:
             self.transport.abort()
         return 0
+
+    cdef str loss(self):
+        """Why nothing can be sent any more, for the exception that a sender gets."""
+        if self.stalled:
+            return "the client did not read for too long (--timeout-write)"
+        return "the client went away before the response was complete"

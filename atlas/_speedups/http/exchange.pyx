@@ -147,17 +147,6 @@ cdef class Exchange:
         """Has the client closed its end altogether? Known once something was sent to it afterwards."""
         return self.stream is None or self.stream.is_lost() or atlas_socket_hung_up(self.connection.writer.fd)
 
-    def watch_loss(self, future):
-        """Have ``future`` (an asyncio.Future) done when the client is lost."""
-        if self.stream is None or self.stream.is_lost():
-            future.set_result(None)
-        else:
-            self.connection.writer.add_waiter(future)
-
-    def unwatch_loss(self, future):
-        """Undo :meth:`watch_loss`."""
-        self.connection.writer.cancel_wait(future)
-
     def abort(self):
         """Give the client up: the connection, or the stream of one, is reset."""
         if self.stream is not None and not self.stream.is_lost():
@@ -276,7 +265,7 @@ cdef class Exchange:
         if self.response_state == RESPONSE_DONE:
             raise RuntimeError(f"expected no event after the response was complete, got {what!r}")
         if self.response_state == RESPONSE_FAILED or self.stream is None or self.stream.is_lost():
-            raise ClientDisconnected("the client went away before the response was complete")
+            raise ClientDisconnected(self.connection.writer.loss())
         return 0
 
     cdef int hold_head(self, int status, FieldLine first, list fields) except -1:
@@ -395,6 +384,11 @@ cdef class Exchange:
         self.fail_response()
         return False
 
+    @property
+    def abandoned(self):
+        """Did the client leave in the middle of its request, and was the application told?"""
+        return self.is_abandoned() and self.body.told
+
     cdef bint is_abandoned(self) noexcept:
         """Did the client leave in the middle of its request? Then there is no one to answer, and no one to blame."""
         return self.body is not None and self.body.half_closed and self.body.state == BODY_LOST
@@ -492,7 +486,7 @@ cdef class Exchange:
         while self.stream is not None and not self.stream.is_flushed() and not self.stream.is_lost():
             await self.wait_writable()
         if self.stream is None or self.stream.is_lost():
-            raise ClientDisconnected("the client went away before the response was complete")
+            raise ClientDisconnected(self.connection.writer.loss())
 
     @property
     def socket_fd(self):

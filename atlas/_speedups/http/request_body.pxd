@@ -16,18 +16,20 @@ cdef class RequestBody:
     cdef object loop
     cdef ResponseStream stream
 
-    # Where the body is, and the pieces that the application hasn't received yet.
+    # Where the body is, and the pieces that the application hasn't received yet (small ones are joined).
     cdef BodyState state
     cdef list pieces
     cdef Py_ssize_t size
     cdef bint partly_received       # the application has received some of the body, and not the rest
     cdef bint half_closed           # the client will send nothing more
+    cdef bint told                  # ``receive`` has told of a disconnect
 
     # Futures of the callers that wait for an event.
     cdef list waiters
 
     # The protocol's side.
     cdef int add(self, list pieces, Py_ssize_t size, bint complete) except -1
+    cdef int append(self, bytes piece) except -1
     cdef int lose(self) except -1
     cdef int close(self) except -1
 

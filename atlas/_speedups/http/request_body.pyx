@@ -15,6 +15,9 @@ cdef extern from "awaitables.h":
     object PyType_FromSpec(PyType_Spec* spec)
     object atlas_awaitable_new(object type, PyObject* source)
 
+cdef enum:
+    LARGE_PIECE = 16384     # pieces below this size are joined
+
 Finished = PyType_FromSpec(&atlas_awaitable_spec)
 FINISHED = atlas_awaitable_new(Finished, NULL)
 
@@ -47,14 +50,23 @@ cdef class RequestBody:
         if self.state == BODY_LOST:
             return 0
         if pieces is not None:
-            if self.pieces is None:
-                self.pieces = pieces
-            else:
-                self.pieces.extend(pieces)
+            # A chunk of two bytes is an object of forty: what waits is to cost little more than its size.
+            self.append(<bytes?>pieces[0] if len(pieces) == 1 else b"".join(pieces))
             self.size += size
         if complete:
             self.state = BODY_THERE
         return self.wake()
+
+    cdef int append(self, bytes piece) except -1:
+        """Append a piece, joined with those before it that are not larger: n small ones become at most log n."""
+        cdef list pieces = self.pieces
+        if pieces is None:
+            self.pieces = [piece]
+            return 0
+        while pieces and len(piece) < LARGE_PIECE and len(<bytes>pieces[len(pieces) - 1]) <= len(piece):
+            piece = <bytes>pieces.pop() + piece
+        pieces.append(piece)
+        return 0
 
     cdef int lose(self) except -1:
         """The client sends nothing more, or isn't read any more: a body that isn't whole is lost.
@@ -126,12 +138,16 @@ cdef class RequestBody:
     cdef dict next_event(self):
         """The next event, or None if there is none yet."""
         if self.stream is None or self.stream.is_lost():
+            self.told = True
             return {"type": "http.disconnect"}
         if self.state == BODY_COMING:
             return self.take_pieces() if self.pieces is not None else None
         if self.state == BODY_THERE:
             return self.take_pieces()
-        return {"type": "http.disconnect"} if self.state == BODY_LOST or self.half_closed else None
+        if self.state != BODY_LOST and not self.half_closed:
+            return None
+        self.told = True
+        return {"type": "http.disconnect"}
 
     cdef dict take_pieces(self):
         """What has come of the body, as one event."""

@@ -31,7 +31,7 @@ cdef extern from *:
 
 cdef enum:
     VERSION_SIZE = 9    # " HTTP/1.1"
-    LITERAL_SIZE = 64   # of an IP-literal: the longest IPv6 address has 45 characters
+    IPV6_SIZE = 46      # the longest address has 45 characters
     SLOTS = 512         # of the table of field names: a power of two, several times their number
     LONGEST = 64        # no known field name is longer
 
@@ -207,20 +207,31 @@ cdef inline bint is_hex(unsigned char c) noexcept nogil:
 
 cdef Py_ssize_t literal_size(const char* data, Py_ssize_t size) noexcept nogil:
     """The size of an IP-literal ``[...]`` that ``data`` begins with; 0 if it isn't one."""
-    cdef char[LITERAL_SIZE] address
-    cdef Py_ssize_t at = 1
-    cdef bint future = size > 1 and (data[1] | 32) == 118  # IPvFuture begins with a "v"
-    while at < size and data[at] != 93:
-        if at >= LITERAL_SIZE or data[at] == 37:
-            return 0
-        if future and data[at] != 58 and not is_name_byte(<unsigned char>data[at]):
-            return 0
-        address[at - 1] = data[at]
-        at += 1
-    if at >= size or at >= LITERAL_SIZE:
+    cdef char[IPV6_SIZE] address
+    cdef const char* end = <const char*>memchr(data, 93, size)
+    cdef Py_ssize_t length = end - data - 1 if end is not NULL else 0
+    if length < 1:
         return 0
-    address[at - 1] = 0
-    return at + 1 if (future and at > 3) or atlas_is_ipv6(address) else 0
+    if (data[1] | 32) == 118:
+        return length + 2 if is_future(data + 1, length) else 0
+    if length >= IPV6_SIZE:
+        return 0
+    memcpy(address, data + 1, length)
+    address[length] = 0
+    return length + 2 if atlas_is_ipv6(address) else 0
+
+
+cdef bint is_future(const char* data, Py_ssize_t size) noexcept nogil:
+    """IPvFuture = "v" 1*HEXDIG "." 1*( unreserved / sub-delims / ":" )"""
+    cdef Py_ssize_t at = 1
+    while at < size and is_hex(<unsigned char>data[at]):
+        at += 1
+    if at == 1 or at + 1 >= size or data[at] != 46:
+        return False
+    for at in range(at + 1, size):
+        if data[at] == 37 or (data[at] != 58 and not is_name_byte(<unsigned char>data[at])):
+            return False
+    return True
 
 
 cdef bint is_host(const char* data, Py_ssize_t size) noexcept nogil:

@@ -30,6 +30,8 @@ cdef class ServerState:
     cdef readonly object settings
     cdef readonly object events
 
+    cdef bint answers_asterisk          # OPTIONS * is the server's to answer
+
     # Limits (0: none), and time-outs in seconds.
     cdef readonly Limits limits
     cdef readonly long limit_concurrency

@@ -72,6 +72,7 @@ cdef class ServerState:
             field=settings.limit_request_field,
             body=settings.limit_request_body,
         )
+        self.answers_asterisk = settings.options_asterisk
         self.limit_concurrency = settings.limit_concurrency or 0
         self.limit_max_requests = settings.limit_max_requests or 0
         self.timeout_head = settings.timeout_request_head

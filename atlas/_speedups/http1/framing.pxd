@@ -21,7 +21,15 @@ cdef Framing response_framing(
 
 cdef enum ChunkState:
     CHUNK_SIZE          # in the digits of a chunk size
-    CHUNK_EXTENSION     # between them and the CR
+    EXTENSION_BLANK     # white space before a ";"
+    EXTENSION_START     # after a ";", before a name
+    EXTENSION_NAME      # in the name of a chunk extension
+    EXTENSION_NAMED     # white space after a name
+    EXTENSION_EQUALS    # after a "=", before a value
+    EXTENSION_VALUE     # in a value that is a token
+    EXTENSION_QUOTED    # in a value that is a quoted-string
+    EXTENSION_ESCAPED   # after a backslash in it
+    EXTENSION_END       # after its closing quote
     CHUNK_SIZE_LF       # the LF that ends a size line
     CHUNK_DATA          # in the data
     CHUNK_DATA_CR       # the CR after it
@@ -45,4 +53,4 @@ cdef struct ChunkScan:
     Py_ssize_t body_end             # of the bytes last scanned: how many come before the trailers
 
 cdef void start_chunks(ChunkScan* scan) noexcept nogil
-cdef Py_ssize_t scan_chunks(ChunkScan* scan, const char* data, Py_ssize_t size, long long limit) except -1
+cdef Py_ssize_t scan_chunks(ChunkScan* scan, char* data, Py_ssize_t size, long long limit) except -1

@@ -4,8 +4,9 @@ Source of the former: RFC 9112, section 6.3, "Message Body Length", whose rules 
 out, and section 6.1 for the combinations that are refused because two parties might read them differently.
 
 Source of the latter: RFC 9112, section 7.1. The parser decodes chunks; what it leaves open is decided here: how long a
-size may be, how many bytes of extensions and trailers are accepted, that every line ends in CRLF, and where exactly the
-message ends. Trailers are read here and dropped; the parser never sees them, for it would obey some.
+size may be, the grammar of extensions, how many bytes of extensions and trailers are accepted, that every line ends in
+CRLF, and where exactly the message ends. Trailers are read here and dropped; the parser never sees them, for it would
+obey some. Extensions are overwritten with one that it knows, for it refuses white space around ";" and "=".
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
@@ -19,8 +20,14 @@ cdef enum:
     MAX_EXTENSION_BYTES = 4096
     MAX_TRAILERS = 32
     MAX_TRAILER_BYTES = 8192
-    CR = 13
+    HTAB = 9
     LF = 10
+    CR = 13
+    SPACE = 32
+    QUOTE = 34
+    SEMICOLON = 59
+    EQUALS = 61
+    BACKSLASH = 92
 
 
 cdef long long parse_length(const char* data, Py_ssize_t size) noexcept nogil:
@@ -50,11 +57,8 @@ cdef Framing request_framing(
         # treat the message as if the framing is faulty".
         if http_10:
             raise ProtocolError(400, "Transfer-Encoding in an HTTP/1.0 request")
-        # Rule 4, and section 6.1: a coding that isn't understood is answered with 501.
-        if fields.transfer_encodings > 1 or not same_token(
-            PyBytes_AS_STRING(transfer_encoding), PyBytes_GET_SIZE(transfer_encoding), b"chunked", 7
-        ):
-            raise ProtocolError(501, "Transfer-Encoding other than chunked")
+        if not same_token(PyBytes_AS_STRING(transfer_encoding), PyBytes_GET_SIZE(transfer_encoding), b"chunked", 7):
+            refuse_codings(transfer_encoding)
         return CHUNKED
     if fields.content_lengths:
         # Rule 5 lets a list of equal numbers pass; we don't: a second one never comes from an honest client.
@@ -66,6 +70,20 @@ cdef Framing request_framing(
             raise ProtocolError(400, "a Content-Length that is not one plain number")
         return BY_LENGTH if length[0] else NO_BODY
     return NO_BODY  # rule 7
+
+
+cdef int refuse_codings(bytes transfer_encoding) except -1:
+    """Refuse transfer codings other than chunked alone. ``transfer_encoding`` has those of all fields, in order."""
+    cdef list codings = [coding.strip(b" \t").lower() for coding in transfer_encoding.split(b",")]
+    # Rule 4: without chunked at the end "the message body length cannot be determined reliably; the server MUST respond
+    # with the 400 (Bad Request) status code".
+    if codings[len(codings) - 1] != b"chunked":
+        return refuse("a Transfer-Encoding that does not end in chunked")
+    # Section 6.1: "A sender MUST NOT apply the chunked transfer coding more than once to a message body."
+    if codings.count(b"chunked") > 1 or b"" in codings:
+        return refuse("a malformed Transfer-Encoding")
+    # Section 6.1: a coding that isn't understood "SHOULD" be answered with 501.
+    raise ProtocolError(501, "a transfer coding other than chunked")
 
 
 cdef Framing response_framing(
@@ -124,8 +142,8 @@ cdef int size_byte(ChunkScan* scan, unsigned char c) except -1:
         return refuse("a chunk size that is not hexadecimal")
     elif c == CR:
         scan.state = CHUNK_SIZE_LF
-    elif c == 59:  # ";"
-        scan.state = CHUNK_EXTENSION
+    elif c == SEMICOLON or c == SPACE or c == HTAB:
+        scan.state = EXTENSION_BLANK
         return extension_byte(scan, c)
     else:
         return refuse("a chunk size that is not hexadecimal")
@@ -133,14 +151,56 @@ cdef int size_byte(ChunkScan* scan, unsigned char c) except -1:
 
 
 cdef int extension_byte(ChunkScan* scan, unsigned char c) except -1:
-    if c == CR:
+    """One byte of the extensions of a chunk, or the CR after them (RFC 9112, section 7.1.1)."""
+    cdef ChunkState state = scan.state
+    if c == CR and (state == EXTENSION_NAME or state == EXTENSION_VALUE or state == EXTENSION_END):
         scan.state = CHUNK_SIZE_LF
         return 0
-    if not FIELD_VALUE[c]:
-        return refuse("a control character in a chunk extension")
     scan.extension_bytes += 1
     if scan.extension_bytes > MAX_EXTENSION_BYTES:
         return refuse("more than 4 KiB of chunk extensions")
+    if state == EXTENSION_QUOTED or state == EXTENSION_ESCAPED:
+        return quoted_byte(scan, c)
+    if TOKEN[c]:
+        if state == EXTENSION_START:
+            scan.state = EXTENSION_NAME
+        elif state == EXTENSION_EQUALS:
+            scan.state = EXTENSION_VALUE
+        elif state != EXTENSION_NAME and state != EXTENSION_VALUE:
+            return refuse("a malformed chunk extension")
+        return 0
+    if c == SPACE or c == HTAB:
+        if state == EXTENSION_NAME:
+            scan.state = EXTENSION_NAMED
+        elif state == EXTENSION_VALUE or state == EXTENSION_END:
+            scan.state = EXTENSION_BLANK
+        return 0
+    return extension_delimiter(scan, c)
+
+
+cdef int extension_delimiter(ChunkScan* scan, unsigned char c) except -1:
+    cdef ChunkState state = scan.state
+    if c == SEMICOLON and state != EXTENSION_START and state != EXTENSION_EQUALS:
+        scan.state = EXTENSION_START
+    elif c == EQUALS and (state == EXTENSION_NAME or state == EXTENSION_NAMED):
+        scan.state = EXTENSION_EQUALS
+    elif c == QUOTE and state == EXTENSION_EQUALS:
+        scan.state = EXTENSION_QUOTED
+    else:
+        return refuse("a malformed chunk extension")
+    return 0
+
+
+cdef int quoted_byte(ChunkScan* scan, unsigned char c) except -1:
+    """One byte of a value that is a quoted-string (RFC 9110, section 5.6.4)."""
+    if not FIELD_VALUE[c]:
+        return refuse("a control character in a chunk extension")
+    if scan.state == EXTENSION_ESCAPED:
+        scan.state = EXTENSION_QUOTED
+    elif c == BACKSLASH:
+        scan.state = EXTENSION_ESCAPED
+    elif c == QUOTE:
+        scan.state = EXTENSION_END
     return 0
 
 
@@ -190,7 +250,7 @@ cdef int framing_byte(ChunkScan* scan, unsigned char c, long long limit) except 
     """One byte that is not data."""
     if scan.state == CHUNK_SIZE:
         return size_byte(scan, c)
-    if scan.state == CHUNK_EXTENSION:
+    if EXTENSION_BLANK <= scan.state <= EXTENSION_END:
         return extension_byte(scan, c)
     if scan.state == CHUNK_DATA_CR:
         scan.state = CHUNK_DATA_LF
@@ -211,13 +271,14 @@ cdef int framing_byte(ChunkScan* scan, unsigned char c, long long limit) except 
     return 0
 
 
-cdef Py_ssize_t scan_chunks(ChunkScan* scan, const char* data, Py_ssize_t size, long long limit) except -1:
+cdef Py_ssize_t scan_chunks(ChunkScan* scan, char* data, Py_ssize_t size, long long limit) except -1:
     """Pass over what belongs to this body; returns how many bytes that is, and in ``body_end`` how many of them come
     before the trailers.
 
-    ``limit`` is the most data bytes a body may have, 0 for no limit. Raises ProtocolError(400 or 413).
+    The bytes of extensions are overwritten, those of each chunk with ``;xx...``. ``limit`` is the most data bytes a body may have, 0 for no limit. Raises ProtocolError(400 or 413).
     """
     cdef Py_ssize_t at = 0
+    cdef bint in_size
     scan.body_end = 0
     while at < size and scan.state != CHUNKS_DONE:
         if scan.state == CHUNK_DATA:
@@ -229,7 +290,10 @@ cdef Py_ssize_t scan_chunks(ChunkScan* scan, const char* data, Py_ssize_t size, 
             scan.left = 0
             scan.state = CHUNK_DATA_CR
         else:
+            in_size = scan.state == CHUNK_SIZE
             framing_byte(scan, <unsigned char>data[at], limit)
+            if EXTENSION_BLANK <= scan.state <= EXTENSION_END:
+                data[at] = b";" if in_size else b"x"
             at += 1
         if scan.state < TRAILER_START or (scan.state == TRAILER_START and scan.trailers == 0):
             scan.body_end = at

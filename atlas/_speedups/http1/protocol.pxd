@@ -2,10 +2,29 @@
 
 from atlas._speedups.buffers.byte_buffers cimport ReceiveBuffer, flag
 from atlas._speedups.buffers.connection cimport Protocol
-from atlas._speedups.http.exchange cimport Gateway
+from atlas._speedups.http.exchange cimport Exchange, Gateway
 from atlas._speedups.http1.request_parser cimport RequestParser
 from atlas._speedups.http1.stream cimport Http1ProtocolBase, Http1Stream
 
+# No connection stays open without a deadline, or a probe by the kernel. The server's timer looks at all of them
+# (atlas/server/timeout_timer.py). tests/_speedups/http1/test_deadlines.py drives each row.
+#
+#   what a connection waits for             deadline                        and then
+#   IDLE, before the first request          --timeout-request-head          close
+#   IDLE, between two requests              --timeout-keep-alive            close
+#   IDLE, requests wait for room            --timeout-write (below)
+#   IN_HEAD, the rest of a head             --timeout-request-head          408
+#   IN_EXCHANGE, the application waits
+#     for the rest of a body                --timeout-request-body          receive: http.disconnect
+#   IN_EXCHANGE, the response is whole,
+#     the rest of the body is discarded     --timeout-request-body          close
+#   IN_EXCHANGE, the application works      the application's own; keepalive probes find out that the client is gone
+#                                           (atlas/server/listener.py), also where the loop doesn't read: then the timer
+#                                           asks the socket                 abort
+#   LAST_RESPONSE, LINGERING                LINGER_SECONDS                  close
+#   CLOSING                                 --timeout-write                 abort
+#   any, the client reads nothing           --timeout-write                 abort
+#   a TLS handshake                         the event loop's                close
 cdef enum Http1State:
     IDLE            # between two requests, or before the first: nothing of a request has come
     IN_HEAD         # some of a request's head has come
@@ -22,6 +41,7 @@ cdef class Http1Protocol(Http1ProtocolBase):
 
     # Where the connection is, and how the current response leaves.
     cdef Http1State state
+    cdef flag reused                # a response was sent on the connection
     cdef flag advancing             # advance() is at work
     cdef flag resuming              # the loop will call resume()
     cdef flag behind_proxy          # the peer is a proxy whose X-Forwarded-... fields are trusted
@@ -42,7 +62,7 @@ cdef class Http1Protocol(Http1ProtocolBase):
 
     # An exchange's beginning and end.
     cdef int begin(self) except -1
-    cdef bint refused_by_load(self) except -1
+    cdef bint answered(self, Exchange exchange) except -1
     cdef int end_request(self) except -1
     cdef int end_exchange(self) except -1
 
@@ -59,4 +79,4 @@ cdef class Http1Protocol(Http1ProtocolBase):
     cdef int linger(self) except -1
     cdef int close(self) except -1
     cdef int drop_exchange(self) except -1
-    cdef int return_parser(self) except -1
+    cdef int drop_parser(self) except -1

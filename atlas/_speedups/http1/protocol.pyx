@@ -18,12 +18,18 @@ cimport cython
 
 from atlas._speedups.buffers.byte_buffers cimport ReceiveBuffer, receive_append, receive_clear, receive_consume
 from atlas._speedups.buffers.connection cimport READING_ENDED, READING_PAUSED, Connection, Protocol
+from atlas._speedups.buffers.socket_writer cimport WRITER_BLOCKED
 from atlas._speedups.http.exchange cimport HEAD_HELD, NO_RESPONSE, RESPONSE_DONE, Exchange, Gateway
 from atlas._speedups.http.request_body cimport BODY_COMING, BODY_LOST
+from atlas._speedups.http.request_head cimport ASTERISK_FORM
 from atlas._speedups.http.server_state cimport ServerState
 from atlas._speedups.http1.framing cimport UNTIL_CLOSE
-from atlas._speedups.http1.request_parser cimport MESSAGE_PARSED, READING_CHUNKS, READING_HEAD, RequestParser
-from atlas._speedups.http1.stream cimport Http1ProtocolBase, Http1Stream, borrow_stream, return_stream, write_refusal
+from atlas._speedups.http1.request_parser cimport (
+    MESSAGE_PARSED, READING_CHUNKS, READING_HEAD, RequestParser, borrow_parser, return_parser
+)
+from atlas._speedups.http1.stream cimport (
+    Http1ProtocolBase, Http1Stream, borrow_stream, refuse_for_load, return_stream, write_refusal
+)
 
 from atlas.errors import ProtocolError
 
@@ -33,15 +39,13 @@ cdef enum:
     DISCARD = 65536         # bytes of an unwanted body that are read to keep the connection
     LINGER_SECONDS = 2      # that a client has to close after a response that it must be able to read
     TURN = 16               # requests of one connection that are served before others have their turn
-    MAX_POOLED = 64         # parsers
 
 
 @cython.final
 cdef class Http1Protocol(Http1ProtocolBase):
     """The requests and responses of one connection.
 
-    :param server_state: of the event loop.
-    :param gateway: calls the application.
+    :param server_state: of the event loop. :param gateway: calls the application.
     """
 
     def __cinit__(self, ServerState server_state not None, Gateway gateway not None):
@@ -76,6 +80,15 @@ cdef class Http1Protocol(Http1ProtocolBase):
             return self.gateway.half_close(exchange)
         return 0 if self.state == CLOSING or self.has_waiting() else self.close()
 
+    cdef int eof_waits(self) except -1:
+        """As feed_eof, where the request is whole: what waits unread comes behind it."""
+        cdef Exchange exchange = self.exchange
+        if exchange is not None and exchange.response_state < RESPONSE_DONE and exchange.body_state() != BODY_COMING:
+            if not exchange.get_body().half_closed:
+                exchange.body.lose()
+                return self.gateway.half_close(exchange)
+        return 0
+
     cdef int end_turn(self) except -1:
         """What was gathered leaves; reading is set to what there is room for."""
         if self.connection.writer.out is not None:
@@ -102,7 +115,9 @@ cdef class Http1Protocol(Http1ProtocolBase):
             error = ProtocolError(408, "the request's head did not come in time", "--timeout-request-head")
             return self.refuse(error, self.received.data + self.received.start)
         if self.state != IN_EXCHANGE:
-            return self.close() if self.state != CLOSING and not self.has_waiting() else 0
+            if self.has_waiting():
+                return 0
+            return self.close() if self.state != CLOSING else self.connection.writer.abort()
         if exchange.response_state >= RESPONSE_DONE:
             return self.close()  # the rest of its body doesn't come
         if exchange.body_state() != BODY_COMING:
@@ -112,20 +127,28 @@ cdef class Http1Protocol(Http1ProtocolBase):
             exchange.body.lose()
         return 0
 
+    cdef double idle_since(self) noexcept:
+        """Since when does the connection wait for a request, or for the rest of a head? -1: it does not."""
+        if self.state > IN_HEAD or self.has_waiting():
+            return -1
+        if self.state == IDLE and self.reused:
+            return self.connection.deadline - self.server_state.timeout_keep_alive
+        return self.connection.deadline - self.server_state.timeout_head
+
     cdef int shut_down(self) except -1:
         if self.state != IDLE or self.has_waiting() or self.connection.has_unread():
             return 0  # what has reached the socket is answered as well
         return self.close()
 
     cdef int end_now(self) except -1:
-        if self.exchange is None:
-            return self.connection.writer.abort()
+        if self.exchange is None or self.connection.writer.state == WRITER_BLOCKED:
+            return self.connection.writer.abort()  # what is left of a response isn't taken by the client
         return self.exchange.end_for_shutdown()
 
     cdef int lost(self) except -1:
         self.state = CLOSED
         self.drop_exchange()
-        self.return_parser()
+        self.drop_parser()
         receive_clear(&self.received)
         self.connection = None
         return 0
@@ -267,13 +290,13 @@ cdef class Http1Protocol(Http1ProtocolBase):
             exchange.get_body().add(parser.take_pieces(), size, complete)
             stream.continue_due = parser.head.expects_continue and exchange.body.pieces is None and not complete
         if complete:
-            self.return_parser()
+            self.drop_parser()
             self.connection.deadline = 0
         else:
             self.connection.set_timeout(self.server_state.timeout_body)
         if self.connection.reading == READING_ENDED:
             exchange.get_body().lose()
-        if self.server_state.limit_concurrency and self.refused_by_load():
+        if (parser.line.form == ASTERISK_FORM or self.server_state.limit_concurrency) and self.answered(exchange):
             return 0
         self.server_state.begin_request()
         self.gateway.start(exchange)
@@ -281,15 +304,15 @@ cdef class Http1Protocol(Http1ProtocolBase):
             self.gateway.half_close(exchange)
         return 0
 
-    cdef bint refused_by_load(self) except -1:
-        """--limit-concurrency: are too many requests in work for another one?"""
-        cdef long in_work = self.server_state.in_work
-        if in_work < self.server_state.limit_concurrency:
+    cdef bint answered(self, Exchange exchange) except -1:
+        """Does the server answer the request, without the application?"""
+        cdef ServerState state = self.server_state
+        if exchange.head.target == b"*" and state.answers_asterisk:
+            exchange.respond(204, [], b"")  # RFC 9110, section 9.3.7: it is about the server as a whole
+        elif 0 < state.limit_concurrency <= state.in_work:
+            refuse_for_load(exchange, state)
+        else:
             return False
-        error = ProtocolError(503, f"{in_work} requests in work", "--limit-concurrency")
-        self.server_state.events.on_request_refused(error, self.connection.client)
-        headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"retry-after", b"1")]
-        self.exchange.respond(503, headers, b"Service Unavailable\n")
         return True
 
     cdef int end_request(self) except -1:
@@ -303,8 +326,9 @@ cdef class Http1Protocol(Http1ProtocolBase):
     cdef int end_exchange(self) except -1:
         """Be ready for the next request."""
         self.drop_exchange()
-        self.return_parser()
+        self.drop_parser()
         self.state = IDLE
+        self.reused = True
         if self.server_state.is_stopping() and not self.has_waiting():
             return self.send_last() if self.has_unread() else self.close()
         return self.connection.set_timeout(self.server_state.timeout_keep_alive)
@@ -316,7 +340,7 @@ cdef class Http1Protocol(Http1ProtocolBase):
         cdef Exchange exchange = self.exchange
         if self.server_state.is_stopping() or not exchange.head.keep_alive or exchange.body_state() == BODY_LOST:
             return False
-        if self.server_state.timeout_keep_alive <= 0:
+        if self.server_state.timeout_keep_alive <= 0 or self.server_state.connections.crowded:
             return False
         if self.connection.reading == READING_ENDED and self.received.data is NULL:
             return False
@@ -403,7 +427,6 @@ cdef class Http1Protocol(Http1ProtocolBase):
         """
         cdef Exchange exchange = self.exchange
         cdef tuple line = ("-", b"-")
-        cdef Py_ssize_t size
         self.server_state.events.on_request_refused(error, self.connection.client)
         if exchange is not None:
             line = (exchange.head.method, exchange.head.target)
@@ -419,9 +442,7 @@ cdef class Http1Protocol(Http1ProtocolBase):
         if self.parser is not None:
             self.parser.state = READING_HEAD  # it stopped in the middle of a message: it can't be pooled
         self.drop_exchange()
-        size = write_refusal(self.connection.writer.buffer(), self.server_state, error.status, error.reason)
-        if self.server_state.access_records is not None:
-            self.server_state.access_records.add_refusal(self.connection.client, line[0], line[1], error.status, size)
+        write_refusal(self.connection, self.server_state, error, line)
         return self.send_last()
 
     cdef int send_last(self) except -1:
@@ -430,7 +451,7 @@ cdef class Http1Protocol(Http1ProtocolBase):
         RFC 9112, section 9.6.
         """
         self.drop_exchange()
-        self.return_parser()
+        self.drop_parser()
         receive_clear(&self.received)
         self.state = LAST_RESPONSE
         self.connection.set_timeout(LINGER_SECONDS)
@@ -453,9 +474,9 @@ cdef class Http1Protocol(Http1ProtocolBase):
         if self.state == CLOSED or self.connection is None:
             return 0
         self.state = CLOSING
-        self.connection.deadline = 0
+        self.connection.set_timeout(self.server_state.connections.write_timeout)
         self.drop_exchange()
-        self.return_parser()
+        self.drop_parser()
         receive_clear(&self.received)
         return self.connection.close()
 
@@ -472,27 +493,8 @@ cdef class Http1Protocol(Http1ProtocolBase):
             self.connection.writer.wake()
         return 0
 
-    cdef int return_parser(self) except -1:
-        """Back to the pool, if its message was parsed to the end; else llhttp is somewhere in the middle."""
+    cdef int drop_parser(self) except -1:
+        """The message is over, or nothing more of it is read."""
         cdef RequestParser parser = self.parser
         self.parser = None
-        if parser is None:
-            return 0
-        if parser.state != MESSAGE_PARSED or len(self.server_state.parsers) >= MAX_POOLED:
-            parser.close()
-            return 0
-        parser.reset()
-        if self.server_state.parser is None:
-            self.server_state.parser = parser
-        else:
-            self.server_state.parsers.append(parser)
-        return 0
-
-
-cdef RequestParser borrow_parser(ServerState state):
-    """A parser that is ready for a message."""
-    cdef object parser = state.parser
-    if parser is not None:
-        state.parser = None
-        return <RequestParser?>parser
-    return <RequestParser?>state.parsers.pop() if state.parsers else RequestParser(state.limits)
+        return return_parser(self.server_state, parser) if parser is not None else 0

@@ -1,6 +1,7 @@
 """Parses requests: bytes to heads and body pieces, with every check and limit."""
 
 from atlas._speedups.http.request_head cimport Limits, RequestHead, RequestLine
+from atlas._speedups.http.server_state cimport ServerState
 from atlas._speedups.http1.framing cimport BodyFields, ChunkScan
 
 cdef enum ParserState:
@@ -8,6 +9,11 @@ cdef enum ParserState:
     READING_LENGTH
     READING_CHUNKS
     MESSAGE_PARSED
+
+
+# Parsers of messages that were parsed to the end are used again, by all connections of an event loop.
+cdef RequestParser borrow_parser(ServerState state)
+cdef int return_parser(ServerState state, RequestParser parser) except -1
 
 
 cdef class Window:

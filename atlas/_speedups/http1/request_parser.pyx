@@ -17,6 +17,7 @@ from atlas._speedups.http.request_head cimport (
     ABSOLUTE_FORM, CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TE, TRANSFER_ENCODING, UPGRADE, Limits, RequestHead,
     RequestLine, field_name, is_forwarding, is_host, read_request_line
 )
+from atlas._speedups.http.server_state cimport ServerState
 from atlas._speedups.http1.framing cimport (
     BY_LENGTH, CHUNKED, CHUNKS_DONE, NO_BODY, Framing, request_framing, scan_chunks, start_chunks
 )
@@ -26,6 +27,7 @@ from httptools import HttpParserError, HttpParserInvalidMethodError, HttpParserU
 from atlas.errors import ProtocolError
 
 cdef enum:
+    MAX_POOLED = 64     # parsers
     HTAB = 9
     LF = 10
     CR = 13
@@ -35,6 +37,40 @@ cdef enum:
 
 cdef int refuse(int status, str reason, str flag=None) except -1:
     raise ProtocolError(status, reason, flag)
+
+
+cdef RequestParser borrow_parser(ServerState state):
+    """A parser that is ready for a message."""
+    cdef object parser = state.parser
+    if parser is not None:
+        state.parser = None
+        return <RequestParser?>parser
+    return <RequestParser?>state.parsers.pop() if state.parsers else RequestParser(state.limits)
+
+
+cdef int return_parser(ServerState state, RequestParser parser) except -1:
+    """Back to the pool, if its message was parsed to the end; else llhttp is somewhere in the middle."""
+    if parser.state != MESSAGE_PARSED or len(state.parsers) >= MAX_POOLED:
+        parser.close()
+        return 0
+    parser.reset()
+    if state.parser is None:
+        state.parser = parser
+    else:
+        state.parsers.append(parser)
+    return 0
+
+
+cdef bint expects_continue(bytes value) except -1:
+    """Does this Expect field ask for 100 Continue (RFC 9110, section 10.1.1)? Refuses any other expectation."""
+    cdef bint expected = False
+    for element in value.split(b","):
+        element = element.strip(b" \t")
+        if element:  # section 5.6.1.2: empty elements of a list are ignored
+            if not same_token(PyBytes_AS_STRING(element), PyBytes_GET_SIZE(element), b"100-continue", 12):
+                return refuse(417, "an expectation other than 100-continue")
+            expected = True
+    return expected
 
 
 cdef bint lists_trailers(bytes value) except -1:
@@ -345,13 +381,13 @@ cdef class RequestParser:
             self.content_length = value
         elif name is TRANSFER_ENCODING:
             self.body_fields.transfer_encodings += 1
+            if self.transfer_encoding is not None:  # RFC 9110, section 5.3: fields of one name are one list
+                value = self.transfer_encoding + b", " + value
             self.transfer_encoding = value
         elif name is UPGRADE:
             self.upgrade = value
         elif name is EXPECT:
-            if not same_token(PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value), b"100-continue", 12):
-                return refuse(417, "an expectation other than 100-continue")
-            self.head.expects_continue = True
+            self.head.expects_continue = expects_continue(value) or self.head.expects_continue
         elif name is TE:
             self.head.accepts_trailers = self.head.accepts_trailers or lists_trailers(value)
         elif is_forwarding(name):

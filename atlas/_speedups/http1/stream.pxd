@@ -1,7 +1,7 @@
 """Responses as bytes of HTTP/1: status line and fields, framing, chunks."""
 
 from atlas._speedups.buffers.byte_buffers cimport WriteBuffer
-from atlas._speedups.buffers.connection cimport Protocol
+from atlas._speedups.buffers.connection cimport Connection, Protocol
 from atlas._speedups.buffers.socket_writer cimport SocketWriter
 from atlas._speedups.http.exchange cimport Exchange
 from atlas._speedups.http.response_stream cimport HeadFacts, ResponseStream
@@ -13,7 +13,12 @@ from atlas._speedups.http1.framing cimport Framing
 cdef int write_status(WriteBuffer out, int status) except -1
 cdef int write_fields(WriteBuffer out, list pairs, int status, HeadFacts* facts) except -1
 cdef int write_trailers(WriteBuffer out, list pairs) except -1
-cdef Py_ssize_t write_refusal(WriteBuffer out, ServerState state, int status, str reason) except -1
+
+# The whole response to a request that can't be parsed; its method and target are for the access log.
+cdef int write_refusal(Connection connection, ServerState state, object error, tuple line) except -1
+
+# --limit-concurrency: respond that there are too many requests.
+cdef int refuse_for_load(Exchange exchange, ServerState state) except -1
 
 
 # The part of Http1Protocol that a stream calls; it is declared here because the modules would import each other.

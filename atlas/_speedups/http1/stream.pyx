@@ -18,6 +18,7 @@ from atlas._speedups.http.response_stream cimport FieldLine, HeadFacts, Response
 from atlas._speedups.http.server_state cimport ServerState
 from atlas._speedups.http1.framing cimport CHUNKED, BY_LENGTH, NO_BODY, UNTIL_CLOSE, parse_length, response_framing
 
+from atlas.errors import ProtocolError
 from atlas.reasons import REASON_PHRASES
 
 # The status lines, made once for every status of three digits.
@@ -163,21 +164,34 @@ cdef int write_trailers(WriteBuffer out, list pairs) except -1:
     return 0
 
 
-cdef Py_ssize_t write_refusal(WriteBuffer out, ServerState state, int status, str reason) except -1:
-    """Write the whole response to a request that can't be parsed; returns the size of its body."""
+cdef int write_refusal(Connection connection, ServerState state, object error, tuple line) except -1:
+    """Write the whole response to a request that can't be parsed. ``line``: its method and target, as far as known."""
+    cdef WriteBuffer out = connection.writer.buffer()
     cdef HeadFacts facts
+    cdef str reason = error.reason
     cdef bytes body = f"{reason[:1].upper()}{reason[1:]}.\n".encode()
-    write_status(out, status)
+    write_status(out, error.status)
     write_fields(
         out,
         [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(body))],
-        status,
+        error.status,
         &facts,
     )
     state.write_own_lines(out, True, True)
     out.append(b"connection: close\r\n\r\n", 21)
     out.append_bytes(body)
-    return len(body)
+    if state.access_records is not None:
+        state.access_records.add_refusal(connection.client, line[0], line[1], error.status, len(body))
+    return 0
+
+
+cdef int refuse_for_load(Exchange exchange, ServerState state) except -1:
+    """Respond to a request that is one too many in work."""
+    error = ProtocolError(503, f"{state.in_work} requests in work", "--limit-concurrency")
+    state.events.on_request_refused(error, exchange.connection.client)
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"retry-after", b"1")]
+    exchange.respond(503, headers, b"Service Unavailable\n")
+    return 0
 
 
 cdef class Http1ProtocolBase(Protocol):

@@ -245,6 +245,10 @@ class FileResponse(StreamingResponse):
             await send({"type": "http.response.body", "body": b""})
         elif self._filters:
             await self._send_filtered(send, source)
+        elif source.size > CHUNK_SIZE and _has_extension(scope, "http.response.zerocopysend"):
+            # Not pathsend: the server would open the file once more, and perhaps another one than was described.
+            event = {"file": source.file, "offset": 0, "count": source.size}
+            await send({"type": "http.response.zerocopysend", **event})
         elif source.size > CHUNK_SIZE and _has_extension(scope, "http.response.pathsend"):
             await send({"type": "http.response.pathsend", "path": str(self.path)})
         else:

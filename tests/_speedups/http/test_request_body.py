@@ -1,5 +1,7 @@
 """The request's side: the scope, and the body as it comes. ASGI 3, HTTP message format 2.5."""
 
+import tracemalloc
+
 import pytest
 
 from atlas._speedups.http.exchange import Exchange
@@ -264,3 +266,36 @@ def test_an_exchange_is_not_made_of_anything_else(connection: FakeConnection) ->
     for arguments in ((), (None,) * 4, (exchange.state, gateway, None, exchange.head), (exchange.head, gateway, 1, 2)):
         with pytest.raises(TypeError):
             Exchange(*arguments)
+
+
+# ------------------------------------------------------------------------------------------------ what waits, in memory
+
+
+def traced(connection: FakeConnection, data: bytes, size: int | None = None) -> int:
+    """How much memory is held after a connection has received *data* (in chunks of *size* bytes), in bytes."""
+    tracemalloc.start()
+    try:
+        connection.feed(data, size)
+        return tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("packet", [None, 6, 600])
+def test_tiny_chunks_that_wait_cost_little_more_than_their_bytes(
+    connection: FakeConnection, packet: int | None
+) -> None:
+    exchange = connection.request(CHUNKED)
+    held = traced(connection, b"1\r\na\r\n" * 10_000, packet)
+    assert held < 30_000, "of 10,000 bytes in chunks of one"
+    assert receive(exchange) == event(b"a" * 10_000, more=True)
+
+
+def test_pieces_that_are_joined_keep_their_order(connection: FakeConnection) -> None:
+    exchange = connection.request(CHUNKED)
+    sizes = [1, 1, 5, 20_000, 3, 2, 2, 30_000, 1, 16_384, 1, 1, 4]
+    pieces = [bytes([65 + at]) * size for at, size in enumerate(sizes)]
+    for piece in pieces:
+        connection.feed(b"%x\r\n%b\r\n" % (len(piece), piece))
+    connection.feed(b"0\r\n\r\n")
+    assert receive(exchange) == event(b"".join(pieces))

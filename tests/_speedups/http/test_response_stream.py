@@ -256,20 +256,6 @@ def test_draining_ends_when_the_client_disconnects(connection: FakeConnection) -
     assert isinstance(task.exception(), ClientDisconnected)
 
 
-def test_a_loss_can_be_watched(connection: FakeConnection) -> None:
-    exchange = connection.request()
-    watched, unwatched = connection.server.loop.create_future(), connection.server.loop.create_future()
-    exchange.watch_loss(watched)
-    exchange.watch_loss(unwatched)
-    exchange.unwatch_loss(unwatched)
-    exchange.unwatch_loss(unwatched)
-    assert not watched.done()
-    connection.lose()
-    assert (watched.done(), unwatched.done()) == (True, False)
-    exchange.watch_loss(unwatched)
-    assert unwatched.done()
-
-
 def test_a_file_to_a_client_that_disconnected(connection: FakeConnection) -> None:
     exchange = connection.request()
     start(exchange)

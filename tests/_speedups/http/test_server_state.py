@@ -94,18 +94,12 @@ def test_connections_are_counted_and_the_first_and_last_are_reported(new_server:
     first = server.connect()
     assert server.events.calls == ["on_first_connection"]
     second = server.connect()
-    assert server.events.calls == ["on_first_connection", "on_connection_limit"]
     assert (server.state.connections.open, len(server.state.connections.connections)) == (2, 2)
     first.lose()
-    assert server.events.calls == ["on_first_connection", "on_connection_limit", "on_below_connection_limit"]
+    assert server.events.calls == ["on_first_connection", "on_below_connection_limit"]
     second.lose()
     server.connect()
-    assert server.events.calls == [
-        "on_first_connection",
-        "on_connection_limit",
-        "on_below_connection_limit",
-        "on_first_connection",
-    ]
+    assert server.events.calls == ["on_first_connection", "on_below_connection_limit", "on_first_connection"]
 
 
 def test_without_a_limit_nothing_is_full(server: FakeServer) -> None:

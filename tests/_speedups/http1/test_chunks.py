@@ -42,7 +42,10 @@ def refused(data: bytes, limit: int = 0) -> int:
 
 # A reader that only knows whole bodies: one regular expression per line, and slices.
 
-SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(;[\t\x20-\x7e\x80-\xff]*)?\r\n")
+EXTENSION_TOKEN = rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
+QUOTED = rb'"(?:[\t\x20\x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*"'
+EXTENSION = rb"[\t ]*;[\t ]*%b(?:[\t ]*=[\t ]*(?:%b|%b))?" % (EXTENSION_TOKEN, EXTENSION_TOKEN, QUOTED)
+SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})((?:%b)*)\r\n" % EXTENSION)
 TRAILER_LINE = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+:[\t\x20-\x7e\x80-\xff]*\r\n")
 
 
@@ -62,7 +65,7 @@ def read_slowly(data: bytes) -> tuple[bytes, int] | None:
     return None
 
 
-extensions = st.sampled_from([b"", b";", b";a", b';a="b c"', b"; q=\xff\t"])
+extensions = st.sampled_from([b"", b";a", b';a="b c"', b' ;\ta = "\xff\t\\"" ; b', b";a=b;c"])
 pieces = st.tuples(st.binary(min_size=1, max_size=40), extensions, st.booleans())
 trailers = st.lists(st.sampled_from([b"a: b", b"X-Sum: 1", b"t:\xff"]), max_size=3)
 
@@ -115,7 +118,19 @@ def test_a_body_that_is_cut_off_is_not_done(body: bytes, data: st.DataObject) ->
             b"+",
             b" ",
             b";",
-            b"1 ",
+            b"1 \r",
+            b"1 x",
+            b"1;\r",
+            b"1;=",
+            b"1;;",
+            b"1;a \r",
+            b"1;a=\r",
+            b"1;a=;",
+            b"1;a==",
+            b"1;a=b=",
+            b'1;a="b"c',
+            b'1;a="\r',
+            b'1;a="\\\0',
             b"0x",
             b"1\n",
             b"1;a\n",
@@ -165,6 +180,16 @@ def test_the_limit_names_its_flag() -> None:
     with pytest.raises(ProtocolError) as caught:
         ChunkScanner(10).scan(b"b\r\n")
     assert caught.value.flag == "--limit-request-body"
+
+
+@pytest.mark.parametrize("cuts", [[], [1], [2], [3], list(range(1, 30))])
+def test_extensions_are_overwritten_with_one_that_the_parser_knows(cuts: list[int]) -> None:
+    scanner, seen = ChunkScanner(), b""
+    data = b'5 ; a = "b;\\"" ; c\r\nhello\r\n0;d\r\n\r\n'
+    for start, end in zip([0, *cuts], [*cuts, len(data)], strict=True):
+        scanner.scan(data[start:end])
+        seen += scanner.seen
+    assert seen == b"5;xxxxxxxxxxxxxxxx\r\nhello\r\n0;x\r\n\r\n"
 
 
 def test_extensions_are_limited_over_the_whole_body() -> None:

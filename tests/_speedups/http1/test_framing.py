@@ -70,13 +70,20 @@ def test_chunked_in_any_case(value: bytes) -> None:
     assert framing.of_request(False, [], [value]) == ("chunked", 0)
 
 
-@pytest.mark.parametrize("value", [b"", b"identity", b"gzip, chunked", b"chunked, chunked", b"xchunked", b"chunke"])
-def test_another_coding_is_not_implemented(value: bytes) -> None:
-    assert refused(False, [], [value]) == 501
+@pytest.mark.parametrize("values", [[b"gzip, chunked"], [b"gzip", b"Chunked"], [b"x;q=1 ,\tchunked"]])
+def test_another_coding_before_chunked_is_not_implemented(values: list[bytes]) -> None:
+    assert refused(False, [], values) == 501
 
 
-def test_two_codings_are_not_implemented() -> None:
-    assert refused(False, [], [b"chunked", b"chunked"]) == 501
+@pytest.mark.parametrize(
+    "values",
+    [
+        *([b""], [b","], [b"identity"], [b"xchunked"], [b"chunke"], [b"chunked;a=b"], [b"chunked, gzip"]),
+        *([b"chunked, chunked"], [b"chunked", b"chunked"], [b"chunked", b"gzip"], [b", chunked"], [b"chunked,"]),
+    ],
+)
+def test_codings_that_do_not_end_in_chunked_once_are_refused(values: list[bytes]) -> None:
+    assert refused(False, [], values) == 400
 
 
 @pytest.mark.parametrize("value", [b"chunked", b"gzip"])
