@@ -99,6 +99,7 @@ _MODULES: dict[str, tuple[str, ...]] = {
     "atlas.web.sessions.session": ("Session",),
     "atlas.web.sessions.stores": ("Store",),
     "atlas.web.static": ("Static",),
+    "atlas.web.requests.client_certificate": ("ClientCertificate",),
     "atlas.web.requests.forms": ("FormLimits",),
     "atlas.web.templates.responses": ("StreamingTemplate", "render"),
     "atlas.web.templates.templates": ("Templates",),
@@ -153,6 +154,7 @@ if TYPE_CHECKING:
     from atlas.web.middleware.trusted_hosts import TrustedHosts
     from atlas.web.mounts import Host, Include, Mount
     from atlas.web.multidict import MultiDict
+    from atlas.web.requests.client_certificate import ClientCertificate
     from atlas.web.requests.forms import FormLimits
     from atlas.web.requests.request import AsyncRequest, Request
     from atlas.web.requests.uploads import AsyncUpload, Upload
@@ -190,6 +192,7 @@ __all__ = [
     "AsyncTestClient",
     "AsyncUpload",
     "BadRequest",
+    "ClientCertificate",
     "ClientDisconnected",
     "Compress",
     "ConditionalGet",

@@ -11,7 +11,7 @@ from click.core import ParameterSource
 
 from atlas.server import env_file
 from atlas.server.load_settings import LoadedSettings, flag_name, load_settings
-from atlas.server.setting_types import Boolean, Headers
+from atlas.server.setting_types import Boolean
 from atlas.server.settings import Setting, Settings, settings_table
 
 __all__ = ["command"]
@@ -81,7 +81,7 @@ class _Flag(click.Option):
         if isinstance(setting.type, Boolean):
             super().__init__([name, f"{flag}/--no-{flag.removeprefix('--')}"], is_flag=True, default=None)
         else:
-            super().__init__([name, flag], multiple=isinstance(setting.type, Headers), default=None)
+            super().__init__([name, flag], multiple=setting.type.multiple, default=None)
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str]:
         setting_type, flag = self.setting.type, self.opts[0].removeprefix("--")

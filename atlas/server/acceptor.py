@@ -10,6 +10,7 @@ import asyncio
 import errno
 import logging
 import socket
+import ssl
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -23,6 +24,8 @@ _BURST = 64  # connections that are accepted in one turn, per socket
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _RETRY_SECONDS = 0.25  # until another attempt, if there was no place, no descriptor or no memory
 _WARNING_INTERVAL = 60.0  # seconds between two warnings about the connection limit
+_TLS_SHUTDOWN_TIMEOUT = 2.0  # seconds that a client has to close after the server has (close_notify, RFC 8446, 6.1)
+_FINISH_TIMEOUT = 2.0  # seconds that a stop waits for TLS handshakes
 
 
 class Connections(Protocol):
@@ -36,6 +39,13 @@ class Connections(Protocol):
         """Close connections that are idle; return how many."""
 
 
+class Accepted(Protocol):
+    """What the factory makes: a :class:`atlas._speedups.buffers.connection.Connection`."""
+
+    def handshake_failed(self) -> None:
+        """Tell that the connection will never be made."""
+
+
 class Acceptor:
     """Accepts connections on sockets. All methods are called on the event loop.
 
@@ -45,14 +55,25 @@ class Acceptor:
     :param sockets: bound and listening sockets. They stay the caller's to close.
     :param connections: the connections there are.
     :param protocol_factory: makes the protocol of a connection, which has the methods of ``asyncio.BufferedProtocol``.
+    :param tls: the context for new connections; None, the default, for connections without TLS.
+    :param handshake_timeout: seconds that a TLS handshake may take.
     """
 
     def __init__(
-        self, sockets: Sequence[socket.socket], connections: Connections, protocol_factory: Callable[[], Any]
+        self,
+        sockets: Sequence[socket.socket],
+        connections: Connections,
+        protocol_factory: Callable[[], Any],
+        tls: ssl.SSLContext | None = None,
+        handshake_timeout: float = 10.0,
     ) -> None:
         self._sockets = sockets
         self._connections = connections
         self._protocol_factory = protocol_factory
+        self._options: dict[str, Any] = {}
+        self._handshake_timeout = handshake_timeout
+        if tls is not None:
+            self.use_tls(tls)
         self._loop = asyncio.get_running_loop()
         self._watched: list[socket.socket] = []
         self._accepting = False
@@ -76,15 +97,28 @@ class Acceptor:
             for sock in self._watched:
                 self._loop.add_reader(sock, self._accept_waiting, sock)
 
+    def use_tls(self, context: ssl.SSLContext) -> None:
+        """Use this context for the connections that are accepted from now on."""
+        self._options = {
+            "ssl": context,
+            "ssl_handshake_timeout": self._handshake_timeout,
+            "ssl_shutdown_timeout": _TLS_SHUTDOWN_TIMEOUT,
+        }
+
     async def finish(self) -> None:
-        """Accept what waits, and then nothing more. Return when the protocols of all accepted connections are made."""
+        """Accept what waits, and then nothing more. Return when the protocols of all accepted connections are made.
+
+        A TLS handshake that does not end soon is given up.
+        """
         if self._accepting:
             for sock in self._watched:
                 while not self._connections.full and self._accept(sock):
                     pass
         self.close()
         if self._connecting:
-            await asyncio.wait(self._connecting)
+            _, pending = await asyncio.wait(self._connecting, timeout=_FINISH_TIMEOUT)
+            for task in pending:
+                task.cancel()
 
     def close(self) -> None:
         """Stop accepting for good, immediately."""
@@ -137,14 +171,15 @@ class Acceptor:
             return False
         accepted.setblocking(False)
         protocol = self._protocol_factory()  # it counts as open from here
-        task = self._loop.create_task(self._loop.connect_accepted_socket(lambda: protocol, accepted))
+        task = self._loop.create_task(self._loop.connect_accepted_socket(lambda: protocol, accepted, **self._options))
         self._connecting.add(task)
-        task.add_done_callback(partial(self._connected, accepted))
+        task.add_done_callback(partial(self._connected, accepted, protocol))
         return True
 
-    def _connected(self, accepted: socket.socket, task: asyncio.Task[Any]) -> None:
+    def _connected(self, accepted: socket.socket, protocol: Accepted, task: asyncio.Task[Any]) -> None:
         self._connecting.discard(task)
         if task.cancelled() or task.exception() is not None:
             accepted.close()
+            protocol.handshake_failed()
             if not task.cancelled():
                 _logger.debug("an accepted connection was lost: %s", task.exception())

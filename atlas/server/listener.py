@@ -34,13 +34,13 @@ def bind(settings: Settings) -> list[socket.socket]:
     return _tcp(settings.host, settings.port, settings.backlog)
 
 
-def describe(sock: socket.socket) -> str:
+def describe(sock: socket.socket, scheme: str = "http") -> str:
     """Return the address as text: ``http://127.0.0.1:8000``, ``http://[::1]:8000`` or ``unix:/run/atlas.sock``."""
     name = sock.getsockname()
     if sock.family == socket.AF_INET:
-        return f"http://{name[0]}:{name[1]}"
+        return f"{scheme}://{name[0]}:{name[1]}"
     if sock.family == socket.AF_INET6:
-        return f"http://[{name[0]}]:{name[1]}"
+        return f"{scheme}://[{name[0]}]:{name[1]}"
     return f"unix:{os.fsdecode(name)}" if name else "unix:(unnamed)"
 
 

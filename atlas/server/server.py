@@ -31,8 +31,10 @@ from atlas.server.proxy_headers import make_proxy_headers
 from atlas.server.server_events import ServerEvents
 from atlas.server.server_thread import ServerThread
 from atlas.server.settings import Settings
-from atlas.server.signals import StartupInterrupted, handle_signals
+from atlas.server.signals import StartupInterrupted, handle_reload, handle_signals
 from atlas.server.timeout_timer import TimeoutTimer
+from atlas.server.tls import CertificateWatch, TLSContext, make_context, uses_tls
+from atlas.server.tls_extension import TLSExtension
 from atlas.types import ASGIApp
 
 if TYPE_CHECKING:
@@ -69,6 +71,8 @@ class Server:
         self.graceful_timeout = self.settings.timeout_graceful_shutdown
         """Seconds that running requests have to finish when the server stops."""
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._tls: TLSContext | None = None
+        self._certificates: CertificateWatch | None = None
         self._lifespan: Lifespan | None = None
         self._should_exit = asyncio.Event()
         self._force_exit = asyncio.Event()
@@ -87,6 +91,7 @@ class Server:
             raise RuntimeError("expected a server that was not used before: make a new Server for each serve()")
         self._loop = asyncio.get_running_loop()
         own = sockets is None
+        self._tls = make_context(self.settings)
         self.sockets = list(sockets) if sockets is not None else listener.bind(self.settings)
         for sock in self.sockets:
             listener.set_options(sock, self.settings)
@@ -124,6 +129,15 @@ class Server:
         elif not loop.is_closed():
             with contextlib.suppress(RuntimeError):  # another thread closed the loop since the check
                 loop.call_soon_threadsafe(self._handle_stop)
+
+    def reload_certificates(self) -> None:
+        """Read the certificates again; called on SIGHUP. Open connections keep theirs. Without TLS nothing happens.
+
+        May be called from any thread. A file that is wrong is named in the log, and the certificates stay as they were.
+        """
+        if self._loop is not None and self._certificates is not None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                self._loop.call_soon_threadsafe(self._certificates.reload)
 
     def run_in_thread(self, graceful_timeout: float = 2.0) -> ServerThread:
         """Return a context manager that serves in a thread with an event loop of its own; for tests.
@@ -181,7 +195,8 @@ class Server:
         limit = connection_limit(settings.limit_connections)
         log_connection_limit(settings.limit_connections, limit)
         proxy_headers = make_proxy_headers(settings)
-        state = ServerState(loop, settings, events, limit, access_log, lifespan_state, proxy_headers)
+        extension = TLSExtension() if self._tls is not None else None
+        state = ServerState(loop, settings, events, limit, access_log, lifespan_state, proxy_headers, extension)
         connections = state.connections
 
         def new_protocol(connection: Connection) -> Protocol:
@@ -189,13 +204,16 @@ class Server:
 
         timer = TimeoutTimer(loop, settings)
         timer.watch(connections)
-        acceptor = Acceptor(self.sockets, connections, partial(Connection, connections, new_protocol))
+        new_connection = partial(Connection, connections, new_protocol)
+        acceptor = Acceptor(self.sockets, connections, new_connection, self._tls, settings.timeout_tls_handshake)
         all_closed = asyncio.Event()
         events.on_first_connection = timer.start
         events.on_below_connection_limit = acceptor.resume
         events.on_max_requests, events.on_all_connections_closed = self.stop, all_closed.set
         try:
             acceptor.open()
+            if self._tls is not None:
+                self._certificates = CertificateWatch(settings, acceptor.use_tls)
             self._set_started()
             await self._should_exit.wait()
             await acceptor.finish()
@@ -204,6 +222,8 @@ class Server:
             await self._shutdown(state, gateway, all_closed)
         finally:
             acceptor.close()
+            if self._certificates is not None:
+                self._certificates.close()
             timer.close()
             connections.abort()
             gateway.cancel()
@@ -219,7 +239,10 @@ class Server:
         self.started = True
         self._started.set()
         for sock in self.sockets:
-            _logger.info("serving on %s (press Ctrl+C to stop)", listener.describe(sock))
+            _logger.info(
+                "serving on %s (press Ctrl+C to stop)",
+                listener.describe(sock, "http" if self._tls is None else "https"),
+            )
 
     async def _shutdown(self, state: ServerState, gateway: Gateway, all_closed: asyncio.Event) -> None:
         """Close idle connections and wait for the running requests; then end them, and at last cancel their tasks."""
@@ -344,5 +367,7 @@ def run(app: ASGIApp | LASGIApp | str, settings: Settings | None = None, **overr
 
 
 async def _serve_with_signals(server: Server) -> None:
-    with handle_signals(asyncio.get_running_loop(), server):
+    loop = asyncio.get_running_loop()
+    reload = server.reload_certificates if uses_tls(server.settings) else None
+    with handle_signals(loop, server), handle_reload(loop, reload):
         await server.serve()

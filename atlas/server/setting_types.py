@@ -19,6 +19,7 @@ __all__ = [
     "AccessLogFormat",
     "Boolean",
     "ByteSize",
+    "Certificates",
     "Choice",
     "Headers",
     "Integer",
@@ -45,6 +46,8 @@ _FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")  # RFC 9110, section 5.5, 
 class SettingType:
     """The type of a setting."""
 
+    multiple: ClassVar[bool] = False
+    """Whether the flag may be repeated."""
     metavar: ClassVar[str] = "TEXT"
     """The placeholder for a value in the help of the command line."""
 
@@ -114,9 +117,10 @@ class Path(SettingType):
 
 @dataclass(frozen=True, slots=True)
 class Choice(SettingType):
-    """One of several words, in upper or lower case."""
+    """One of several words, in upper or lower case. ``aliases``: other values, as text, for some of them."""
 
     words: tuple[str, ...]
+    aliases: tuple[tuple[str, str], ...] = ()
     metavar: ClassVar[str] = "WORD"
 
     @property
@@ -124,9 +128,11 @@ class Choice(SettingType):
         return "one of " + ", ".join(self.words)
 
     def check(self, value: Any) -> str:
+        if isinstance(value, int) and self.aliases:  # such as a constant of the ssl module
+            value = str(int(value))
         if not isinstance(value, str):
             raise self.wrong_type(value)
-        word = value.lower()
+        word = dict(self.aliases).get(value, value.lower())
         if word not in self.words:
             from difflib import get_close_matches  # imported only for the error message
 
@@ -231,6 +237,7 @@ class Seconds(SettingType):
 class Headers(SettingType):
     """Response header fields: a mapping, pairs or ``Name: value`` lines; as text one line per field."""
 
+    multiple: ClassVar[bool] = True
     metavar: ClassVar[str] = "'NAME: VALUE'"
 
     @property
@@ -337,3 +344,39 @@ class Proxies(SettingType):
             return str(ip_network(name))
         except ValueError:
             raise self.wrong_value(item) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Certificates(SettingType):
+    """TLS certificates of hosts: ``HOST=CERT,KEY``, or ``HOST=CERT`` for a key in the same file; as text one per line.
+
+    A value is held as ``(host, cert, key)``, with None for no key. ``*.example.org`` is each host one level below.
+    """
+
+    multiple: ClassVar[bool] = True
+    metavar: ClassVar[str] = "HOST=CERT,KEY"
+
+    @property
+    def expected(self) -> str:
+        return "HOST=CERT,KEY"
+
+    def check(self, value: Any) -> tuple[tuple[str, str, str | None], ...]:
+        if isinstance(value, str):
+            value = [line for line in value.splitlines() if line.strip()]
+        if not isinstance(value, Iterable):
+            raise self.wrong_type(value)
+        return tuple(self._certificate(item) for item in value)
+
+    def _certificate(self, item: Any) -> tuple[str, str, str | None]:
+        match item:
+            case str():
+                host, _, files = item.partition("=")
+                cert, _, key = files.partition(",")
+            case (str(host), str(cert), str() | None as given):
+                key = given or ""
+            case _:
+                raise self.wrong_type(item)
+        host, cert, key = host.strip().lower(), cert.strip(), key.strip()
+        if not host or not cert:
+            raise self.wrong_value(item)
+        return host, cert, key or None

@@ -15,6 +15,7 @@ from atlas.server.setting_types import (
     AccessLogFormat,
     Boolean,
     ByteSize,
+    Certificates,
     Choice,
     Headers,
     Integer,
@@ -91,7 +92,7 @@ class _SuggestingType(type):
 
 
 LISTEN, APPLICATION, LOGS, RESPONSES = "Address", "Application", "Logging", "Responses"
-LIMITS, TIMEOUTS, PROXIES = "Limits", "Timeouts", "Proxies"
+LIMITS, TIMEOUTS, PROXIES, TLS = "Limits", "Timeouts", "Proxies", "TLS"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +162,37 @@ class Settings(metaclass=_SuggestingType):
         RESPONSES, Boolean(), True, "Answer 'OPTIONS *' with 204; if not, the application gets it."
     )
 
+    ssl_certfile: str | None = setting(
+        TLS,
+        Path(),
+        None,
+        "Certificate (PEM), with those of its issuers behind it: serve https.",
+        unset="none: serve http",
+    )
+    ssl_keyfile: str | None = setting(TLS, Path(), None, "Private key (PEM).", unset="in --ssl-certfile")
+    ssl_keyfile_password: str | None = setting(TLS, Text(), None, "Password of an encrypted key.", unset="none")
+    ssl_certificates: tuple[tuple[str, str, str | None], ...] = setting(
+        TLS,
+        Certificates(),
+        (),
+        "Certificate and key for clients that name this host (SNI); may be repeated.",
+        shown="none",
+        flag="ssl_certificate",
+    )
+    ssl_ca_certs: str | None = setting(TLS, Path(), None, "Issuers (PEM) of client certificates.", unset="none")
+    ssl_cert_reqs: Literal["none", "optional", "required"] = setting(
+        TLS,
+        Choice(("none", "optional", "required"), (("0", "none"), ("1", "optional"), ("2", "required"))),
+        "none",
+        "Client certificates: none, optional, required (uvicorn's 0, 1, 2).",
+    )
+    ssl_version: Literal["1.2", "1.3"] = setting(
+        TLS, Choice(("1.2", "1.3"), (("17", "1.2"),)), "1.2", "Minimum version of TLS: 1.2, 1.3."
+    )
+    ssl_ciphers: str | None = setting(
+        TLS, Text(), None, "Ciphers for TLS 1.2, in OpenSSL's notation.", unset="OpenSSL's default"
+    )
+
     proxy_headers: bool = setting(
         PROXIES, Boolean(), True, "Read client, scheme and host from the header fields of trusted proxies."
     )
@@ -217,6 +249,7 @@ class Settings(metaclass=_SuggestingType):
         LIMITS, ByteSize(0), 104857600, "Maximum size of a request body, else 413; 0 means no limit.", shown="100M"
     )
 
+    timeout_tls_handshake: float = setting(TIMEOUTS, Seconds(), 10.0, "Maximum time of a TLS handshake.")
     timeout_request_head: float = setting(
         TIMEOUTS, Seconds(), 30.0, "Maximum time until a request head is complete, else 408."
     )

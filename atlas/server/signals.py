@@ -13,7 +13,7 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from types import FrameType
 from typing import Protocol
@@ -22,7 +22,7 @@ from atlas.server.blocking import describe_thread
 from atlas.server.forks import ForkGuard
 from atlas.server.process_end import end_now
 
-__all__ = ["StartupInterrupted", "handle_signals"]
+__all__ = ["StartupInterrupted", "handle_reload", "handle_signals"]
 
 _logger = logging.getLogger("atlas.server")
 _HANDLED = (signal.SIGINT, signal.SIGTERM)
@@ -63,6 +63,23 @@ def handle_signals(loop: asyncio.AbstractEventLoop, server: _Stoppable) -> Itera
         for number in _HANDLED:
             loop.remove_signal_handler(number)
         _restore(previous)
+
+
+@contextlib.contextmanager
+def handle_reload(loop: asyncio.AbstractEventLoop, reload: Callable[[], None] | None) -> Iterator[None]:
+    """Call ``reload`` on SIGHUP inside the block; with None the signal keeps its effect, which ends the process."""
+    if reload is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.getsignal(signal.SIGHUP)
+    loop.add_signal_handler(signal.SIGHUP, reload)
+    guard = ForkGuard(partial(_restore, {signal.SIGHUP: previous}))
+    try:
+        yield
+    finally:
+        guard.close()
+        loop.remove_signal_handler(signal.SIGHUP)
+        _restore({signal.SIGHUP: previous})
 
 
 def _restore(previous: Mapping[signal.Signals, object]) -> None:

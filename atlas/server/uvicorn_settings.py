@@ -7,7 +7,6 @@ __all__ = ["uvicorn_advice"]
 _NOT_YET = "is not in this version of Atlas"
 _RELOAD = f"{_NOT_YET}: run the command under a file watcher, as in: watchfiles 'atlas serve main:app'"
 _WEBSOCKETS = f"{_NOT_YET}, which serves no WebSockets"
-_TLS = f"{_NOT_YET}: a proxy in front of it can terminate TLS"
 _WORKERS = f"{_NOT_YET}, which serves in one process: start several, each with its own --port, behind a proxy"
 
 _ADVICE = {
@@ -28,13 +27,6 @@ _ADVICE = {
     "ws_per_message_deflate": _WEBSOCKETS,
     "log_config": f"{_NOT_YET}: call logging.config.dictConfig() in the application",
     "limit_max_requests_jitter": f"{_NOT_YET}: give each process a --limit-max-requests of its own",
-    "ssl_keyfile": _TLS,
-    "ssl_certfile": _TLS,
-    "ssl_keyfile_password": _TLS,
-    "ssl_version": _TLS,
-    "ssl_cert_reqs": _TLS,
-    "ssl_ca_certs": _TLS,
-    "ssl_ciphers": _TLS,
     "h11_max_incomplete_event_size": "is --limit-request-head in Atlas",
     "reset_contextvars": "has no meaning for Atlas, where each request has a context of its own: leave it out",
 }

@@ -58,6 +58,7 @@ cdef class Connection:
     cdef int resume_reading(self) except -1
     cdef bint can_write_eof(self) except -1
     cdef int write_eof(self) except -1
+    cdef object tls_object(self)        # the ssl.SSLObject; None without TLS, or once the transport is closed
     cdef int close(self) except -1
     cdef bint is_lost(self) noexcept
     cdef bint has_unread(self) noexcept

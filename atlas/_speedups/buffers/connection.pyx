@@ -90,10 +90,7 @@ cdef class Connection:
         connections.opened()
 
     def __del__(self):
-        if self.counted:
-            # The TLS handshake failed: the transport drops the connection without a call.
-            self.counted = False
-            self.writer.connections.closed()
+        self.handshake_failed()  # the transport drops the connection then, without a call
 
     # What the transport calls.
 
@@ -101,7 +98,7 @@ cdef class Connection:
         cdef ConnectionSet connections = self.writer.connections
         self.client = peer_address(transport, connections)
         self.server = connections.shared_address(local_address(transport))
-        self.tls = transport.get_extra_info("sslcontext") is not None
+        self.tls = transport.get_extra_info("ssl_object") is not None
         self.writer.attach(self, transport)
         connections.connections.add(self)
         self.set_protocol(<Protocol?>self.new_protocol(self), NULL, 0)
@@ -180,6 +177,12 @@ cdef class Connection:
             self.new_protocol = None
 
     # What the server calls.
+
+    def handshake_failed(self):
+        """The connection will never be made: it doesn't count as open any more."""
+        if self.counted:
+            self.counted = False
+            self.writer.connections.closed()
 
     def end_turn(self):
         """The turn of the loop is over."""
@@ -268,6 +271,9 @@ cdef class Connection:
         except OSError:  # the socket is gone already; asyncio's own loop finds out only now
             self.writer.abort()
         return 0
+
+    cdef object tls_object(self):
+        return None if self.writer.transport is None else self.writer.transport.get_extra_info("ssl_object")
 
     cdef int close(self) except -1:
         """Close when all that was written has left: now, or when ``end_turn`` comes by again."""

@@ -36,11 +36,14 @@ cdef class SocketWriter:
         cdef object sock
         self.connection = connection
         self.transport = transport
-        if transport.get_extra_info("sslcontext") is None:
+        if transport.get_extra_info("ssl_object") is None:
             transport.set_write_buffer_limits(high=0)
             sock = transport.get_extra_info("socket")
             if sock is not None:
                 self.fd = sock.fileno()
+        else:
+            # A transport with TLS compares by ">=": with 0 it would pause while it holds nothing.
+            transport.set_write_buffer_limits(high=1)
         return 0
 
     cdef WriteBuffer buffer(self):
@@ -183,7 +186,7 @@ cdef class SocketWriter:
             return 0
         waiters = self.backlog.waiters
         self.backlog.waiters = None
-        if self.backlog.handed_over == 0:
+        if self.backlog.handed_over == 0 and self.state != WRITER_BLOCKED:
             self.backlog = None
         if waiters is not None:
             for future in waiters:
@@ -194,10 +197,13 @@ cdef class SocketWriter:
     cdef bint is_stalled(self, double now) except -1:
         """Has nothing left for ``write_timeout`` seconds? Asked while the transport is blocked.
 
-        What the kernel holds counts as well: a slow peer empties that long before there is room for more.
+        What the kernel holds counts as well: a slow peer empties that long before there is room for more. With TLS the
+        transport doesn't count what is encrypted already.
         """
         cdef Backlog backlog = self.backlog
-        cdef Py_ssize_t unsent = self.transport.get_write_buffer_size() + atlas_socket_unsent(self.fd)
+        cdef object sock = self.transport.get_extra_info("socket")
+        cdef int fd = sock.fileno() if sock is not None else -1
+        cdef Py_ssize_t unsent = self.transport.get_write_buffer_size() + atlas_socket_unsent(fd)
         if unsent != backlog.unsent:
             backlog.unsent = unsent
             backlog.deadline = now + self.connections.write_timeout

@@ -97,7 +97,7 @@ cdef class Exchange:
         return 0
 
     cdef dict make_scope(self):
-        return self.state.new_scope(self.head, self.client, self.connection.server, self.scheme, self.prefix)
+        return self.state.new_scope(self.head, self.connection, self.client, self.scheme, self.prefix)
 
     cdef dict whole_scope(self):
         """The one scope of this request, the same dict for every caller; made when it is first asked for."""

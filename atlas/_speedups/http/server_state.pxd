@@ -1,6 +1,7 @@
 """What the HTTP connections of one event loop share."""
 
 from atlas._speedups.buffers.byte_buffers cimport WriteBuffer
+from atlas._speedups.buffers.connection cimport Connection
 from atlas._speedups.buffers.connection_set cimport ConnectionSet
 from atlas._speedups.http.request_head cimport Limits, RequestHead
 
@@ -43,6 +44,9 @@ cdef class ServerState:
     # Reads what trusted proxies say: an atlas.server.proxy_headers.ProxyHeaders; None where none is trusted.
     cdef object proxy_headers
 
+    # Makes the "tls" extension of a scope: an atlas.server.tls_extension.TLSExtension; None without TLS.
+    cdef object tls_extension
+
     # Counters.
     cdef readonly long in_work          # requests that an application is working on
     cdef readonly long long served      # requests begun
@@ -75,7 +79,7 @@ cdef class ServerState:
     cdef int write_own_lines(self, WriteBuffer out, bint date, bint server) except -1
     cdef bint is_trusted_proxy(self, object client) except -1
     cdef object read_forwarded(self, RequestHead head)
-    cdef dict new_scope(self, RequestHead head, object client, object server, str scheme, str prefix)
+    cdef dict new_scope(self, RequestHead head, Connection connection, object client, str scheme, str prefix)
     cdef str full_path(self, RequestHead head)
     cdef bytes full_raw_path(self, RequestHead head)
     cdef int begin_request(self) except -1

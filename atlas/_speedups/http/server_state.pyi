@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Any, Protocol, Self, final
 
 from atlas._speedups.buffers.connection_set import ConnectionSet
@@ -34,6 +35,7 @@ class ServerState:
         access_log: _AccessLog | None = None,
         state: dict[str, Any] | None = None,
         proxy_headers: _ProxyHeaders | None = None,
+        tls_extension: Callable[[Any], dict[str, Any]] | None = None,
     ) -> None: ...
     @property
     def connections(self) -> ConnectionSet: ...

@@ -14,6 +14,7 @@ from libc.string cimport memchr
 from libc.time cimport time
 
 from atlas._speedups.buffers.byte_buffers cimport WriteBuffer
+from atlas._speedups.buffers.connection cimport Connection
 from atlas._speedups.buffers.connection_set cimport ConnectionSet
 from atlas._speedups.http.request_head cimport Limits, RequestHead
 
@@ -46,16 +47,19 @@ cdef class ServerState:
     :param access_log: an :class:`atlas.server.access_log.AccessLog`, or None.
     :param state: the lifespan state, copied for each request; None where lifespan is off.
     :param proxy_headers: an :class:`atlas.server.proxy_headers.ProxyHeaders`, or None.
+    :param tls_extension: an :class:`atlas.server.tls_extension.TLSExtension`, or None.
     """
 
     def __init__(
-        self, loop, settings, events, long limit_connections=0, access_log=None, dict state=None, proxy_headers=None
+        self, loop, settings, events, long limit_connections=0, access_log=None, dict state=None, proxy_headers=None,
+        tls_extension=None,
     ):
         self.loop = loop
         self.settings = settings
         self.events = events
         self.state = state
         self.proxy_headers = proxy_headers
+        self.tls_extension = tls_extension
         self.parsers = []
         self.connections = ConnectionSet(loop, events, limit_connections, settings.timeout_write)
         self.access_records = AccessRecords(access_log, events) if access_log is not None else None
@@ -138,7 +142,7 @@ cdef class ServerState:
         """What a trusted proxy says of a request: an :class:`atlas.server.proxy_headers.Forwarded`, or None."""
         return self.proxy_headers.read(head.headers)
 
-    cdef dict new_scope(self, RequestHead head, object client, object server, str scheme, str prefix):
+    cdef dict new_scope(self, RequestHead head, Connection connection, object client, str scheme, str prefix):
         """A new ASGI scope of type "http" (HTTP connection scope, 2.5): a dict that belongs to the caller.
 
         :param prefix: what the proxy has cut off from the path, in front of the root path; None where there is nothing.
@@ -147,7 +151,7 @@ cdef class ServerState:
         scope["asgi"] = {"version": "3.0", "spec_version": "2.5"}
         if head.http_10:
             scope["http_version"] = "1.0"
-        scope["server"] = server
+        scope["server"] = connection.server
         scope["client"] = client
         scope["scheme"] = scheme
         scope["method"] = head.method
@@ -156,6 +160,8 @@ cdef class ServerState:
         scope["query_string"] = head.query_string
         scope["headers"] = head.headers
         scope["extensions"] = PyDict_Copy(EXTENSIONS)
+        if connection.tls and self.tls_extension is not None and (tls := connection.tls_object()) is not None:
+            scope["extensions"]["tls"] = self.tls_extension(tls)
         if self.state is not None:
             scope["state"] = PyDict_Copy(self.state)
         if prefix is not None:

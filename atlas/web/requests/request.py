@@ -22,6 +22,7 @@ from atlas.web.interfaces import ApplicationInterface, RouteInterface
 from atlas.web.multidict import ManyValues, MultiDict
 from atlas.web.requests.body import BodyReader, Reading, check_size
 from atlas.web.requests.charsets import checked_charset, decode_text
+from atlas.web.requests.client_certificate import ClientCertificate
 from atlas.web.requests.form_reader import Form, parse_multipart, parse_pairs, receive_multipart
 from atlas.web.requests.forms import LIMITS, FormLimits, check_form_type, is_multipart, parse_urlencoded
 from atlas.web.requests.uploads import AsyncUpload, Upload
@@ -68,6 +69,11 @@ class RequestHead(RequestData):
         return self.scheme in ("https", "wss")
 
     @property
+    def client_certificate(self) -> ClientCertificate | None:
+        """The certificate that the client has proved to own (``--ssl-cert-reqs``); None if there is none."""
+        return ClientCertificate.of(self.scope)
+
+    @property
     def host(self) -> str:
         """The ``host`` field with its port; the address of the server if the field is missing (HTTP/1.0)."""
         host = self.headers.get("host")
@@ -85,8 +91,7 @@ class RequestHead(RequestData):
     @property
     def ip(self) -> str | None:
         """The IP address of the client; None if the server does not know it."""
-        client = self.client
-        return client[0] if client else None
+        return client[0] if (client := self.client) else None
 
     @property
     def headers(self) -> RequestHeaders:
@@ -109,10 +114,7 @@ class RequestHead(RequestData):
 
     @property
     def cookies(self) -> Mapping[str, str]:
-        """The cookies by name (RFC 6265 5.4).
-
-        :raises BadRequest: for too many cookies, or one with a control character.
-        """
+        """The cookies by name (RFC 6265 5.4). Too many, or one with a control character, raise :class:`BadRequest`."""
         cache = self._cache
         if cache.cookies is None:
             try:

@@ -164,6 +164,18 @@ def test_a_client_that_does_not_read_is_disconnected(new_server: Open) -> None:
         body(exchange)
 
 
+def test_a_transport_that_pauses_by_itself_is_watched(new_server: Open) -> None:
+    """A transport with TLS may pause when nothing was written to it just before, and while an exchange ends."""
+    connection = new_server(timeout_write=TINY).connect()
+    exchange = connection.request()
+    connection.protocol.pause_writing()
+    hello(exchange)
+    connection.server.check_timeouts()
+    assert connection.calls == []
+    connection.server.check_timeouts()
+    assert connection.calls == ["abort"]
+
+
 def test_a_client_that_does_not_close_after_a_refusal_is_closed(connection: FakeConnection) -> None:
     connection.feed(b"\0")
     connection.protocol.check_timeout(0)
@@ -187,7 +199,7 @@ def test_a_client_that_half_closes_gets_its_response(connection: FakeConnection)
 
 def test_tls_is_not_asked_to_stay_open(server: FakeServer) -> None:
     """asyncio would warn in the log, for each client that closes."""
-    connection = server.connect(sslcontext=object())
+    connection = server.connect(ssl_object=object())
     assert connection.protocol.eof_received() is False
 
 
@@ -336,9 +348,9 @@ def test_the_transport_is_set_up(connection: FakeConnection) -> None:
     assert connection.protocol in connection.server.state.connections.connections
 
 
-def test_tls_is_https_and_keeps_its_own_limits(server: FakeServer) -> None:
-    connection = server.connect(sslcontext=object())
-    assert connection.transport.limits == {}
+def test_tls_is_https_and_reports_what_it_holds(server: FakeServer) -> None:
+    connection = server.connect(ssl_object=object())
+    assert connection.transport.limits == {"high": 1}
     assert connection.request().scope()["scheme"] == "https"
 
 

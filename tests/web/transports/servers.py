@@ -10,12 +10,10 @@ import asyncio
 import logging
 import os
 import socket
-import ssl
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -59,20 +57,11 @@ class Served:
 Start = Callable[[Served], AbstractAsyncContextManager[None]]
 
 
-class _Loop(uvloop.Loop):
-    """A loop that can listen with TLS, for which Atlas's server has no setting."""
-
-    tls: ssl.SSLContext | None = None
-
-    async def create_server(self, *args: Any, **options: Any) -> Any:
-        return await super().create_server(*args, **options, **({"ssl": self.tls} if self.tls else {}))
-
-
 class LoopThread:
     """An event loop in a daemon thread."""
 
     def __init__(self) -> None:
-        self._loop = _Loop()
+        self._loop = uvloop.new_event_loop()
         threading.Thread(target=self._run, name="test servers", daemon=True).start()
 
     def _run(self) -> None:
@@ -98,13 +87,6 @@ class LoopThread:
             stop()
 
 
-@cache
-def _server_context() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(CERTIFICATE)
-    return context
-
-
 def _by_atlas(interface: str) -> Start:
     @asynccontextmanager
     async def serve(target: Served) -> AsyncIterator[None]:
@@ -119,12 +101,10 @@ def _by_atlas(interface: str) -> Start:
             limit_request_head=1 << 17,
             limit_request_field=1 << 16,
             timeout_graceful_shutdown=PATIENCE,
+            ssl_certfile=CERTIFICATE if target.tls else None,  # type: ignore[arg-type]  # paths are taken as well
         )
         server = Server(target.app, settings)
-        loop: Any = asyncio.get_running_loop()
-        loop.tls = _server_context() if target.tls else None
         async with _beside(server.serve([target.listener]), server.stop, server.wait_started()):
-            loop.tls = None
             yield
 
     return serve
