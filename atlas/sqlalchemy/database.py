@@ -25,7 +25,7 @@ from atlas.web.scope_keys import STREAM_HOOKS
 
 if TYPE_CHECKING:
     from atlas.web.application import Application
-    from atlas.web.requests.request import RequestHead
+    from atlas.web.requests.request_head import RequestHead
     from atlas.web.responses.response import Response
 
 __all__ = ["Database"]

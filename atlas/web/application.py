@@ -29,7 +29,8 @@ from atlas.web.lifespan import Lifespan, LifespanFunction
 from atlas.web.middleware.chain import Step, bind, check_middleware, compose, configure, stays_inline
 from atlas.web.middleware.timeout import Timeout
 from atlas.web.mounts import Mount
-from atlas.web.requests.request import AsyncRequest, Request, RequestHead
+from atlas.web.requests.request import AsyncRequest, Request
+from atlas.web.requests.request_head import RequestHead
 from atlas.web.responses.response import Response
 from atlas.web.routing.no_match import answer_no_match
 from atlas.web.routing.route import WEBSOCKET, Entry, Route

@@ -17,7 +17,8 @@ from atlas.gateway.application_task import ApplicationTask
 from atlas.gateway.threads import in_file_thread
 from atlas.types import ASGIApp, Event, Receive, Scope, Send
 from atlas.web.background import CURRENT
-from atlas.web.requests.request import AsyncRequest, RequestHead
+from atlas.web.requests.request import AsyncRequest
+from atlas.web.requests.request_head import RequestHead
 from atlas.web.responses.files import CHUNK_SIZE
 from atlas.web.responses.response import Response
 from atlas.web.scope_keys import BODY

@@ -18,7 +18,7 @@ from atlas.web.errors.missing_await import note_missing_await
 from atlas.web.errors.pages import default_error_response
 from atlas.web.errors.running_loop import note_running_loop
 from atlas.web.exceptions import ContentTooLarge, HTTPException
-from atlas.web.requests.request import RequestHead
+from atlas.web.requests.request_head import RequestHead
 from atlas.web.responses.response import Response
 
 __all__ = ["ErrorHandlers"]

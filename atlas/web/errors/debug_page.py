@@ -11,7 +11,7 @@ from typing import Any
 from atlas.web.errors.debug_style import STYLE
 from atlas.web.errors.masking import MASK, is_secret, masked, masked_source, shown
 from atlas.web.errors.tracebacks import Frame, Raised, SourceLine, examine
-from atlas.web.requests.request import RequestHead
+from atlas.web.requests.request_head import RequestHead
 
 __all__ = ["debug_page", "routes_table"]
 

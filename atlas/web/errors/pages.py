@@ -9,7 +9,7 @@ from html import escape
 
 from atlas.web.exceptions import HTTPException, status_phrase
 from atlas.web.headers import preferred_type
-from atlas.web.requests.request import RequestHead
+from atlas.web.requests.request_head import RequestHead
 from atlas.web.responses.response import HTMLResponse, JSONResponse, ProblemResponse, Response
 
 __all__ = ["default_error_response", "error_response", "wants_page"]

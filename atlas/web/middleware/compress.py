@@ -8,7 +8,7 @@ from functools import partial
 from atlas.gateway.threads import in_file_thread
 from atlas.web.adapters import any_mode
 from atlas.web.option_checks import check_number, check_strings
-from atlas.web.requests.request import RequestHead
+from atlas.web.requests.request_head import RequestHead
 from atlas.web.responses.bodies import length_of, passes_through, whole_body
 from atlas.web.responses.content_codings import Coding, choose_coding, make_codings
 from atlas.web.responses.files import FileResponse

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from atlas.web.adapters import any_mode
 from atlas.web.option_checks import check_number
-from atlas.web.requests.request import RequestHead
+from atlas.web.requests.request_head import RequestHead
 from atlas.web.responses.bodies import drop_body, is_streamed, whole_body
 from atlas.web.responses.caching import Precondition, entity_tag, evaluate, parse_date
 from atlas.web.responses.response import Response

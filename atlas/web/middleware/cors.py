@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from atlas.web.adapters import any_mode
 from atlas.web.option_checks import check_number, check_strings
-from atlas.web.requests.request import RequestHead
+from atlas.web.requests.request_head import RequestHead
 from atlas.web.responses.header_fields import put_field, vary_on
 from atlas.web.responses.response import Response, TextResponse
 

@@ -28,7 +28,7 @@ from atlas.web.middleware.cors import check_origin
 from atlas.web.middleware.sessions import Sessions
 from atlas.web.option_checks import check_strings
 from atlas.web.requests.form_field import find_field
-from atlas.web.requests.request import RequestHead
+from atlas.web.requests.request_head import RequestHead
 from atlas.web.responses.bodies import is_streamed
 from atlas.web.responses.caching import keep_private
 from atlas.web.responses.response import Response

@@ -8,7 +8,7 @@ from atlas.web.adapters import any_mode
 from atlas.web.exceptions import BadRequest
 from atlas.web.middleware.trusted_hosts import host_name
 from atlas.web.option_checks import ExemptPaths, check_number
-from atlas.web.requests.request import RequestHead
+from atlas.web.requests.request_head import RequestHead
 from atlas.web.responses.response import RedirectResponse, Response
 
 __all__ = ["HTTPSRedirect"]

@@ -18,7 +18,7 @@ from typing import Any
 from atlas.web.adapters import any_mode
 from atlas.web.exceptions import TooManyRequests
 from atlas.web.option_checks import check_number
-from atlas.web.requests.request import RequestHead
+from atlas.web.requests.request_head import RequestHead
 from atlas.web.responses.header_fields import put_field
 from atlas.web.responses.response import Response
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from atlas.web.adapters import any_mode
 from atlas.web.headers import encode_field
-from atlas.web.requests.request import RequestHead
+from atlas.web.requests.request_head import RequestHead
 from atlas.web.responses.header_fields import put_field
 from atlas.web.responses.response import Response
 

@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 from atlas.web.adapters import any_mode
 from atlas.web.headers import encode_field
 from atlas.web.option_checks import check_number
-from atlas.web.requests.request import RequestHead
+from atlas.web.requests.request_head import RequestHead
 from atlas.web.responses.response import Response
 
 __all__ = ["DEFAULT_POLICY", "SecurityHeaders"]

@@ -15,7 +15,7 @@ from atlas.web.call_site import caller_place
 from atlas.web.cookies import cookie_path, format_cookie
 from atlas.web.interfaces import ApplicationInterface
 from atlas.web.option_checks import check_number
-from atlas.web.requests.request import RequestHead
+from atlas.web.requests.request_head import RequestHead
 from atlas.web.responses.bodies import is_streamed
 from atlas.web.responses.caching import keep_private
 from atlas.web.responses.response import Response

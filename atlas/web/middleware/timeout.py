@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from atlas.gateway.timeouts import TimeoutExpired, wait_for
 from atlas.web.exceptions import HTTPException
-from atlas.web.requests.request import RequestHead
+from atlas.web.requests.request_head import RequestHead
 from atlas.web.responses.response import Response
 
 __all__ = ["Timeout"]

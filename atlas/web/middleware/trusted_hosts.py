@@ -15,7 +15,7 @@ from atlas.web.call_site import caller_place
 from atlas.web.exceptions import BadRequest
 from atlas.web.interfaces import ApplicationInterface
 from atlas.web.option_checks import ExemptPaths, check_strings
-from atlas.web.requests.request import RequestHead
+from atlas.web.requests.request_head import RequestHead
 
 __all__ = ["TrustedHosts", "host_name"]
 

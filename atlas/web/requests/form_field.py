@@ -15,7 +15,7 @@ from atlas.web.requests.charsets import parse_parameters
 from atlas.web.requests.form_reader import Form
 from atlas.web.requests.forms import check_form_type, is_multipart
 from atlas.web.requests.multipart import MultipartParser, Part, boundary_of
-from atlas.web.requests.request import RequestHead
+from atlas.web.requests.request_head import RequestHead
 
 __all__ = ["find_field"]
 

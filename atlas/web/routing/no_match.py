@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from atlas.web.exceptions import HTTPException, MethodNotAllowed, NotFound
-from atlas.web.requests.request import RequestHead
+from atlas.web.requests.request_head import RequestHead
 from atlas.web.responses.response import RedirectResponse, Response
 from atlas.web.routing.router import NoMatch
 

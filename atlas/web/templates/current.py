@@ -15,7 +15,7 @@ from typing import Any
 import jinja2
 from jinja2.runtime import Context
 
-from atlas.web.requests.request import RequestHead
+from atlas.web.requests.request_head import RequestHead
 from atlas.web.templates.undefined import Missing
 
 __all__ = ["CSRFToken", "CurrentRequest", "Rendering", "flashes", "importing", "rendering", "token_of", "url_for"]

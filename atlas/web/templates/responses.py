@@ -10,7 +10,7 @@ from atlas.web.responses.response import HTMLResponse, Response
 from atlas.web.responses.streaming import StreamingResponse
 
 if TYPE_CHECKING:
-    from atlas.web.requests.request import RequestHead
+    from atlas.web.requests.request_head import RequestHead
 
 __all__ = ["StreamingTemplate", "render"]
 

@@ -20,7 +20,7 @@ from atlas.web.templates.places import note_place
 from atlas.web.templates.references import uses_variable
 
 if TYPE_CHECKING:
-    from atlas.web.requests.request import RequestHead
+    from atlas.web.requests.request_head import RequestHead
 
 __all__ = ["Templates", "is_markup"]
 
