@@ -62,6 +62,7 @@ _MODULES: dict[str, tuple[str, ...]] = {
     "atlas.web.middleware.conditional_get": ("ConditionalGet",),
     "atlas.web.middleware.cors": ("CORS",),
     "atlas.web.middleware.csrf": ("CSRF",),
+    "atlas.web.middleware.decompress": ("Decompress",),
     "atlas.web.asgi": ("Middleware",),
     "atlas.web.middleware.https_redirect": ("HTTPSRedirect",),
     "atlas.web.middleware.rate_limit": ("RateLimit",),
@@ -145,6 +146,7 @@ if TYPE_CHECKING:
     from atlas.web.middleware.conditional_get import ConditionalGet
     from atlas.web.middleware.cors import CORS
     from atlas.web.middleware.csrf import CSRF
+    from atlas.web.middleware.decompress import Decompress
     from atlas.web.middleware.https_redirect import HTTPSRedirect
     from atlas.web.middleware.rate_limit import RateLimit
     from atlas.web.middleware.request_id import RequestID
@@ -201,6 +203,7 @@ __all__ = [
     "ContentTooLarge",
     "Controller",
     "Converter",
+    "Decompress",
     "EventSourceResponse",
     "FileResponse",
     "FileStore",

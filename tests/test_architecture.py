@@ -56,7 +56,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "socket": ("server",),
     "ssl": ("server",),
     "uvloop": ("server",),
-    "brotli": ("web/responses",),
+    "brotli": ("web/responses", "web/requests"),
     "click": ("cli",),
     "greenlet": ("gateway", "_speedups/calls"),
     "httptools": ("_speedups/http1",),
@@ -66,7 +66,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "multipart": (),  # the module of two packages that exclude each other: neither may be needed
     "pytest": ("testing", "sqlalchemy"),
     "sqlalchemy": ("sqlalchemy",),
-    "zstandard": ("web/responses",),
+    "zstandard": ("web/responses", "web/requests"),
 }
 
 # The words that a package must not use, neither in code nor in comments: what they name belongs to a higher layer.

@@ -78,6 +78,10 @@ class RequestData:
     def _server(self) -> tuple[str, int | None] | None: ...
     @property
     def _fields(self) -> list[tuple[bytes, bytes]]: ...
+    @property
+    def content_coding(self) -> str | None:
+        """The ``content-encoding`` field; None if there is none, or only ``identity``, which changes nothing."""
+
     def _expect_stream(self) -> None: ...
     @property
     def may_have_body(self) -> bool:

@@ -196,6 +196,15 @@ cdef class RequestData:
         cdef dict scope = self.existing_scope()
         return self.exchange.head.headers if scope is None else scope["headers"]
 
+    @property
+    def content_coding(self):
+        """The ``content-encoding`` field; None if there is none, or only ``identity``, which changes nothing."""
+        found = None
+        for name, value in self._fields:
+            if name == b"content-encoding":
+                found = value.decode("latin-1") if found is None else f"{found}, {value.decode('latin-1')}"
+        return None if found is None or found.strip().lower() in ("", "identity") else found
+
     def _expect_stream(self):
         """The response is a stream, whose first chunk is not there yet. Under the native gateway a client that
         disconnects meanwhile cancels it."""
@@ -210,7 +219,7 @@ cdef class RequestData:
         ``transfer-encoding`` (RFC 9112, section 6)."""
         if self.exchange is not None:
             return self.exchange.head.has_body
-        if self.given_scope["method"] not in ("GET", "HEAD"):
+        if self.given_scope["method"] not in ("GET", "HEAD") or (self.cache is not None and self.cache.ahead is not None):
             return True
         for name, _ in self.given_scope["headers"]:
             if name in (b"content-length", b"transfer-encoding"):

@@ -25,6 +25,7 @@ from atlas.web.exceptions import Forbidden
 from atlas.web.headers import encode_field
 from atlas.web.interfaces import ApplicationInterface
 from atlas.web.middleware.cors import check_origin
+from atlas.web.middleware.decompress import Decompress
 from atlas.web.middleware.sessions import Sessions
 from atlas.web.option_checks import check_strings
 from atlas.web.requests.form_field import find_field
@@ -153,11 +154,13 @@ class CSRF:
             self._sign_with(find_keys("CSRF", self._place, application.config))
 
     def check_order(self, inner: Sequence[Any]) -> None:
-        """Check that the session is there before this middleware needs it.
+        """Check that the session is there before this middleware needs it, and that the forms it reads are decoded.
 
         :param inner: the middleware inside this one.
-        :raises StartupError: if :class:`Sessions` is among it.
+        :raises StartupError: if :class:`Sessions` or :class:`Decompress` is among it.
         """
+        if any(isinstance(each, Decompress) for each in inner):
+            raise StartupError(f"{self._place}: CSRF reads forms: list Decompress before it")
         if self._in_session and any(isinstance(each, Sessions) for each in inner):
             raise StartupError(f"{self._place}: CSRF(store='session') needs the session: list Sessions before it")
 

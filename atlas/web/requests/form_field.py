@@ -13,7 +13,7 @@ from urllib.parse import unquote_plus
 from atlas.web.exceptions import BadRequest
 from atlas.web.requests.charsets import parse_parameters
 from atlas.web.requests.form_reader import Form
-from atlas.web.requests.forms import check_form_type, is_multipart
+from atlas.web.requests.forms import is_multipart
 from atlas.web.requests.multipart import MultipartParser, Part, boundary_of
 from atlas.web.requests.request_head import RequestHead
 
@@ -37,7 +37,7 @@ async def find_field(request: RequestHead, name: str) -> str | None:
     form: Form | None = request._cache.form
     if form is not None:
         return form.fields.get(name)
-    check_form_type(request.content_type)
+    request.check_form()
     parts = is_multipart(request.content_type)
     finder: _Finder = _PartFinder(name, request.content_type) if parts else _PairFinder(name)
     async for chunk in request.look_at_body():

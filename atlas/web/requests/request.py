@@ -70,8 +70,10 @@ class Request(RequestHead):
         """Read the body as text.
 
         :returns: the body, decoded as the ``charset`` of its content type says, from UTF-8 by default.
+        :raises UnsupportedMediaType: if the body has a content coding; see :class:`Decompress`.
         :raises BadRequest: if it cannot be decoded. Also raises what :meth:`body` raises.
         """
+        self.check_coding()
         return decode_text(self.body(), self.content_type)
 
     @overload
@@ -83,9 +85,11 @@ class Request(RequestHead):
 
         :param type: a dataclass, a Struct, ``list[int]`` ... to validate and convert to; None for plain JSON values.
         :returns: the value.
+        :raises UnsupportedMediaType: if the body has a content coding; see :class:`Decompress`.
         :raises BadRequest: if the body is not JSON.
         :raises UnprocessableContent: if the value does not have the type; its ``errors`` list path and detail.
         """
+        self.check_coding()
         return parse_json(self.body(), type)
 
     def form(self, limits: FormLimits = LIMITS, *, charset: str | None = None) -> MultiDict:
@@ -95,7 +99,7 @@ class Request(RequestHead):
         :param charset: the character encoding, such as ``"windows-1252"``; None, the default, for the one that the
             content type or the field ``_charset_`` names, or UTF-8.
         :returns: the fields, in their order.
-        :raises UnsupportedMediaType: if the body is not a form.
+        :raises UnsupportedMediaType: if the body is not a form, or has a content coding; see :class:`Decompress`.
         :raises BadRequest: if the form is malformed.
         :raises ContentTooLarge: over a limit.
         """
@@ -150,8 +154,10 @@ class AsyncRequest(RequestHead):
         """Read the body as text.
 
         :returns: the body, decoded as the ``charset`` of its content type says, from UTF-8 by default.
+        :raises UnsupportedMediaType: if the body has a content coding; see :class:`Decompress`.
         :raises BadRequest: if it cannot be decoded. Also raises what :meth:`body` raises.
         """
+        self.check_coding()
         return decode_text(await self.read_body(), self.content_type)
 
     @overload
@@ -163,9 +169,11 @@ class AsyncRequest(RequestHead):
 
         :param type: a dataclass, a Struct, ``list[int]`` ... to validate and convert to; None for plain JSON values.
         :returns: the value.
+        :raises UnsupportedMediaType: if the body has a content coding; see :class:`Decompress`.
         :raises BadRequest: if the body is not JSON.
         :raises UnprocessableContent: if the value does not have the type; its ``errors`` list path and detail.
         """
+        self.check_coding()
         return parse_json(await self.read_body(), type)
 
     async def form(self, limits: FormLimits = LIMITS, *, charset: str | None = None) -> MultiDict:
@@ -175,7 +183,7 @@ class AsyncRequest(RequestHead):
         :param charset: the character encoding, such as ``"windows-1252"``; None, the default, for the one that the
             content type or the field ``_charset_`` names, or UTF-8.
         :returns: the fields, in their order.
-        :raises UnsupportedMediaType: if the body is not a form.
+        :raises UnsupportedMediaType: if the body is not a form, or has a content coding; see :class:`Decompress`.
         :raises BadRequest: if the form is malformed.
         :raises ContentTooLarge: over a limit.
         """

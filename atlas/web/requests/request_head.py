@@ -13,7 +13,7 @@ from atlas._speedups.calls.request import RequestData
 from atlas.errors import ClientDisconnected
 from atlas.gateway.disconnects import is_disconnected
 from atlas.web.cookies import Cookies, parse_cookies
-from atlas.web.exceptions import BadRequest
+from atlas.web.exceptions import BadRequest, UnsupportedMediaType
 from atlas.web.headers import RequestHeaders, preferred_type
 from atlas.web.interfaces import ApplicationInterface, RouteInterface
 from atlas.web.multidict import MultiDict
@@ -202,6 +202,23 @@ class RequestHead(RequestData):
         own = self.route.limit_body if self.route is not None else None
         return self.app.config.limit_body if own is None else own
 
+    def check_coding(self) -> None:
+        """Refuse a body in a content coding: what is read as text, JSON or a form has to be decoded.
+
+        :raises UnsupportedMediaType: if the body is encoded; with ``accept-encoding`` (RFC 9110 12.5.3).
+        """
+        if (coding := self.content_coding) is not None and self.may_have_body:
+            message = f"the body is encoded with {coding[:40]!r}, which is not decoded here"
+            raise UnsupportedMediaType(message, {"accept-encoding": "identity"})
+
+    def check_form(self) -> None:
+        """Refuse a body that is not a form. A request without a content type passes.
+
+        :raises UnsupportedMediaType: for another media type, or an encoded body.
+        """
+        check_form_type(self.content_type)
+        self.check_coding()
+
     async def read_body(self) -> bytes:
         """Read the whole body and keep it; later calls return the same bytes.
 
@@ -232,7 +249,7 @@ class RequestHead(RequestData):
         if form is not None:
             return form
         cache, content_type, length = self._cache, self.content_type, self.content_length
-        check_form_type(content_type)  # refuse before reading
+        self.check_form()  # refuse before reading
         if cache.body is not None:
             return self._parse_form(cache.body, limits, charset)
         if not is_multipart(content_type):
@@ -323,7 +340,7 @@ class RequestHead(RequestData):
 
     def _parse_form(self, body: bytes, limits: FormLimits, charset: str | None) -> Form:
         content_type = self.content_type
-        check_form_type(content_type)
+        self.check_form()
         if is_multipart(content_type):
             form = parse_multipart(body, content_type, limits, charset)
         else:
