@@ -8,6 +8,7 @@ import traceback
 from typing import Any
 
 from atlas.errors import LifespanError
+from atlas.gateway.lifespan_support import lacks_lifespan
 from atlas.types import ASGIApp, Event
 
 __all__ = ["MountedLifespan"]
@@ -35,8 +36,9 @@ class MountedLifespan:
     async def start(self) -> None:
         """Start the application.
 
-        One that raises an exception for the scope does not support the lifespan protocol (ASGI lifespan, "Scope"). One
-        that raises after it has received the event has failed to start.
+        One that raises an exception for the scope, or takes the event for that of a request, does not support the
+        lifespan protocol (ASGI lifespan, "Scope"). Another one that raises after it has received the event has failed
+        to start.
 
         :raises LifespanError: if the application replies that its startup has failed, or raises.
         :raises SystemExit: if the application has raised it.
@@ -78,7 +80,7 @@ class MountedLifespan:
     def _raise(self, error: BaseException) -> None:
         if not isinstance(error, Exception):
             raise error
-        if self._received:
+        if not lacks_lifespan(error, received=self._received):
             text = "".join(traceback.format_exception(error)).rstrip()
             raise LifespanError(f"the startup of the mounted application {self._app!r} failed:\n{text}")
         _log.debug("the mounted application %r has no lifespan", self._app, exc_info=error)

@@ -12,6 +12,7 @@ import traceback
 from typing import Any, Literal
 
 from atlas.errors import LifespanError
+from atlas.gateway.lifespan_support import lacks_lifespan
 from atlas.server.logs import enable_loggers
 from atlas.server.signals import StartupInterrupted
 from atlas.types import ASGIApp, Event
@@ -145,8 +146,7 @@ class Lifespan:
                 _logger.error("the application's startup called sys.exit(%r)%s", error.code, _place(error))
             self._startup_exit = error
         elif self._phase is _Phase.STARTING and self._startup_failure is None:
-            # An application without lifespan raises before it calls receive. One that has called it failed to start.
-            if self._received == 0 and isinstance(error, Exception):
+            if lacks_lifespan(error, received=self._received > 0):
                 _logger.debug("the application has no lifespan: %r", error)
                 self._unsupported()
                 return

@@ -112,3 +112,16 @@ def test_an_exception_after_the_event_is_a_failed_startup() -> None:
 
     with pytest.raises(LifespanError, match=r"(?s)startup of the mounted application .* failed:\nTraceback.*no disk$"):
         asyncio.run(MountedLifespan(app, {}).start())
+
+
+def test_an_application_that_takes_the_event_for_a_request_has_no_lifespan() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        event = await receive()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"x-size", b"%d" % len(event["body"]))]})
+
+    async def run() -> None:
+        lifespan = MountedLifespan(app, {})
+        await lifespan.start()
+        await lifespan.stop()
+
+    asyncio.run(run())

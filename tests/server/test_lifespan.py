@@ -34,6 +34,10 @@ async def answering_anything(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": []})
 
 
+async def expecting_a_request(scope: Any, receive: Any, send: Any) -> None:
+    await send({"type": "http.response.body", "body": (await receive())["body"]})
+
+
 async def refusing(scope: Any, receive: Any, send: Any) -> None:
     await receive()
     await send({"type": "lifespan.startup.failed", "message": "the database is away"})
@@ -65,7 +69,7 @@ def test_state_is_what_the_application_left_while_it_started(mode: Any) -> None:
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("app", [without, returning, answering_anything])
+@pytest.mark.parametrize("app", [without, returning, answering_anything, expecting_a_request])
 def test_an_application_without_one_is_served_by_auto_but_not_by_on(app: Any) -> None:
     async def main() -> None:
         lifespan = Lifespan(app, "auto")

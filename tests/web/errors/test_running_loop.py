@@ -42,27 +42,27 @@ def by_anyio() -> str:
     return anyio.from_thread.run(work)
 
 
-each_way = pytest.mark.parametrize("call", [by_run, by_loop, by_asgiref, by_anyio])
+each_way = pytest.mark.parametrize("function", [by_run, by_loop, by_asgiref, by_anyio])
 
 
 @each_way
 @pytest.mark.parametrize("run", ["greenlet", "inline"])
 def test_on_the_thread_of_the_loop_a_note_says_what_to_write(
-    call: Callable[[], str], run: Any, caplog: pytest.LogCaptureFixture
+    function: Callable[[], str], run: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     with TestClient(
-        Application([Route("/", lambda request: call(), run=run)]), raise_server_exceptions=False
+        Application([Route("/", lambda request: function(), run=run)]), raise_server_exceptions=False
     ) as client:
         assert client.get("/").status_code == 500
     assert 'run="thread" on its route' in caplog.text
 
 
 @each_way
-def test_in_a_thread_it_works(call: Callable[[], str]) -> None:
+def test_in_a_thread_it_works(function: Callable[[], str]) -> None:
     async def called(request: Any) -> str:
-        return await in_thread(call)
+        return await in_thread(function)
 
-    app = Application([Route("/", lambda request: call(), run="thread"), Route("/call", called)])
+    app = Application([Route("/", lambda request: function(), run="thread"), Route("/call", called)])
     with TestClient(app) as client:
         assert client.get("/").text == client.get("/call").text == "done"
 

@@ -118,7 +118,7 @@ def test_a_large_body_is_compressed_in_a_thread(get: Get, monkeypatch: pytest.Mo
         threaded.append(function)
         return function()
 
-    monkeypatch.setattr(compress, "in_thread", in_thread)
+    monkeypatch.setattr(compress, "in_file_thread", in_thread)
     assert get(lambda: Response(TEXT * 100)).text == TEXT * 100
     assert len(threaded) == 1
 
