@@ -31,4 +31,8 @@ cdef class BaseResponse:
     cdef list sent_fields(self, HeadFacts* facts)
 
 
+cdef class Printer:
+    cdef object refuse
+
+
 cdef object own(object response)

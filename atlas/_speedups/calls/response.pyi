@@ -1,4 +1,4 @@
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Self, TypeVar
 
 from atlas.types import Event
@@ -30,3 +30,8 @@ class BaseResponse:
 
     def __copy__(self) -> Self:
         """Copy the response for one answer."""
+
+class Printer:
+    def __init__(self, refuse: Callable[[Any], object]) -> None: ...
+    def prepare(self, value: Any, /) -> Any:
+        """Return a value as a template prints it."""

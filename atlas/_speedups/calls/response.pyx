@@ -5,16 +5,30 @@ page, caches its encoded head.
 
 A controller may return the same object for every request. What middleware adds belongs to one of them, so each step of a
 chain passes its response through :func:`owned`, which copies an object that other code refers to.
+
+Here is also :class:`Printer`, through which every value passes that a template prints.
 """
 
 import copyreg
 
 from cpython.bytes cimport PyBytes_GET_SIZE
+from cpython.object cimport PyObject_Str
 from cpython.ref cimport Py_REFCNT
 from cpython.unicode cimport PyUnicode_AsUTF8String
 
 from atlas._speedups.http.exchange cimport NO_RESPONSE, Exchange
 from atlas._speedups.http.response_stream cimport FieldLine, HeadFacts, field_pairs, final_status, forbids_body
+
+
+cdef extern from "Python.h":
+    ctypedef struct PyAsyncMethods:
+        void *am_await
+        void *am_anext
+
+    ctypedef struct PyTypeObject:
+        PyAsyncMethods *tp_as_async
+
+    PyTypeObject *Py_TYPE(object value) noexcept
 
 
 cdef dict COMMON_CONTENT_TYPES = {
@@ -232,3 +246,26 @@ cdef class BaseResponse:
                 raise TypeError(f"expected the body of a response in bytes, got {type(body).__name__}")
             body = bytes(body)
         return b"" if forbids_body(final_status(self.status_code)) else <bytes>body
+
+
+cdef class Printer:
+    """Prepares the values that templates print.
+
+    :param refuse: called with a value that has to be awaited, or iterated over by ``async for``; it raises.
+    """
+
+    def __init__(self, refuse not None):
+        self.refuse = refuse
+
+    def prepare(self, value, /):
+        """Return a value as it is printed (``finalize`` of Jinja2).
+
+        Numbers are converted here: what escapes the result asks other types than str for ``__html__`` first.
+        """
+        cdef PyAsyncMethods *slots
+        if type(value) is int or type(value) is float:
+            return PyObject_Str(value)
+        slots = Py_TYPE(value).tp_as_async
+        if slots is not NULL and (slots.am_await is not NULL or slots.am_anext is not NULL):
+            self.refuse(value)
+        return value

@@ -180,7 +180,9 @@ def _async_function(function: Callable[..., Any], call_next: Call, errors: Error
 
     async def step(request: Any) -> Response:
         try:
-            response = _to_response(owned(await function(request, call_next)), function)
+            response = owned(await function(request, call_next))
+            if not isinstance(response, Response):
+                response = _to_response(response, function)
             return await response.complete(request) if response.pending else response
         except Exception as error:
             error_response: Response = await on_error(request, error)
@@ -195,7 +197,9 @@ def _sync_function(function: Callable[..., Any], call_next: Call, errors: Errors
 
     def step(request: Any) -> Response:
         try:
-            response = _to_response(owned(function(request, call_next)), function)
+            response = owned(function(request, call_next))
+            if not isinstance(response, Response):
+                response = _to_response(response, function)
             return await_(response.complete(request)) if response.pending else response
         except Exception as error:
             error_response: Response = on_error(request, error)
@@ -205,9 +209,7 @@ def _sync_function(function: Callable[..., Any], call_next: Call, errors: Errors
 
 
 def _to_response(result: Any, function: Callable[..., Any]) -> Response:
-    """What a middleware returned, as a response. None is no 204: a ``return`` is missing."""
-    if isinstance(result, Response):
-        return result
+    """Convert what a middleware returned. None is no 204: a ``return`` is missing."""
     if result is None:
         name = controller_name(function)
         raise TypeError(f"the middleware {name} returned None; expected a response, such as that of call_next(request)")
@@ -225,10 +227,12 @@ def _to_async(step: Step, greenlets: Greenlets) -> Call:
 def _to_sync(step: Step) -> Call:
     """Adapt a step for sync code in a greenlet: it takes a Request and returns the response."""
     call, run_mode = step
-    if run_mode is not RunMode.ASYNC:
-        # A compiled call has no frame. By this one the loop monitor tells a middleware from the inner step.
-        return lambda request: call(request)
-    return lambda request: await_(call(request.as_type(AsyncRequest)))
+    if run_mode is RunMode.ASYNC:
+        return lambda request: await_(call(request.as_type(AsyncRequest)))
+    if inspect.isfunction(call):
+        return call
+    # A compiled call has no frame. By this one the loop monitor tells a middleware from the inner step.
+    return lambda request: call(request)
 
 
 def _hooks(group: Sequence[Any], inner: Step, errors: Errors, greenlets: Greenlets) -> Step:

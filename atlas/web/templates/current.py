@@ -47,17 +47,22 @@ _CURRENT: ContextVar[Rendering | None] = ContextVar("atlas.rendering", default=N
 _IMPORTING: ContextVar[bool] = ContextVar("atlas.importing", default=False)
 
 
-@contextmanager
-def rendering(current: Rendering) -> Iterator[None]:
-    """Return a context manager in which a page is rendered.
+class rendering:  # noqa: N801  # used as a function
+    """A context manager in which a page is rendered.
 
     :param current: the page.
     """
-    token = _CURRENT.set(current)
-    try:
-        yield
-    finally:
-        _CURRENT.reset(token)
+
+    __slots__ = ("_current", "_token")
+
+    def __init__(self, current: Rendering) -> None:
+        self._current = current
+
+    def __enter__(self) -> None:
+        self._token = _CURRENT.set(self._current)
+
+    def __exit__(self, *error: object) -> None:
+        _CURRENT.reset(self._token)
 
 
 @contextmanager

@@ -6,13 +6,15 @@ of :meth:`jinja2.Environment.parse`, and ``compile`` for a tree of nodes.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections import ChainMap
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
 import jinja2
 from jinja2.runtime import Context as JinjaContext
 from markupsafe import Markup
 
+from atlas._speedups.calls.response import Printer
 from atlas.web.templates.blocks import reduce_to_blocks
 from atlas.web.templates.current import importing
 from atlas.web.templates.undefined import Missing
@@ -40,6 +42,21 @@ class Context(JinjaContext):
 class Template(jinja2.Template):
     """A template. The top level of one that is imported without context runs once, so it has no current request."""
 
+    def new_context(
+        self,
+        vars: dict[str, Any] | None = None,  # noqa: A002  # Jinja2's
+        shared: bool = False,
+        locals: Mapping[str, Any] | None = None,  # noqa: A002  # Jinja2's
+    ) -> JinjaContext:
+        """Return the variables for one rendering; the parameters are those of Jinja2."""
+        if not shared and isinstance(self.globals, ChainMap):
+            # Jinja2 adds the globals too, each by a lookup in Python.
+            values: dict[str, Any] = {}
+            for each in reversed(self.globals.maps):
+                values.update(each)
+            vars, shared = {**values, **(vars or {})}, True  # noqa: A001  # Jinja2's
+        return super().new_context(vars, shared, locals)
+
     def make_module(self, vars: dict[str, Any] | None = None, *args: Any, **kwargs: Any) -> Any:  # noqa: A002  # Jinja2's
         """Return the module of an imported template; the parameters are those of Jinja2."""
         with importing(vars):
@@ -62,7 +79,7 @@ class Environment(jinja2.Environment):
     template_class = Template
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(**{"autoescape": True, "undefined": Missing, "finalize": _printable, **options})
+        super().__init__(**{"autoescape": True, "undefined": Missing, "finalize": _PRINTER.prepare, **options})
         self._block_templates: dict[str, jinja2.Template] = {}
 
     def overlay(self, *args: Any, **options: Any) -> Environment:
@@ -97,13 +114,6 @@ class Environment(jinja2.Environment):
         return self.template_class.from_code(self, code, self.make_globals(None), is_up_to_date)
 
 
-def _printable(value: Any) -> Any:
-    """Return a value that is printed (``finalize`` of Jinja2); raise for one that has to be awaited."""
-    if type(value) not in _PLAIN and (hasattr(type(value), "__await__") or hasattr(type(value), "__anext__")):
-        _refuse_awaitable(value)
-    return value
-
-
 def _refuse_awaitable(value: Any) -> None:
     name, kind = getattr(value, "__qualname__", None), type(value).__name__
     what = f"{name}() is 'async def': its {kind}" if name else f"a value of type {kind}"
@@ -113,3 +123,6 @@ def _refuse_awaitable(value: Any) -> None:
         f"{what} is not awaited in this template: await it in the controller, and pass the result to the template; "
         "templates await what they call with Templates(enable_async=True)"
     )
+
+
+_PRINTER = Printer(_refuse_awaitable)  # it has no state

@@ -234,6 +234,8 @@ def is_markup(content_type: str) -> bool:
 
     :param content_type: the value of ``content-type``.
     """
+    if content_type.startswith("text/html"):
+        return True
     kind = content_type.partition(";")[0].strip().lower()
     main, slash, subtype = kind.partition("/")
     is_known = bool(slash and main and subtype) and kind not in ("*/*", "unknown/unknown", "application/unknown")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from atlas import HTMLResponse, JSONResponse, Response, TextResponse
-from atlas._speedups.calls.response import BaseResponse, owned
+from atlas._speedups.calls.response import BaseResponse, Printer, owned
 from atlas._speedups.http.response_stream import FieldLine
 
 PAGE = "text/html; charset=utf-8"
@@ -160,3 +160,41 @@ def test_a_body_that_changes_is_not_replaced() -> None:
     page.body = bytearray(b"one")  # type: ignore[assignment]
     assert page.events("GET")[1]["body"] == b"one"
     assert isinstance(page.body, bytearray)
+
+
+class Shown(int):
+    def __html__(self) -> str:
+        return "<i>1</i>"
+
+
+class Iterated:
+    def __aiter__(self) -> "Iterated":
+        return self
+
+    async def __anext__(self) -> int:
+        raise StopAsyncIteration
+
+
+@pytest.mark.parametrize("value", ["a", None, True, [1], Shown(1), Iterated, object()])
+def test_a_value_is_printed_as_it_is(value: object) -> None:
+    assert Printer(pytest.fail).prepare(value) is value
+
+
+@pytest.mark.parametrize("value", [0, -7, 10**30, 1.5, float("inf"), float("nan")])
+def test_a_number_is_printed_as_text(value: float) -> None:
+    printed = Printer(pytest.fail).prepare(value)
+    assert (type(printed), printed) == (str, str(value))
+
+
+def test_what_has_to_be_awaited_is_refused() -> None:
+    async def work() -> None: ...
+
+    def refuse(value: object) -> None:
+        raise TypeError(type(value).__name__)
+
+    printer, coroutine = Printer(refuse), work()
+    with pytest.raises(TypeError, match="coroutine"):
+        printer.prepare(coroutine)
+    coroutine.close()
+    with pytest.raises(TypeError, match="Iterated"):
+        printer.prepare(Iterated())

@@ -85,6 +85,16 @@ def test_an_option_replaces_a_default() -> None:
     assert environment.from_string("{{ x }}{{ missing }}").render(x="<b>") == "<B>"
 
 
+def test_globals_are_those_of_the_rendering() -> None:
+    """A global that is added later counts; those of a template precede, and the variables precede both."""
+    environment = Environment()
+    template = environment.from_string("{{ a }}{{ b }}{{ c }}", {"b": "template", "c": "template"})
+    environment.globals.update(a="environment", b="environment", c="environment")
+    assert template.render(c="variable") == "environmenttemplatevariable"
+    assert template.new_context({"c": "variable"}, shared=True).get_all() == {"c": "variable"}
+    assert template.new_context(None, locals={"b": "local"})["b"] == "local"
+
+
 def test_an_overlay_keeps_its_own_blocks(site: Application) -> None:
     write(site, page="{% block main %}{{ x }}{% endblock %}")
     request = asking(site)
