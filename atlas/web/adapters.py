@@ -78,7 +78,7 @@ def sync_form(function: Callable[..., Any], *, optional: bool) -> Callable[..., 
         result = function(request, *arguments)
         if result is None and optional:
             return None
-        response = result if isinstance(result, Response) else to_response(result, function)
+        response = result if isinstance(result, Response) else to_response(result, function, "function")
         return await_(response.complete(request)) if response.pending else response
 
     return run
@@ -108,7 +108,7 @@ def async_form(function: Callable[..., Any], greenlets: Greenlets | None, *, opt
         result = await call(request, *arguments)
         if result is None and optional:
             return None
-        response = result if isinstance(result, Response) else to_response(result, function)
+        response = result if isinstance(result, Response) else to_response(result, function, "function")
         return await response.complete(request) if response.pending else response
 
     return Adapted(run, waits=True)

@@ -7,25 +7,31 @@ import re
 from collections.abc import Callable
 from copy import copy
 from dataclasses import is_dataclass
-from typing import Any, NoReturn, get_args
+from typing import Any, get_args
 
 from msgspec import Struct
 
 from atlas.web.asgi import DelegatedResponse
+from atlas.web.call_site import definition_of
 from atlas.web.responses.response import HTMLResponse, JSONResponse, Response
 
 __all__ = [
+    "RETURNED_BY",
     "Controller",
     "check_callable",
     "check_controller",
     "controller_name",
     "is_async",
     "is_coroutine_function",
+    "result_error",
     "says_none",
     "takes_more",
     "to_response",
     "to_response_or_none",
 ]
+
+RETURNED_BY = "_atlas_returned_by"
+"""The attribute of an exception with the function whose result cannot be sent. Its frame has ended by then."""
 
 _METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
 
@@ -126,7 +132,7 @@ def controller_name(function: Callable[..., Any]) -> str:
     return str(getattr(inner, "__name__", type(inner).__name__))
 
 
-def to_response(result: Any, function: Callable[..., Any]) -> Response:
+def to_response(result: Any, function: Callable[..., Any], what: str = "controller") -> Response:
     """Convert the result of a controller to a response.
 
     ``str`` is HTML; ``dict``, ``list``, dataclasses and Structs are JSON; ``bytes`` is ``application/octet-stream``;
@@ -135,29 +141,32 @@ def to_response(result: Any, function: Callable[..., Any]) -> Response:
 
     :param result: the result of the controller.
     :param function: the controller, for the message.
+    :param what: the kind of the function, for the message; ``controller`` by default.
     :raises TypeError: for any other type, and for a value without a JSON form.
-    :raises ValueError: for text that is not Unicode.
+    :raises ValueError: for text that is not Unicode, and for a status or a header field that HTTP does not allow.
     """
     convert = _CONVERSIONS.get(type(result)) or _find_conversion(result)
     if convert is not None:
         try:
             return convert(result)
         except (TypeError, ValueError) as error:
-            _fail(result, function, error)
+            raise _unusable(result, function, what, error) from _cause(error)
     if isinstance(result, Response):
         return result
     if result is None:
         if says_none(function):
             return _no_content()
-        raise TypeError(
-            f"the controller {_name_and_place(function)} returned None: is a 'return' missing? "
-            "A controller that answers 204 without content has the annotation '-> None'"
+        raise result_error(
+            "returned None: is a 'return' missing? A controller that answers 204 without content has the annotation "
+            "'-> None'",
+            function,
+            what,
         )
     if type(result) is tuple:
-        return _from_tuple(result, function)
+        return _from_tuple(result, function, what)
     if callable(result) and not inspect.isclass(result):
         return DelegatedResponse(result)
-    raise TypeError(_unexpected_result(result, function))
+    raise result_error(_unexpected_result(result, function), function, what)
 
 
 def _find_conversion(result: Any) -> Callable[[Any], Response] | None:
@@ -170,18 +179,39 @@ def _find_conversion(result: Any) -> Callable[[Any], Response] | None:
     return None
 
 
-def _fail(result: Any, function: Callable[..., Any], error: TypeError | ValueError) -> NoReturn:
-    """Raise an error of the conversion again, with the name of the controller, whose frame has ended."""
-    message = f"the controller {_name_and_place(function)} returned a {type(result).__name__} that cannot be sent"
+def result_error(
+    message: str, function: Callable[..., Any], what: str, kind: type[TypeError | ValueError] = TypeError
+) -> TypeError | ValueError:
+    """Create the error for a result that cannot be sent; it names the function, whose frame has ended.
+
+    :param message: what is wrong, after the name of the function.
+    :param function: the function.
+    :param what: the kind of the function, such as ``controller``.
+    :param kind: the class of the error.
+    """
+    place = definition_of(function)
+    where = f" ({place[0]}:{place[1]})" if place is not None else ""
+    error = kind(f"the {what} {controller_name(function)}{where} {message}")
+    setattr(error, RETURNED_BY, function)
+    return error
+
+
+def _unusable(
+    result: Any, function: Callable[..., Any], what: str, error: TypeError | ValueError
+) -> TypeError | ValueError:
+    """Create the error for a result whose conversion has raised one."""
     kind = TypeError if isinstance(error, TypeError) else ValueError
-    raise kind(f"{message}: {error}") from (error.__cause__ if type(error) is kind else error)
+    return result_error(f"returned {_shown(result)} that cannot be sent: {error}", function, what, kind)
 
 
-def _name_and_place(function: Callable[..., Any]) -> str:
-    inner = inspect.unwrap(getattr(function, "func", function))
-    code = getattr(getattr(inner, "__func__", inner), "__code__", None)
-    place = f" ({code.co_filename}:{code.co_firstlineno})" if code is not None else ""
-    return controller_name(function) + place
+def _cause(error: TypeError | ValueError) -> BaseException | None:
+    """Return the cause to show: an error that has the same message is none."""
+    return error.__cause__ if type(error) in (TypeError, ValueError, UnicodeEncodeError) else error
+
+
+def _shown(result: Any) -> str:
+    name = type(result).__name__
+    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
 
 
 def to_response_or_none(result: Any, function: Callable[..., Any]) -> Response:
@@ -220,28 +250,37 @@ def _no_content() -> Response:
 
 
 def _unexpected_result(result: Any, function: Callable[..., Any]) -> str:
-    name = controller_name(function)
     if inspect.isawaitable(result):
         if (close := getattr(result, "close", None)) is not None:  # a compiled coroutine has it too
             close()  # else Python also warns about a coroutine that was never awaited
-        return f"the controller {name} returned an awaitable: make it 'async def', and await it there"
+        if is_async(function):
+            return "returned an awaitable: write 'return await ...'"
+        return "returned an awaitable: make it 'async def', and await it there"
     return (
-        f"the controller {name} returned a {type(result).__name__}; expected a Response, str, bytes, dict, list, "
-        "dataclass, Struct, None, (body, status), (body, status, headers) or an ASGI application"
+        f"returned {_shown(result)}; expected a Response, str, bytes, dict, list, dataclass, Struct, None, "
+        "(body, status), (body, status, headers) or an ASGI application"
     )
 
 
-def _from_tuple(result: tuple[Any, ...], function: Callable[..., Any]) -> Response:
-    if not 2 <= len(result) <= 3 or not isinstance(result[1], int):
-        raise TypeError(
-            f"the controller {controller_name(function)} returned a tuple; expected (body, status[, headers])"
+def _from_tuple(result: tuple[Any, ...], function: Callable[..., Any], what: str) -> Response:
+    status = result[1] if 2 <= len(result) <= 3 else None
+    if not isinstance(status, int) or isinstance(status, bool):
+        kinds = ", ".join(type(each).__name__ for each in result)
+        raise result_error(
+            f"returned a tuple ({kinds}); expected (body, status) or (body, status, headers)", function, what
         )
-    response = to_response_or_none(result[0], function)
+    if not 200 <= status <= 999:
+        message = f"returned the status {int(status)}; expected one of three digits, from 200 (RFC 9110 15)"
+        raise result_error(message, function, what, ValueError)
+    response = _no_content() if result[0] is None else to_response(result[0], function, what)
     if response is result[0]:  # other code may have it
         response = copy(response)
-    response.status_code = result[1]
+    response.status_code = status
     if len(result) == 3 and result[2]:
-        response.headers.update(result[2])
+        try:
+            response.headers.update(result[2])
+        except (TypeError, ValueError) as error:
+            raise _unusable(result, function, what, error) from _cause(error)
     return response
 
 

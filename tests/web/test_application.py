@@ -216,7 +216,7 @@ def test_with_debug_it_shows_the_traceback(ask: Ask) -> None:
 
 def test_a_result_that_is_no_response_is_an_unhandled_exception(ask: Ask, caplog: pytest.LogCaptureFixture) -> None:
     assert ask(Application([Route("/", lambda request: 5)]), "GET", "/").status_code == 500
-    assert "returned a int" in caplog.text
+    assert "returned an int" in caplog.text
 
 
 def test_handlers_by_status_by_class_and_by_the_nearest_class(ask: Ask) -> None:

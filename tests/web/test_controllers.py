@@ -116,7 +116,7 @@ def test_an_asgi_application_answers_itself() -> None:
 
 @pytest.mark.parametrize("result", [1, 1.5, {1, 2}, object(), Point, Response, (1,), ("a", "b"), ("a", 1, {}, 2)])
 def test_results_that_are_refused(result: Any) -> None:
-    with pytest.raises(TypeError, match="the controller home returned a"):
+    with pytest.raises(TypeError, match=r"the controller home \(.*test_controllers\.py:\d+\) returned a"):
         to_response(result, home)
 
 

@@ -11,7 +11,7 @@ from types import CoroutineType
 
 from atlas._speedups.calls.greenlets cimport GreenletPool
 from atlas._speedups.calls.handlers cimport (
-    ASYNC, GREENLET, Endpoint, Handler, RouteTable, call_handler, call_in_greenlet
+    ASYNC, GREENLET, Endpoint, Handler, RouteTable, call_handler, call_in_greenlet, trim_traceback
 )
 from atlas._speedups.calls.request cimport RequestData
 from atlas._speedups.calls.response cimport BaseResponse
@@ -221,6 +221,7 @@ cdef class NativeCaller(Gateway):
             try:
                 response = endpoint.as_response(result)
             except Exception as error:
+                trim_traceback(error)
                 failure = error
             finally:
                 PyContext_Exit(context)

@@ -24,6 +24,7 @@ cdef extern from "Python.h":
     bint PyCoro_CheckExact(object object)
 
 cdef int RETURNED = 0       # PYGEN_RETURN
+cdef tuple CALLERS = ("/handlers.pyx", "/gateways.pyx")
 
 
 @cython.final
@@ -160,9 +161,9 @@ cdef class Suspended:
 
 
 cdef int trim_traceback(object error) except -1:
-    """Remove the entries of this module from the beginning of a traceback."""
+    """Remove the entries of this module and of the gateway from the beginning of a traceback."""
     trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None and trace.tb_frame.f_code.co_filename.endswith("handlers.pyx"):
+    while trace is not None and trace.tb_next is not None and trace.tb_frame.f_code.co_filename.endswith(CALLERS):
         trace = trace.tb_next
     error.__traceback__ = trace
     return 0
@@ -226,6 +227,7 @@ cdef class Hooks:
                 if self.waits:
                     response = await response
         except Exception as error:
+            trim_traceback(error)
             response = self.on_error(request, error)
             if self.waits:
                 response = await response
@@ -242,6 +244,7 @@ cdef class Hooks:
                         response = changed
                         changed = None
             except Exception as error:
+                trim_traceback(error)
                 response = self.on_error(request, error)
                 if self.waits:
                     response = await response

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import inspect
 import linecache
+from types import TracebackType
+
+from atlas.web.call_site import is_atlas_file
 
 __all__ = ["note_missing_await"]
 
@@ -15,9 +18,7 @@ def note_missing_await(error: BaseException) -> None:
     """
     if not isinstance(error, TypeError | AttributeError) or "coroutine" not in str(error):
         return
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
+    trace = _innermost(error.__traceback__)
     if trace is None:
         return
     code = trace.tb_frame.f_code
@@ -29,3 +30,13 @@ def note_missing_await(error: BaseException) -> None:
     note = f"'await' is missing in {code.co_filename}:{trace.tb_lineno}: {line}  ({advice})"
     if note not in getattr(error, "__notes__", ()):
         error.add_note(note)
+
+
+def _innermost(trace: TracebackType | None) -> TracebackType | None:
+    """Return the innermost step outside Atlas, which may have met the coroutine first: in JSON, for one."""
+    found = None
+    while trace is not None:
+        if not is_atlas_file(trace.tb_frame.f_code.co_filename):
+            found = trace
+        trace = trace.tb_next
+    return found

@@ -16,6 +16,8 @@ from pathlib import Path
 from types import FrameType, ModuleType, TracebackType
 from typing import Any
 
+from atlas.web.call_site import definition_of, is_atlas_file
+from atlas.web.controllers import RETURNED_BY, controller_name
 from atlas.web.errors.masking import masked, shown
 
 __all__ = ["Frame", "Raised", "SourceLine", "examine"]
@@ -23,8 +25,6 @@ __all__ = ["Frame", "Raised", "SourceLine", "examine"]
 _CONTEXT_LINES = 5  # lines shown before and after the current one
 _MAX_FRAMES = 60  # of one exception; an endless recursion has a thousand
 _MAX_CHAIN = 8  # exceptions in one chain
-
-_ATLAS_FOLDER = str(Path(__file__).parents[2])
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +99,8 @@ def examine(error: BaseException) -> list[Raised]:
     found: list[Raised] = []
     for each, link in _chain(error):
         frames, left_out = _frames(each.__traceback__)
+        if not any(frame.of_interest for frame in frames):
+            frames = (*_definition(getattr(each, RETURNED_BY, None)), *frames)
         kind = type(each)
         name = (
             kind.__qualname__
@@ -172,6 +174,13 @@ def _from_own_code(steps: list[TracebackType]) -> list[TracebackType]:
     return steps
 
 
+def _definition(function: Any) -> Iterator[Frame]:
+    """Return the ``def`` of a function as a frame, for an exception that was raised for what it has returned."""
+    if function is not None and (place := definition_of(function)) is not None:
+        file, number = place
+        yield Frame(_short(file), number, controller_name(function), "own", _source(file, None, number, None), ())
+
+
 def _frame(step: TracebackType) -> Frame:
     frame, code = step.tb_frame, step.tb_frame.f_code
     kind = _kind(code.co_filename)
@@ -184,7 +193,7 @@ def _frame(step: TracebackType) -> Frame:
         step.tb_lineno,
         function.replace(".<locals>", ""),
         kind,
-        _source(frame, step.tb_lineno, mark),
+        _source(code.co_filename, frame.f_globals, step.tb_lineno, mark),
         _values(frame),
     )
 
@@ -193,7 +202,7 @@ def _kind(file: str) -> str:
     """Return whether a file is code of the program, a template, Atlas, or a library."""
     if not file.endswith((".py", ".pyx")) and not file.startswith("<"):
         return "template"
-    if file.startswith(_ATLAS_FOLDER):
+    if is_atlas_file(file):
         return "atlas"
     if file.startswith("<") and file != "<stdin>":
         return "library"
@@ -226,9 +235,10 @@ def _positions(step: TracebackType) -> tuple[int, int] | None:
     return start, end
 
 
-def _source(frame: FrameType, number: int, mark: tuple[int, int] | None) -> tuple[SourceLine, ...]:
-    file = frame.f_code.co_filename
-    lines = linecache.getlines(file, frame.f_globals) or _loaded_lines(file)
+def _source(
+    file: str, values: dict[str, Any] | None, number: int, mark: tuple[int, int] | None
+) -> tuple[SourceLine, ...]:
+    lines = linecache.getlines(file, values) or _loaded_lines(file)
     first = max(number - _CONTEXT_LINES, 1)
     found = [(at, line.rstrip("\n")) for at, line in enumerate(lines[first - 1 : number + _CONTEXT_LINES], first)]
     return tuple(

@@ -35,7 +35,7 @@ from atlas.gateway.greenlets import Greenlets, await_
 from atlas.web.adapters import async_form, is_inline, sync_form
 from atlas.web.asgi import Middleware, asgi_step
 from atlas.web.config import Config
-from atlas.web.controllers import check_callable, controller_name, is_async, to_response
+from atlas.web.controllers import check_callable, is_async, result_error, to_response
 from atlas.web.requests.request import AsyncRequest, Request
 from atlas.web.responses.response import Response
 
@@ -211,9 +211,9 @@ def _sync_function(function: Callable[..., Any], call_next: Call, errors: Errors
 def _to_response(result: Any, function: Callable[..., Any]) -> Response:
     """Convert what a middleware returned. None is no 204: a ``return`` is missing."""
     if result is None:
-        name = controller_name(function)
-        raise TypeError(f"the middleware {name} returned None; expected a response, such as that of call_next(request)")
-    return to_response(result, function)
+        message = "returned None; expected a response, such as that of call_next(request)"
+        raise result_error(message, function, "middleware")
+    return to_response(result, function, "middleware")
 
 
 def _to_async(step: Step, greenlets: Greenlets) -> Call:
