@@ -241,7 +241,7 @@ def _respond(request: AsyncRequest, file: CachedFile) -> Response:
             return response
     if variant.body is None or fields.has_range:
         response = FileResponse(variant.path)
-        response.raw_headers = list(variant.fields_200)
+        response.raw_headers = variant.fields_200
     else:
         response = Response(variant.body, content_type="")
         response.raw_headers += variant.fields_200

@@ -120,14 +120,15 @@ cdef class BaseResponse:
 
     @property
     def raw_headers(self):
-        """The header fields: a list of pairs (name, value) in bytes, which may be changed in place."""
+        """The header fields: a list of pairs (name, value) in bytes, which may be changed in place. A list that is set
+        is copied: it may be a constant of a module."""
         self.mark_shared()
         return self.field_list()
 
     @raw_headers.setter
     def raw_headers(self, list fields not None):
         self.mark_shared()
-        self.fields = fields
+        self.fields = fields.copy()
 
     cdef void mark_shared(self) noexcept:
         """Disable the cached head: other code has the list of fields, and may change it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
+from copy import copy
 from typing import Any
 
 from atlas._speedups.calls.request import RequestData
@@ -145,13 +146,14 @@ class StreamingResponse(Response):
         """Produce the first chunk; not for HEAD, whose response has no body.
 
         :param request: the request that it answers.
-        :returns: the response to send.
+        :returns: the response to send: a copy, because this one may be returned for other requests, too.
         :raises Exception: what the content raises before its first chunk.
         """
-        self.pending = False
+        response = copy(self)
+        response.pending = False
         if request.method != "HEAD":
-            await self._begin(request)
-        return self
+            await response._begin(request)
+        return response
 
     async def _begin(self, request: RequestData) -> None:
         stream = self._new_stream()

@@ -316,3 +316,18 @@ def test_a_new_response_is_not_copied() -> None:
             transport.call(Application([Route("/", controller)], middleware=middleware), [REQUEST])
             assert len(seen) == 1 + len(middleware)
             assert len(set(seen)) == 1, (controller, middleware)
+
+
+def test_a_list_of_fields_that_is_set_stays_as_it_is(ask: Ask) -> None:
+    fields = [(b"content-type", b"text/plain")]
+
+    def page(request: Request) -> Response:
+        request.session["name"] = request.query["name"]
+        response = Response(b"")
+        response.raw_headers = fields
+        return response
+
+    app = Application([Route("/", page)], middleware=[Sessions(secret_key=KEY)])
+    cookies = [ask(app, "GET", f"/?name={name}").headers.get_list("set-cookie") for name in ("ada", "bob")]
+    assert [len(each) for each in cookies] == [1, 1]
+    assert fields == [(b"content-type", b"text/plain")]
