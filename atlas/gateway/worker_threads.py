@@ -14,7 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, NoReturn
 from weakref import WeakKeyDictionary
 
 __all__ = ["CapacityLimiter", "Job", "Limits", "Token", "WorkerThreads"]
@@ -82,8 +82,11 @@ class WorkerThreads:
         return job
 
     def _work(self, job: Job | None) -> None:
+        process = os.getpid()
         while job is not None:
             job.run()
+            if os.getpid() != process:
+                _end_child()
             del job  # an idle thread keeps nothing alive
             with self._lock:
                 self._idle += 1
@@ -98,6 +101,12 @@ class WorkerThreads:
                     self._idle -= 1
                     return None
             return self._jobs.get()  # a job was meant for this thread
+
+
+def _end_child() -> NoReturn:
+    """End a process that was forked by a function in a thread and returned from it: it has no one to return to."""
+    _log.error("a forked process has returned to a thread of its parent, and ends: end it with os._exit()")
+    os._exit(1)
 
 
 class CapacityLimiter:

@@ -8,7 +8,9 @@ the child runs the event loop of the parent a second time.
 
 from __future__ import annotations
 
+import asyncio
 import os
+import select
 import signal
 import socket
 import stat
@@ -19,7 +21,7 @@ from weakref import WeakSet
 
 from atlas.gateway.greenlets import forget_waiting
 
-__all__ = ["Address", "ForkGuard", "address_of", "release_sockets", "reset_wakeup"]
+__all__ = ["Address", "ForkGuard", "address_of", "release_poller", "release_sockets", "reset_wakeup"]
 
 # The hooks of a fork belong to the process and cannot be removed, so the guards they call are its one list.
 _guards: WeakSet[ForkGuard] = WeakSet()
@@ -89,6 +91,27 @@ def reset_wakeup() -> None:
     """Write no signals to the pipe of an event loop any more: the parent reads the other end of it."""
     with suppress(ValueError):  # not in the main thread, which is the only one that receives signals
         signal.set_wakeup_fd(-1)
+
+
+def release_poller(loop: asyncio.AbstractEventLoop) -> None:
+    """Give the event loop of a child an epoll instance of its own (epoll(7)).
+
+    It is inherited as one with that of the parent: what the child removes, the parent would not hear of any more. A
+    loop removes descriptors when it ends: uvloop that of the signals, asyncio that of other threads. A kqueue(2) is not
+    inherited.
+    """
+    descriptor = _poller_of(loop)
+    if descriptor is not None and hasattr(select, "epoll"):
+        with select.epoll() as own:
+            os.dup2(own.fileno(), descriptor, inheritable=False)
+
+
+def _poller_of(loop: asyncio.AbstractEventLoop) -> int | None:
+    """The descriptor that a loop of uvloop or asyncio waits for; neither has a public name for it."""
+    if hasattr(loop, "_get_backend_id"):
+        return int(loop._get_backend_id())
+    selector = getattr(loop, "_selector", None)
+    return int(selector.fileno()) if hasattr(selector, "fileno") else None
 
 
 # --------------------------------------------------------------------------------------------------------- sockets

@@ -24,7 +24,7 @@ from atlas.server.acceptor import Acceptor
 from atlas.server.access_log import AccessLog, is_enabled
 from atlas.server.descriptors import connection_limit, log_connection_limit, raise_soft_limit
 from atlas.server.event_loop import loop_factory, run_main
-from atlas.server.forks import Address, ForkGuard, address_of, release_sockets
+from atlas.server.forks import Address, ForkGuard, address_of, release_poller, release_sockets
 from atlas.server.lifespan import Lifespan
 from atlas.server.output import open_standard_streams
 from atlas.server.proxy_headers import make_proxy_headers
@@ -164,6 +164,7 @@ class Server:
         listener.keep_files(self.sockets)
         release_sockets(addresses)
         if self._loop is not None:
+            release_poller(self._loop)
             self._loop.stop()
 
     async def _start_application(self, lifespan: Lifespan) -> bool:

@@ -8,14 +8,15 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from atlas.server.forks import ForkGuard, address_of, release_sockets
+from atlas.server.event_loop import loop_factory
+from atlas.server.forks import ForkGuard, address_of, release_poller, release_sockets
 
 PATIENCE = 30.0
 
@@ -91,7 +92,7 @@ app = Application([
     Route("/at-once", ended_at_once), Route("/thread-at-once", ended_at_once, run="thread"),
     Route("/lives-on", lives_on),
     Route("/waits", waits_in_child), Route("/thread-waits", waits_in_child, run="thread"), Route("/loop", runs_a_loop),
-    Route("/twice", returns_twice),
+    Route("/twice", returns_twice), Route("/thread-twice", returns_twice, run="thread"),
 ])
 """
 
@@ -113,7 +114,8 @@ def served(folder: Path, *flags: str) -> Iterator[tuple[subprocess.Popen[str], s
         assert process.stderr is not None
         yield process, process.stderr.readline()
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
 
 
@@ -164,6 +166,18 @@ def test_a_child_may_run_a_loop_of_its_own(server: int) -> None:
 def test_a_child_that_returns_to_the_event_loop_ends(server: int) -> None:
     assert get(server, "/twice").startswith("the child has ended with ")
     assert get(server, "/pool") == "[1, 4, 9]"
+
+
+def test_a_child_that_returns_to_a_thread_ends(server: int) -> None:
+    assert get(server, "/thread-twice") == "the child has ended with 1"
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_signals_reach_the_server_after_a_child_has_returned_to_the_loop(tmp_path: Path, loop: str) -> None:
+    with served(tmp_path, "--port", "0", "--loop", loop) as (process, line):
+        assert get(port_of(line), "/twice").startswith("the child has ended with ")
+        process.terminate()
+        assert process.wait(PATIENCE) == 0
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
@@ -219,6 +233,28 @@ def test_signals_are_blocked_until_the_guards_were_called() -> None:
     assert in_child(check) == 1
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
     guard.close()
+
+
+@pytest.mark.parametrize("name", ["asyncio", "uvloop"])
+def test_a_loop_that_ends_in_a_child_leaves_the_descriptors_of_the_parent(name: str) -> None:
+    loop = loop_factory(name)()
+    readable, other = socket.socketpair()
+    readable.setblocking(False)
+    loop.add_reader(readable, loop.stop)
+    loop.call_soon(loop.stop)
+    loop.run_forever()  # now the loop waits for the socket
+
+    def end() -> None:
+        release_poller(loop)
+        loop.remove_reader(readable)
+
+    assert in_child(end) == 0
+    other.send(b"x")
+    loop.call_later(PATIENCE, os._exit, 1)
+    loop.run_forever()
+    for sock in (readable, other):
+        sock.close()
+    loop.close()
 
 
 def test_only_the_sockets_of_an_address_are_released() -> None:
