@@ -219,19 +219,22 @@ def _host(host: str | None, port: str | None, scheme: str | None) -> bytes | Non
 
 
 def _forwarded_elements(text: str) -> list[dict[str, str]]:
-    """Return the elements of ``Forwarded``, each with its pairs; none if it is malformed (RFC 7239, section 4)."""
+    """Return the elements of ``Forwarded``, each with its pairs (RFC 7239, section 4).
+
+    A proxy appends its element to what a client has sent. What is malformed is dropped with all to the left of it,
+    which has no known origin then: a client must not hide the element of the proxy behind a quote of its own.
+    """
     elements: list[dict[str, str]] = [{}]
     at = 0
     while at < len(text):
         match = _PAIR.match(text, at)
-        if match is None:
-            return []
-        name, quoted, token, end = match.groups()
-        value = re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else token
-        if name.lower() in elements[-1]:
-            return []  # each parameter occurs once in an element
-        elements[-1][name.lower()] = value
+        name = match[1].lower() if match is not None else ""
+        if match is None or name in elements[-1]:  # each parameter occurs once in an element
+            elements = [{}]
+            at = text.find(",", at) + 1 or len(text)
+            continue
+        elements[-1][name] = re.sub(r"\\(.)", r"\1", match[2]) if match[2] is not None else match[3]
         at = match.end()
-        if end == ",":
+        if match[4] == ",":
             elements.append({})
-    return elements
+    return elements if elements != [{}] else []

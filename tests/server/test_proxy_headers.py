@@ -178,6 +178,14 @@ def test_only_the_fields_of_the_setting_are_read() -> None:
         ('for="192.0.2.7', Forwarded()),
         ("for=192.0.2.7 proto=https", Forwarded()),
         ("nonsense", Forwarded()),
+        # A client cannot hide what the proxy appends.
+        ('for="127.0.0.1, for=192.0.2.7;proto=https', Forwarded(("192.0.2.7", 0), "https")),
+        ('for="127.0.0.1, for="[2001:db9::7]:4711";proto=https', Forwarded(("2001:db9::7", 4711), "https")),
+        ("for=127.0.0.1;, for=192.0.2.7", Forwarded(("192.0.2.7", 0))),
+        ("nonsense, for=192.0.2.7", Forwarded(("192.0.2.7", 0))),
+        (", for=192.0.2.7", Forwarded(("192.0.2.7", 0))),
+        ("for=127.0.0.1;for=127.0.0.1, for=192.0.2.7", Forwarded(("192.0.2.7", 0))),
+        ("for=192.0.2.8, nonsense, for=10.0.0.1", Forwarded(("10.0.0.1", 0))),
         ("", Forwarded()),
     ],
 )
