@@ -26,6 +26,8 @@ _RETRY_SECONDS = 0.25  # until another attempt, if there was no place, no descri
 _WARNING_INTERVAL = 60.0  # seconds between two warnings about the connection limit
 _TLS_SHUTDOWN_TIMEOUT = 2.0  # seconds that a client has to close after the server has (close_notify, RFC 8446, 6.1)
 _FINISH_TIMEOUT = 2.0  # seconds that a stop waits for TLS handshakes
+_SPARED_SECONDS = 1.0  # that a handshake has when other connections wait for a place
+_DROPPED_SHARE = 64  # one in so many handshakes is given up at a time
 
 
 class Connections(Protocol):
@@ -50,7 +52,8 @@ class Acceptor:
     """Accepts connections on sockets. All methods are called on the event loop.
 
     While the connections are full, those that wait stay in the queue of the kernel (``--backlog``): no client is
-    refused, and the process does not reach its descriptor limit. Idle connections are closed to make room.
+    refused, and the process does not reach its descriptor limit. Idle connections are closed to make room, or where
+    none is, the TLS handshakes that have taken longest.
 
     :param sockets: bound and listening sockets. They stay the caller's to close.
     :param connections: the connections there are.
@@ -77,7 +80,7 @@ class Acceptor:
         self._loop = asyncio.get_running_loop()
         self._watched: list[socket.socket] = []
         self._accepting = False
-        self._connecting: set[asyncio.Task[Any]] = set()
+        self._connecting: dict[asyncio.Task[Any], float] = {}  # and when it was accepted, the first one first
         self._next_warning = 0.0
         self._retry: asyncio.TimerHandle | None = None
 
@@ -112,8 +115,9 @@ class Acceptor:
         """
         if self._accepting:
             for sock in self._watched:
-                while not self._connections.full and self._accept(sock):
-                    pass
+                for _ in range(socket.SOMAXCONN):  # under a flood the queue would never be empty
+                    if self._connections.full or not self._accept(sock):
+                        break
         self.close()
         if self._connecting:
             _, pending = await asyncio.wait(self._connecting, timeout=_FINISH_TIMEOUT)
@@ -150,13 +154,22 @@ class Acceptor:
     def _wait_for_room(self, why: str) -> None:
         """Pause until a connection closes, which calls :meth:`resume`, or for a moment: one may become idle."""
         self._pause()
-        closed = self._connections.make_room()
+        closed = self._connections.make_room() or self._drop_handshakes()
         self._retry = self._loop.call_later(_RETRY_SECONDS, self.resume)
         now = time.monotonic()
         if now >= self._next_warning:
             self._next_warning = now + _WARNING_INTERVAL
             what = "idle connections are closed" if closed else "new connections wait"
             _logger.warning("%s: %s", why, what)
+
+    def _drop_handshakes(self) -> int:
+        """Give up the TLS handshakes that have taken longest, as a silent client does; return how many."""
+        latest = time.monotonic() - _SPARED_SECONDS
+        longest = list(self._connecting.items())[: max(1, len(self._connecting) // _DROPPED_SHARE)]
+        dropped = [task for task, began in longest if began <= latest]
+        for task in dropped:
+            task.cancel()
+        return len(dropped)
 
     def _accept(self, sock: socket.socket) -> bool:
         """Accept one connection; return whether there may be more."""
@@ -172,12 +185,12 @@ class Acceptor:
         accepted.setblocking(False)
         protocol = self._protocol_factory()  # it counts as open from here
         task = self._loop.create_task(self._loop.connect_accepted_socket(lambda: protocol, accepted, **self._options))
-        self._connecting.add(task)
+        self._connecting[task] = time.monotonic()
         task.add_done_callback(partial(self._connected, accepted, protocol))
         return True
 
     def _connected(self, accepted: socket.socket, protocol: Accepted, task: asyncio.Task[Any]) -> None:
-        self._connecting.discard(task)
+        del self._connecting[task]
         if task.cancelled() or task.exception() is not None:
             accepted.close()
             protocol.handshake_failed()

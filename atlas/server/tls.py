@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import re
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -92,6 +93,8 @@ def _load_certificate(context: ssl.SSLContext, certfile: str, keyfile: str | Non
         context.load_cert_chain(certfile, keyfile, password if password is not None else lambda: b"")
     except ssl.SSLError as error:
         raise StartupError(_load_error(error, certfile, keyfile, password)) from None
+    except OSError as error:  # replaced since the check
+        raise StartupError(f"{certfile}, {keyfile or certfile}: cannot be read: {error.strerror or error}") from None
     except ValueError as error:  # a password that is too long
         raise StartupError(f"--ssl-keyfile-password: {error}") from None
 
@@ -125,9 +128,14 @@ def _has_block(path: str, label: str) -> bool:
 
 
 def _first_certificate(certfile: str) -> str:
-    text = Path(certfile).read_text(errors="replace")
-    begin, end = text.index("-----BEGIN CERTIFICATE"), "-----END CERTIFICATE-----"
-    return text[begin : text.index(end, begin) + len(end)] + "\n"
+    try:
+        text = Path(certfile).read_text(errors="replace")
+    except OSError as error:
+        raise StartupError(f"{certfile}: cannot be read: {error.strerror or error}") from None
+    found = re.search("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", text, re.DOTALL)
+    if found is None:  # "BEGIN TRUSTED CERTIFICATE", which OpenSSL loads
+        raise StartupError(f"{certfile}: expected a certificate that begins with '-----BEGIN CERTIFICATE-----'")
+    return found[0] + "\n"
 
 
 def _require_client_certificates(context: ssl.SSLContext, settings: Settings) -> None:
@@ -216,7 +224,7 @@ class CertificateWatch:
         self._seen = self._state()
         try:
             context = make_context(self._settings)
-        except StartupError as error:
+        except (StartupError, OSError) as error:
             _logger.error("the certificates stay as they were: %s", error)
             return
         assert context is not None

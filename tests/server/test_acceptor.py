@@ -4,7 +4,9 @@ import asyncio
 import errno
 import logging
 import socket
+import ssl
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from atlas.server.event_loop import loop_factory
 from atlas.server.settings import Settings
 
 PATIENCE = 10.0
+CERTIFICATE = Path(__file__).parents[1] / "web" / "transports" / "site.test.pem"
 
 
 class Places:
@@ -34,7 +37,7 @@ class Places:
         return 0
 
     def new_protocol(self) -> "Greeting":
-        self.open.append(Greeting())
+        self.open.append(Greeting(self))
         return self.open[-1]
 
 
@@ -42,6 +45,12 @@ class Greeting(asyncio.Protocol):
     """Says hello, and leaves the connection open."""
 
     transport: Any = None
+
+    def __init__(self, places: Places) -> None:
+        self.places = places
+
+    def handshake_failed(self) -> None:
+        self.places.open.remove(self)
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
@@ -135,6 +144,40 @@ def test_no_more_are_accepted_than_there_are_places(loop: str) -> None:
             client.close()
 
     run(main, loop, limit=3)
+
+
+@both_loops
+def test_tls_handshakes_that_stand_still_are_given_up_for_others(loop: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("atlas.server.acceptor._SPARED_SECONDS", 0.0)
+    monkeypatch.setattr("atlas.server.acceptor._RETRY_SECONDS", 0.01)
+
+    async def main(setting: Setting) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(CERTIFICATE)
+        setting.acceptor.use_tls(context)
+        setting.acceptor.open()
+        silent = [setting.connect() for _ in range(3)]
+        client = ssl.create_default_context(cafile=CERTIFICATE)
+        reader, writer = await asyncio.open_connection(
+            *setting.sockets[0].getsockname(), ssl=client, server_hostname="site.test"
+        )
+        assert await reader.read(5) == b"hello"
+        assert await greeted(silent[0]) == b"", "the one that has waited for longest"
+        writer.transport.abort()
+        for sock in silent:
+            sock.close()
+
+    run(main, loop, limit=3)
+
+
+@both_loops
+def test_a_socket_that_only_fails_does_not_hold_up_the_end(loop: str) -> None:
+    async def main(setting: Setting) -> None:
+        setting.acceptor.open()
+        setting.sockets[0].shutdown(socket.SHUT_RDWR)  # accept(2) fails from now on (EINVAL)
+        await setting.acceptor.finish()
+
+    run(main, loop)
 
 
 @both_loops

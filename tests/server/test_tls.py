@@ -153,12 +153,19 @@ def test_client_certificates(
 # -------------------------------------------------------------------------------------------------- what is wrong
 
 
+def trusted_form(path: str) -> str:
+    """The certificate of a file in another form, which OpenSSL loads as well."""
+    return Path(path).read_text().replace(" CERTIFICATE-", " TRUSTED CERTIFICATE-")
+
+
 def test_files_that_are_wrong_are_named(
     issue: Callable[..., dict[str, str]], tmp_path: Path, authority: trustme.CA
 ) -> None:
     good, other = issue("site.test"), issue("other.test", folder="other")
     text = tmp_path / "text.pem"
     text.write_text("no certificate")
+    trusted = tmp_path / "trusted.pem"
+    trusted.write_text(trusted_form(good["ssl_certfile"]))
     for settings, message in (
         ({**good, "ssl_certfile": str(tmp_path / "none.pem")}, r"none\.pem: cannot be read: No such file"),
         ({**good, "ssl_keyfile": str(tmp_path)}, r"cannot be read: Is a directory"),
@@ -172,6 +179,7 @@ def test_files_that_are_wrong_are_named(
             {"ssl_certfile": good["ssl_certfile"]},
             r"cert\.pem: expected a private key .*: name its file by --ssl-keyfile",
         ),
+        ({**good, "ssl_certfile": str(trusted)}, r"trusted\.pem: expected a certificate that begins with '-----BEGIN"),
         ({**good, "ssl_ca_certs": str(text)}, r"text\.pem: expected certificates in PEM form"),
         ({**good, "ssl_cert_reqs": "required"}, r"--ssl-cert-reqs required: name the issuers .* --ssl-ca-certs"),
         ({**good, "ssl_ciphers": "NONE-SUCH"}, r"--ssl-ciphers 'NONE-SUCH'"),
@@ -242,6 +250,11 @@ def test_a_file_that_changes_is_read_again(
                 await made.get()
                 Path(files["ssl_certfile"]).write_text("a file that is being written")
                 while "stay as they were" not in caplog.text:
+                    await asyncio.sleep(0.005)
+                issue("site.test")
+                await made.get()
+                Path(files["ssl_certfile"]).write_text(trusted_form(files["ssl_certfile"]))
+                while "begins with '-----BEGIN CERTIFICATE-----'" not in caplog.text:
                     await asyncio.sleep(0.005)
                 assert made.empty()
                 issue("site.test")

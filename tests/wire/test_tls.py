@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 import threading
@@ -134,6 +135,30 @@ def test_a_client_that_reads_nothing_is_aborted(tls: Callable[..., WireServer]) 
     with connected(tls(app, timeout_write=0.2).address, receive_buffer=4096) as client:
         client.sendall(get())
         assert aborted.wait(TIMEOUT)
+
+
+@pytest.mark.parametrize("reset", [pytest.param(True, id="reset"), pytest.param(False, id="end of the stream")])
+def test_a_client_that_is_gone_while_reading_is_paused(tls: Callable[..., WireServer], reset: bool) -> None:
+    gone = threading.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await receive()
+        gone.set()
+        await respond(send)
+
+    with connected(tls(app, timeout_write=0.4).address) as client:
+        client.settimeout(0.3)
+        with pytest.raises(TimeoutError):  # the server reads no more
+            while True:
+                client.sendall(get(close=False) * 1000)
+        if reset:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.close()
+        else:
+            with socket.socket(fileno=os.dup(client.fileno())) as plain:
+                plain.shutdown(socket.SHUT_WR)
+        assert gone.wait(TIMEOUT)
 
 
 def test_a_file(tls: Callable[..., WireServer], tmp_path: Path) -> None:

@@ -61,4 +61,4 @@ cdef class Connection:
     cdef object tls_object(self)        # the ssl.SSLObject; None without TLS, or once the transport is closed
     cdef int close(self) except -1
     cdef bint is_lost(self) noexcept
-    cdef bint has_unread(self) noexcept
+    cdef bint has_unread(self) except -1

@@ -219,11 +219,13 @@ cdef class Connection:
         cdef Protocol protocol = self.protocol
         if self.is_lost():
             return
-        if self.reading != READING and atlas_socket_hung_up(self.writer.fd):
+        if self.reading != READING and atlas_socket_hung_up(self.writer.socket_fd()):
             self.abort()  # the loop finds out where it reads, and only there
             return
-        if self.reading == READING_PAUSED and atlas_socket_ended(self.writer.fd):
+        if self.reading == READING_PAUSED and atlas_socket_ended(self.writer.socket_fd()):
             protocol.eof_waits()
+            if self.is_lost():
+                return
         if self.writer.state == WRITER_BLOCKED:
             if self.writer.is_stalled(now):
                 self.abort()
@@ -288,9 +290,9 @@ cdef class Connection:
         """Can nothing be sent or received any more?"""
         return self.writer.state == WRITER_LOST or self.writer.transport is None
 
-    cdef bint has_unread(self) noexcept:
+    cdef bint has_unread(self) except -1:
         """Are there unread bytes in the socket? Closing it would reset the connection."""
-        return atlas_socket_unread(self.writer.fd) > 0
+        return atlas_socket_unread(self.writer.socket_fd()) > 0
 
 
 cdef object peer_address(object transport, ConnectionSet connections):

@@ -55,6 +55,7 @@ cdef class SocketWriter:
     cdef int cancel_wait(self, object future) except -1
     cdef int wake(self) except -1
     cdef bint is_stalled(self, double now) except -1
+    cdef int socket_fd(self) except -2
 
     # What the transport reports.
     cdef int pause_writing(self) except -1

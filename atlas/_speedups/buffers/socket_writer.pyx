@@ -201,15 +201,21 @@ cdef class SocketWriter:
         transport doesn't count what is encrypted already.
         """
         cdef Backlog backlog = self.backlog
-        cdef object sock = self.transport.get_extra_info("socket")
-        cdef int fd = sock.fileno() if sock is not None else -1
-        cdef Py_ssize_t unsent = self.transport.get_write_buffer_size() + atlas_socket_unsent(fd)
+        cdef Py_ssize_t unsent = self.transport.get_write_buffer_size() + atlas_socket_unsent(self.socket_fd())
         if unsent != backlog.unsent:
             backlog.unsent = unsent
             backlog.deadline = now + self.connections.write_timeout
             return False
         self.stalled = now >= backlog.deadline
         return self.stalled
+
+    cdef int socket_fd(self) except -2:
+        """The socket's descriptor, to ask the kernel about it; -1 where there is none. With TLS, too."""
+        cdef object sock
+        if self.fd >= 0 or self.transport is None:
+            return self.fd
+        sock = self.transport.get_extra_info("socket")
+        return sock.fileno() if sock is not None else -1
 
     # What the transport reports.
 

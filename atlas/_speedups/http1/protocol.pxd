@@ -68,7 +68,7 @@ cdef class Http1Protocol(Http1ProtocolBase):
 
     # Whether the connection goes on.
     cdef bint discards_rest(self) noexcept
-    cdef bint has_unread(self) noexcept
+    cdef bint has_unread(self) except -1
 
     # An upgrade: another protocol takes the connection over. No gateway asks for it yet; ``head.upgrade`` has the wish.
     cdef int switch_to(self, Protocol protocol) except -1

@@ -84,6 +84,8 @@ cdef class Http1Protocol(Http1ProtocolBase):
         """As feed_eof, where the request is whole: what waits unread comes behind it."""
         cdef Exchange exchange = self.exchange
         if exchange is not None and exchange.response_state < RESPONSE_DONE and exchange.body_state() != BODY_COMING:
+            if self.connection.tls:
+                return self.connection.writer.abort()  # a transport with TLS would close for the end, if it read on
             if not exchange.get_body().half_closed:
                 exchange.body.lose()
                 return self.gateway.half_close(exchange)
@@ -355,7 +357,7 @@ cdef class Http1Protocol(Http1ProtocolBase):
             return False
         return self.parser.state == READING_CHUNKS or self.parser.left <= DISCARD
 
-    cdef bint has_unread(self) noexcept:
+    cdef bint has_unread(self) except -1:
         """Has something come, or is something known to come, that will not be read? Then closing would reset.
 
         RFC 9112, section 9.6.
@@ -398,8 +400,6 @@ cdef class Http1Protocol(Http1ProtocolBase):
         if self.connection.reading == READING_PAUSED and not self.connection.writer.in_turn:
             return self.update_reading()
         return 0
-
-    # An upgrade.
 
     cdef int switch_to(self, Protocol protocol) except -1:
         """Let another protocol take the connection over, with what came behind the request (RFC 9110, section 7.8).
