@@ -15,10 +15,10 @@ _MAX_TOTAL = 2000  # characters of a value with all that is inside
 
 _WORD = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
 _WORDS = {
-    "apikey", "auth", "authorization", "bearer", "cookie", "cookies", "credential", "credentials", "csrf", "csrftoken",
-    "cvc", "cvv", "dsn", "jsessionid", "jwt", "key", "keys", "nonce", "otp", "pass", "passcode", "passphrase", "passwd",
-    "password", "passwords", "phpsessid", "pin", "private", "pw", "pwd", "secret", "secrets", "session", "sessionid",
-    "sid", "signature", "ssn", "token", "tokens", "totp",
+    "apikey", "auth", "authorization", "bearer", "cookie", "cookies", "credential", "credentials", "creds", "csrf",
+    "csrftoken", "cvc", "cvv", "dsn", "hmac", "jsessionid", "jwt", "key", "keys", "nonce", "otp", "pass", "passcode",
+    "passkey", "passphrase", "passwd", "password", "passwords", "phpsessid", "pin", "private", "pw", "pwd", "salt",
+    "secret", "secrets", "session", "sessionid", "sid", "sig", "signature", "ssn", "token", "tokens", "totp", "xsrf",
 }  # fmt: skip
 # Also inside or at the end of a word: "dbpass", but not "compass".
 _PART = re.compile(
@@ -28,13 +28,21 @@ _PART = re.compile(
 
 # What is replaced in a text. A name begins where none can have begun before, so that the time is linear.
 # First a name, a separator and a string, as in `{'token': 'x'}`, `Login(password='x')`,
-# `(b'cookie', b'x')`.
+# `(b'cookie', b'x')`, `['mysql', '--password', 'x']`.
 _STRING = r"""b?(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
 _NAMED = re.compile(
-    rf"""(?<![\w-])(?P<name>[A-Za-z_][\w-]*)(?P<is>['"]?\s*(?::[\w\s.|\[\]]+=|[:=,])\s*)(?P<value>{_STRING})"""
+    rf"""(?<![\w-])(?:-{{1,2}})?(?P<name>[A-Za-z_][\w-]*)"""
+    rf"""(?P<is>['"]?\s*(?::[\w\s.|\[\]]+=|=>|[:=,])\s*)(?P<value>{_STRING})"""
+)
+# The same inside another string, whose quotes are escaped: `\"token\": \"x\"`.
+_NAMED_ESCAPED = re.compile(
+    r"""(?<![\w-])(?P<name>[A-Za-z_][\w-]*)(?P<is>\\+['"]\s*[:,]\s*)"""
+    r"""(?P<value>\\+['"](?:[^'"\\]|\\+[^'"\\])*\\*['"])"""
 )
 # Of a form, a query string or a file of variables, as in `user=ada&password=x`; also inside another URL.
-_PAIR = re.compile(r"""(?<![\w.%\]-])(?P<name>[A-Za-z_][\w.%\[\]-]*?)(?P<is>=)(?P<value>[^\s&;,'"<>(){}\\]+)""")
+_PAIR = re.compile(
+    r"""(?<![\w.%\]-])(?:-{1,2})?(?P<name>[A-Za-z_][\w.%\[\]-]*?)(?P<is>=)(?P<value>[^\s&;,'"<>(){}\\]+)"""
+)
 _ENCODED_PAIR = re.compile(
     r"""(?:(?<=%3F)|(?<=%26))(?P<name>[A-Za-z_][\w.-]*)(?P<is>%3D)(?P<value>(?:(?!%26)[^\s&'"\\])+)""", re.IGNORECASE
 )
@@ -79,8 +87,8 @@ def masked(text: str) -> str:
     :returns: the text with :data:`MASK` in the place of each value whose name suggests a secret, and of passwords in
         URLs, credentials and keys.
     """
-    text = _NAMED.sub(_mask_string, text)
-    for pattern in (_FIELD, _ENCODED_PAIR, _PAIR, _LINE, _PART_OF_FORM):
+    text = _mask_named(text)
+    for pattern in (_NAMED_ESCAPED, _FIELD, _ENCODED_PAIR, _PAIR, _LINE, _PART_OF_FORM):
         text = pattern.sub(_mask_value, text)
     for pattern, replacement in _OTHERS:
         text = pattern.sub(replacement, text)
@@ -99,13 +107,18 @@ def masked_source(line: str) -> str:
         parts += [line[end : found.start()], masked(found[0])]
         end = found.end()
     rest = line[end:]
-    return _NAMED.sub(_mask_string, "".join(parts) + (masked(rest) if "'" in rest or '"' in rest else rest))
+    return _mask_named("".join(parts) + (masked(rest) if "'" in rest or '"' in rest else rest))
 
 
-def _mask_string(found: re.Match[str]) -> str:
-    if not is_secret(found["name"]):
-        return found[0]
-    return f"{found['name']}{found['is']}'{MASK}'"
+def _mask_named(text: str) -> str:
+    """Mask strings behind a name. A string behind a name that is no secret may be a name itself, as in a list."""
+    parts, copied, at = [], 0, 0
+    while (found := _NAMED.search(text, at)) is not None:
+        at = found.end("name")
+        if is_secret(found["name"]):
+            parts += [text[copied : found.start("value")], f"'{MASK}'"]
+            copied = at = found.end()
+    return "".join([*parts, text[copied:]])
 
 
 def _mask_value(found: re.Match[str]) -> str:

@@ -12,7 +12,7 @@ from atlas.web.errors.masking import MASK, is_secret, masked, masked_source, sho
         "password", "user_password", "passwd", "SECRET_KEY", "apiKey", "api_key", "csrfToken", "access-token",
         "Authorization", "Proxy-Authorization", "cookie", "Set-Cookie", "session", "sessionid", "key", "pin",
         "PASSWORDHASH", b"cookie", "credentials", "pass", "db_pass", "dbPass", "dbpass", "smtppass", "pw", "DB_PW",
-        "userPwd", "sid", "PHPSESSID",
+        "userPwd", "sid", "PHPSESSID", "creds", "password_salt", "XSRF-TOKEN", "sig",
     ],
 )  # fmt: skip
 def test_names_of_secrets(name: Any) -> None:
@@ -55,6 +55,12 @@ def test_names_of_other_things(name: Any) -> None:
         repr(b'--x\r\nContent-Disposition: form-data; name="password"\r\n\r\nhush\r\n--x--'),
         '--x\r\nContent-Disposition: form-data; name="pass"\r\nContent-Type: text/plain\r\n\r\nhush\r\n--x--',
         "it was eyJhbGciOiJIUzI1NiJ9.hushhushhush.hush",
+        "Command '['mysql', '--password=hush']' returned non-zero exit status 1",
+        "['mysql', '--password', 'hush']",
+        "('ada', 'password', 'hush')",
+        "{ 'password' => 'hush' }",
+        repr("it's " + '{"password": "hush"}') + '{\\"token\\": \\"hush\\"}',
+        "https://blob.test/x?sv=1&sig=hush",
         "-----BEGIN RSA PRIVATE KEY-----\nhush\n-----END RSA PRIVATE KEY-----",
     ],
 )
@@ -145,7 +151,10 @@ def test_long_values_are_cut() -> None:
     assert len(shown("x", [["y" * 150] * 50] * 50)) < 2100
 
 
-@pytest.mark.parametrize("part", ["a", "x=", 'name="', "a:", "a.", "a-", "x-a", "key: ", "://", "%3F", "eyJ", "'a':"])
+@pytest.mark.parametrize(
+    "part",
+    ["a", "x=", 'name="', "a:", "a.", "a-", "x-a", "key: ", "://", "%3F", "eyJ", "'a':", '\\"', "--", "a','", "a:'"],
+)
 def test_the_time_is_linear(part: str) -> None:
     """Twice quadratic in this size would be minutes."""
     text = part * (200_000 // len(part))
