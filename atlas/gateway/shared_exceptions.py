@@ -6,9 +6,10 @@ the frames and all that their variables refer to.
 
 from __future__ import annotations
 
-__all__ = ["drop_frames"]
+__all__ = ["drop_earlier_frames", "drop_frames"]
 
 _HANDLED = "_atlas_handled"
+_LEFT = "_atlas_left"
 
 
 def drop_frames(error: BaseException, *, unseen: bool = False) -> None:
@@ -35,7 +36,21 @@ def drop_frames(error: BaseException, *, unseen: bool = False) -> None:
             each.__dict__[_HANDLED] = True
 
 
+def drop_earlier_frames(error: BaseException) -> None:
+    """Drop the frames of earlier requests from an exception that leaves the application for a server, which reports it.
+
+    :param error: the exception, before it is raised again.
+    """
+    earlier, entry = error.__dict__.get(_LEFT), error.__traceback__
+    while entry is not None and entry.tb_next is not None:
+        if entry.tb_next is earlier:  # a raise puts the new entries before the old ones
+            entry.tb_next = None
+        entry = entry.tb_next
+    error.__dict__[_LEFT] = error.__traceback__
+
+
 def _clear(error: BaseException) -> None:
+    error.__dict__.pop(_LEFT, None)
     BaseException.with_traceback(error, None)
     BaseException.__setattr__(error, "__context__", None)
     if error.__cause__ is not None:

@@ -15,6 +15,7 @@ from atlas._speedups.calls.router import RouteTree
 from atlas.errors import ClientDisconnected, StartupError
 from atlas.gateway.background_tasks import BackgroundTask
 from atlas.gateway.greenlets import Greenlets
+from atlas.gateway.shared_exceptions import drop_earlier_frames
 from atlas.gateway.threads import CALLS
 from atlas.types import Receive, Scope, Send
 from atlas.web.asgi import close_applications
@@ -286,6 +287,9 @@ class Application:
             await response(scope, receive, send)
         except ClientDisconnected:
             return  # not an error of the application
+        except Exception as error:
+            drop_earlier_frames(error)
+            raise
         finally:
             request._finished = True
             if request._background_tasks is not None:

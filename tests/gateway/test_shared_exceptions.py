@@ -1,9 +1,15 @@
+import traceback
+import weakref
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from atlas.gateway.shared_exceptions import drop_frames
+from atlas.gateway.shared_exceptions import drop_earlier_frames, drop_frames
+
+
+class Thing:
+    """Something that a function has in a variable."""
 
 
 def raised(error: BaseException, cause: BaseException | None = None) -> BaseException:
@@ -70,3 +76,30 @@ def test_a_class_that_refuses_attributes() -> None:
     for _ in range(2):
         drop_frames(error.with_traceback(raised(ValueError()).__traceback__))
     assert error.__traceback__ is None
+
+
+def test_of_an_exception_that_leaves_the_application_the_last_frames_stay() -> None:
+    shared = ValueError("each time")
+
+    def leave(thing: Thing) -> None:
+        raise shared
+
+    def server(thing: Thing) -> None:
+        try:
+            try:
+                leave(thing)
+            except ValueError as error:
+                drop_earlier_frames(error)
+                raise
+        except ValueError:
+            assert len(traceback.extract_tb(shared.__traceback__)) == 2
+
+    things = [Thing() for _ in range(4)]
+    for thing in things:
+        server(thing)
+    kept = [weakref.ref(thing) for thing in things]
+    del thing, things
+    assert [each() is not None for each in kept] == [False, False, False, True]
+    drop_frames(shared)
+    drop_frames(shared)
+    assert kept[-1]() is None
