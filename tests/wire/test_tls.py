@@ -148,10 +148,7 @@ def test_a_client_that_is_gone_while_reading_is_paused(tls: Callable[..., WireSe
         await respond(send)
 
     with connected(tls(app, timeout_write=0.4).address) as client:
-        client.settimeout(0.3)
-        with pytest.raises(TimeoutError):  # the server reads no more
-            while True:
-                client.sendall(get(close=False) * 1000)
+        client.sendall(get(close=False) * (100_000 // len(get(close=False))))  # more than the server reads ahead
         if reset:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             client.close()
