@@ -110,8 +110,8 @@ def _poller_of(loop: asyncio.AbstractEventLoop) -> int | None:
     """The descriptor that a loop of uvloop or asyncio waits for; neither has a public name for it."""
     if hasattr(loop, "_get_backend_id"):
         return int(loop._get_backend_id())
-    selector = getattr(loop, "_selector", None)
-    return int(selector.fileno()) if hasattr(selector, "fileno") else None
+    fileno: Callable[[], int] | None = getattr(getattr(loop, "_selector", None), "fileno", None)
+    return fileno() if fileno is not None else None
 
 
 # --------------------------------------------------------------------------------------------------------- sockets
