@@ -234,14 +234,27 @@ class Application:
         return function
 
     def url_for(self, name: str, /, **params: Any) -> str:
-        """Return the path of a route.
+        """Return the path of a route; ``//host/path`` for a route of a :class:`Host` with parameters.
 
         :param name: the name of the route.
-        :param params: the path parameters; the others become the query string.
+        :param params: the parameters of path and host; the others become the query string.
         :raises LookupError: for an unknown name.
         :raises ValueError: for a path parameter that is missing or does not match.
         """
         return self.router.url_for(name, params)
+
+    def url_parts(
+        self, name: str, params: Mapping[str, Any], host: str | None = None, known: Mapping[str, Any] | None = None
+    ) -> tuple[str | None, str]:
+        """Return host and path of a route, for ``request.url_for``.
+
+        :param name: the name of the route.
+        :param params: the parameters of path and host; the others become the query string.
+        :param host: the host pattern of the current route, if it has one. Default None.
+        :param known: the parameters of the current request. Default none.
+        :returns: the host, None if the host of the route has no parameters; and the path.
+        """
+        return self.router.url_parts(name, params, host, known or {})
 
     def iter_routes(self) -> Iterator[RouteInfo]:
         """Return an iterator over all routes, in the order in which they were added."""

@@ -134,6 +134,11 @@ class ApplicationInterface(Protocol):
     def url_for(self, name: str, /, **params: Any) -> str:
         """Build the path of a route."""
 
+    def url_parts(
+        self, name: str, params: Mapping[str, Any], host: str | None = None, known: Mapping[str, Any] = ...
+    ) -> tuple[str | None, str]:
+        """Build host and path of a route, see :meth:`atlas.web.routing.router.Router.url_parts`."""
+
     def iter_routes(self) -> Iterator[RouteDescription]:
         """Iterate over all routes, in the order in which they were added."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import inspect
-import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -18,13 +17,12 @@ from atlas.web.controllers import is_async
 from atlas.web.middleware.chain import check_middleware
 from atlas.web.requests.request import AsyncRequest
 from atlas.web.responses.response import Response
+from atlas.web.routing.hosts import parse_host
 from atlas.web.routing.patterns import Pattern, parse_pattern
 from atlas.web.routing.route import ANY, Entry, Route, check_entries
 from atlas.web.routing.router import matchable_path, with_routed_path
 
 __all__ = ["Host", "Include", "Mount"]
-
-_HOST = re.compile(r"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*|\[[0-9a-f:.]+\]")
 
 
 class Include:
@@ -60,19 +58,21 @@ class Include:
 class Host:
     """Routes of one host. They take precedence over routes without a host.
 
-    :param pattern: ``api.example.com``, or ``*.example.com`` for all of its subdomains.
+    A whole name takes precedence over a pattern with parameters, and that over ``*``.
+
+    :param pattern: ``api.example.com``; with parameters ``{tenant}.example.com``, which precede those of the routes,
+        and are one label of the name or a part of one; or ``*.example.com`` for all of its subdomains.
     :param routes: the routes.
     :raises StartupError: for a pattern that is not a host name; the message names file and line.
     """
 
-    __slots__ = ("pattern", "routes")
+    __slots__ = ("_parsed", "pattern", "routes")
 
     def __init__(self, pattern: str, routes: Iterable[Entry]) -> None:
-        if not _HOST.fullmatch(pattern.lower()):
-            raise StartupError(
-                f"{caller_place()}: host {pattern!r}: expected a name without port: 'example.com' or '*.example.com'"
-            )
-        self.pattern = pattern.lower()
+        try:
+            self.pattern, self._parsed = parse_host(pattern)
+        except ValueError as error:
+            raise StartupError(f"{caller_place()}: host {pattern!r}: {error}") from None
         self.routes = check_entries(routes, caller_place())
 
     def flat(self) -> Iterator[Route]:
@@ -80,7 +80,8 @@ class Host:
         for entry in self.routes:
             for route in entry.flat():
                 own = copy.copy(route)
-                own.host = route.host or self.pattern
+                if route.host is None:
+                    own.host, own.host_pattern = self.pattern, self._parsed
                 yield own
 
 

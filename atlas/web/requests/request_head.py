@@ -183,17 +183,25 @@ class RequestHead(RequestData):
     def url_for(self, name: str, /, absolute: bool = False, **params: Any) -> str:
         """Build the URL of a route, with the root path of the server.
 
+        A route of a host with parameters has the host in its URL (``//host/path``) where it is not that of the request.
+
         :param name: the name of the route.
         :param absolute: whether to include scheme and host; False by default.
-        :param params: values of the path parameters; the others become the query string.
+        :param params: values of the parameters of path and host; the others become the query string. Those of the host
+            default to the ones of this request, if its route has the same host pattern.
         :returns: the URL, percent-encoded.
         :raises LookupError: for an unknown name.
         :raises ValueError: for a missing path parameter, or a value that its converter refuses.
         """
-        root_path = self.root_path
-        path = self.app.url_for(name, **params)
-        if root_path:
+        current = self.route.host if self.route is not None else None
+        host, path = self.app.url_parts(name, params, current, self.path_params if current is not None else {})
+        if root_path := self.root_path:
             path = quote(root_path) + path
+        if host is not None:
+            port = self.host.rpartition("]")[2].partition(":")[2]
+            host = f"{host}:{port}" if port else host
+            if host != self.host.lower():
+                return f"{self.scheme}://{host}{path}" if absolute else f"//{host}{path}"
         return f"{self.scheme}://{self.host}{path}" if absolute else path
 
     @property

@@ -11,11 +11,12 @@ from urllib.parse import quote
 from atlas.web.routing.converters import PATH_RANK, Converter, converter_names, find_converter
 from atlas.web.routing.segments import Mixed, Parameter, mix
 
-__all__ = ["REST", "Parameter", "Pattern", "parse_pattern"]
+__all__ = ["PARAMETER", "REST", "Parameter", "Pattern", "parse_parameter", "parse_pattern"]
 
 # Matches the rest of a path, also an empty one: for mounted applications.
 REST = Converter(str, rank=PATH_RANK + 100, many=True, native="rest")
-_PARAMETER = re.compile(r"\{([^{}]*)\}")
+PARAMETER = re.compile(r"\{([^{}]*)\}")
+"""Matches a parameter, such as ``{name}`` or ``{id:int}``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,8 +187,8 @@ def _parse_segment(segment: str) -> list[str | Parameter]:
     """Return the text and the parameters of a segment; one empty text for an empty segment."""
     pieces: list[str | Parameter] = []
     at = 0
-    for found in _PARAMETER.finditer(segment):
-        pieces += [segment[at : found.start()], _parse_parameter(found)]
+    for found in PARAMETER.finditer(segment):
+        pieces += [segment[at : found.start()], parse_parameter(found)]
         at = found.end()
     pieces.append(segment[at:])
     if any(isinstance(piece, str) and ("{" in piece or "}" in piece) for piece in pieces):
@@ -195,7 +196,12 @@ def _parse_segment(segment: str) -> list[str | Parameter]:
     return [piece for piece in pieces if piece] or [""]
 
 
-def _parse_parameter(found: re.Match[str]) -> Parameter:
+def parse_parameter(found: re.Match[str]) -> Parameter:
+    """Parse a parameter.
+
+    :param found: a match of :data:`PARAMETER`.
+    :raises ValueError: for an invalid name, or an unknown converter; the message suggests a close match.
+    """
     name, colon, kind = found[1].partition(":")
     if not name.isidentifier():
         raise ValueError(f"{found[0]!r}: {name!r} is no name for a parameter")

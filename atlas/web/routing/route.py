@@ -13,6 +13,7 @@ from atlas.errors import StartupError
 from atlas.web.call_site import caller_place
 from atlas.web.controllers import Controller, check_controller, controller_name, is_async, takes_more
 from atlas.web.middleware.chain import check_middleware
+from atlas.web.routing.hosts import HostPattern
 from atlas.web.routing.patterns import Pattern, parse_pattern
 
 __all__ = ["ANY", "WEBSOCKET", "Entry", "Route", "Run", "check_entries"]
@@ -82,6 +83,7 @@ class Route:
 
     :ivar place: file and line where the route was written.
     :ivar host: the host that the route belongs to; None for every host.
+    :ivar host_pattern: the parameters of the host; None for a host without parameters.
     :ivar is_async: whether the controller is awaited.
     """
 
@@ -91,6 +93,7 @@ class Route:
         "cancel",
         "controller",
         "host",
+        "host_pattern",
         "is_async",
         "limit_body",
         "methods",
@@ -118,6 +121,7 @@ class Route:
         self.place = caller_place()
         self.path = path
         self.host: str | None = None
+        self.host_pattern: HostPattern | None = None
         self.controller = controller
         self.name = name if name is not None else controller_name(controller)
         self._named = name is not None
@@ -167,8 +171,11 @@ class Route:
 
     @property
     def parameter_names(self) -> tuple[str, ...]:
-        """The names of the path parameters, in the order of the path."""
-        return tuple(parameter.name for parameter in self.pattern.parameters)
+        """The names of the parameters that the controller gets: those of the host, and those of the path."""
+        names = tuple(parameter.name for parameter in self.pattern.parameters)
+        if self.host_pattern is not None:
+            names = (*(parameter.name for parameter in self.host_pattern.parameters), *names)
+        return names
 
     @property
     def run(self) -> str:
@@ -227,7 +234,10 @@ class Route:
         with _located_errors(self):
             if not self.path:
                 raise ValueError("a path starts with '/'")
-            check_controller(self.controller, len(self.pattern.parameters))
+            names = self.parameter_names
+            if len(set(names)) < len(names):
+                raise ValueError(f"a parameter of the path has the name of one of the host {self.host!r}")
+            check_controller(self.controller, len(names))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.path!r}, {self.name}, methods={self.methods!r})"

@@ -19,11 +19,13 @@ from atlas._speedups.calls.router import RouteTree
 from atlas.errors import StartupError
 from atlas.types import Scope
 from atlas.web.call_site import caller_place
+from atlas.web.routing.hosts import HostPattern, host_name
 from atlas.web.routing.route import ANY, WEBSOCKET, Entry, Route, check_entries
 
-__all__ = ["Match", "NoMatch", "RouteInfo", "Router", "host_name", "matchable_path", "with_routed_path"]
+__all__ = ["Match", "NoMatch", "RouteInfo", "Router", "matchable_path", "with_routed_path"]
 
 _NOT_IN_ALLOW = (ANY, WEBSOCKET)
+_NOTHING: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +69,14 @@ class NoMatch:
 
 class _Trees(NamedTuple):
     """The trees over all routes: one of the routes without a host, and for each host one that adds its own routes.
+    Hosts with parameters are in the order in which they are tried.
 
     They are never changed: a search may still use them when others have replaced them.
     """
 
     shared: RouteTree[Route]
     hosts: Mapping[str, RouteTree[Route]]
+    patterns: tuple[tuple[HostPattern, RouteTree[Route]], ...]
 
 
 class Router:
@@ -117,6 +121,7 @@ class Router:
 
     def _add(self, route: Route) -> None:
         route.check_whole()
+        self._check_host(route)
         self._claim(route)
         self._add_name(route)
         parts = route.pattern.parts
@@ -125,6 +130,15 @@ class Router:
         if "GET" in route.methods:
             routes.setdefault("HEAD", route)
         self.routes.append(route)
+
+    def _check_host(self, route: Route) -> None:
+        if route.host_pattern is None:
+            return
+        there = next((each for each in self.routes if _is_like(each.host_pattern, route.host_pattern)), None)
+        if there is not None:
+            raise StartupError(
+                f"{route.place}: host {route.host!r} matches the same names as {there.host!r} at {there.place}"
+            )
 
     def _claim(self, route: Route) -> None:
         for method in route.methods:
@@ -148,15 +162,15 @@ class Router:
     def _build(self) -> _Trees:
         with self.lock:
             hosts = {route.host for route in self.routes if route.host is not None}
+            patterns = {route.host_pattern for route in self.routes if route.host_pattern is not None}
             leaves = [(host, parts, routes) for (host, *_), (parts, routes) in self._leaves.items()]
             shared = [(parts, routes) for host, parts, routes in leaves if host is None]
-            trees = self._trees = _Trees(
-                RouteTree(shared),
-                {
-                    host: RouteTree([*shared, *((parts, routes) for other, parts, routes in leaves if other == host)])
-                    for host in hosts
-                },
-            )
+            by_host = {
+                host: RouteTree([*shared, *((parts, routes) for other, parts, routes in leaves if other == host)])
+                for host in hosts
+            }
+            ordered = tuple((each, by_host.pop(each.text)) for each in sorted(patterns, key=lambda each: each.order))
+            trees = self._trees = _Trees(RouteTree(shared), by_host, ordered)
             return trees
 
     def match(self, method: str, path: bytes, *, decoded: bool = False, host: str | None = None) -> Match | NoMatch:
@@ -169,11 +183,13 @@ class Router:
         :returns: the route and its converted path parameters, or a :class:`NoMatch`.
         """
         trees = self._trees or self._build()
-        tree = trees.shared
-        if host is not None and trees.hosts:
-            tree = _tree_of(host, trees)
+        tree, values = trees.shared, ()
+        if host is not None and (trees.hosts or trees.patterns):
+            tree, values = _tree_of(host_name(host), trees)
         found = tree.find(method, path, decoded)
-        return found if found is not None else _no_match(tree, path, decoded)
+        if found is None:
+            return _no_match(tree, path, decoded)
+        return found if found[0].host_pattern is None else (found[0], (*values, *found[1]))
 
     @property
     def tree(self) -> RouteTree[Route]:
@@ -183,29 +199,54 @@ class Router:
     @property
     def has_hosts(self) -> bool:
         """Whether some routes belong to a host, so that :meth:`match` needs the ``host`` field."""
-        return bool((self._trees or self._build()).hosts)
+        trees = self._trees or self._build()
+        return bool(trees.hosts or trees.patterns)
 
     def url_for(self, name: str, params: Mapping[str, Any]) -> str:
-        """Build the path of a route.
+        """Build the URL of a route: its path; with the host, as ``//host/path``, if that has parameters.
 
         :param name: the name of the route.
-        :param params: values of the path parameters; the others become the query string.
-        :returns: the path, percent-encoded, without root path.
+        :param params: as for :meth:`url_parts`.
+        :returns: the URL, percent-encoded, without root path. Raises what :meth:`url_parts` raises.
+        """
+        host, path = self.url_parts(name, params)
+        return path if host is None else f"//{host}{path}"
+
+    def url_parts(
+        self, name: str, params: Mapping[str, Any], host: str | None = None, known: Mapping[str, Any] = _NOTHING
+    ) -> tuple[str | None, str]:
+        """Build host and path of a route.
+
+        :param name: the name of the route.
+        :param params: values of the parameters of host and path; the others become the query string.
+        :param host: the host pattern of the current route, if it has one.
+        :param known: the parameters of the current request, which parameters of the same host pattern default to.
+        :returns: the host, None if the host of the route has no parameters; and the path, percent-encoded, without root
+            path.
         :raises LookupError: for an unknown name; the message suggests a close match.
-        :raises ValueError: for a missing path parameter, or a value that its converter refuses.
+        :raises ValueError: for a missing parameter, or a value that its converter refuses.
         """
         route = self._names.get(name)
         if route is None:
             close = get_close_matches(name, self._names, 1)
             raise LookupError(f"no route is named {name!r}" + (f"; did you mean {close[0]!r}?" if close else ""))
-        left = dict(params)
+        left, own = dict(params), None
+        if route.host_pattern is not None:
+            if route.host == host:
+                left = {**{each.name: known[each.name] for each in route.host_pattern.parameters}, **left}
+            own = route.host_pattern.fill(left)
         path = route.pattern.fill(left)
-        return f"{path}?{urlencode(left, doseq=True)}" if left else path
+        return own, f"{path}?{urlencode(left, doseq=True)}" if left else path
 
     def __iter__(self) -> Iterator[RouteInfo]:
         for each in self.routes:
             methods = tuple("WEBSOCKET" if method == WEBSOCKET else method for method in each.methods)
             yield RouteInfo(each.path, methods, each.name, each.controller, each.run, each.place, each.host)
+
+
+def _is_like(one: HostPattern | None, other: HostPattern) -> bool:
+    """Whether two patterns that are written differently match the same names."""
+    return one is not None and one.text != other.text and one.shape == other.shape
 
 
 def _no_match(tree: RouteTree[Route], path: bytes, decoded: bool) -> NoMatch:
@@ -227,24 +268,19 @@ def _listed(tree: RouteTree[Route], path: bytes, decoded: bool) -> set[str]:
     return {method for method in tree.methods(path, decoded) if method not in _NOT_IN_ALLOW}
 
 
-def _tree_of(host: str, trees: _Trees) -> RouteTree[Route]:
-    name = host_name(host)
+def _tree_of(name: str, trees: _Trees) -> tuple[RouteTree[Route], tuple[Any, ...]]:
+    """Return the tree of a host, and the values of the parameters of its pattern."""
+    if name in trees.hosts:
+        return trees.hosts[name], ()
+    for pattern, tree in trees.patterns:
+        if (values := pattern.match(name)) is not None:
+            return tree, values
     while name not in trees.hosts:
         _, dot, name = name.removeprefix("*.").partition(".")
         if not dot:
-            return trees.shared
+            return trees.shared, ()
         name = f"*.{name}"
-    return trees.hosts[name]
-
-
-def host_name(host: str) -> str:
-    """Return the name in a ``host`` field.
-
-    :param host: the value of the field.
-    :returns: the name in lower case, without port and final dot.
-    """
-    name = host.lower().rpartition("]")[0] + "]" if host.startswith("[") else host.lower().partition(":")[0]
-    return name.removesuffix(".")
+    return trees.hosts[name], ()
 
 
 def matchable_path(path: str, raw_path: bytes | None, root_path: str) -> tuple[bytes, bool]:

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from atlas import StartupError
 from atlas.web.controllers import Controller
 from atlas.web.routing.converters import Converter
+from atlas.web.routing.hosts import host_name
 from atlas.web.routing.patterns import Parameter, parse_pattern
 from atlas.web.routing.route import Route
-from atlas.web.routing.router import NoMatch, Router, host_name, matchable_path, with_routed_path
+from atlas.web.routing.router import NoMatch, Router, matchable_path, with_routed_path
 
 
 def one(request: Any) -> None: ...
