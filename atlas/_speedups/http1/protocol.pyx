@@ -321,8 +321,8 @@ cdef class Http1Protocol(Http1ProtocolBase):
         """The response is whole. Discard the rest of the request, close, or go on."""
         if self.stream.close_after or (self.parser is not None and self.parser.discarded > DISCARD):
             return self.send_last() if self.has_unread() else self.close()
-        if self.parser is not None and self.parser.state != MESSAGE_PARSED:
-            return self.connection.set_timeout(self.server_state.timeout_body)
+        if self.parser is not None and self.parser.state != MESSAGE_PARSED:  # for all of the rest: it may come in drips
+            return 0 if self.parser.discarded else self.connection.set_timeout(self.server_state.timeout_body)
         return self.end_exchange()
 
     cdef int end_exchange(self) except -1:

@@ -11,6 +11,7 @@ from atlas.gateway.threads import in_file_thread
 from atlas.web.exceptions import BadRequest
 from atlas.web.multidict import ManyValues, MultiDict
 from atlas.web.requests.charsets import declared_charset, find_charset, parse_parameters
+from atlas.web.requests.disk_space import DiskSpace
 from atlas.web.requests.forms import LIMITS, FormLimits, FormSize, check_urlencoded, parse_urlencoded
 from atlas.web.requests.multipart import MultipartParser, Part, boundary_of
 from atlas.web.requests.uploads import StoredFile, UploadHead
@@ -72,6 +73,7 @@ class MultipartReader:
         "_parser",
         "_part",
         "_size",
+        "_space",
         "_stored",
         "_text",
         "_texts",
@@ -92,6 +94,7 @@ class MultipartReader:
         self._part: Part | None = None  # the part that is being read
         self._text: list[bytes] | None = None  # its data; None if it is a file
         self._in_memory = 0
+        self._space = DiskSpace()
 
     def touches_disk(self, size: int) -> bool:
         """Return whether feeding more bytes may write to disk, so that it belongs in a thread.
@@ -133,7 +136,7 @@ class MultipartReader:
             chosen = [(part, file) for part, file in self._stored if _is_chosen(part, file)]
             stored = [(_name(part, charset), _named(file, part, charset)) for part, file in chosen]
             for _, file in stored:
-                file.file.seek(0)
+                file.finish()
         except BaseException:
             self.close()
             raise
@@ -149,6 +152,7 @@ class MultipartReader:
         """Close the files that were stored."""
         for _, stored in self._stored:
             stored.close()
+        self._space = DiskSpace()
 
     def _begin(self, part: Part) -> None:
         self._part = part
@@ -176,7 +180,7 @@ class MultipartReader:
             self._in_memory += len(chunk)
             if self._in_memory > self._limits.memory:
                 self._in_memory -= len(chunk) + stored.size
-                stored.to_disk()
+                stored.to_disk(self._space)
         stored.write(chunk)
 
     def _named_charset(self) -> str | None:

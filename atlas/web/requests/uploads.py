@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import AsyncIterator, Iterator
-from io import BytesIO
+from io import BufferedReader, BytesIO
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from atlas.gateway.greenlets import use_files
 from atlas.gateway.threads import in_file_thread
+from atlas.web.requests.disk_space import DiskSpace, Section
 
 __all__ = ["AsyncUpload", "StoredFile", "Upload", "UploadHead", "plain_name"]
 
@@ -47,30 +47,45 @@ class StoredFile:
     :ivar size: size in bytes.
     """
 
-    __slots__ = ("content_type", "file", "filename", "headers", "on_disk", "size")
+    __slots__ = ("_space", "_start", "content_type", "file", "filename", "headers", "size")
 
     def __init__(self, filename: str, content_type: str, headers: list[tuple[str, str]]) -> None:
         self.filename = filename
         self.content_type = content_type
         self.headers = headers
         self.file: BinaryIO = BytesIO()
-        self.on_disk = False
         self.size = 0
+        self._space: DiskSpace | None = None
+        self._start = 0
+
+    @property
+    def on_disk(self) -> bool:
+        return self._space is not None
 
     def write(self, chunk: bytes) -> None:
         """Append bytes."""
-        self.file.write(chunk)
+        if self._space is None:
+            self.file.write(chunk)
+        else:
+            self._space.append(chunk)
         self.size += len(chunk)
 
-    def to_disk(self) -> None:
-        """Move the bytes to a file without a name, which the system removes when it is closed."""
-        memory, self.file = cast(BytesIO, self.file), cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115  # closed by close()
-        self.on_disk = True
-        self.file.write(memory.getbuffer())
+    def to_disk(self, space: DiskSpace) -> None:
+        """Move the bytes to the end of ``space``, which is where further ones are written."""
+        self._space, self._start = space, space.size
+        space.append(cast(BytesIO, self.file).getvalue())
+        self.file = BytesIO()
+
+    def finish(self) -> None:
+        """All bytes are written: from now on ``file`` is read."""
+        if self._space is not None:
+            self.file = BufferedReader(Section(self._space, self._start, self.size))
+        self.file.seek(0)
 
     def close(self) -> None:
         """Close the file."""
         self.file.close()
+        self._space = None
 
     # A form that was not closed is collected with its request; closing the file here avoids a ResourceWarning.
     __del__ = close
@@ -106,7 +121,10 @@ class UploadHead:
             shutil.copyfileobj(self.file, target, CHUNK_SIZE)
 
     def close(self) -> None:
-        """Close the file and free its memory or disk space now, and not with the end of the request."""
+        """Close the file and free its memory now, and not with the end of the request.
+
+        The disk space is that of the whole form.
+        """
         self._stored.close()
 
     def __repr__(self) -> str:

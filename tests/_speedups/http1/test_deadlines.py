@@ -1,6 +1,7 @@
 """Every row of the table of deadlines in ``http1/protocol.pxd``: what a connection waits for, and what ends it."""
 
 import socket
+import time
 from collections.abc import Callable
 
 import pytest
@@ -80,6 +81,16 @@ def test_a_response_that_is_whole_before_its_request(connection: FakeConnection,
     if not ended:
         assert after(connection, 29) == ("in exchange", [])
     assert after(connection, 31) == ("closing", ["close"])
+
+
+def test_the_rest_of_a_body_in_drips_does_not_move_the_deadline(new_server: Open) -> None:
+    connection = new_server(timeout_request_body=0.2).connect()
+    exchange = connection.request(post(5))
+    start(exchange)
+    body(exchange)
+    time.sleep(0.15)
+    connection.feed(b"x")
+    assert after(connection, 0.1) == ("closing", ["close"])
 
 
 def test_an_application_that_ends_its_response_when_the_body_stops(connection: FakeConnection) -> None:

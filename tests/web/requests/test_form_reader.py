@@ -131,7 +131,7 @@ def test_large_files_are_on_disk_until_the_request_ends() -> None:
     stored = dict(form.stored)
     assert [each.on_disk for each in stored.values()] == [False, True]
     assert form.files(Upload)["large"].read() == b"y" * 60
-    descriptor = stored["large"].file.fileno()
+    descriptor = reader._space._file.fileno()  # type: ignore[union-attr]
     assert os.fstat(descriptor).st_nlink == 0
     del reader, form, stored
     gc.collect()
