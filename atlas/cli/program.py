@@ -29,6 +29,9 @@ _COMMANDS = {  # name and short help; the module atlas.cli.<name> defines the co
 }
 
 
+_HIDDEN = frozenset(["worker"])  # commands that Atlas itself runs
+
+
 def execute(arguments: Sequence[str], served: Callable[[float], None] | None = None) -> int:
     """Run a command line. An error is printed as one line on standard error.
 
@@ -73,7 +76,7 @@ class Program(click.Group):
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in _COMMANDS:
+        if name not in _COMMANDS and name not in _HIDDEN:
             return None
         command: click.Command = importlib.import_module(f"atlas.cli.{name}").command()
         return command
@@ -82,7 +85,7 @@ class Program(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
-        if name not in _COMMANDS and not name.startswith("-"):
+        if name not in _COMMANDS and name not in _HIDDEN and not name.startswith("-"):
             ctx.fail(f"there is no command {name!r}{_suggestion(name)}")
         return super().resolve_command(ctx, args)
 

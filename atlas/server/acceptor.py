@@ -16,6 +16,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Protocol
 
+from atlas.server.worker_table import Heartbeat, WorkerEntry
+
 __all__ = ["Acceptor"]
 
 _logger = logging.getLogger("atlas.server")
@@ -25,6 +27,9 @@ _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _RETRY_SECONDS = 0.25  # until another attempt, if there was no place, no descriptor or no memory
 _WARNING_INTERVAL = 60.0  # seconds between two warnings about the connection limit
 _TLS_SHUTDOWN_TIMEOUT = 2.0  # seconds that a client has to close after the server has (close_notify, RFC 8446, 6.1)
+_LEAVE_SECONDS = 0.003  # that another worker has to accept a connection, this many times
+_LEAVE_TIMES = 8
+_ALLOWED = 8  # connections that are accepted then
 _FINISH_TIMEOUT = 2.0  # seconds that a stop waits for TLS handshakes
 _SPARED_SECONDS = 1.0  # that a handshake has when other connections wait for a place
 _DROPPED_SHARE = 64  # one in so many handshakes is given up at a time
@@ -32,6 +37,10 @@ _DROPPED_SHARE = 64  # one in so many handshakes is given up at a time
 
 class Connections(Protocol):
     """What is accepted into: a :class:`atlas._speedups.buffers.connection_set.ConnectionSet`."""
+
+    @property
+    def open(self) -> int:
+        """How many connections are open."""
 
     @property
     def full(self) -> bool:
@@ -60,6 +69,8 @@ class Acceptor:
     :param protocol_factory: makes the protocol of a connection, which has the methods of ``asyncio.BufferedProtocol``.
     :param tls: the context for new connections; None, the default, for connections without TLS.
     :param handshake_timeout: seconds that a TLS handshake may take.
+    :param entry: the entry of this worker process, if there are several: one that has more connections than another one
+        lets that one accept.
     """
 
     def __init__(
@@ -69,12 +80,17 @@ class Acceptor:
         protocol_factory: Callable[[], Any],
         tls: ssl.SSLContext | None = None,
         handshake_timeout: float = 10.0,
+        entry: WorkerEntry | None = None,
     ) -> None:
         self._sockets = sockets
         self._connections = connections
         self._protocol_factory = protocol_factory
         self._options: dict[str, Any] = {}
         self._handshake_timeout = handshake_timeout
+        self._entry = entry
+        self._heartbeat: Heartbeat | None = None
+        self._left = 0  # how often the connections that wait were left to other workers
+        self._allowed = 0  # connections that are accepted whatever other workers have
         if tls is not None:
             self.use_tls(tls)
         self._loop = asyncio.get_running_loop()
@@ -90,6 +106,8 @@ class Acceptor:
         self._watched = [sock.dup() for sock in self._sockets]
         for sock in self._watched:
             sock.setblocking(False)  # those of a caller may be blocking
+        if self._entry is not None:
+            self._heartbeat = Heartbeat(self._entry, lambda: self._connections.open)
         self.resume()
 
     def resume(self) -> None:
@@ -113,6 +131,7 @@ class Acceptor:
 
         A TLS handshake that does not end soon is given up.
         """
+        self._end_heartbeat()
         if self._accepting:
             for sock in self._watched:
                 for _ in range(socket.SOMAXCONN):  # under a flood the queue would never be empty
@@ -127,9 +146,17 @@ class Acceptor:
     def close(self) -> None:
         """Stop accepting for good, immediately."""
         self._pause()
+        self._end_heartbeat()
         watched, self._watched = self._watched, []
         for sock in watched:
             sock.close()
+
+    def _end_heartbeat(self) -> None:
+        """The other workers do not count this one any more, nor does it count them."""
+        self._entry = None
+        if self._heartbeat is not None:
+            self._heartbeat.close()
+            self._heartbeat = None
 
     def _cancel_retry(self) -> None:
         if self._retry is not None:
@@ -144,12 +171,29 @@ class Acceptor:
                 self._loop.remove_reader(sock)
 
     def _accept_waiting(self, sock: socket.socket) -> None:
-        for _ in range(_BURST):
+        allowed, self._allowed = self._allowed, 0
+        for number in range(_BURST):
             if self._connections.full:
                 self._wait_for_room("the limit of open connections is reached (--limit-connections)")
                 return
+            if (
+                number >= allowed
+                and self._entry is not None
+                and self._entry.has_more_than_another(self._connections.open)
+            ):
+                self._leave_to_others()
+                return
+            self._left = 0
             if not self._accept(sock):
                 return
+
+    def _leave_to_others(self) -> None:
+        """Let another worker accept what waits. If it has not done so after some times, it is busy: accept here."""
+        self._pause()
+        self._left += 1
+        if self._left == _LEAVE_TIMES:
+            self._left, self._allowed = 0, _ALLOWED
+        self._retry = self._loop.call_later(_LEAVE_SECONDS, self.resume)
 
     def _wait_for_room(self, why: str) -> None:
         """Pause until a connection closes, which calls :meth:`resume`, or for a moment: one may become idle."""
@@ -184,6 +228,8 @@ class Acceptor:
             return False
         accepted.setblocking(False)
         protocol = self._protocol_factory()  # it counts as open from here
+        if self._entry is not None:
+            self._entry.accepted(self._connections.open)
         task = self._loop.create_task(self._loop.connect_accepted_socket(lambda: protocol, accepted, **self._options))
         self._connecting[task] = time.monotonic()
         task.add_done_callback(partial(self._connected, accepted, protocol))

@@ -21,7 +21,7 @@ __all__ = ["PREFIX", "LoadedSettings", "SettingError", "environment_variable", "
 
 PREFIX = "ATLAS_SERVE_"
 # Variables of uvicorn. Every other source takes precedence over them.
-_UVICORN = {"FORWARDED_ALLOW_IPS": "forwarded_allow_ips"}
+_UVICORN = {"FORWARDED_ALLOW_IPS": "forwarded_allow_ips", "WEB_CONCURRENCY": "workers"}
 _APP = "app"  # the target, which is not a field of Settings: ATLAS_SERVE_APP, and `app` in [tool.atlas]
 
 

@@ -16,6 +16,7 @@ from atlas._speedups.buffers.connection import Connection, Protocol
 from atlas._speedups.http.exchange import Gateway
 from atlas._speedups.http.server_state import ServerState
 from atlas._speedups.http1.protocol import Http1Protocol
+from atlas.errors import StartupError
 from atlas.gateway.interface_detection import detect_interface
 from atlas.gateway.lasgi import LASGIApp
 from atlas.gateway.threads import set_thread_limits
@@ -35,12 +36,13 @@ from atlas.server.signals import StartupInterrupted, handle_reload, handle_signa
 from atlas.server.timeout_timer import TimeoutTimer
 from atlas.server.tls import CertificateWatch, TLSContext, make_context, uses_tls
 from atlas.server.tls_extension import TLSExtension
+from atlas.server.worker_table import WorkerEntry
 from atlas.types import ASGIApp
 
 if TYPE_CHECKING:
     from atlas.server.loop_monitor import LoopMonitor
 
-__all__ = ["Server", "run"]
+__all__ = ["Server", "run", "serve_with_signals"]
 
 _logger = logging.getLogger("atlas.server")
 
@@ -70,9 +72,13 @@ class Server:
         """The listening sockets; ``getsockname()`` returns the address."""
         self.graceful_timeout = self.settings.timeout_graceful_shutdown
         """Seconds that running requests have to finish when the server stops."""
+        self.drain_timeout = min(self.settings.timeout_drain, self.graceful_timeout)
+        """Seconds of these in which idle connections may still send a request."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tls: TLSContext | None = None
         self._certificates: CertificateWatch | None = None
+        self.entry: WorkerEntry | None = None
+        """The entry of this process in the table of worker processes; None if there is one process only."""
         self._lifespan: Lifespan | None = None
         self._should_exit = asyncio.Event()
         self._force_exit = asyncio.Event()
@@ -149,6 +155,7 @@ class Server:
         :raises StartupError: on entering the block, if the server failed to start.
         """
         self.graceful_timeout = min(self.graceful_timeout, graceful_timeout)
+        self.drain_timeout = 0.0
         return ServerThread(self, loop_factory(self.settings.loop))
 
     def in_thread(self, grace: float = 2.0) -> ServerThread:
@@ -193,11 +200,7 @@ class Server:
         )
         events = ServerEvents()
         gateway = self._application.new_gateway(loop)
-        limit = connection_limit(settings.limit_connections)
-        log_connection_limit(settings.limit_connections, limit)
-        proxy_headers = make_proxy_headers(settings)
-        extension = TLSExtension() if self._tls is not None else None
-        state = ServerState(loop, settings, events, limit, access_log, lifespan_state, proxy_headers, extension)
+        state = self._new_state(events, access_log, lifespan_state)
         connections = state.connections
 
         def new_protocol(connection: Connection) -> Protocol:
@@ -206,7 +209,9 @@ class Server:
         timer = TimeoutTimer(loop, settings)
         timer.watch(connections)
         new_connection = partial(Connection, connections, new_protocol)
-        acceptor = Acceptor(self.sockets, connections, new_connection, self._tls, settings.timeout_tls_handshake)
+        acceptor = Acceptor(
+            self.sockets, connections, new_connection, self._tls, settings.timeout_tls_handshake, self.entry
+        )
         all_closed = asyncio.Event()
         events.on_first_connection = timer.start
         events.on_below_connection_limit = acceptor.resume
@@ -235,10 +240,30 @@ class Server:
                 monitor.close()
             state.close()
 
+    def _new_state(
+        self, events: ServerEvents, access_log: AccessLog | None, lifespan_state: dict[str, Any] | None
+    ) -> ServerState:
+        settings = self.settings
+        limit = connection_limit(settings.limit_connections)
+        log_connection_limit(settings.limit_connections, limit)
+        return ServerState(
+            asyncio.get_running_loop(),
+            settings,
+            events,
+            limit,
+            access_log,
+            lifespan_state,
+            make_proxy_headers(settings),
+            TLSExtension() if self._tls is not None else None,
+        )
+
     def _set_started(self) -> None:
         logs.enable_loggers()
         self.started = True
         self._started.set()
+        if self.entry is not None:
+            _logger.info("worker %d is ready", os.getpid())
+            return
         for sock in self.sockets:
             _logger.info(
                 "serving on %s (press Ctrl+C to stop)",
@@ -247,8 +272,14 @@ class Server:
 
     async def _shutdown(self, state: ServerState, gateway: Gateway, all_closed: asyncio.Event) -> None:
         """Close idle connections and wait for the running requests; then end them, and at last cancel their tasks."""
+        state.connections.drain()
+        if await self._wait_closed(state, gateway, all_closed, self.drain_timeout) or self._force_exit.is_set():
+            return
         state.connections.stop()
-        if await self._wait_closed(state, gateway, all_closed, self.graceful_timeout) or self._force_exit.is_set():
+        if (
+            await self._wait_closed(state, gateway, all_closed, self.graceful_timeout - self.drain_timeout)
+            or self._force_exit.is_set()
+        ):
             return
         if state.in_work:
             left, what = state.in_work, "requests are still running"
@@ -350,11 +381,21 @@ def run(app: ASGIApp | LASGIApp | str, settings: Settings | None = None, **overr
         )
     importer.check_not_imported(sys._getframe(1).f_globals.get("__name__"))
     settings = _override(settings, overrides)
+    if settings.workers > 1 and not isinstance(app, str):
+        raise StartupError(
+            "workers: worker processes import the application themselves: expected it as 'module:attr', got "
+            f"{type(app).__name__}"
+        )
     open_standard_streams()
     logs.configure(settings)
     raise_soft_limit()
     if settings.env_file is not None:
         env_file.load(settings.env_file, os.environ)
+    if isinstance(app, str) and settings.workers > 1:
+        from atlas.server.supervisor import supervise  # imported only with several workers
+
+        supervise(app, settings)
+        return
     if isinstance(app, str):
         if settings.dev:
             # Before the import, because the application reads it; its own debug=... takes precedence.
@@ -364,11 +405,12 @@ def run(app: ASGIApp | LASGIApp | str, settings: Settings | None = None, **overr
         app = app()  # type: ignore[call-arg, assignment]
     logs.enable_loggers()
     server = Server(app, settings)
-    run_main(_serve_with_signals(server), loop_factory(settings.loop))
+    run_main(serve_with_signals(server), loop_factory(settings.loop))
 
 
-async def _serve_with_signals(server: Server) -> None:
+async def serve_with_signals(server: Server, sockets: Sequence[socket.socket] | None = None) -> None:
+    """Call ``server.serve(sockets)`` with the handlers of signals."""
     loop = asyncio.get_running_loop()
     reload = server.reload_certificates if uses_tls(server.settings) else None
     with handle_signals(loop, server), handle_reload(loop, reload):
-        await server.serve()
+        await server.serve(sockets)

@@ -115,6 +115,7 @@ class Settings(metaclass=_SuggestingType):
     dev: bool = setting(
         APPLICATION, Boolean(), False, "Development mode: debug pages, and a log line about what blocks the event loop."
     )
+    workers: int = setting(APPLICATION, Integer(1, 128), 1, "Number of worker processes.")
     env_file: str | None = setting(
         APPLICATION, Path(), None, "File of KEY=VALUE lines with environment variables.", unset="none"
     )
@@ -261,6 +262,15 @@ class Settings(metaclass=_SuggestingType):
     )
     timeout_keep_alive: float = setting(
         TIMEOUTS, Seconds(allow_zero=True), 75.0, "Maximum time that a connection may be idle."
+    )
+    timeout_drain: float = setting(
+        TIMEOUTS, Seconds(allow_zero=True), 2.0, "Time in which idle connections may send a last request on shutdown."
+    )
+    timeout_worker_startup: float = setting(
+        TIMEOUTS, Seconds(), 60.0, "Maximum time until a worker process serves, else it is replaced."
+    )
+    timeout_worker_heartbeat: float = setting(
+        TIMEOUTS, Seconds(), 30.0, "Maximum time that the event loop of a worker may stand still, else it is replaced."
     )
     timeout_graceful_shutdown: float = setting(
         TIMEOUTS, Seconds(allow_zero=True), 30.0, "Maximum time for running requests to finish on shutdown."

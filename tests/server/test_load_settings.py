@@ -35,6 +35,7 @@ def test_a_variable_of_uvicorn_has_the_least_weight(tmp_path: Path) -> None:
     assert load_settings(None, {}, environ, tmp_path).settings.forwarded_allow_ips == ("10.0.0.1/32",)
     environ["ATLAS_SERVE_FORWARDED_ALLOW_IPS"] = "*"
     assert load_settings(None, {}, environ, tmp_path).settings.forwarded_allow_ips == ("*",)
+    assert load_settings(None, {}, {"WEB_CONCURRENCY": "3"}, tmp_path).settings.workers == 3
     with pytest.raises(SettingError, match=r"FORWARDED_ALLOW_IPS: expected IP addresses, .* got 'proxy'"):
         load_settings(None, {}, {"FORWARDED_ALLOW_IPS": "proxy"}, tmp_path)
 

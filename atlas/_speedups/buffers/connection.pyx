@@ -102,7 +102,7 @@ cdef class Connection:
         self.writer.attach(self, transport)
         connections.connections.add(self)
         self.set_protocol(<Protocol?>self.new_protocol(self), NULL, 0)
-        if self.writer.connections.stopping:
+        if self.writer.connections.stopping and not self.writer.connections.draining:
             self.shut_down()
 
     def get_buffer(self, sizehint):

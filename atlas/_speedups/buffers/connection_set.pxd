@@ -19,6 +19,7 @@ cdef class ConnectionSet:
     cdef readonly long open             # counted from accept, until the socket is closed
     cdef readonly long limit            # 0: none
     cdef readonly bint stopping
+    cdef readonly bint draining         # idle connections stay open
     cdef bint crowded                   # a client waits for a place, and no connection was idle
 
     # The memory that every socket of the loop is read into, one after the other.

@@ -82,9 +82,13 @@ cdef class ConnectionSet:
         self.crowded = not longest
         return len(longest)
 
+    def drain(self):
+        """Begin to stop: connections close when what is begun is done. One that is idle stays open until :meth:`stop`."""
+        self.stopping = self.draining = True
+
     def stop(self):
         """Shut every connection down: each closes as soon as its protocol has nothing left to do."""
-        self.stopping = True
+        self.stopping, self.draining = True, False
         self.each(shut_down)
 
     def end_now(self):

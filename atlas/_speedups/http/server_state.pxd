@@ -75,6 +75,7 @@ cdef class ServerState:
 
     # Of all requests; of one response; of one request.
     cdef bint is_stopping(self) noexcept
+    cdef bint closes_idle(self) noexcept
     cdef int refresh_date(self) except -1
     cdef int write_own_lines(self, WriteBuffer out, bint date, bint server) except -1
     cdef bint is_trusted_proxy(self, object client) except -1

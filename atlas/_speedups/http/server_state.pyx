@@ -133,6 +133,10 @@ cdef class ServerState:
     cdef bint is_stopping(self) noexcept:
         return self.connections.stopping
 
+    cdef bint closes_idle(self) noexcept:
+        """Is a connection closed when no request is worked on?"""
+        return self.connections.stopping and not self.connections.draining
+
     # A request's part.
 
     cdef bint is_trusted_proxy(self, object client) except -1:

@@ -99,7 +99,7 @@ cdef class Http1Protocol(Http1ProtocolBase):
             return 0
         if self.state < LAST_RESPONSE:
             if self.exchange is None and not self.has_waiting() and (
-                self.connection.reading == READING_ENDED or (self.state == IDLE and self.server_state.is_stopping())
+                self.connection.reading == READING_ENDED or (self.state == IDLE and self.server_state.closes_idle())
             ):
                 return self.close()
             return self.update_reading()
@@ -331,7 +331,7 @@ cdef class Http1Protocol(Http1ProtocolBase):
         self.drop_parser()
         self.state = IDLE
         self.reused = True
-        if self.server_state.is_stopping() and not self.has_waiting():
+        if self.server_state.closes_idle() and not self.has_waiting():
             return self.send_last() if self.has_unread() else self.close()
         return self.connection.set_timeout(self.server_state.timeout_keep_alive)
 
