@@ -10,8 +10,9 @@ from urllib.parse import quote
 
 from atlas.web.multidict import missing_value
 
-__all__ = ["Cookies", "cookie_path", "format_cookie", "parse_cookies"]
+__all__ = ["Cookies", "cookie_name", "cookie_path", "format_cookie", "parse_cookies"]
 
+_NO_WORD = re.compile(r"[^0-9A-Za-z]+")
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*")  # cookie-octet, RFC 6265 4.1.1
 _PATH = re.compile(r"/[\x20-\x3a\x3c-\x7e]*")
@@ -118,6 +119,16 @@ def cookie_path(root_path: str) -> str:
     :returns: the root path as browsers compare it, percent-encoded; ``/`` for none.
     """
     return quote(root_path.rstrip("/"), safe="/!$&'()*+,=:@~") or "/"
+
+
+def cookie_name(name: str, root_path: str) -> str:
+    """Return the default name of a cookie for an application under a root path: ``session_shop`` under ``/shop``.
+
+    :param name: the name without a root path.
+    :param root_path: the root path, decoded; "" for none.
+    """
+    suffix = "_".join(_NO_WORD.split(root_path)).strip("_")
+    return f"{name}_{suffix}" if suffix else name
 
 
 def _check_name(name: str) -> str:

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from atlas.errors import StartupError
 from atlas.web.adapters import any_mode
 from atlas.web.call_site import caller_place
-from atlas.web.cookies import cookie_path, format_cookie
+from atlas.web.cookies import cookie_name, cookie_path, format_cookie
 from atlas.web.exceptions import Forbidden
 from atlas.web.headers import encode_field
 from atlas.web.interfaces import ApplicationInterface
@@ -100,7 +100,7 @@ class CSRF:
         ``"session"``: in the session, and as long as the session; :class:`Sessions` has to be outside this middleware.
     :param field: name of the form field, ``csrf_token`` by default.
     :param header: name of the header field, ``x-csrf-token`` by default.
-    :param cookie: name of the cookie, ``csrf`` by default.
+    :param cookie: name of the cookie; None, the default, for ``csrf``, and ``csrf_shop`` under the root path ``/shop``.
     :param trusted_origins: other origins whose pages may send requests. Empty by default.
     :param exempt: routes that are not checked, by name or path; a path that ends in ``*`` includes all paths that begin
         so. Empty by default.
@@ -117,7 +117,7 @@ class CSRF:
         store: Literal["cookie", "session"] = "cookie",
         field: str = "csrf_token",
         header: str = "x-csrf-token",
-        cookie: str = "csrf",
+        cookie: str | None = None,
         trusted_origins: Iterable[str] = (),
         exempt: Iterable[str] = (),
         secure: bool | None = None,
@@ -128,6 +128,8 @@ class CSRF:
         trusted = check_strings("CSRF: trusted_origins", trusted_origins, "https://example.com")
         names = check_strings("CSRF: exempt", exempt, "/hooks/*")
         encode_field(header, "")
+        self._has_own_name = cookie is not None
+        cookie = "csrf" if cookie is None else cookie
         format_cookie(cookie, "x", secure=bool(secure))
         self._place = caller_place()
         self._in_session = store == "session"
@@ -177,7 +179,8 @@ class CSRF:
         if self._in_session:
             place = _SessionPlace(request.session)
         else:
-            place = _CookiePlace(partial(self._secret_in, request.cookies.get(self._cookie)))
+            signed = request.cookies.get(self._name(request))
+            place = _CookiePlace(partial(self._secret_in, signed, request.root_path))
         token = CSRFToken(place.find, place.make)
         request.state.csrf_token = token
         request.state[_OWN_STATE] = place
@@ -201,8 +204,13 @@ class CSRF:
         if not token.matches(given):
             raise Forbidden("the CSRF token is not the one of this visitor; load the page again")
 
-    def _secret_in(self, value: str | None) -> bytes | None:
-        found = self._signer.read(value, _YEAR) if value else None
+    def _name(self, request: RequestHead) -> str:
+        """Return the name of the cookie."""
+        root_path = request.root_path
+        return cookie_name(self._cookie, root_path) if root_path and not self._has_own_name else self._cookie
+
+    def _secret_in(self, value: str | None, root_path: str) -> bytes | None:
+        found = self._signer.under(root_path).read(value, _YEAR) if value else None
         return _decoded(found[0]) if found is not None else None
 
     def _is_exempt(self, request: RequestHead) -> bool:
@@ -260,12 +268,12 @@ class CSRF:
         keep_private(response.headers, new_cookie=place.made)  # the page contains the token of this visitor
         if place.made and place.secret is not None:
             secure = request.is_secure if self._secure is None else self._secure
-            value = self._signer.sign(urlsafe_b64encode(place.secret))
+            value = self._signer.under(request.root_path).sign(urlsafe_b64encode(place.secret))
             response.headers.add("set-cookie", self._cookie_field(request, value, secure))
 
     def _cookie_field(self, request: RequestHead, value: str, secure: bool) -> str:
         path = "/" if self._cookie.startswith("__Host-") else cookie_path(request.root_path)
-        return format_cookie(self._cookie, value, max_age=_YEAR, path=path, secure=secure)
+        return format_cookie(self._name(request), value, max_age=_YEAR, path=path, secure=secure)
 
     @property
     def _signer(self) -> SignedValues:

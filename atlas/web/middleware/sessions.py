@@ -12,7 +12,7 @@ from typing import Any, Literal, cast
 
 from atlas.web.adapters import any_mode
 from atlas.web.call_site import caller_place
-from atlas.web.cookies import cookie_path, format_cookie
+from atlas.web.cookies import cookie_name, cookie_path, format_cookie
 from atlas.web.interfaces import ApplicationInterface
 from atlas.web.option_checks import check_number
 from atlas.web.requests.request_head import RequestHead
@@ -52,7 +52,8 @@ class Sessions:
     :param secret_key: the key that signs the cookie, at least 16 characters. Of a list the first key signs, and
         signatures of all keys are accepted. None, the default, for ``secret_key`` of the configuration.
     :param store: ``"cookie"``, the default, ``"memory"``, or a :class:`~atlas.web.sessions.stores.Store`.
-    :param cookie: name of the cookie, ``session`` by default.
+    :param cookie: name of the cookie; None, the default, for ``session``, and ``session_shop`` under the root path
+        ``/shop``. Of several applications on one host none accepts the cookie of another one.
     :param max_age: seconds for which a session lives after its last use; two weeks by default.
     :param permanent: whether the cookie outlives the browser; True by default.
     :param path: the path below which browsers send the cookie; None, the default, for the root path of the server, so
@@ -71,7 +72,7 @@ class Sessions:
         secret_key: str | bytes | Iterable[str | bytes] | None = None,
         store: Literal["cookie", "memory"] | Store = "cookie",
         *,
-        cookie: str = "session",
+        cookie: str | None = None,
         max_age: int = _TWO_WEEKS,
         permanent: bool = True,
         path: str | None = None,
@@ -85,7 +86,8 @@ class Sessions:
         self._max_age = check_number("Sessions: max_age", max_age, 1)
         kept = _check_store(store)
         self._store = SessionStore(kept, self._max_age) if kept is not None else None
-        self._cookie, self._permanent = cookie, permanent
+        self._cookie, self._permanent = "session" if cookie is None else cookie, permanent
+        self._has_own_name = cookie is not None
         self._path, self._domain, self._secure = path, domain, secure
         self._httponly, self._samesite = httponly, samesite
         self._clock = clock
@@ -97,8 +99,9 @@ class Sessions:
 
     def _check_cookie(self) -> None:
         path = self._path or "/"
-        self._field("", 0, bool(self._secure), path)
-        self._room = _MAX_COOKIE - len(self._field("", self._max_age, True, path)) + len(path)
+        name = self._cookie
+        self._field(name, "", 0, bool(self._secure), path)
+        self._room = _MAX_COOKIE - len(self._field(name, "", self._max_age, True, path)) + len(path) + len(name)
         if self._cookie.startswith(("__Host-", "__Secure-")) and not self._secure:
             raise ValueError(f"Sessions: browsers drop a cookie named {self._cookie!r} without secure=True")
         if self._cookie.startswith("__Host-") and (self._path not in (None, "/") or self._domain is not None):
@@ -124,28 +127,33 @@ class Sessions:
         :param request: the request.
         :returns: an awaitable if the session has to be loaded from a store; else None.
         """
-        cookie = request.cookies.get(self._cookie)
+        cookie = request.cookies.get(self._name(request))
         if cookie is None:
             request.session = Session()
         elif self._store is None:
-            request.session = self._from_cookie(cookie)
+            request.session = self._from_cookie(self._signer.under(request.root_path), cookie)
         else:
             return self._load(self._store, request, cookie)
         return None
 
     async def _load(self, store: SessionStore, request: RequestHead, cookie: str) -> None:
-        request.session = await self._from_store(store, cookie)
+        request.session = await self._from_store(store, self._signer.under(request.root_path), cookie)
 
-    def _from_cookie(self, cookie: str) -> Session:
+    def _name(self, request: RequestHead) -> str:
+        """Return the name of the cookie."""
+        root_path = request.root_path
+        return cookie_name(self._cookie, root_path) if root_path and not self._has_own_name else self._cookie
+
+    def _from_cookie(self, signer: SignedValues, cookie: str) -> Session:
         def load() -> Kept | None:
-            found = self._signer.read(cookie, self._max_age)
+            found = signer.read(cookie, self._max_age)
             data = _unpack(found[0]) if found is not None else None
             return Kept(data, found[1]) if found is not None and data is not None else None
 
         return Session(load)
 
-    async def _from_store(self, store: SessionStore, cookie: str) -> Session:
-        found = self._signer.read(cookie, self._max_age)
+    async def _from_store(self, store: SessionStore, signer: SignedValues, cookie: str) -> Session:
+        found = signer.read(cookie, self._max_age)
         if found is None:
             return Session()
         name = found[0].decode("ascii")
@@ -168,7 +176,7 @@ class Sessions:
         session = request.session
         if not session.accessed:
             session.seal()
-            if is_streamed(response) and self._cookie in request.cookies:
+            if is_streamed(response) and self._name(request) in request.cookies:
                 keep_private(response.headers, new_cookie=False)  # the generator may read the session
             return None
         action, data = session.action()
@@ -207,14 +215,15 @@ class Sessions:
         """Set the cookie to a signed value; None deletes the cookie."""
         secure = request.is_secure if self._secure is None else self._secure
         path = self._path or ("/" if self._cookie.startswith("__Host-") else cookie_path(request.root_path))
-        room = self._room - len(path)
+        name = self._name(request)
+        room = self._room - len(path) - len(name)
         if value is None:
-            field = self._field("", 0, secure, path)
+            field = self._field(name, "", 0, secure, path)
         else:
-            signed = self._signer.sign(value)
+            signed = self._signer.under(request.root_path).sign(value)
             if len(signed) > room:
                 raise SessionTooLarge(f"the session takes {len(signed)} bytes, a cookie has {room}; use a store")
-            field = self._field(signed, self._max_age if self._permanent else None, secure, path)
+            field = self._field(name, signed, self._max_age if self._permanent else None, secure, path)
         response.headers.add("set-cookie", field)
         keep_private(response.headers, new_cookie=True)
 
@@ -242,9 +251,9 @@ class Sessions:
             await store.end(old)
         return name
 
-    def _field(self, value: str, max_age: int | None, secure: bool, path: str) -> str:
+    def _field(self, name: str, value: str, max_age: int | None, secure: bool, path: str) -> str:
         return format_cookie(
-            self._cookie,
+            name,
             value,
             max_age=max_age,
             path=path,

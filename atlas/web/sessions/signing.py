@@ -76,13 +76,22 @@ class SignedValues:
     :param clock: returns seconds since the epoch.
     """
 
-    __slots__ = ("_clock", "_signer")
+    __slots__ = ("_clock", "_keys", "_purpose", "_signer")
 
     def __init__(self, keys: Iterable[str | bytes], purpose: str, *, clock: Callable[[], float] = time.time) -> None:
+        self._keys, self._purpose = [_as_bytes(key) for key in keys], purpose
         # itsdangerous signs with the last key.
-        self._signer = _Signer([_as_bytes(key) for key in keys][::-1], salt=f"atlas.{purpose}")
+        self._signer = _Signer(self._keys[::-1], salt=f"atlas.{purpose}")
         self._signer.clock = clock
         self._clock = clock
+
+    def under(self, root_path: str) -> SignedValues:
+        """Return what signs the values of an application under a root path, so that no other one accepts them.
+
+        :param root_path: the root path, decoded; "" for none.
+        """
+        path = root_path.rstrip("/")
+        return SignedValues(self._keys, f"{self._purpose}@{path}", clock=self._clock) if path else self
 
     def sign(self, value: bytes) -> str:
         """Sign a value.
