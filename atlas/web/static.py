@@ -16,7 +16,14 @@ from atlas.web.exceptions import NotFound
 from atlas.web.headers import RawHeaders, encode_field, weights_of
 from atlas.web.requests.request import AsyncRequest
 from atlas.web.responses.caching import Precondition, evaluate, http_date
-from atlas.web.responses.files import CHUNK_SIZE, FileResponse, content_encoding, file_tag, guess_content_type
+from atlas.web.responses.files import (
+    CHUNK_SIZE,
+    FileResponse,
+    content_encoding,
+    file_tag,
+    guess_content_type,
+    modification_time,
+)
 from atlas.web.responses.response import RedirectResponse, Response
 from atlas.web.routing.route import Route
 
@@ -55,6 +62,7 @@ class Variant(NamedTuple):
     :ivar coding: the content coding; "" for the file as it is.
     :ivar path: the path of the file.
     :ivar stamp: see :func:`_stamp`.
+    :ivar modified: see :func:`atlas.web.responses.files.modification_time`.
     :ivar tag: the entity tag, in quotes.
     :ivar body: the content of a small file; None for a larger one.
     :ivar fields_304: the header fields of a 304.
@@ -64,6 +72,7 @@ class Variant(NamedTuple):
     coding: str
     path: str
     stamp: tuple[int, int, int, int, int]
+    modified: int | None
     tag: bytes
     body: bytes | None
     fields_304: RawHeaders
@@ -249,7 +258,7 @@ def _respond(request: AsyncRequest, file: CachedFile) -> Response:
 
 
 def _evaluate(request: AsyncRequest, variant: Variant) -> Precondition:
-    return evaluate(request.method, request.headers, variant.tag.decode("ascii"), variant.stamp[0] // 10**9)
+    return evaluate(request.method, request.headers, variant.tag.decode("ascii"), variant.modified)
 
 
 def _navigates(request: AsyncRequest, path: str) -> bool:
@@ -348,17 +357,19 @@ def _read_file(found: str, root: str, path: str, before: tuple[str, ...]) -> Cac
 def _variant(path: str, coding: str, kind: tuple[bytes, bytes], shared: RawHeaders) -> Variant:
     with Path(path).open("rb", buffering=0) as file:
         status = os.fstat(file.fileno())
-        modified, size = status.st_mtime_ns, status.st_size
+        modified, size = modification_time(status), status.st_size
         body = file.read(size + 1) if size <= CHUNK_SIZE else None
         file_only = file_tag(file.fileno(), status, HASHED)
     if body is not None and len(body) != size:  # the file is being written: do not keep it
         body = None
     tag = (f'{file_only[:-1]}-{coding}"' if coding else file_only).encode("ascii")
-    fields_304 = [*shared, (b"etag", tag), encode_field("last-modified", http_date(modified // 10**9))]
+    fields_304 = [*shared, (b"etag", tag)]
+    if modified is not None:
+        fields_304.append(encode_field("last-modified", http_date(modified)))
     fields_200 = [kind, *fields_304, (b"accept-ranges", b"bytes")]
     if coding or (coding := content_encoding(path)):
         fields_200.append((b"content-encoding", coding.encode("ascii")))
-    return Variant(coding, path, _stamp_of(status), tag, body, fields_304, fields_200)
+    return Variant(coding, path, _stamp_of(status), modified, tag, body, fields_304, fields_200)
 
 
 def _stamp(path: str) -> tuple[int, int, int, int, int]:

@@ -22,8 +22,16 @@ from atlas.web.responses.caching import Precondition, evaluate, http_date, range
 from atlas.web.responses.ranges import ByteRange, Parts, RangeNotSatisfiable, parse_ranges
 from atlas.web.responses.streaming import StreamingResponse
 
-__all__ = ["FileResponse", "content_disposition", "content_encoding", "file_tag", "guess_content_type"]
+__all__ = [
+    "FileResponse",
+    "content_disposition",
+    "content_encoding",
+    "file_tag",
+    "guess_content_type",
+    "modification_time",
+]
 
+_LAST_CONSTANT_TIME = 315_662_400  # 2 January 1980, 12:00 UTC: the 1st has ended in every time zone
 CHUNK_SIZE = 64 * 1024
 """Size of a chunk of a file in bytes. Larger files are sent by the server's pathsend, if it has that."""
 _HASHED_PIECE = 1024 * 1024
@@ -106,6 +114,18 @@ def content_disposition(kind: Literal["attachment", "inline"], filename: str) ->
     ascii_name = "".join(each if each not in '"%' else "_" for each in ascii_name).strip() or "file"
     field = f'{kind}; filename="{ascii_name}"'
     return field if ascii_name == name else f"{field}; filename*=UTF-8''{quote(name, safe='')}"
+
+
+def modification_time(status: os.stat_result) -> int | None:
+    """Return when a file was changed, in seconds since the epoch; None if its time does not tell.
+
+    Tools that build the same image from the same files set each time to a constant, such as 0, 1, or the beginning of
+    1980, which is the first time of a ZIP archive. A client that compares such a time would keep an old version.
+
+    :param status: of the file.
+    """
+    modified = status.st_mtime_ns // 10**9
+    return modified if modified > _LAST_CONSTANT_TIME else None
 
 
 def file_tag(descriptor: int, status: os.stat_result, hashed: int = CHUNK_SIZE) -> str:
@@ -194,7 +214,7 @@ class FileResponse(StreamingResponse):
     async def _answer(self, scope: Scope, send: Send, source: _OpenFile) -> None:
         self._describe(source)
         asked, method = Headers(scope["headers"]), scope["method"]
-        etag, modified = self.headers["etag"], source.modified // 10**9
+        etag, modified = self.headers["etag"], source.modified
         result = Precondition.PASSED
         if self.status_code == 200 and method in ("GET", "HEAD"):
             result = evaluate(method, asked, etag, modified)
@@ -221,7 +241,8 @@ class FileResponse(StreamingResponse):
     def _describe(self, source: _OpenFile) -> None:
         headers = self.headers
         tag = headers.setdefault("etag", source.tag)
-        headers.setdefault("last-modified", http_date(source.modified // 10**9))
+        if source.modified is not None:
+            headers.setdefault("last-modified", http_date(source.modified))
         if not self._filters:
             headers.setdefault("accept-ranges", "bytes")
         elif not tag.startswith("W/"):  # the output of the functions of wrap() may differ from request to request
@@ -289,12 +310,12 @@ def _has_extension(scope: Scope, extension: str) -> bool:
 
 
 class _OpenFile:
-    """An open file, with size, time of the last change in nanoseconds, and entity tag, as of opening."""
+    """An open file, with size, :func:`modification_time` and entity tag, as of opening."""
 
     __slots__ = ("file", "modified", "size", "tag")
 
     def __init__(self, file: BinaryIO, status: os.stat_result, tag: str) -> None:
-        self.file, self.size, self.modified, self.tag = file, status.st_size, status.st_mtime_ns, tag
+        self.file, self.size, self.modified, self.tag = file, status.st_size, modification_time(status), tag
 
     async def read(self, start: int, count: int) -> bytes:
         """Read bytes that the response has announced. Fewer bytes are an error; bytes added since are not sent."""

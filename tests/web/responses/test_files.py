@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from atlas import Application, AsyncRequest, FileResponse, Request, RequestID, Route
+from atlas import Application, AsyncRequest, FileResponse, Request, RequestID, Route, Static
 from atlas.web.responses.caching import entity_tag
 from atlas.web.responses.files import CHUNK_SIZE, content_disposition, guess_content_type
 
@@ -258,3 +258,24 @@ def test_a_file_passes_through_wrappers(call: Drive, large: Path) -> None:
     assert head["etag"].startswith('W/"')
     assert not {"content-length", "accept-ranges"} & set(head)
     assert response.streaming
+
+
+@pytest.mark.parametrize("time", [0, 1, 315_532_800, 315_532_800 + 12 * 3600])
+@pytest.mark.parametrize("size", [10, 3 * CHUNK_SIZE])
+def test_a_constant_time_tells_nothing(ask: Ask, tmp_path: Path, time: int, size: int) -> None:
+    """Images that are built from the same files have such times: a client with an old version would keep it."""
+    path = tmp_path / "file.txt"
+    path.write_bytes(bytes(size))
+    os.utime(path, (time, time))
+    app = Application([Route("/", lambda request: FileResponse(path)), Static("/static", tmp_path)])
+    for url in ("/", "/static/file.txt"):
+        answer = ask(app, "GET", url)
+        assert "last-modified" not in answer.headers
+        since = {"if-modified-since": "Tue, 01 Jan 2030 00:00:00 GMT"}
+        assert ask(app, "GET", url, headers=since).status_code == 200
+        assert ask(app, "GET", url, headers={"if-none-match": answer.headers["etag"], **since}).status_code == 304
+        part = ask(app, "GET", url, headers={"range": "bytes=0-3", "if-range": "Thu, 01 Jan 1970 00:00:00 GMT"})
+        assert part.status_code == 200
+    os.utime(path, (1_700_000_000, 1_700_000_000))
+    for url in ("/", "/static/file.txt"):
+        assert ask(app, "GET", url).headers["last-modified"] == "Tue, 14 Nov 2023 22:13:20 GMT"
