@@ -70,8 +70,8 @@ class HTTPException(Exception):
         if detail is not None and not isinstance(detail, str):
             raise TypeError(f"{type(self).__name__}: detail: expected a str or a mapping, got {type(detail).__name__}")
         self.detail = detail
-        pairs = list(headers.items() if isinstance(headers, Mapping) else headers or ())
-        self.headers = dict(reversed(pairs))
+        pairs: list[tuple[str, str]] = list(headers.items() if isinstance(headers, Mapping) else headers or ())
+        self.headers: dict[str, str] = dict(reversed(pairs))
         self._more = [pair for index, pair in enumerate(pairs) if pair[0] in dict(pairs[:index])]
 
     @property

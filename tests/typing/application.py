@@ -41,6 +41,7 @@ from atlas import (
     StartupError,
     Static,
     Store,
+    Templates,
     Timeout,
     TrustedHosts,
     WebSocketRoute,
@@ -100,6 +101,7 @@ async def lifespan(app: Application) -> AsyncIterator[Mapping[str, Any]]:
 store: Store = MemoryStore()
 files: Store = FileStore("sessions")
 
+templates = Templates(enable_async=True)
 app = Application(
     [
         Route("/", home),

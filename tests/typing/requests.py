@@ -10,6 +10,7 @@ from atlas import (
     Application,
     AsyncRequest,
     AsyncUpload,
+    ClientCertificate,
     Config,
     Headers,
     Mount,
@@ -40,7 +41,9 @@ def head(request: Request) -> None:
     assert_type(request.http_version, str)
     assert_type(request.client, tuple[str, int] | None)
     assert_type(request.ip, str | None)
-    assert_type(request.headers, Headers)
+    headers: Headers = request.headers
+    assert_type(headers.get("accept"), str | None)
+    assert_type(request.client_certificate, ClientCertificate | None)
     assert_type(request.headers["accept"], str)
     assert_type(request.headers.get("accept"), str | None)
     assert_type(request.headers.get_all("accept"), list[str])

@@ -19,6 +19,7 @@ from atlas import (
     HTTPException,
     JSONResponse,
     MethodNotAllowed,
+    MissingValue,
     NotFound,
     PlainTextResponse,
     ProblemResponse,
@@ -102,6 +103,8 @@ def errors() -> None:
     assert_type(error.status_code, int)
     assert_type(error.detail, str | None)
     assert_type(error.headers, dict[str, str])
+    missing: BadRequest | KeyError = MissingValue("no field 'name'")
+    assert isinstance(missing, KeyError)
 
 
 def give_up(status: int) -> NoReturn:
