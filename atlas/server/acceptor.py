@@ -9,13 +9,15 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import os
 import socket
 import ssl
 import time
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Coroutine, Sequence
+from contextvars import copy_context
 from typing import Any, Protocol
 
+from atlas._speedups.buffers.connection_set import accept_connection
 from atlas.server.worker_table import Heartbeat, WorkerEntry
 
 __all__ = ["Acceptor"]
@@ -96,14 +98,15 @@ class Acceptor:
         self._loop = asyncio.get_running_loop()
         self._watched: list[socket.socket] = []
         self._accepting = False
-        self._connecting: dict[asyncio.Task[Any], float] = {}  # and when it was accepted, the first one first
+        self._connecting: dict[_Connecting, float] = {}  # and when it was accepted, the first one first
+        self._all_connected: asyncio.Future[None] | None = None
         self._next_warning = 0.0
         self._retry: asyncio.TimerHandle | None = None
 
     def open(self) -> None:
         """Start to accept connections."""
         # Duplicates, because a loop calls one function per descriptor, and the caller may use the sockets elsewhere.
-        self._watched = [sock.dup() for sock in self._sockets]
+        self._watched = [_ListeningSocket(sock) for sock in self._sockets]
         for sock in self._watched:
             sock.setblocking(False)  # those of a caller may be blocking
         if self._entry is not None:
@@ -139,9 +142,10 @@ class Acceptor:
                         break
         self.close()
         if self._connecting:
-            _, pending = await asyncio.wait(self._connecting, timeout=_FINISH_TIMEOUT)
-            for task in pending:
-                task.cancel()
+            self._all_connected = self._loop.create_future()
+            await asyncio.wait([self._all_connected], timeout=_FINISH_TIMEOUT)
+            for connecting in tuple(self._connecting):
+                connecting.cancel()
 
     def close(self) -> None:
         """Stop accepting for good, immediately."""
@@ -210,35 +214,109 @@ class Acceptor:
         """Give up the TLS handshakes that have taken longest, as a silent client does; return how many."""
         latest = time.monotonic() - _SPARED_SECONDS
         longest = list(self._connecting.items())[: max(1, len(self._connecting) // _DROPPED_SHARE)]
-        dropped = [task for task, began in longest if began <= latest]
-        for task in dropped:
-            task.cancel()
+        dropped = [connecting for connecting, began in longest if began <= latest]
+        for connecting in dropped:
+            connecting.cancel()
         return len(dropped)
 
     def _accept(self, sock: socket.socket) -> bool:
         """Accept one connection; return whether there may be more."""
-        try:
-            accepted, _ = sock.accept()
-        except (BlockingIOError, InterruptedError):
-            return False
-        except OSError as error:
-            if error.errno not in _EXHAUSTED:
-                return True  # the client has left meanwhile (ECONNABORTED), or a network error of its own
-            self._wait_for_room(f"cannot accept connections: {error.strerror}")
-            return False
-        accepted.setblocking(False)
+        descriptor = accept_connection(sock.fileno())
+        if descriptor < 0:
+            return self._not_accepted(-descriptor)
+        accepted = _AcceptedSocket(sock, descriptor)
         protocol = self._protocol_factory()  # it counts as open from here
         if self._entry is not None:
             self._entry.accepted(self._connections.open)
-        task = self._loop.create_task(self._loop.connect_accepted_socket(lambda: protocol, accepted, **self._options))
-        self._connecting[task] = time.monotonic()
-        task.add_done_callback(partial(self._connected, accepted, protocol))
+        coroutine = self._loop.connect_accepted_socket(lambda: protocol, accepted, **self._options)
+        connecting = _Connecting(coroutine, accepted, protocol, self._connected)
+        self._connecting[connecting] = time.monotonic()
+        copy_context().run(connecting.step)
         return True
 
-    def _connected(self, accepted: socket.socket, protocol: Accepted, task: asyncio.Task[Any]) -> None:
-        del self._connecting[task]
-        if task.cancelled() or task.exception() is not None:
-            accepted.close()
-            protocol.handshake_failed()
-            if not task.cancelled():
-                _logger.debug("an accepted connection was lost: %s", task.exception())
+    def _not_accepted(self, number: int) -> bool:
+        """Return whether there may be more connections after this errno."""
+        if number in (errno.EAGAIN, errno.EWOULDBLOCK, errno.EINTR):
+            return False
+        if number not in _EXHAUSTED:
+            return True  # the client has left meanwhile (ECONNABORTED), or a network error of its own
+        self._wait_for_room(f"cannot accept connections: {os.strerror(number)}")
+        return False
+
+    def _connected(self, connecting: _Connecting) -> None:
+        del self._connecting[connecting]
+        if self._all_connected is not None and not self._connecting and not self._all_connected.done():
+            self._all_connected.set_result(None)
+
+
+class _ListeningSocket(socket.socket):
+    """A duplicate of a socket that listens. Its family and type are looked up once.
+
+    A ``socket.socket`` looks them up in an Enum whenever they are read, which the loops do for each connection.
+    """
+
+    __slots__ = ("family", "type")
+
+    def __init__(self, sock: socket.socket) -> None:
+        with sock.dup() as duplicate:
+            super().__init__(sock.family, sock.type, sock.proto, duplicate.detach())
+        self.family, self.type = sock.family, sock.type  # type: ignore[misc]  # of the slots
+
+
+class _AcceptedSocket(socket.socket):
+    """The socket of a connection, of the family and type of the socket that listened."""
+
+    __slots__ = ("family", "type")
+
+    def __init__(self, listening: socket.socket, descriptor: int) -> None:
+        super().__init__(listening.family, listening.type, listening.proto, descriptor)
+        self.family, self.type = listening.family, listening.type  # type: ignore[misc]  # of the slots
+        self.setblocking(False)  # it is so, which this object does not know
+
+
+class _Connecting:
+    """An accepted connection whose transport is being made, by a coroutine of the event loop.
+
+    It does not run in a task, which would cost more instructions than the transport does.
+
+    :param coroutine: the result of ``connect_accepted_socket``.
+    :param accepted: the socket of the connection.
+    :param protocol: its protocol.
+    :param on_end: called with this object when the coroutine has ended.
+    """
+
+    __slots__ = ("_accepted", "_coroutine", "_on_end", "_protocol", "_waits_for")
+
+    def __init__(
+        self,
+        coroutine: Coroutine[asyncio.Future[Any], None, object],
+        accepted: socket.socket,
+        protocol: Accepted,
+        on_end: Callable[[_Connecting], None],
+    ) -> None:
+        self._coroutine = coroutine
+        self._accepted = accepted
+        self._protocol = protocol
+        self._on_end = on_end
+
+    def step(self, _waited_for: object = None) -> None:
+        """Run the coroutine until it waits for a future, which calls this method again, or until it ends."""
+        try:
+            self._waits_for = self._coroutine.send(None)
+        except StopIteration:
+            self._on_end(self)
+        except (Exception, asyncio.CancelledError) as error:
+            self._fail(error)
+        else:
+            self._waits_for.add_done_callback(self.step)
+
+    def cancel(self) -> None:
+        """Cancel the future that the coroutine waits for, as a task does."""
+        self._waits_for.cancel()
+
+    def _fail(self, error: BaseException) -> None:
+        self._accepted.close()
+        self._protocol.handshake_failed()
+        if not isinstance(error, asyncio.CancelledError):
+            _logger.debug("an accepted connection was lost: %s", error)
+        self._on_end(self)

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import logging
+import os
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from atlas._speedups.buffers.connection_set import accept_connection
 from atlas.server import listener
 from atlas.server.acceptor import Acceptor
 from atlas.server.event_loop import loop_factory
@@ -226,29 +228,24 @@ def test_a_client_that_is_gone_before_it_is_accepted(loop: str) -> None:
     run(main, loop)
 
 
-class Exhausted:
-    """A listening socket whose process has no descriptor left, until ``error`` is None."""
+@both_loops
+def test_what_is_accepted(loop: str) -> None:
+    """Non-blocking, not inherited, and with the addresses, family and type that the transport tells."""
 
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
-        self.error: OSError | None = OSError(errno.EMFILE, "Too many open files")
+    async def main(setting: Setting) -> None:
+        setting.acceptor.open()
+        client = setting.connect()
+        assert await greeted(client) == b"hello"
+        transport = setting.places.open[0].transport
+        assert transport.get_extra_info("peername") == client.getsockname()
+        assert transport.get_extra_info("sockname") == client.getpeername()
+        sock = transport.get_extra_info("socket")
+        assert (sock.family, sock.type, sock.gettimeout()) == (socket.AF_INET, socket.SOCK_STREAM, 0.0)
+        assert not os.get_inheritable(sock.fileno())
+        assert not os.get_blocking(sock.fileno())
+        client.close()
 
-    def accept(self) -> Any:
-        if self.error is not None:
-            raise self.error
-        return self._sock.accept()
-
-    def dup(self) -> "Exhausted":
-        return self
-
-    def fileno(self) -> int:
-        return self._sock.fileno()
-
-    def setblocking(self, flag: bool) -> None:
-        self._sock.setblocking(flag)
-
-    def close(self) -> None:
-        pass
+    run(main, loop)
 
 
 @both_loops
@@ -258,16 +255,14 @@ def test_without_descriptors_it_waits_and_tries_again(
     monkeypatch.setattr("atlas.server.acceptor._RETRY_SECONDS", 0.01)
 
     async def main(setting: Setting) -> None:
-        sock = Exhausted(setting.sockets[0])
-        acceptor: Any = Acceptor([sock], setting.places, setting.places.new_protocol)  # type: ignore[list-item]
+        monkeypatch.setattr("atlas.server.acceptor.accept_connection", lambda listening: -errno.EMFILE)
         client = setting.connect()
-        acceptor.open()
+        setting.acceptor.open()
         while not setting.places.asked_for_room:
             await asyncio.sleep(0)
         assert setting.places.open == []
-        sock.error = None
+        monkeypatch.setattr("atlas.server.acceptor.accept_connection", accept_connection)
         assert await greeted(client) == b"hello"
-        acceptor.close()
         client.close()
 
     with caplog.at_level(logging.WARNING, "atlas.server"):

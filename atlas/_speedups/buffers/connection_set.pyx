@@ -23,6 +23,34 @@ cdef extern from *:
     """
     double atlas_monotonic() noexcept nogil
 
+cdef extern from *:
+    """
+    #include <errno.h>
+    #ifdef _WIN32
+    static int atlas_accept(int fd) { return -ENOSYS; }
+    #else
+    #include <fcntl.h>
+    #include <sys/socket.h>
+    #include <unistd.h>
+    /* The descriptor of a connection that waited, non-blocking and closed by exec; a negative errno if none did. */
+    static int atlas_accept(int fd) {
+    #ifdef __linux__
+        int accepted = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        return accepted < 0 ? -errno : accepted;
+    #else
+        int accepted = accept(fd, NULL, NULL);
+        if (accepted < 0) {
+            return -errno;
+        }
+        fcntl(accepted, F_SETFD, FD_CLOEXEC);
+        fcntl(accepted, F_SETFL, fcntl(accepted, F_GETFL) | O_NONBLOCK);
+        return accepted;
+    #endif
+    }
+    #endif
+    """
+    int atlas_accept(int fd) noexcept nogil
+
 cdef enum:
     MAX_POOLED = 64     # write buffers
     DROPPED_SHARE = 64  # one in so many connections is closed when there is no room: the search for them takes its time
@@ -195,3 +223,14 @@ def end_now(connection):
 
 def abort(connection):
     connection.abort()
+
+
+def accept_connection(int listening):
+    """Accept a connection that waits at a listening socket.
+
+    ``socket.accept`` formats the address of the client and raises where none waits, which costs more than the call.
+
+    :param listening: the descriptor of the socket, which is non-blocking.
+    :returns: a descriptor that is non-blocking and not inherited by children; a negative errno if there is none.
+    """
+    return atlas_accept(listening)
