@@ -1,8 +1,8 @@
 """A server of Atlas without sockets: requests arrive and responses leave in memory.
 
-The server is the real one. It runs on an event loop whose ``create_server`` keeps the protocol factory, so that a
-benchmark makes the connections itself, and calls a protocol as asyncio does: ``get_buffer``, ``buffer_updated``. No
-module of the core is imported; the same file measures versions whose modules differ.
+The server is the real one. It runs on an event loop that gives the protocols of its connections out, whether the server
+accepts by ``create_server`` or by itself. A benchmark calls a protocol as asyncio does: ``get_buffer``,
+``buffer_updated``. No module of the core is imported; the same file measures versions whose modules differ.
 """
 
 from __future__ import annotations
@@ -42,12 +42,37 @@ class Listener:
 
 
 class MemoryLoop(asyncio.SelectorEventLoop):
-    """An event loop that keeps the protocol factory of the server that it runs."""
+    """An event loop that gives out the protocols of the server that it runs."""
 
     protocol_factory: Callable[[], Any] | None = None
 
     def __init__(self) -> None:
         super().__init__(NoSelector())
+        self._accept: tuple[Callable[..., Any], socket.socket] | None = None
+        self._accepted: list[Any] = []
+
+    def new_protocol(self) -> Any:
+        """Return the protocol of a new connection, which has no transport yet."""
+        if self.protocol_factory is not None:
+            return self.protocol_factory()
+        assert self._accept is not None, "the server does not accept connections"
+        callback, listener = self._accept
+        with socket.create_connection(listener.getsockname()):
+            self.call_soon(callback, listener)
+            while not self._accepted:
+                self.turn()
+        return self._accepted.pop()
+
+    def add_reader(self, fd: Any, callback: Callable[..., Any], *args: Any) -> None:
+        self._accept = (callback, fd)
+
+    def remove_reader(self, fd: Any) -> bool:
+        return True
+
+    async def connect_accepted_socket(self, protocol_factory: Callable[[], Any], sock: Any, **_: Any) -> Any:
+        sock.close()
+        self._accepted.append(protocol_factory())
+        return None, None
 
     async def create_server(self, protocol_factory: Callable[[], Any], *_: Any, **options: Any) -> Any:
         options["sock"].close()
@@ -96,9 +121,8 @@ class Link:
     """A connection of a client to the server."""
 
     def __init__(self, loop: MemoryLoop) -> None:
-        assert loop.protocol_factory is not None
         self.loop = loop
-        self.protocol = loop.protocol_factory()
+        self.protocol = loop.new_protocol()
         self.transport = MemoryTransport()
         self.protocol.connection_made(self.transport)
 
