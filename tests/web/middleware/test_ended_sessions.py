@@ -92,7 +92,7 @@ class Site:
         return "rotated"
 
     def who(self, request: Request) -> str:
-        return str(request.session.get("user", "nobody"))
+        return str(request.session.get("user", "anonymous"))
 
     def slow(self, request: Request, what: str) -> str:
         session = request.session
@@ -120,10 +120,10 @@ def test_the_old_cookie_stays_invalid(ask: Ask, store: Any, end: str, what: str)
     site.during = lambda: ended.append(site.get(end))
     slow = site.get(f"/slow/{what}")
     assert slow.text == "slow"
-    assert site.user() == "nobody"
+    assert site.user() == "anonymous"
     assert "set-cookie" not in slow.headers, "it would replace the cookie of the request that has ended the session"
     assert "cookie" in slow.headers["vary"]
-    assert site.user(ended[0]) == ("nobody" if end == "/logout" else "alice")
+    assert site.user(ended[0]) == ("anonymous" if end == "/logout" else "alice")
 
 
 @pytest.mark.parametrize("what", ["login", "begin"])
@@ -131,7 +131,7 @@ def test_a_login_in_the_slower_request_is_good(ask: Ask, store: Any, what: str) 
     site = Site(ask, store)
     site.during = lambda: site.get("/logout")
     slow = site.get(f"/slow/{what}")
-    assert site.user() == "nobody"
+    assert site.user() == "anonymous"
     assert site.user(slow) == "bob"
 
 
@@ -141,7 +141,7 @@ def test_a_session_that_goes_on_is_saved(ask: Ask, store: Any) -> None:
     assert site.user(site.get("/slow/change")) == "alice"
     assert site.user() == "alice"
     rotated = site.get("/slow/rotate")
-    assert (site.user(), site.user(rotated)) == ("nobody", "alice")
+    assert (site.user(), site.user(rotated)) == ("anonymous", "alice")
 
 
 def test_renewal_of_an_ended_session(ask: Ask, store: Any) -> None:
@@ -150,7 +150,7 @@ def test_renewal_of_an_ended_session(ask: Ask, store: Any) -> None:
     clock.now += 700
     site.during = lambda: site.get("/logout")
     assert "set-cookie" not in site.get("/slow/read").headers
-    assert site.user() == "nobody"
+    assert site.user() == "anonymous"
 
 
 def test_a_store_without_replace_that_is_changed_between_its_calls(ask: Ask) -> None:
@@ -158,7 +158,7 @@ def test_a_store_without_replace_that_is_changed_between_its_calls(ask: Ask) -> 
     site = Site(ask, store)
     store.before_set = lambda: store.kept.update({f"ended:{name}": b"1" for name in list(store.kept)})
     assert "set-cookie" not in site.get("/slow/change").headers
-    assert site.user() == "nobody"
+    assert site.user() == "anonymous"
 
 
 def test_new_values_are_never_saved_under_an_old_name(ask: Ask) -> None:
