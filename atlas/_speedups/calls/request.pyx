@@ -200,6 +200,8 @@ cdef class RequestData:
     def content_coding(self):
         """The ``content-encoding`` field; None if there is none, or only ``identity``, which changes nothing."""
         found = None
+        if self.existing_scope() is None and not self.exchange.head.has_coding:
+            return None
         for name, value in self._fields:
             if name == b"content-encoding":
                 found = value.decode("latin-1") if found is None else f"{found}, {value.decode('latin-1')}"

@@ -7,6 +7,7 @@ cdef bytes CONTENT_LENGTH
 cdef bytes TRANSFER_ENCODING
 cdef bytes EXPECT
 cdef bytes UPGRADE
+cdef bytes CONTENT_ENCODING
 cdef bytes TE
 
 cdef bint is_forwarding(bytes name) noexcept
@@ -60,6 +61,7 @@ cdef class RequestHead:
     cdef readonly bint keep_alive
     cdef readonly bint expects_continue
     cdef readonly bint accepts_trailers         # "TE: trailers"
+    cdef bint has_coding                        # there is a Content-Encoding
     cdef bint forwarded                         # there are fields such as X-Forwarded-For
     cdef readonly bytes upgrade         # the value of Upgrade, where Connection lists it; else None
 

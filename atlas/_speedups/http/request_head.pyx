@@ -304,12 +304,13 @@ CONTENT_LENGTH = b"content-length"
 TRANSFER_ENCODING = b"transfer-encoding"
 EXPECT = b"expect"
 UPGRADE = b"upgrade"
+CONTENT_ENCODING = b"content-encoding"
 TE = b"te"
 
 cdef tuple COMMON_FIELDS = (
-    HOST, CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, EXPECT, UPGRADE, TE,
+    HOST, CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, EXPECT, UPGRADE, TE, CONTENT_ENCODING,
     b"accept", b"accept-charset", b"accept-encoding", b"accept-language", b"access-control-request-headers",
-    b"access-control-request-method", b"authorization", b"cache-control", b"content-disposition", b"content-encoding",
+    b"access-control-request-method", b"authorization", b"cache-control", b"content-disposition",
     b"content-type", b"cookie", b"date", b"dnt", b"forwarded", b"from", b"idempotency-key", b"if-match",
     b"if-modified-since", b"if-none-match", b"if-range", b"if-unmodified-since", b"keep-alive", b"last-event-id",
     b"max-forwards", b"origin", b"pragma", b"priority", b"proxy-authorization", b"purpose", b"range", b"referer",

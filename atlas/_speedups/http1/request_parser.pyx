@@ -14,8 +14,8 @@ from libc.string cimport memchr
 
 from atlas._speedups.http.characters cimport FIELD_VALUE, TOKEN, same_token
 from atlas._speedups.http.request_head cimport (
-    ABSOLUTE_FORM, CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TE, TRANSFER_ENCODING, UPGRADE, Limits, RequestHead,
-    RequestLine, field_name, is_forwarding, is_host, read_request_line
+    ABSOLUTE_FORM, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, EXPECT, HOST, TE, TRANSFER_ENCODING, UPGRADE, Limits,
+    RequestHead, RequestLine, field_name, is_forwarding, is_host, read_request_line
 )
 from atlas._speedups.http.server_state cimport ServerState
 from atlas._speedups.http1.framing cimport (
@@ -390,6 +390,8 @@ cdef class RequestParser:
             self.head.expects_continue = expects_continue(value) or self.head.expects_continue
         elif name is TE:
             self.head.accepts_trailers = self.head.accepts_trailers or lists_trailers(value)
+        elif name is CONTENT_ENCODING:
+            self.head.has_coding = True
         elif is_forwarding(name):
             self.head.forwarded = True
         return 0
