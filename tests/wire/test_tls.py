@@ -139,16 +139,18 @@ def test_a_client_that_reads_nothing_is_aborted(tls: Callable[..., WireServer]) 
 
 @pytest.mark.parametrize("reset", [pytest.param(True, id="reset"), pytest.param(False, id="end of the stream")])
 def test_a_client_that_is_gone_while_reading_is_paused(tls: Callable[..., WireServer], reset: bool) -> None:
-    gone = threading.Event()
+    begun, gone = threading.Event(), threading.Event()
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await receive()
+        begun.set()
         await receive()
         gone.set()
         await respond(send)
 
     with connected(tls(app, timeout_write=0.4).address) as client:
         client.sendall(get(close=False) * (100_000 // len(get(close=False))))  # more than the server reads ahead
+        assert begun.wait(TIMEOUT)  # a reset discards what the server has not read
         if reset:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             client.close()
