@@ -8,7 +8,7 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +42,7 @@ from atlas.types import ASGIApp
 if TYPE_CHECKING:
     from atlas.server.loop_monitor import LoopMonitor
 
-__all__ = ["Server", "run", "serve_with_signals"]
+__all__ = ["Server", "load_application", "run", "serve_with_signals"]
 
 _logger = logging.getLogger("atlas.server")
 
@@ -397,15 +397,20 @@ def run(app: ASGIApp | LASGIApp | str, settings: Settings | None = None, **overr
         supervise(app, settings)
         return
     if isinstance(app, str):
-        if settings.dev:
-            # Before the import, because the application reads it; its own debug=... takes precedence.
-            os.environ.setdefault("ATLAS_DEBUG", "1")
-        app = importer.load(app, app_dir=settings.app_dir, factory=settings.factory)
+        app = load_application(app, settings)
     elif settings.factory:
         app = app()  # type: ignore[call-arg, assignment]
     logs.enable_loggers()
     server = Server(app, settings)
     run_main(serve_with_signals(server), loop_factory(settings.loop))
+
+
+def load_application(target: str, settings: Settings) -> Callable[..., Any]:
+    """Import the application ``module:attr`` as the settings say; raises what :func:`importer.load` raises."""
+    if settings.dev:
+        # Before the import, because the application reads it; its own debug=... takes precedence.
+        os.environ.setdefault("ATLAS_DEBUG", "1")
+    return importer.load(target, app_dir=settings.app_dir, factory=settings.factory)
 
 
 async def serve_with_signals(server: Server, sockets: Sequence[socket.socket] | None = None) -> None:

@@ -15,10 +15,10 @@ import os
 import socket
 from dataclasses import dataclass
 
-from atlas.server import importer, logs
+from atlas.server import logs
 from atlas.server.event_loop import loop_factory, run_main
 from atlas.server.output import open_standard_streams
-from atlas.server.server import Server, serve_with_signals
+from atlas.server.server import Server, load_application, serve_with_signals
 from atlas.server.settings import Settings
 from atlas.server.worker_table import WorkerEntry, WorkerTable
 
@@ -70,9 +70,7 @@ def serve_as_worker(fd: int) -> float:
         with parent.makefile("rb") as lines:
             task = WorkerTask.decode(lines.readline())
         logs.configure(task.settings)
-        if task.settings.dev:
-            os.environ.setdefault("ATLAS_DEBUG", "1")
-        app = importer.load(task.app, app_dir=task.settings.app_dir, factory=task.settings.factory)
+        app = load_application(task.app, task.settings)
         logs.enable_loggers()
         server = Server(app, task.settings)
         server.entry = WorkerEntry(WorkerTable(task.table, task.size), task.index)

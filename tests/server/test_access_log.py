@@ -14,6 +14,7 @@ import pytest
 from atlas.server.access_formats import Record
 from atlas.server.access_log import AccessLog, is_enabled
 from atlas.server.settings import Settings
+from tests.server.pipes import read_all
 
 LINE = 'INFO:     10.0.0.1:5 - "GET /{} HTTP/1.1" 200 OK\n'
 
@@ -115,18 +116,6 @@ def pipe() -> Iterator[tuple[int, io.TextIOWrapper]]:
     with open(writing, "w") as stream:
         yield reading, stream
     os.close(reading)
-
-
-def read_all(descriptor: int) -> bytes:
-    """What a pipe holds."""
-    os.set_blocking(descriptor, False)
-    data = b""
-    try:
-        while chunk := os.read(descriptor, 1 << 20):
-            data += chunk
-    except BlockingIOError:
-        pass
-    return data
 
 
 def test_a_batch_is_one_write(loop: Any, monkeypatch: pytest.MonkeyPatch) -> None:

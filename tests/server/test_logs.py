@@ -9,18 +9,7 @@ import pytest
 
 from atlas.server.logs import TRACE, LevelFormatter, configure, enable_loggers, level_number, should_use_colors
 from atlas.server.settings import LOG_LEVELS, Settings
-
-
-def read_all(descriptor: int) -> bytes:
-    """What a pipe holds."""
-    os.set_blocking(descriptor, False)
-    data = b""
-    try:
-        while chunk := os.read(descriptor, 1 << 20):
-            data += chunk
-    except BlockingIOError:
-        pass
-    return data
+from tests.server.pipes import read_all
 
 
 @pytest.fixture

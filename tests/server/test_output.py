@@ -11,20 +11,9 @@ from pathlib import Path
 import pytest
 
 from atlas.server.output import Output
+from tests.server.pipes import read_all
 
 PATIENCE = 30.0
-
-
-def read_all(descriptor: int) -> bytes:
-    """What a pipe holds."""
-    os.set_blocking(descriptor, False)
-    data = b""
-    try:
-        while chunk := os.read(descriptor, 1 << 20):
-            data += chunk
-    except BlockingIOError:
-        pass
-    return data
 
 
 def test_lines_are_dropped_whole() -> None:
@@ -79,6 +68,7 @@ def test_a_stream_without_a_descriptor_is_written_to(tmp_path: Path) -> None:
 APP = """
 import sys
 from atlas import Application, Route
+from tests.server.pipes import read_all
 
 app = Application([Route("/", lambda request: f"{sys.stdin.fileno()}{sys.stdout.fileno()}{sys.stderr.fileno()}")])
 """
