@@ -51,7 +51,9 @@ class Tree:
         """The environment: this tree's ``atlas`` precedes an installed one, and ``bench/conftest.py`` checks that."""
         path = os.pathsep.join([str(self.files), str(self.root)])
         own = {"BENCH_TREE": str(self.root), "PYTHONPATH": path, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-        return {**os.environ, **own, "PYTHONHASHSEED": "0", **more}
+        # A pytest that runs this one says things for itself: as a worker of xdist, with options, without plugins.
+        outer = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+        return {**outer, **own, "PYTHONHASHSEED": "0", **more}
 
     def collect(self, ini: Path | None = None) -> list[str]:
         """The names of the benchmarks. Raises RunFailed.

@@ -39,6 +39,13 @@ def test_what_does_not_belong_to_a_call_cancels_out(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_pytest_around_the_run_decides_nothing_within(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTEST_XDIST_WORKER", "gw0")
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--benchmark-disable")
+    environment = pytest_runs.Tree("tree", tmp_path, tmp_path).environment()
+    assert [name for name in environment if name.startswith("PYTEST_")] == ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"]
+
+
 def test_each_run_is_told_which_tree_is_measured(tmp_path):
     tree = pytest_runs.Tree("tree", tmp_path / "tree", tmp_path / "files", "native and text")
     assert tree.environment()["PYTHONPATH"].split(":") == [str(tmp_path / "files"), str(tmp_path / "tree")]
