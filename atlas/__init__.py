@@ -24,7 +24,7 @@ _MODULES: dict[str, tuple[str, ...]] = {
         "Server",
         "run",
     ),
-    "atlas.server.settings": ("Settings",),
+    "atlas.server.configuration.settings": ("Settings",),
     "atlas.testing": (
         "AsyncTestClient",
         "TestClient",
@@ -118,8 +118,8 @@ if TYPE_CHECKING:
     from atlas.gateway.locals import Local
     from atlas.gateway.locks import Lock
     from atlas.gateway.threads import in_thread
+    from atlas.server.configuration.settings import Settings
     from atlas.server.server import Server, run
-    from atlas.server.settings import Settings
     from atlas.testing import AsyncTestClient, TestClient
     from atlas.web.application import Application
     from atlas.web.asgi import Middleware

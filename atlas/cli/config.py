@@ -16,8 +16,8 @@ import click
 
 from atlas.cli.target import Target, find, parameters, settings_for
 from atlas.errors import StartupError
-from atlas.server.load_settings import environment_variable
-from atlas.server.settings import Settings, settings_table
+from atlas.server.configuration.load_settings import environment_variable
+from atlas.server.configuration.settings import Settings, settings_table
 from atlas.web.application import Application
 from atlas.web.config import Config
 from atlas.web.errors.masking import MASK, is_secret, masked

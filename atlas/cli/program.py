@@ -9,10 +9,10 @@ from pathlib import Path
 import click
 
 from atlas.errors import LifespanError, StartupError
+from atlas.server.configuration.load_settings import SettingError
+from atlas.server.configuration.settings import close_match
+from atlas.server.configuration.uvicorn_settings import uvicorn_advice
 from atlas.server.importer import ApplicationFailed
-from atlas.server.load_settings import SettingError
-from atlas.server.settings import close_match
-from atlas.server.uvicorn_settings import uvicorn_advice
 
 __all__ = ["NAME", "Program", "execute"]
 

@@ -1,4 +1,4 @@
-"""``atlas serve``: serves an application. Its flags are the fields of :class:`~atlas.server.settings.Settings`."""
+"""``atlas serve``: serves an application. Its flags are the fields of :class:`~atlas.Settings`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from atlas.server import env_file
-from atlas.server.load_settings import LoadedSettings, flag_name, load_settings
-from atlas.server.setting_types import Boolean
-from atlas.server.settings import Setting, Settings, settings_table
+from atlas.server.configuration import env_file
+from atlas.server.configuration.load_settings import LoadedSettings, flag_name, load_settings
+from atlas.server.configuration.setting_types import Boolean
+from atlas.server.configuration.settings import Setting, Settings, settings_table
 
 __all__ = ["command"]
 
@@ -72,7 +72,7 @@ def _load(app: str | None, flags: dict[str, Any]) -> LoadedSettings:
 
 
 class _Flag(click.Option):
-    """The option of a setting. Its text is parsed by :mod:`atlas.server.load_settings`, not by click."""
+    """The option of a setting. Its text is parsed by :mod:`atlas.server.configuration.load_settings`, not by click."""
 
     def __init__(self, name: str, setting: Setting, default: Any) -> None:
         self.setting = setting

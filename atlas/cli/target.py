@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from atlas.errors import StartupError
-from atlas.server import env_file, importer
-from atlas.server.load_settings import LoadedSettings, load_settings
+from atlas.server import importer
+from atlas.server.configuration import env_file
+from atlas.server.configuration.load_settings import LoadedSettings, load_settings
 
 if TYPE_CHECKING:
     from atlas.web.application import Application

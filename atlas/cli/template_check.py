@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from atlas.server.settings import close_match
+from atlas.server.configuration.settings import close_match
 
 if TYPE_CHECKING:
     from atlas.web.application import Application

@@ -1,4 +1,4 @@
-"""``atlas worker``: the command of a worker process, which :mod:`atlas.server.supervisor` runs."""
+"""``atlas worker``: the command of a worker process, which :mod:`atlas.server.workers.supervisor` runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def command() -> click.Command:
 
 
 def _work(fd: int) -> None:
-    from atlas.server.worker import serve_as_worker  # imported here: the other commands do not need it
+    from atlas.server.workers.worker import serve_as_worker  # imported here: the other commands do not need it
 
     ctx = click.get_current_context()
     seconds = serve_as_worker(fd)

@@ -14,7 +14,7 @@ from types import ModuleType, TracebackType
 from typing import Any
 
 from atlas.errors import StartupError
-from atlas.server.settings import close_match
+from atlas.server.configuration.settings import close_match
 
 __all__ = ["ApplicationFailed", "ImportTargetError", "RunDuringImport", "check_not_imported", "load"]
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from atlas.errors import LifespanError
 from atlas.gateway.lifespan_support import lacks_lifespan
-from atlas.server.logs import enable_loggers
+from atlas.server.logs.configuration import enable_loggers
 from atlas.server.signals import StartupInterrupted
 from atlas.types import ASGIApp, Event
 

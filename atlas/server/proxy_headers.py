@@ -15,8 +15,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
-from atlas.server.setting_types import ANY_PROXY, UNIX_SOCKET
-from atlas.server.settings import Settings
+from atlas.server.configuration.setting_types import ANY_PROXY, UNIX_SOCKET
+from atlas.server.configuration.settings import Settings
 
 __all__ = ["Forwarded", "ProxyHeaders", "make_proxy_headers"]
 

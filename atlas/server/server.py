@@ -20,23 +20,26 @@ from atlas.errors import StartupError
 from atlas.gateway.interface_detection import detect_interface
 from atlas.gateway.lasgi import LASGIApp
 from atlas.gateway.threads import set_thread_limits
-from atlas.server import env_file, importer, listener, logs
-from atlas.server.acceptor import Acceptor
-from atlas.server.access_log import AccessLog, is_enabled
-from atlas.server.descriptors import connection_limit, log_connection_limit, raise_soft_limit
+from atlas.server import importer
+from atlas.server.configuration import env_file
+from atlas.server.configuration.settings import Settings
 from atlas.server.event_loop import loop_factory, run_main
 from atlas.server.forks import Address, ForkGuard, address_of, release_poller, release_sockets
 from atlas.server.lifespan import Lifespan
-from atlas.server.output import open_standard_streams
+from atlas.server.logs import configuration as logs
+from atlas.server.logs.access_log import AccessLog, is_enabled
+from atlas.server.logs.output import open_standard_streams
 from atlas.server.proxy_headers import make_proxy_headers
 from atlas.server.server_events import ServerEvents
 from atlas.server.server_thread import ServerThread
-from atlas.server.settings import Settings
 from atlas.server.signals import StartupInterrupted, handle_reload, handle_signals
+from atlas.server.sockets import listener
+from atlas.server.sockets.acceptor import Acceptor
+from atlas.server.sockets.descriptors import connection_limit, log_connection_limit, raise_soft_limit
 from atlas.server.timeout_timer import TimeoutTimer
-from atlas.server.tls import CertificateWatch, TLSContext, make_context, uses_tls
-from atlas.server.tls_extension import TLSExtension
-from atlas.server.worker_table import WorkerEntry
+from atlas.server.tls.contexts import CertificateWatch, TLSContext, make_context, uses_tls
+from atlas.server.tls.extension import TLSExtension
+from atlas.server.workers.worker_table import WorkerEntry
 from atlas.types import ASGIApp
 
 if TYPE_CHECKING:
@@ -392,7 +395,7 @@ def run(app: ASGIApp | LASGIApp | str, settings: Settings | None = None, **overr
     if settings.env_file is not None:
         env_file.load(settings.env_file, os.environ)
     if isinstance(app, str) and settings.workers > 1:
-        from atlas.server.supervisor import supervise  # imported only with several workers
+        from atlas.server.workers.supervisor import supervise  # imported only with several workers
 
         supervise(app, settings)
         return

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from atlas.errors import ProtocolError
-from atlas.server.log_escaping import escape
+from atlas.server.logs.escaping import escape
 
 __all__ = ["ServerEvents"]
 

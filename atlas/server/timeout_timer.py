@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-from atlas.server.settings import Settings
+from atlas.server.configuration.settings import Settings
 
 __all__ = ["TimeoutTimer", "check_interval"]
 

@@ -71,8 +71,8 @@ def app(request: pytest.FixtureRequest) -> Any:
     A function without parameters is called: it returns the application. A test suite may override this fixture.
     """
     from atlas.errors import StartupError
+    from atlas.server.configuration.load_settings import load_settings
     from atlas.server.importer import load
-    from atlas.server.load_settings import load_settings
 
     root = request.config.rootpath
     target = request.config.getini("atlas_app")

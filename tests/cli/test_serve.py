@@ -14,10 +14,10 @@ import pytest
 from atlas.cli.program import execute
 from atlas.cli.serve import command
 from atlas.errors import LifespanError, StartupError
+from atlas.server.configuration.load_settings import flag_name
+from atlas.server.configuration.setting_types import Boolean
+from atlas.server.configuration.settings import Settings, settings_table
 from atlas.server.importer import load
-from atlas.server.load_settings import flag_name
-from atlas.server.setting_types import Boolean
-from atlas.server.settings import Settings, settings_table
 
 Calls = list[tuple[str, Settings]]
 

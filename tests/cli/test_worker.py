@@ -1,4 +1,4 @@
-"""The command of a worker process, which only Atlas itself runs; tests/server/test_supervisor.py runs it for real."""
+"""The command of a worker process, which only Atlas runs; tests/server/workers/test_supervisor.py starts it."""
 
 from tests.cli.conftest import Run
 

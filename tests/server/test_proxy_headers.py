@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from atlas.server.configuration.settings import Settings
 from atlas.server.proxy_headers import Forwarded, ProxyHeaders, make_proxy_headers
-from atlas.server.settings import Settings
 
 PROXIES = ("10.0.0.0/8", "127.0.0.1/32", "::1/128", "2001:db8::/32")
 ALL_FIELDS = ("for", "proto", "host", "port", "prefix")

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from atlas.errors import LifespanError, StartupError
-from atlas.server import listener
+from atlas.server.configuration.settings import Settings
 from atlas.server.server import Server, run
-from atlas.server.settings import Settings
+from atlas.server.sockets import listener
 
 PATIENCE = 10.0
 

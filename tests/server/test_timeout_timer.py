@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from atlas.server.settings import Settings
+from atlas.server.configuration.settings import Settings
 from atlas.server.timeout_timer import TimeoutTimer, check_interval
 
 

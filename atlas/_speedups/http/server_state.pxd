@@ -44,7 +44,7 @@ cdef class ServerState:
     # Reads what trusted proxies say: an atlas.server.proxy_headers.ProxyHeaders; None where none is trusted.
     cdef object proxy_headers
 
-    # Makes the "tls" extension of a scope: an atlas.server.tls_extension.TLSExtension; None without TLS.
+    # Makes the "tls" extension of a scope: an atlas.server.tls.extension.TLSExtension; None without TLS.
     cdef object tls_extension
 
     # Counters.

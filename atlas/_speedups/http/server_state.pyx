@@ -40,14 +40,14 @@ cdef class ServerState:
     """The shared half of all HTTP connections of one event loop.
 
     :param loop: the asyncio event loop that everything runs on.
-    :param settings: an object with the fields of :class:`atlas.server.settings.Settings`.
+    :param settings: an object with the fields of :class:`atlas.server.configuration.settings.Settings`.
     :param events: an object with the methods of :class:`ConnectionSet`'s, ``on_request_refused(error, client)`` (a request was
         refused with a :class:`ProtocolError`) and ``on_max_requests()`` (``limit_max_requests`` have been begun).
     :param limit_connections: how many connections may be open; 0 for no limit.
-    :param access_log: an :class:`atlas.server.access_log.AccessLog`, or None.
+    :param access_log: an :class:`atlas.server.logs.access_log.AccessLog`, or None.
     :param state: the lifespan state, copied for each request; None where lifespan is off.
     :param proxy_headers: an :class:`atlas.server.proxy_headers.ProxyHeaders`, or None.
-    :param tls_extension: an :class:`atlas.server.tls_extension.TLSExtension`, or None.
+    :param tls_extension: an :class:`atlas.server.tls.extension.TLSExtension`, or None.
     """
 
     def __init__(
@@ -225,7 +225,7 @@ cdef class ServerState:
 cdef class AccessRecords:
     """Hands the access log a record, or a finished line, for each response.
 
-    :param log: an :class:`atlas.server.access_log.AccessLog`.
+    :param log: an :class:`atlas.server.logs.access_log.AccessLog`.
     :param events: told of a log that can't be written, by ``on_unexpected_error``.
     """
 
@@ -287,7 +287,7 @@ cdef bytes access_line(WriteBuffer out, object client, str method, bytes target,
     """``INFO:     127.0.0.1:53412 - "GET /a?b HTTP/1.1" 200 OK`` and a newline; ``out`` is empty before and after.
 
     A target is visible ASCII, as the parser has checked; quotes and backslashes in it are escaped here. Compiled because
-    it is on the path of every response; :mod:`atlas.server.access_formats` makes the lines of every other format.
+    it is on the path of every response; :mod:`atlas.server.logs.access_formats` makes the lines of every other format.
     """
     cdef const char* data = PyBytes_AS_STRING(target)
     cdef Py_ssize_t size = PyBytes_GET_SIZE(target)

@@ -19,7 +19,7 @@ from atlas._speedups.http1.stream cimport Http1ProtocolBase, Http1Stream
 #   IN_EXCHANGE, the response is whole,
 #     the rest of the body is discarded     --timeout-request-body          close
 #   IN_EXCHANGE, the application works      the application's own; keepalive probes find out that the client is gone
-#                                           (atlas/server/listener.py), also where the loop doesn't read: then the timer
+#                                           (atlas/server/sockets/listener.py), also where the loop doesn't read: then the timer
 #                                           asks the socket                 abort
 #   LAST_RESPONSE, LINGERING                LINGER_SECONDS                  close
 #   CLOSING                                 --timeout-write                 abort

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.compiled.heads import log_line as line
 
-from atlas.server.access_formats import make_formatter
+from atlas.server.logs.access_formats import make_formatter
 
 TARGETS = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1).map(str.encode)
 CLIENTS = st.none() | st.tuples(st.sampled_from(["127.0.0.1", "::1", "fe80::1%eth0"]), st.integers(0, 65535))

@@ -1,7 +1,7 @@
 import pytest
 
 from atlas._speedups.http.request_head import Limits
-from atlas.server.settings import Settings
+from atlas.server.configuration.settings import Settings
 
 DEFAULTS = {"request_line": 8192, "head": 65536, "fields": 128, "field": 16384, "body": 104857600}
 

@@ -1,0 +1,304 @@
+"""The settings of the server, in one frozen dataclass.
+
+The fields are the only list of settings. The flags of the command line with their help, the environment variables and
+the keys of ``[tool.atlas]`` are derived from them (:mod:`atlas.server.configuration.load_settings`).
+``Settings(...)`` checks values.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from atlas.server.configuration.setting_types import (
+    AccessLogFormat,
+    Boolean,
+    ByteSize,
+    Certificates,
+    Choice,
+    Headers,
+    Integer,
+    Path,
+    Proxies,
+    Seconds,
+    SettingType,
+    Text,
+    Words,
+)
+from atlas.server.configuration.uvicorn_settings import uvicorn_advice
+
+__all__ = ["LOG_LEVELS", "Setting", "Settings", "close_match", "settings_table"]
+
+LOG_LEVELS = ("trace", "debug", "info", "warning", "error", "critical")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """The type, the help and the flag of one field of :class:`Settings`."""
+
+    type: SettingType
+    group: str
+    """The heading above it in the help of the command line."""
+    help: str
+    unset: str | None
+    """The meaning of None, for the help; None if the setting cannot be None."""
+    shown_default: str | None
+    """The text for the default in the help, if it differs from the value."""
+    flag: str | None
+    """The name of the flag, if it differs from that of the field."""
+
+    def check(self, value: Any) -> Any:
+        """Return ``value`` in the form that the field holds.
+
+        :raises TypeError, ValueError: for a wrong value; the message does not name the field.
+        """
+        if value is None and self.unset is not None:
+            return None
+        return self.type.check(value)
+
+
+def setting(
+    group: str,
+    type: SettingType,  # noqa: A002 - the name of the attribute
+    default: Any,
+    help: str,  # noqa: A002 - click and argparse call it so too
+    *,
+    unset: str | None = None,
+    shown: str | None = None,
+    flag: str | None = None,
+) -> Any:
+    """Return a dataclass field of :class:`Settings`; the parameters are the attributes of :class:`Setting`."""
+    metadata = {"setting": Setting(type, group, help, unset, shown, flag)}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+class _SuggestingType(type):
+    """Raises for an unknown setting with a close match; a dataclass only says that the argument is unexpected."""
+
+    if not TYPE_CHECKING:  # a type checker would not check the arguments of Settings(...) any more
+
+        def __call__(cls, **values):
+            names = settings_table()
+            for name in values:
+                if name not in names:
+                    advice = uvicorn_advice(name)
+                    raise TypeError(
+                        f"the setting {name!r} {advice}"
+                        if advice
+                        else f"unknown setting {name!r}{close_match(name, names)}"
+                    )
+            return super().__call__(**values)
+
+
+LISTEN, APPLICATION, LOGS, RESPONSES = "Address", "Application", "Logging", "Responses"
+LIMITS, TIMEOUTS, PROXIES, TLS = "Limits", "Timeouts", "Proxies", "TLS"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings(metaclass=_SuggestingType):
+    """The settings of a server. Each keyword is a flag of ``atlas serve``; ``atlas serve --help`` describes them.
+
+    :raises TypeError: for an unknown name (the message suggests a close one) or a value of the wrong type.
+    :raises ValueError: for a value that is out of range. Both messages name the setting, what was expected and the
+        value.
+    """
+
+    host: str = setting(LISTEN, Text(), "127.0.0.1", "Address or host name; 0.0.0.0 means every IPv4 interface.")
+    port: int = setting(LISTEN, Integer(0, 65535), 8000, "TCP port; 0 means any free port, which is logged.")
+    uds: str | None = setting(LISTEN, Path(), None, "Unix domain socket, instead of host and port.", unset="none")
+    fd: int | None = setting(LISTEN, Integer(0), None, "File descriptor of a listening socket.", unset="none")
+    backlog: int = setting(LISTEN, Integer(1), 2048, "Maximum number of connections in the accept queue.")
+
+    app_dir: str = setting(APPLICATION, Path(), "", "Directory to import the module from.", shown="current directory")
+    factory: bool = setting(APPLICATION, Boolean(), False, "The target is a function that returns the application.")
+    dev: bool = setting(
+        APPLICATION, Boolean(), False, "Development mode: debug pages, and a log line about what blocks the event loop."
+    )
+    workers: int = setting(APPLICATION, Integer(1, 128), 1, "Number of worker processes.")
+    env_file: str | None = setting(
+        APPLICATION, Path(), None, "File of KEY=VALUE lines with environment variables.", unset="none"
+    )
+    interface: Literal["auto", "asgi", "lasgi"] = setting(
+        APPLICATION,
+        Choice(("auto", "asgi", "lasgi")),
+        "auto",
+        "Interface of the application: auto, asgi, lasgi (a sync function).",
+    )
+    lifespan: Literal["auto", "on", "off"] = setting(
+        APPLICATION,
+        Choice(("auto", "on", "off")),
+        "auto",
+        "Lifespan events: auto, on (fail if the application has none), off.",
+    )
+    root_path: str = setting(
+        APPLICATION, Text("/"), "", "Path under which a proxy mounts the application.", shown="none"
+    )
+    loop: Literal["auto", "uvloop", "asyncio"] = setting(
+        APPLICATION,
+        Choice(("auto", "uvloop", "asyncio")),
+        "auto",
+        "Event loop: auto (uvloop if it is installed), uvloop, asyncio.",
+    )
+
+    log_level: Literal["trace", "debug", "info", "warning", "error", "critical"] = setting(
+        LOGS, Choice(LOG_LEVELS), "info", "Minimum level of log records: " + ", ".join(LOG_LEVELS) + "."
+    )
+    access_log: bool = setting(LOGS, Boolean(), True, "Log every response to standard output, at level info.")
+    access_log_format: str | None = setting(
+        LOGS,
+        AccessLogFormat(),
+        None,
+        "Format with gunicorn's atoms, such as '%(h)s %(r)s %(s)s', or 'json'.",
+        unset="uvicorn's format",
+    )
+    use_colors: bool | None = setting(LOGS, Boolean(), None, "Colors in log lines.", unset="on a terminal")
+
+    headers: tuple[tuple[str, str], ...] = setting(
+        RESPONSES, Headers(), (), "Header field to add to every response; may be repeated.", shown="none", flag="header"
+    )
+    server_header: bool = setting(RESPONSES, Boolean(), True, "Send the header field 'server: atlas'.")
+    date_header: bool = setting(RESPONSES, Boolean(), True, "Send the header field 'date'.")
+    options_asterisk: bool = setting(
+        RESPONSES, Boolean(), True, "Answer 'OPTIONS *' with 204; if not, the application gets it."
+    )
+
+    ssl_certfile: str | None = setting(
+        TLS,
+        Path(),
+        None,
+        "Certificate (PEM), with those of its issuers behind it: serve https.",
+        unset="none: serve http",
+    )
+    ssl_keyfile: str | None = setting(TLS, Path(), None, "Private key (PEM).", unset="in --ssl-certfile")
+    ssl_keyfile_password: str | None = setting(TLS, Text(), None, "Password of an encrypted key.", unset="none")
+    ssl_certificates: tuple[tuple[str, str, str | None], ...] = setting(
+        TLS,
+        Certificates(),
+        (),
+        "Certificate and key for clients that name this host (SNI); may be repeated.",
+        shown="none",
+        flag="ssl_certificate",
+    )
+    ssl_ca_certs: str | None = setting(TLS, Path(), None, "Issuers (PEM) of client certificates.", unset="none")
+    ssl_cert_reqs: Literal["none", "optional", "required"] = setting(
+        TLS,
+        Choice(("none", "optional", "required"), (("0", "none"), ("1", "optional"), ("2", "required"))),
+        "none",
+        "Client certificates: none, optional, required (uvicorn's 0, 1, 2).",
+    )
+    ssl_version: Literal["1.2", "1.3"] = setting(
+        TLS, Choice(("1.2", "1.3"), (("17", "1.2"),)), "1.2", "Minimum version of TLS: 1.2, 1.3."
+    )
+    ssl_ciphers: str | None = setting(
+        TLS, Text(), None, "Ciphers for TLS 1.2, in OpenSSL's notation.", unset="OpenSSL's default"
+    )
+
+    proxy_headers: bool = setting(
+        PROXIES, Boolean(), True, "Read client, scheme and host from the header fields of trusted proxies."
+    )
+    forwarded_allow_ips: tuple[str, ...] = setting(
+        PROXIES,
+        Proxies(),
+        ("127.0.0.0/8", "::1/128", "unix"),
+        "Trusted proxies: addresses, networks, 'unix' (every peer of a Unix socket) or '*' (every peer).",
+        shown="loopback and unix",
+    )
+    forwarded_fields: tuple[str, ...] = setting(
+        PROXIES,
+        Words(("for", "proto", "host", "port", "prefix", "forwarded"), alone="forwarded"),
+        ("for", "proto"),
+        "Fields that the proxies set: for, proto, host, port, prefix (X-Forwarded-...), or forwarded (RFC 7239).",
+        shown="for,proto",
+    )
+
+    limit_concurrency: int | None = setting(
+        LIMITS, Integer(1), None, "Maximum number of concurrent requests, else 503.", unset="no limit"
+    )
+    limit_connections: int | None = setting(
+        LIMITS,
+        Integer(1),
+        None,
+        "Maximum number of open connections; more wait in the accept queue.",
+        unset="below the descriptor limit",
+    )
+    limit_max_requests: int | None = setting(
+        LIMITS, Integer(1), None, "Number of requests after which the server stops.", unset="no limit"
+    )
+    limit_threads: int = setting(
+        LIMITS, Integer(1), 40, 'Maximum number of threads for run="thread" and in_thread(); further calls wait.'
+    )
+    limit_threads_background: int = setting(
+        LIMITS, Integer(1), 40, "Maximum number of threads for background functions; further ones wait."
+    )
+    limit_threads_files: int = setting(
+        LIMITS, Integer(1), 40, "Maximum number of threads for files, uploads and sessions; further calls wait."
+    )
+    limit_request_line: int = setting(
+        LIMITS, ByteSize(64), 8192, "Maximum size of a request line, else 414.", shown="8K"
+    )
+    limit_request_head: int = setting(
+        LIMITS, ByteSize(256), 65536, "Maximum size of a request head, else 431.", shown="64K"
+    )
+    limit_request_fields: int = setting(
+        LIMITS, Integer(1), 128, "Maximum number of header fields in a request, else 431."
+    )
+    limit_request_field: int = setting(
+        LIMITS, ByteSize(64), 16384, "Maximum size of a header field, else 431.", shown="16K"
+    )
+    limit_request_body: int = setting(
+        LIMITS, ByteSize(0), 104857600, "Maximum size of a request body, else 413; 0 means no limit.", shown="100M"
+    )
+
+    timeout_tls_handshake: float = setting(TIMEOUTS, Seconds(), 10.0, "Maximum time of a TLS handshake.")
+    timeout_request_head: float = setting(
+        TIMEOUTS, Seconds(), 30.0, "Maximum time until a request head is complete, else 408."
+    )
+    timeout_request_body: float = setting(
+        TIMEOUTS, Seconds(), 60.0, "Maximum time without data while the application reads the body."
+    )
+    timeout_write: float = setting(
+        TIMEOUTS, Seconds(), 60.0, "Maximum time that a client may read nothing of its response."
+    )
+    timeout_keep_alive: float = setting(
+        TIMEOUTS, Seconds(allow_zero=True), 75.0, "Maximum time that a connection may be idle."
+    )
+    timeout_drain: float = setting(
+        TIMEOUTS, Seconds(allow_zero=True), 2.0, "Time in which idle connections may send a last request on shutdown."
+    )
+    timeout_worker_startup: float = setting(
+        TIMEOUTS, Seconds(), 60.0, "Maximum time until a worker process serves, else it is replaced."
+    )
+    timeout_worker_heartbeat: float = setting(
+        TIMEOUTS, Seconds(), 30.0, "Maximum time that the event loop of a worker may stand still, else it is replaced."
+    )
+    timeout_graceful_shutdown: float = setting(
+        TIMEOUTS, Seconds(allow_zero=True), 30.0, "Maximum time for running requests to finish on shutdown."
+    )
+
+    def __post_init__(self) -> None:
+        for name, setting in settings_table().items():
+            try:
+                value = setting.check(getattr(self, name))
+            except (TypeError, ValueError) as error:
+                raise type(error)(f"{name}: {error}") from None
+            object.__setattr__(self, name, value)
+        if self.uds is not None and self.fd is not None:
+            raise ValueError("uds and fd: expected one of them, got both")
+
+
+_TABLE = {field.name: field.metadata["setting"] for field in dataclasses.fields(Settings)}
+
+
+def settings_table() -> dict[str, Setting]:
+    """Return the type, help and flag of each field of :class:`Settings`, in the order of the fields."""
+    return _TABLE
+
+
+def close_match(name: str, known: Iterable[str]) -> str:
+    """Return ``": did you mean 'port'?"`` if one of the ``known`` names is close to ``name``, else ``""``."""
+    from difflib import get_close_matches  # imported only for an error message
+
+    near = get_close_matches(name, list(known), n=1)
+    return f": did you mean {near[0]!r}?" if near else ""

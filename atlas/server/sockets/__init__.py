@@ -1,0 +1,1 @@
+"""Listening sockets, accepted connections and file descriptors."""

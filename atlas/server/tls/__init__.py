@@ -1,0 +1,1 @@
+"""TLS: contexts, certificates, and what an application learns of them."""

@@ -1,0 +1,1 @@
+"""Worker processes: the parent that watches them, and what it knows of each."""

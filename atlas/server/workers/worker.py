@@ -1,0 +1,110 @@
+"""A worker process: serves the application on sockets that its parent has bound.
+
+The parent (:mod:`atlas.server.workers.supervisor`) starts it with one end of a socket pair. It sends what the worker is
+to do, and the worker answers when it serves. The end of the stream tells the worker that its parent has ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import faulthandler
+import json
+import os
+import socket
+from dataclasses import dataclass
+
+from atlas.server.configuration.settings import Settings
+from atlas.server.event_loop import loop_factory, run_main
+from atlas.server.logs import configuration as logs
+from atlas.server.logs.output import open_standard_streams
+from atlas.server.server import Server, load_application, serve_with_signals
+from atlas.server.workers.worker_table import WorkerEntry, WorkerTable
+
+__all__ = ["READY", "WorkerTask", "serve_as_worker"]
+
+READY = b"ready\n"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerTask:
+    """What a worker is to do.
+
+    ``app``: ``module:attr``. ``sockets``: descriptors of the listening sockets. ``table``: descriptor of the file of
+    the :class:`~atlas.server.workers.worker_table.WorkerTable`. ``size``: number of its entries. ``index``: the
+    worker's entry.
+    """
+
+    app: str
+    settings: Settings
+    sockets: tuple[int, ...]
+    table: int
+    size: int
+    index: int
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """The descriptors that the worker inherits."""
+        return (*self.sockets, self.table)
+
+    def encode(self) -> bytes:
+        """Return the task as one line."""
+        return json.dumps(dataclasses.asdict(self)).encode() + b"\n"
+
+    @classmethod
+    def decode(cls, line: bytes) -> WorkerTask:
+        values = json.loads(line)
+        return cls(**values | {"settings": Settings(**values["settings"]), "sockets": tuple(values["sockets"])})
+
+
+def serve_as_worker(fd: int) -> float:
+    """Carry out the task that comes from the parent, and return when the server has stopped.
+
+    :param fd: the worker's end of the socket pair.
+    :returns: the seconds that the process may still take to end.
+    :raises StartupError: if the application cannot be imported, or failed to start.
+    """
+    faulthandler.enable()  # the parent ends a worker whose event loop does not run by SIGABRT: print its stacks
+    open_standard_streams()
+    with socket.socket(fileno=fd) as parent:
+        with parent.makefile("rb") as lines:
+            task = WorkerTask.decode(lines.readline())
+        logs.configure(task.settings)
+        app = load_application(task.app, task.settings)
+        logs.enable_loggers()
+        server = Server(app, task.settings)
+        server.entry = WorkerEntry(WorkerTable(task.table, task.size), task.index)
+        os.close(task.table)
+        run_main(_serve(server, task.sockets, parent), loop_factory(task.settings.loop))
+    return task.settings.timeout_graceful_shutdown
+
+
+async def _serve(server: Server, descriptors: tuple[int, ...], parent: socket.socket) -> None:
+    sockets = [socket.socket(fileno=descriptor) for descriptor in descriptors]
+    watch = asyncio.ensure_future(_watch_parent(server, parent))
+    try:
+        await serve_with_signals(server, sockets)
+    finally:
+        watch.cancel()
+        for sock in sockets:
+            sock.close()
+
+
+async def _watch_parent(server: Server, parent: socket.socket) -> None:
+    """Tell the parent when the server has started; stop the server when the parent has ended."""
+    loop = asyncio.get_running_loop()
+    parent.setblocking(False)
+    ended = asyncio.ensure_future(loop.sock_recv(parent, 1))
+    started = asyncio.ensure_future(server.wait_started())
+    try:
+        await asyncio.wait({ended, started}, return_when=asyncio.FIRST_COMPLETED)
+        if started.done():
+            with contextlib.suppress(OSError):  # the parent has ended
+                await loop.sock_sendall(parent, READY)
+        with contextlib.suppress(OSError):
+            await ended
+        server.stop()
+    finally:
+        ended.cancel()
+        started.cancel()
