@@ -20,10 +20,8 @@ _MODULES: dict[str, tuple[str, ...]] = {
     "atlas.gateway.locals": ("Local",),
     "atlas.gateway.locks": ("Lock",),
     "atlas.gateway.threads": ("in_thread",),
-    "atlas.server.server": (
-        "Server",
-        "run",
-    ),
+    "atlas.server.run": ("run",),
+    "atlas.server.server": ("Server",),
     "atlas.server.configuration.settings": ("Settings",),
     "atlas.testing": (
         "AsyncTestClient",
@@ -119,7 +117,8 @@ if TYPE_CHECKING:
     from atlas.gateway.locks import Lock
     from atlas.gateway.threads import in_thread
     from atlas.server.configuration.settings import Settings
-    from atlas.server.server import Server, run
+    from atlas.server.run import run
+    from atlas.server.server import Server
     from atlas.testing import AsyncTestClient, TestClient
     from atlas.web.application import Application
     from atlas.web.asgi import Middleware

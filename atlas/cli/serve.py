@@ -46,7 +46,7 @@ def _serve(app: str | None, **values: Any) -> None:
     ctx = click.get_current_context()
     loaded = _load(app, _given_flags(ctx, values))
 
-    from atlas.server.server import run  # imported here: --help and a wrong flag do not need the compiled modules
+    from atlas.server.run import run  # imported here: --help and a wrong flag do not need the compiled modules
 
     run(loaded.app or "", loaded.settings)
     if callable(ctx.obj):

@@ -7,37 +7,32 @@ import contextlib
 import logging
 import os
 import socket
-import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from atlas._speedups.buffers.connection import Connection, Protocol
-from atlas._speedups.http.exchange import Gateway
 from atlas._speedups.http.server_state import ServerState
 from atlas._speedups.http1.protocol import Http1Protocol
-from atlas.errors import StartupError
 from atlas.gateway.interface_detection import detect_interface
 from atlas.gateway.lasgi import LASGIApp
 from atlas.gateway.threads import set_thread_limits
-from atlas.server import importer
-from atlas.server.configuration import env_file
-from atlas.server.configuration.settings import Settings
-from atlas.server.event_loop import loop_factory, run_main
+from atlas.server.configuration.settings import Settings, override
+from atlas.server.event_loop import loop_factory
 from atlas.server.forks import Address, ForkGuard, address_of, release_poller, release_sockets
 from atlas.server.lifespan import Lifespan
 from atlas.server.logs import configuration as logs
 from atlas.server.logs.access_log import AccessLog, is_enabled
-from atlas.server.logs.output import open_standard_streams
 from atlas.server.proxy_headers import make_proxy_headers
 from atlas.server.server_events import ServerEvents
 from atlas.server.server_thread import ServerThread
-from atlas.server.signals import StartupInterrupted, handle_reload, handle_signals
+from atlas.server.shutdown import CANCEL_TIMEOUT, Shutdown
+from atlas.server.signals import StartupInterrupted
 from atlas.server.sockets import listener
 from atlas.server.sockets.acceptor import Acceptor
-from atlas.server.sockets.descriptors import connection_limit, log_connection_limit, raise_soft_limit
+from atlas.server.sockets.descriptors import connection_limit, log_connection_limit
 from atlas.server.timeout_timer import TimeoutTimer
-from atlas.server.tls.contexts import CertificateWatch, TLSContext, make_context, uses_tls
+from atlas.server.tls.contexts import CertificateWatch, TLSContext, make_context
 from atlas.server.tls.extension import TLSExtension
 from atlas.server.workers.worker_table import WorkerEntry
 from atlas.types import ASGIApp
@@ -45,12 +40,9 @@ from atlas.types import ASGIApp
 if TYPE_CHECKING:
     from atlas.server.loop_monitor import LoopMonitor
 
-__all__ = ["Server", "load_application", "run", "serve_with_signals"]
+__all__ = ["Server"]
 
 _logger = logging.getLogger("atlas.server")
-
-_DISCONNECT_TIMEOUT = 0.25  # seconds that requests have to end after they were told to, before they are cancelled
-_CANCEL_TIMEOUT = 2.0  # seconds that cancelled requests have to end
 
 
 class Server:
@@ -67,7 +59,7 @@ class Server:
         if not callable(app):
             raise TypeError(f"expected an ASGI application (a callable), got {app!r}")
         self.app = app
-        self.settings = _override(settings, overrides)
+        self.settings = override(settings, overrides)
         self._application = detect_interface(app, self.settings.interface)
         self.started = False
         """Whether the lifespan startup is complete and the sockets accept connections."""
@@ -114,7 +106,7 @@ class Server:
             finally:
                 if own:
                     listener.close(self.sockets)
-                await self._unless(self._force_exit, lifespan.shutdown(max(self.graceful_timeout, _CANCEL_TIMEOUT)))
+                await self._unless(self._force_exit, lifespan.shutdown(max(self.graceful_timeout, CANCEL_TIMEOUT)))
         finally:
             guard.close()
             if self.started:
@@ -215,10 +207,10 @@ class Server:
         acceptor = Acceptor(
             self.sockets, connections, new_connection, self._tls, settings.timeout_tls_handshake, self.entry
         )
-        all_closed = asyncio.Event()
+        shutdown = Shutdown(state, gateway, self._force_exit)
         events.on_first_connection = timer.start
         events.on_below_connection_limit = acceptor.resume
-        events.on_max_requests, events.on_all_connections_closed = self.stop, all_closed.set
+        events.on_max_requests, events.on_all_connections_closed = self.stop, shutdown.all_closed.set
         try:
             acceptor.open()
             if self._tls is not None:
@@ -228,7 +220,7 @@ class Server:
             await acceptor.finish()
             if own:
                 listener.close(self.sockets)
-            await self._shutdown(state, gateway, all_closed)
+            await shutdown.run(self.drain_timeout, self.graceful_timeout)
         finally:
             acceptor.close()
             if self._certificates is not None:
@@ -273,48 +265,6 @@ class Server:
                 listener.describe(sock, "http" if self._tls is None else "https"),
             )
 
-    async def _shutdown(self, state: ServerState, gateway: Gateway, all_closed: asyncio.Event) -> None:
-        """Close idle connections and wait for the running requests; then end them, and at last cancel their tasks."""
-        state.connections.drain()
-        if await self._wait_closed(state, gateway, all_closed, self.drain_timeout) or self._force_exit.is_set():
-            return
-        state.connections.stop()
-        if (
-            await self._wait_closed(state, gateway, all_closed, self.graceful_timeout - self.drain_timeout)
-            or self._force_exit.is_set()
-        ):
-            return
-        if state.in_work:
-            left, what = state.in_work, "requests are still running"
-        else:
-            left, what = state.connections.open, "responses are not read by their clients"
-        message = "%d %s after %g seconds (--timeout-graceful-shutdown): they are ended"
-        _logger.warning(message, left, what, self.graceful_timeout)
-        state.connections.end_now()
-        if await self._wait_closed(state, gateway, all_closed, _DISCONNECT_TIMEOUT) or self._force_exit.is_set():
-            return
-        gateway.cancel()
-        if not await self._wait_closed(state, gateway, all_closed, _CANCEL_TIMEOUT) and gateway.tasks:
-            _logger.error("%d requests ignored their cancellation", len(gateway.tasks))
-
-    async def _wait_closed(
-        self, state: ServerState, gateway: Gateway, all_closed: asyncio.Event, seconds: float
-    ) -> bool:
-        """Wait until all connections are closed and all requests have ended.
-
-        :returns: False after so many seconds, or when :meth:`stop` was called a second time.
-        """
-        if state.connections.open == 0:
-            all_closed.set()
-        closed = asyncio.ensure_future(_wait_all(gateway, all_closed))
-        forced = asyncio.ensure_future(self._force_exit.wait())
-        try:
-            await asyncio.wait({closed, forced}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-            return closed.done()
-        finally:
-            closed.cancel()
-            forced.cancel()
-
     async def _unless(self, event: asyncio.Event, coroutine: Coroutine[Any, Any, None]) -> bool:
         """Run ``coroutine``; when ``event`` is set, cancel it and return False, at the latest after a second stop."""
         task = asyncio.ensure_future(coroutine)
@@ -347,78 +297,3 @@ def _start_loop_monitor(loop: asyncio.AbstractEventLoop) -> LoopMonitor:
     monitor = LoopMonitor(loop)
     monitor.start()
     return monitor
-
-
-async def _wait_all(gateway: Gateway, all_closed: asyncio.Event) -> None:
-    await all_closed.wait()
-    while gateway.tasks:
-        await asyncio.wait(gateway.tasks)
-        await asyncio.sleep(0)  # the callbacks of the tasks remove them from the set
-
-
-def _override(settings: Settings | None, overrides: dict[str, Any]) -> Settings:
-    if settings is None:
-        return Settings(**overrides)
-    if not isinstance(settings, Settings):
-        raise TypeError(f"expected settings as a Settings, got {settings!r}")
-    if not overrides:
-        return settings
-    names = Settings.__dataclass_fields__
-    return Settings(**{name: getattr(settings, name) for name in names} | overrides)
-
-
-def run(app: ASGIApp | LASGIApp | str, settings: Settings | None = None, **overrides: Any) -> None:
-    """Serve ``app`` until SIGINT or SIGTERM. Logging and signal handlers are installed.
-
-    :param app: the application, or ``"module:attr"``.
-    :param settings: the settings; the defaults if None.
-    :param overrides: fields of :class:`Settings` that take precedence over ``settings``.
-    :raises StartupError: if the application cannot be imported or failed to start, or the address cannot be used; or
-        if a module calls this function while it is imported to be served, or by a child process.
-    :raises RuntimeError: inside a running event loop.
-    """
-    if asyncio._get_running_loop() is not None:
-        raise RuntimeError(
-            "atlas.run() was called inside a running event loop, as that of a notebook: write "
-            "'await atlas.Server(app, ...).serve()' there, or 'with atlas.Server(app, ...).run_in_thread():'"
-        )
-    importer.check_not_imported(sys._getframe(1).f_globals.get("__name__"))
-    settings = _override(settings, overrides)
-    if settings.workers > 1 and not isinstance(app, str):
-        raise StartupError(
-            "workers: worker processes import the application themselves: expected it as 'module:attr', got "
-            f"{type(app).__name__}"
-        )
-    open_standard_streams()
-    logs.configure(settings)
-    raise_soft_limit()
-    if settings.env_file is not None:
-        env_file.load(settings.env_file, os.environ)
-    if isinstance(app, str) and settings.workers > 1:
-        from atlas.server.workers.supervisor import supervise  # imported only with several workers
-
-        supervise(app, settings)
-        return
-    if isinstance(app, str):
-        app = load_application(app, settings)
-    elif settings.factory:
-        app = app()  # type: ignore[call-arg, assignment]
-    logs.enable_loggers()
-    server = Server(app, settings)
-    run_main(serve_with_signals(server), loop_factory(settings.loop))
-
-
-def load_application(target: str, settings: Settings) -> Callable[..., Any]:
-    """Import the application ``module:attr`` as the settings say; raises what :func:`importer.load` raises."""
-    if settings.dev:
-        # Before the import, because the application reads it; its own debug=... takes precedence.
-        os.environ.setdefault("ATLAS_DEBUG", "1")
-    return importer.load(target, app_dir=settings.app_dir, factory=settings.factory)
-
-
-async def serve_with_signals(server: Server, sockets: Sequence[socket.socket] | None = None) -> None:
-    """Call ``server.serve(sockets)`` with the handlers of signals."""
-    loop = asyncio.get_running_loop()
-    reload = server.reload_certificates if uses_tls(server.settings) else None
-    with handle_signals(loop, server), handle_reload(loop, reload):
-        await server.serve(sockets)

@@ -40,9 +40,9 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Calls]:
 
 
 def fake_server(monkeypatch: pytest.MonkeyPatch, run: Callable[[str, Settings], Any]) -> None:
-    module = types.ModuleType("atlas.server.server")
+    module = types.ModuleType("atlas.server.run")
     module.run = run  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "atlas.server.server", module)
+    monkeypatch.setitem(sys.modules, "atlas.server.run", module)
 
 
 def test_without_flags(served: Calls) -> None:

@@ -2,20 +2,17 @@
 
 import asyncio
 import gc
-import logging
-import os
 import signal
 import socket
 from functools import partial
 from http.client import HTTPConnection
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from atlas.errors import LifespanError, StartupError
+from atlas.errors import LifespanError
 from atlas.server.configuration.settings import Settings
-from atlas.server.server import Server, run
+from atlas.server.server import Server
 from atlas.server.sockets import listener
 
 PATIENCE = 10.0
@@ -191,39 +188,6 @@ def test_the_request_limit_ends_it() -> None:
     asyncio.run(main())
 
 
-# ------------------------------------------------------------------------------------------------------------- run
-
-
-def test_run_installs_signal_handlers_and_puts_back_what_was_there() -> None:
-    def mine(*_: object) -> None:
-        """A handler of the program's own."""
-
-    class Ending(Lively):
-        """Sends its own process a signal as soon as it is up: nothing can be lost, for run() is listening by then."""
-
-        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-            await receive()
-            await send({"type": "lifespan.startup.complete"})
-            os.kill(os.getpid(), signal.SIGTERM)
-            self.events.append((await receive())["type"])
-            await send({"type": "lifespan.shutdown.complete"})
-
-    app = Ending()
-    before = signal.signal(signal.SIGTERM, mine)
-    try:
-        run(app, port=0, log_level="critical")
-        assert signal.getsignal(signal.SIGTERM) is mine
-    finally:
-        signal.signal(signal.SIGTERM, before)
-    assert app.events == ["lifespan.shutdown"]
-
-
-def test_run_finds_an_application_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(tmp_path))
-    with pytest.raises(StartupError, match="there is no module 'nowhere_to_be_found'"):
-        run("nowhere_to_be_found:app", app_dir=str(tmp_path), log_level="critical")
-
-
 def test_small_pieces_leave_at_once_on_every_loop() -> None:
     """Where each waits for the acknowledgement of the one before, a client that delays those gets 25 a second."""
     for loop in ("asyncio", "uvloop"):
@@ -254,16 +218,3 @@ def peer_of(each: socket.socket) -> Any:
         return each.getpeername()
     except OSError:
         return None
-
-
-def test_run_in_a_running_loop_says_what_to_write(recwarn: pytest.WarningsRecorder) -> None:
-    async def cell() -> None:
-        with pytest.raises(RuntimeError, match=r"running event loop.*await atlas\.Server\(app, \.\.\.\)\.serve\(\)"):
-            run(hello, port=0)
-        assert asyncio.all_tasks() == {asyncio.current_task()}
-
-    handlers = logging.getLogger("atlas").handlers[:]
-    asyncio.run(cell())
-    gc.collect()
-    assert not recwarn
-    assert logging.getLogger("atlas").handlers == handlers

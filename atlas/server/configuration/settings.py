@@ -29,7 +29,7 @@ from atlas.server.configuration.setting_types import (
 )
 from atlas.server.configuration.uvicorn_settings import uvicorn_advice
 
-__all__ = ["LOG_LEVELS", "Setting", "Settings", "close_match", "settings_table"]
+__all__ = ["LOG_LEVELS", "Setting", "Settings", "close_match", "override", "settings_table"]
 
 LOG_LEVELS = ("trace", "debug", "info", "warning", "error", "critical")
 
@@ -294,6 +294,20 @@ _TABLE = {field.name: field.metadata["setting"] for field in dataclasses.fields(
 def settings_table() -> dict[str, Setting]:
     """Return the type, help and flag of each field of :class:`Settings`, in the order of the fields."""
     return _TABLE
+
+
+def override(settings: Settings | None, overrides: dict[str, Any]) -> Settings:
+    """Return ``settings``, or the defaults if None, with other values for some fields.
+
+    :raises TypeError, ValueError: for an unknown or a wrong setting.
+    """
+    if settings is None:
+        return Settings(**overrides)
+    if not isinstance(settings, Settings):
+        raise TypeError(f"expected settings as a Settings, got {settings!r}")
+    if not overrides:
+        return settings
+    return Settings(**{name: getattr(settings, name) for name in settings_table()} | overrides)
 
 
 def close_match(name: str, known: Iterable[str]) -> str:

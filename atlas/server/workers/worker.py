@@ -19,7 +19,8 @@ from atlas.server.configuration.settings import Settings
 from atlas.server.event_loop import loop_factory, run_main
 from atlas.server.logs import configuration as logs
 from atlas.server.logs.output import open_standard_streams
-from atlas.server.server import Server, load_application, serve_with_signals
+from atlas.server.run import load_application, serve_with_signals
+from atlas.server.server import Server
 from atlas.server.workers.worker_table import WorkerEntry, WorkerTable
 
 __all__ = ["READY", "WorkerTask", "serve_as_worker"]

@@ -1,0 +1,83 @@
+"""How a process serves: ``run()`` installs logging and signal handlers, and serves in this process or in workers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from atlas.errors import StartupError
+from atlas.gateway.lasgi import LASGIApp
+from atlas.server import importer
+from atlas.server.configuration import env_file
+from atlas.server.configuration.settings import Settings, override
+from atlas.server.event_loop import loop_factory, run_main
+from atlas.server.logs import configuration as logs
+from atlas.server.logs.output import open_standard_streams
+from atlas.server.server import Server
+from atlas.server.signals import handle_reload, handle_signals
+from atlas.server.sockets.descriptors import raise_soft_limit
+from atlas.server.tls.contexts import uses_tls
+from atlas.types import ASGIApp
+
+__all__ = ["load_application", "run", "serve_with_signals"]
+
+
+def run(app: ASGIApp | LASGIApp | str, settings: Settings | None = None, **overrides: Any) -> None:
+    """Serve ``app`` until SIGINT or SIGTERM. Logging and signal handlers are installed.
+
+    :param app: the application, or ``"module:attr"``.
+    :param settings: the settings; the defaults if None.
+    :param overrides: fields of :class:`Settings` that take precedence over ``settings``.
+    :raises StartupError: if the application cannot be imported or failed to start, or the address cannot be used; or
+        if a module calls this function while it is imported to be served, or by a child process.
+    :raises RuntimeError: inside a running event loop.
+    """
+    if asyncio._get_running_loop() is not None:
+        raise RuntimeError(
+            "atlas.run() was called inside a running event loop, as that of a notebook: write "
+            "'await atlas.Server(app, ...).serve()' there, or 'with atlas.Server(app, ...).run_in_thread():'"
+        )
+    importer.check_not_imported(sys._getframe(1).f_globals.get("__name__"))
+    settings = override(settings, overrides)
+    if settings.workers > 1 and not isinstance(app, str):
+        raise StartupError(
+            "workers: worker processes import the application themselves: expected it as 'module:attr', got "
+            f"{type(app).__name__}"
+        )
+    open_standard_streams()
+    logs.configure(settings)
+    raise_soft_limit()
+    if settings.env_file is not None:
+        env_file.load(settings.env_file, os.environ)
+    if isinstance(app, str) and settings.workers > 1:
+        from atlas.server.workers.supervisor import supervise  # imported only with several workers
+
+        supervise(app, settings)
+        return
+    if isinstance(app, str):
+        app = load_application(app, settings)
+    elif settings.factory:
+        app = app()  # type: ignore[call-arg, assignment]
+    logs.enable_loggers()
+    server = Server(app, settings)
+    run_main(serve_with_signals(server), loop_factory(settings.loop))
+
+
+def load_application(target: str, settings: Settings) -> Callable[..., Any]:
+    """Import the application ``module:attr`` as the settings say; raises what :func:`importer.load` raises."""
+    if settings.dev:
+        # Before the import, because the application reads it; its own debug=... takes precedence.
+        os.environ.setdefault("ATLAS_DEBUG", "1")
+    return importer.load(target, app_dir=settings.app_dir, factory=settings.factory)
+
+
+async def serve_with_signals(server: Server, sockets: Sequence[socket.socket] | None = None) -> None:
+    """Call ``server.serve(sockets)`` with the handlers of signals."""
+    loop = asyncio.get_running_loop()
+    reload = server.reload_certificates if uses_tls(server.settings) else None
+    with handle_signals(loop, server), handle_reload(loop, reload):
+        await server.serve(sockets)
