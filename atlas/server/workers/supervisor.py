@@ -16,17 +16,16 @@ import logging
 import os
 import signal
 import socket
-import sys
 import time
 from collections.abc import Coroutine, Iterator
-from enum import Enum
 from typing import Any
 
 from atlas.errors import LifespanError, StartupError
 from atlas.server.configuration.settings import Settings
 from atlas.server.sockets import listener
 from atlas.server.tls.contexts import make_context, uses_tls
-from atlas.server.workers.worker import READY, WorkerTask
+from atlas.server.workers.worker import WorkerTask
+from atlas.server.workers.worker_process import WorkerProcess, WorkerState
 from atlas.server.workers.worker_table import WorkerTable
 
 __all__ = ["Supervisor", "supervise"]
@@ -42,12 +41,6 @@ _ABORT_TIMEOUT = 2.0  # seconds from SIGABRT, which prints the stacks, to SIGKIL
 _LIFESPAN_FAILED = 3  # exit status of a worker, see atlas.cli.main
 
 
-class _State(Enum):
-    STARTING = "starting"
-    READY = "ready"
-    STOPPING = "stopping"
-
-
 def supervise(app: str, settings: Settings) -> None:
     """Serve an application in worker processes until SIGTERM or SIGINT.
 
@@ -58,57 +51,6 @@ def supervise(app: str, settings: Settings) -> None:
     make_context(settings)  # a wrong certificate is an error of the parent
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
         runner.run(Supervisor(app, settings).run())
-
-
-class _Worker:
-    """One worker process.
-
-    :param process: the process.
-    :param control: the parent's end of the socket pair. It is open as long as the worker is: its end tells the worker
-        that the parent has ended.
-    :param index: the worker's entry in the table.
-    """
-
-    def __init__(self, process: asyncio.subprocess.Process, control: socket.socket, index: int) -> None:
-        self.process = process
-        self.index = index
-        self.state = _State.STARTING
-        self.since = time.monotonic()
-        self._control = control
-        self.ready = asyncio.ensure_future(self._wait_ready())
-        self.ended = asyncio.ensure_future(process.wait())
-
-    async def _wait_ready(self) -> bool:
-        """Return True when the worker serves, False if it ends before."""
-        received = b""
-        with contextlib.suppress(OSError):
-            while READY not in received:
-                piece = await asyncio.get_running_loop().sock_recv(self._control, len(READY))
-                if not piece:
-                    return False
-                received += piece
-        if READY in received and self.state is _State.STARTING:
-            self.state, self.since = _State.READY, time.monotonic()
-        return READY in received
-
-    def signal(self, number: signal.Signals) -> None:
-        # Not by send_signal(), which may reap the process in front of asyncio: its exit status would be lost.
-        if not self.ended.done():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.process.pid, number)
-
-    def stop(self) -> None:
-        """Have the worker stop gracefully."""
-        if self.state is not _State.STOPPING:
-            self.state = _State.STOPPING
-            self.signal(signal.SIGTERM)
-
-    async def close(self) -> None:
-        """Release what belongs to a worker that has ended."""
-        self.ready.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self.ready
-        self._control.close()
 
 
 class Supervisor:
@@ -122,7 +64,7 @@ class Supervisor:
         self._app = app
         self._settings = settings
         self._wanted = settings.workers
-        self._workers: list[_Worker] = []
+        self._workers: list[WorkerProcess] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._table, self._table_fd = WorkerTable.create(_MAX_WORKERS)
         self._free = set(range(_MAX_WORKERS))  # entries of the table that no worker has
@@ -199,20 +141,20 @@ class Supervisor:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _serving(self) -> list[_Worker]:
-        return [worker for worker in self._workers if worker.state is not _State.STOPPING]
+    def _serving(self) -> list[WorkerProcess]:
+        return [worker for worker in self._workers if worker.state is not WorkerState.STOPPING]
 
     # The workers.
 
     async def _keep_one(self) -> None:
         await self._keep(await self._start())
 
-    async def _keep(self, worker: _Worker) -> None:
+    async def _keep(self, worker: WorkerProcess) -> None:
         """Wait until a worker ends, and start another one in its place, until there are to be fewer."""
         while True:
             if await self._wait_ready(worker):
                 await worker.ended
-            quick = worker.state is not _State.STOPPING and time.monotonic() - worker.since < _QUICK
+            quick = worker.state is not WorkerState.STOPPING and time.monotonic() - worker.since < _QUICK
             await self._remove(worker)
             if not self._was_ready:
                 self._fail(worker)
@@ -228,26 +170,16 @@ class Supervisor:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), seconds)
 
-    async def _start(self) -> _Worker:
+    async def _start(self) -> WorkerProcess:
         index = min(self._free)
         self._free.remove(index)
         sockets = tuple(sock.fileno() for sock in self._sockets)
         task = WorkerTask(self._app, self._settings, sockets, self._table_fd, _MAX_WORKERS, index)
-        control, child_end = socket.socketpair()
-        with child_end:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "atlas", "worker", str(child_end.fileno())),
-                pass_fds=(*task.descriptors, child_end.fileno()),
-                process_group=0,  # Ctrl+C in a terminal is the parent's signal, which stops the workers
-            )
-        control.setblocking(False)
-        worker = _Worker(process, control, index)
+        worker = await WorkerProcess.start(task)
         self._workers.append(worker)
-        with contextlib.suppress(OSError):  # the worker has ended, which is noticed below
-            await asyncio.get_running_loop().sock_sendall(control, task.encode())
         return worker
 
-    async def _wait_ready(self, worker: _Worker) -> bool:
+    async def _wait_ready(self, worker: WorkerProcess) -> bool:
         """Wait until a worker serves; end it if it does not in time."""
         await asyncio.wait(
             {worker.ready, worker.ended},
@@ -266,26 +198,24 @@ class Supervisor:
                 seconds = self._settings.timeout_worker_startup
                 _logger.error(
                     "worker %d is not ready after %g seconds (--timeout-worker-startup): it is ended",
-                    worker.process.pid,
+                    worker.pid,
                     seconds,
                 )
             worker.signal(signal.SIGKILL)
             await worker.ended
         return False
 
-    async def _remove(self, worker: _Worker) -> None:
+    async def _remove(self, worker: WorkerProcess) -> None:
         """Forget a worker that has ended, with a log line unless it was told to stop."""
         self._workers.remove(worker)
-        self._table.clear(worker.index)
-        self._free.add(worker.index)
+        self._table.clear(worker.task.index)
+        self._free.add(worker.task.index)
         await worker.close()
-        if worker.state is not _State.STOPPING and not self._stopping.is_set():
-            status = worker.ended.result()
-            how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
-            level = logging.INFO if status == 0 else logging.ERROR
-            _logger.log(level, "worker %d %s: another one is started", worker.process.pid, how)
+        if worker.state is not WorkerState.STOPPING and not self._stopping.is_set():
+            level = logging.INFO if worker.ended.result() == 0 else logging.ERROR
+            _logger.log(level, "worker %d %s: another one is started", worker.pid, worker.describe_end())
 
-    def _fail(self, worker: _Worker) -> None:
+    def _fail(self, worker: WorkerProcess) -> None:
         """No worker has ever served: another one would end in the same way."""
         kind = LifespanError if worker.ended.result() == _LIFESPAN_FAILED else StartupError
         self._failure = self._failure or kind("no worker became ready: see the error above")
@@ -301,7 +231,7 @@ class Supervisor:
                 new = await self._start()
                 if not await self._wait_ready(new):
                     _logger.error("the restart is given up: a new worker is not ready, and the others go on")
-                    new.state = _State.STOPPING
+                    new.state = WorkerState.STOPPING
                     await self._remove(new)
                     return
                 self._run(self._keep(new))
@@ -314,21 +244,21 @@ class Supervisor:
             await asyncio.sleep(_CHECK_INTERVAL)
             now = time.monotonic()
             for worker in self._workers:
-                heartbeat = self._table.read(worker.index)[2]
+                heartbeat = self._table.read(worker.task.index)[2]
                 if (
-                    worker.state is _State.READY
+                    worker.state is WorkerState.READY
                     and heartbeat
                     and now - heartbeat > self._settings.timeout_worker_heartbeat
                 ):
                     self._run(self._abort(worker))
 
-    async def _abort(self, worker: _Worker) -> None:
+    async def _abort(self, worker: WorkerProcess) -> None:
         _logger.error(
             "the event loop of worker %d has not run for %g seconds (--timeout-worker-heartbeat): the worker is ended",
-            worker.process.pid,
+            worker.pid,
             self._settings.timeout_worker_heartbeat,
         )
-        self._table.clear(worker.index)
+        self._table.clear(worker.task.index)
         worker.signal(signal.SIGABRT)
         await asyncio.wait({worker.ended}, timeout=_ABORT_TIMEOUT)
         worker.signal(signal.SIGKILL)
@@ -348,7 +278,7 @@ class Supervisor:
             for worker in self._workers:
                 if not worker.ended.done():
                     if not self._forced.is_set():
-                        _logger.error("worker %d did not stop: it is ended", worker.process.pid)
+                        _logger.error("worker %d did not stop: it is ended", worker.pid)
                     worker.signal(signal.SIGKILL)
             await asyncio.wait(ended)
         for task in self._tasks:
