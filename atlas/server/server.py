@@ -119,6 +119,10 @@ class Server:
         """Wait until ``started`` is true."""
         await self._started.wait()
 
+    async def wait_stopping(self) -> None:
+        """Wait until the server begins to stop, by :meth:`stop` or by itself."""
+        await self._should_exit.wait()
+
     def stop(self) -> None:
         """Stop the server gracefully: running requests have ``graceful_timeout`` seconds to finish.
 
@@ -156,6 +160,10 @@ class Server:
     def in_thread(self, grace: float = 2.0) -> ServerThread:
         """Call :meth:`run_in_thread`, of which this is an alias, with ``grace`` as ``graceful_timeout``."""
         return self.run_in_thread(grace)
+
+    def addresses(self) -> str:
+        """Return the addresses of the listening sockets as text: ``http://127.0.0.1:8000, unix:/run/atlas.sock``."""
+        return listener.describe_all(self.sockets, "http" if self._tls is None else "https")
 
     def blocks_in_startup(self) -> bool:
         """Whether the startup of the application runs at this moment, and keeps the event loop from running."""
@@ -259,11 +267,7 @@ class Server:
         if self.entry is not None:
             _logger.info("worker %d is ready", os.getpid())
             return
-        for sock in self.sockets:
-            _logger.info(
-                "serving on %s (press Ctrl+C to stop)",
-                listener.describe(sock, "http" if self._tls is None else "https"),
-            )
+        _logger.info("serving on %s (press Ctrl+C to stop)", self.addresses())
 
     async def _unless(self, event: asyncio.Event, coroutine: Coroutine[Any, Any, None]) -> bool:
         """Run ``coroutine``; when ``event`` is set, cancel it and return False, at the latest after a second stop."""

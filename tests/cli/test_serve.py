@@ -60,7 +60,9 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "host": ("::1", "::1"),
     "port": ("0", 0),
     "uds": ("x.sock", "x.sock"),
+    "uds_mode": ("0660", "660"),
     "fd": ("3", 3),
+    "bind": ("127.0.0.1:0", ("127.0.0.1:0",)),
     "backlog": ("5", 5),
     "app_dir": ("sub", "sub"),
     "env_file": ("vars", "vars"),
@@ -130,6 +132,13 @@ def test_a_header_may_be_repeated(served: Calls) -> None:
     assert served[0][1].headers == (("X-A", "1"), ("X-B", "2"))
 
 
+def test_an_address_may_be_repeated(served: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert execute(["serve", "main:app", "--bind", "127.0.0.1:0", "--bind", "unix:a.sock"]) == 0
+    monkeypatch.setenv("ATLAS_SERVE_BIND", "127.0.0.1:0, unix:a.sock")
+    assert execute(["serve", "main:app"]) == 0
+    assert [settings.bind for _, settings in served] == [("127.0.0.1:0", "unix:a.sock")] * 2
+
+
 def test_a_flag_outweighs_a_variable_even_with_the_default(
     served: Calls, monkeypatch: pytest.MonkeyPatch, folder: Path
 ) -> None:
@@ -168,6 +177,11 @@ def test_the_env_file_counts_as_environment(served: Calls, monkeypatch: pytest.M
             "Error: --loop: expected one of auto, uvloop, asyncio, got 'uvlop': did you mean 'uvloop'?",
         ),
         (["--uds", "a", "--fd", "3"], "Error: --uds and --fd: expected one of them, got both"),
+        (["--uds", "a", "--bind", ":1"], "Error: --uds and --bind: expected one of them, got both"),
+        (
+            ["--bind", "a"],
+            "Error: --bind: expected HOST:PORT, [IPv6]:PORT, unix:PATH or fd://NUMBER, got 'a': a port is missing",
+        ),
     ],
 )
 def test_a_wrong_flag_is_status_2(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from atlas.errors import StartupError
-from atlas.server.configuration.settings import Setting, Settings, close_match, settings_table
+from atlas.server.configuration.settings import EXCLUSIVE, Setting, Settings, close_match, settings_table
 from atlas.server.configuration.uvicorn_settings import uvicorn_advice
 
 __all__ = ["PREFIX", "LoadedSettings", "SettingError", "environment_variable", "flag_name", "load_settings"]
@@ -66,8 +66,9 @@ def load_settings(
         origins[name] = origin
     target = app or values.pop(_APP, None)
     values.pop(_APP, None)
-    if values.get("uds") is not None and values.get("fd") is not None:
-        raise SettingError(f"{origins['uds']} and {origins['fd']}: expected one of them, got both")
+    exclusive = [origins[name] for name in EXCLUSIVE if values.get(name) not in (None, ())]
+    if len(exclusive) > 1:
+        raise SettingError(f"{exclusive[0]} and {exclusive[1]}: expected one of them, got both")
     return LoadedSettings(target, Settings(**values))
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from atlas.server.configuration.address_types import BindAddresses, FileMode
 from atlas.server.configuration.setting_types import (
     AccessLogFormat,
     Boolean,
@@ -29,7 +30,7 @@ from atlas.server.configuration.setting_types import (
 )
 from atlas.server.configuration.uvicorn_settings import uvicorn_advice
 
-__all__ = ["LOG_LEVELS", "Setting", "Settings", "close_match", "override", "settings_table"]
+__all__ = ["EXCLUSIVE", "LOG_LEVELS", "Setting", "Settings", "close_match", "override", "settings_table"]
 
 LOG_LEVELS = ("trace", "debug", "info", "warning", "error", "critical")
 
@@ -92,6 +93,9 @@ class _SuggestingType(type):
             return super().__call__(**values)
 
 
+EXCLUSIVE = ("uds", "fd", "bind")
+"""The settings of which one may be given; ``host`` and ``port`` have no effect then."""
+
 LISTEN, APPLICATION, LOGS, RESPONSES = "Address", "Application", "Logging", "Responses"
 LIMITS, TIMEOUTS, PROXIES, TLS = "Limits", "Timeouts", "Proxies", "TLS"
 
@@ -108,7 +112,15 @@ class Settings(metaclass=_SuggestingType):
     host: str = setting(LISTEN, Text(), "127.0.0.1", "Address or host name; 0.0.0.0 means every IPv4 interface.")
     port: int = setting(LISTEN, Integer(0, 65535), 8000, "TCP port; 0 means any free port, which is logged.")
     uds: str | None = setting(LISTEN, Path(), None, "Unix domain socket, instead of host and port.", unset="none")
+    uds_mode: str | int = setting(LISTEN, FileMode(), "666", "Permissions of the files of Unix sockets.")
     fd: int | None = setting(LISTEN, Integer(0), None, "File descriptor of a listening socket.", unset="none")
+    bind: tuple[str, ...] = setting(
+        LISTEN,
+        BindAddresses(),
+        (),
+        "HOST:PORT, [IPv6]:PORT, unix:PATH or fd://NUMBER, instead of all of these; may be repeated.",
+        shown="none",
+    )
     backlog: int = setting(LISTEN, Integer(1), 2048, "Maximum number of connections in the accept queue.")
 
     app_dir: str = setting(APPLICATION, Path(), "", "Directory to import the module from.", shown="current directory")
@@ -284,8 +296,9 @@ class Settings(metaclass=_SuggestingType):
             except (TypeError, ValueError) as error:
                 raise type(error)(f"{name}: {error}") from None
             object.__setattr__(self, name, value)
-        if self.uds is not None and self.fd is not None:
-            raise ValueError("uds and fd: expected one of them, got both")
+        given = [name for name in EXCLUSIVE if getattr(self, name) not in (None, ())]
+        if len(given) > 1:
+            raise ValueError(f"{given[0]} and {given[1]}: expected one of them, got both")
 
 
 _TABLE = {field.name: field.metadata["setting"] for field in dataclasses.fields(Settings)}

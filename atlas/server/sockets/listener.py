@@ -5,33 +5,58 @@ from __future__ import annotations
 import errno
 import os
 import socket
-import stat
 import sys
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from atlas.errors import StartupError
 from atlas.server.configuration.settings import Settings
+from atlas.server.sockets.bind_address import DescriptorAddress, TCPAddress, UnixAddress, parse_bind_address
+from atlas.server.sockets.unix_socket import UnixSocket, bind_unix
 
-__all__ = ["bind", "close", "describe", "keep_files", "set_options"]
+__all__ = ["bind", "close", "describe", "describe_all", "keep_files", "set_options"]
 
 _KEEPALIVE_PROBES = 4
 _MAX_KEEPALIVE = 32767  # seconds; Linux allows no more
-_UNIX_MODE = 0o666  # a proxy usually runs as another user
+_PORT_ATTEMPTS = 16  # free ports that are tried: one may be in use on another address of the same name
+_ANY_IPV6 = "::"
 
 
 def bind(settings: Settings) -> list[socket.socket]:
-    """Return non-blocking sockets that listen as the settings ``fd``, ``uds`` or ``host`` and ``port`` say.
+    """Return non-blocking sockets that listen as the settings say: ``bind``, ``fd``, ``uds``, or ``host`` and ``port``.
 
     A name with several addresses (``localhost``: 127.0.0.1 and ::1) gives several sockets on the same port.
 
-    :raises StartupError: if the address cannot be used; the message names it and the flag.
+    :raises StartupError: if an address cannot be used; the message names it and the flag.
     """
-    if settings.fd is not None:
-        return [_from_fd(settings.fd, settings.backlog)]
-    if settings.uds is not None:
-        return [_unix(settings.uds, settings.backlog)]
-    return _tcp(settings.host, settings.port, settings.backlog)
+    sockets: list[socket.socket] = []
+    try:
+        if settings.fd is not None:
+            sockets.append(_from_fd(settings.fd, settings.backlog, f"--fd {settings.fd}"))
+        elif settings.uds is not None:
+            sockets.append(_unix(settings.uds, settings, f"--uds {settings.uds}"))
+        elif not settings.bind:
+            sockets += _tcp(settings.host, settings.port, settings.backlog, None, ())
+        for text in settings.bind:
+            sockets += _bound_to(text, settings, sockets)
+    except BaseException:
+        close(sockets)
+        raise
+    return sockets
+
+
+def _bound_to(text: str, settings: Settings, bound: Sequence[socket.socket]) -> list[socket.socket]:
+    """Return the sockets of a value of ``--bind``, without those that are bound already."""
+    origin = f"--bind {text}"
+    match parse_bind_address(text):
+        case TCPAddress(host, port):
+            return _tcp(host, port, settings.backlog, origin, bound)
+        case UnixAddress(path):
+            return [_unix(path, settings, origin)]
+        case DescriptorAddress(int(fd)):
+            return [_from_fd(fd, settings.backlog, origin)]
+        case DescriptorAddress(name):
+            raise StartupError(f"{origin}: systemd has passed no socket of the name {name!r}")
 
 
 def describe(sock: socket.socket, scheme: str = "http") -> str:
@@ -41,7 +66,13 @@ def describe(sock: socket.socket, scheme: str = "http") -> str:
         return f"{scheme}://{name[0]}:{name[1]}"
     if sock.family == socket.AF_INET6:
         return f"{scheme}://[{name[0]}]:{name[1]}"
-    return f"unix:{os.fsdecode(name)}" if name else "unix:(unnamed)"
+    path = os.fsdecode(name)
+    return f"unix:{path.replace(chr(0), '@', 1)}" if path else "unix:(unnamed)"  # NUL: the abstract namespace
+
+
+def describe_all(sockets: Iterable[socket.socket], scheme: str = "http") -> str:
+    """Return the addresses of all sockets as text, with commas between them."""
+    return ", ".join(describe(sock, scheme) for sock in sockets)
 
 
 def set_options(sock: socket.socket, settings: Settings) -> None:
@@ -76,29 +107,37 @@ def close(sockets: Iterable[socket.socket]) -> None:
 def keep_files(sockets: Iterable[socket.socket]) -> None:
     """Let :func:`close` remove no file: this process is a child of the one that listens."""
     for sock in sockets:
-        if isinstance(sock, _UnixSocket):
+        if isinstance(sock, UnixSocket):
             sock.path = None
-
-
-class _UnixSocket(socket.socket):
-    """A Unix socket whose file is removed when it is closed. The file of a socket from ``--fd`` is not removed."""
-
-    path: Path | None = None
-
-    def close(self) -> None:
-        path, self.path = self.path, None
-        super().close()
-        if path is not None:
-            path.unlink(missing_ok=True)
 
 
 # ------------------------------------------------------------------------------------------------------------ TCP
 
 
-def _tcp(host: str, port: int, backlog: int) -> list[socket.socket]:
+def _tcp(host: str, port: int, backlog: int, origin: str | None, bound: Iterable[socket.socket]) -> list[socket.socket]:
+    """Return sockets for all addresses of a host.
+
+    :param origin: the flag with its value, for error messages; None: ``--host`` and ``--port``.
+    :param bound: sockets whose addresses are left out.
+    """
+    names = {(sock.family, sock.getsockname()) for sock in bound}
+    attempts = _PORT_ATTEMPTS if port == 0 else 1
+    for left in reversed(range(attempts)):
+        try:
+            return _same_port(host, port, backlog, origin, names)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or not left:
+                raise StartupError(_bind_error(error, host, port, origin)) from None
+    raise AssertionError("the last attempt has returned or raised")
+
+
+def _same_port(
+    host: str, port: int, backlog: int, origin: str | None, bound: set[tuple[socket.AddressFamily, Any]]
+) -> list[socket.socket]:
     sockets: list[socket.socket] = []
-    unavailable: OSError | None = None
-    for family, address in _addresses(host, port):
+    unavailable = OSError(errno.EADDRNOTAVAIL, "")
+    addresses = [each for each in _addresses(host, port, origin) if each not in bound]
+    for family, address in addresses:
         if port == 0 and sockets:  # all addresses use the port that the first one got
             address = (address[0], sockets[0].getsockname()[1], *address[2:])
         try:
@@ -108,17 +147,20 @@ def _tcp(host: str, port: int, backlog: int) -> list[socket.socket]:
                 unavailable = error  # localhost may resolve to an IPv6 address on a machine without IPv6
                 continue
             close(sockets)
-            raise StartupError(_bind_error(error, host, port)) from None
-    if not sockets:
-        raise StartupError(_bind_error(unavailable or OSError(errno.EADDRNOTAVAIL, ""), host, port))
+            raise
+    if addresses and not sockets:
+        raise unavailable
     return sockets
 
 
-def _addresses(host: str, port: int) -> list[tuple[socket.AddressFamily, tuple[object, ...]]]:
+def _addresses(host: str, port: int, origin: str | None) -> list[tuple[socket.AddressFamily, tuple[object, ...]]]:
+    """Return the addresses of a host. ``::`` is every interface, as in other servers: that of IPv4 too."""
     try:
-        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        found = socket.getaddrinfo(
+            None if host == _ANY_IPV6 else host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
     except (OSError, UnicodeError):
-        raise StartupError(f"--host {host}: this name has no address") from None
+        raise StartupError(f"{origin or f'--host {host}'}: this name has no address") from None
     distinct = dict.fromkeys((family, address) for family, _, _, _, address in found)
     return sorted(distinct, key=lambda each: each[0] != socket.AF_INET)
 
@@ -128,7 +170,7 @@ def _tcp_socket(family: socket.AddressFamily, address: tuple[object, ...], backl
     try:
         if sys.platform != "win32":  # on Windows the option lets two servers share a port
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:  # else "::" would also bind the IPv4 port
+        if family == socket.AF_INET6:  # IPv4 has a socket of its own: clients have no mapped addresses (RFC 4291)
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind(address)
         sock.listen(backlog)
@@ -139,72 +181,39 @@ def _tcp_socket(family: socket.AddressFamily, address: tuple[object, ...], backl
     return sock
 
 
-def _bind_error(error: OSError, host: str, port: int) -> str:
+def _bind_error(error: OSError, host: str, port: int, origin: str | None) -> str:
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    choose = f"choose another {'port' if origin else '--port'}"
     if error.errno == errno.EADDRINUSE:
-        return f"{address} is already in use: choose another --port (0 means any free port)"
+        return f"{origin or address} is already in use: {choose} (0 means any free port)"
     if error.errno in (errno.EACCES, errno.EPERM):
-        return f"{address}: permission denied: choose a --port of 1024 or more"
+        hint = f": {choose}, 1024 or more" if 0 < port < 1024 else ""
+        return f"{origin or address}: permission denied{hint}"
     if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
-        return f"--host {host}: this machine has no such address"
-    return f"{address}: cannot listen: {error.strerror or error}"
+        return f"{origin or f'--host {host}'}: this machine has no such address"
+    return f"{origin or address}: cannot listen: {error.strerror or error}"
 
 
 # ---------------------------------------------------------------------------------------------------- Unix and fd
 
 
-def _unix(name: str, backlog: int) -> socket.socket:
-    # absolute() would keep "..", and a socket address has at most 107 bytes.
-    path = Path(os.path.abspath(name))  # noqa: PTH100
-    _remove_stale(path)
-    sock = _UnixSocket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        sock.bind(str(path))
-        path.chmod(_UNIX_MODE)
-        sock.listen(backlog)
-        sock.setblocking(False)
-    except OSError as error:
-        sock.close()
-        raise StartupError(f"--uds {name}: cannot listen: {error.strerror or error}") from None
-    sock.path = path
-    return sock
+def _unix(path: str, settings: Settings, origin: str) -> UnixSocket:
+    return bind_unix(path, int(str(settings.uds_mode), 8), settings.backlog, origin)
 
 
-def _remove_stale(path: Path) -> None:
-    """Remove the socket file of a server that has ended.
-
-    :raises StartupError: if a server accepts connections there, or the file is not a socket.
-    """
-    try:
-        mode = path.lstat().st_mode
-    except OSError:
-        return  # there is no file; a missing directory is an error of bind(2)
-    if not stat.S_ISSOCK(mode):
-        raise StartupError(f"--uds {path}: this file exists and is not a socket")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        try:
-            probe.connect(str(path))
-        except ConnectionRefusedError:
-            path.unlink(missing_ok=True)
-            return
-        except OSError as error:
-            raise StartupError(f"--uds {path}: cannot be replaced: {error.strerror or error}") from None
-    raise StartupError(f"--uds {path} is already in use: another server listens on it")
-
-
-def _from_fd(fd: int, backlog: int) -> socket.socket:
+def _from_fd(fd: int, backlog: int, origin: str) -> socket.socket:
     try:
         sock = socket.socket(fileno=fd)
     except OSError as error:
         reason = "is not open" if error.errno == errno.EBADF else "is not a socket"
-        raise StartupError(f"--fd {fd}: this descriptor {reason}") from None
+        raise StartupError(f"{origin}: this descriptor {reason}") from None
     if sock.type != socket.SOCK_STREAM:
         sock.detach()
-        raise StartupError(f"--fd {fd}: this descriptor is not a stream socket")
+        raise StartupError(f"{origin}: this descriptor is not a stream socket")
     try:
         sock.listen(backlog)
         sock.setblocking(False)
     except OSError as error:
         sock.detach()
-        raise StartupError(f"--fd {fd}: cannot listen: {error.strerror or error}") from None
+        raise StartupError(f"{origin}: cannot listen: {error.strerror or error}") from None
     return sock

@@ -289,5 +289,4 @@ class Supervisor:
 
     def _log_addresses(self) -> None:
         scheme = "https" if uses_tls(self._settings) else "http"
-        for sock in self._sockets:
-            _logger.info("serving on %s (press Ctrl+C to stop)", listener.describe(sock, scheme))
+        _logger.info("serving on %s (press Ctrl+C to stop)", listener.describe_all(self._sockets, scheme))
