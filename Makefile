@@ -108,7 +108,7 @@ test: lint types tests ## run every check: lint, types, tests
 # Not in `quick`: browsers, other frameworks and servers, databases, processes, the documentation, the wire
 # tests, and what is marked as slow.
 SLOW := bench browser cli docs examples fuzz interop leaks sqlalchemy typing wire \
-	$(addprefix server/,test_forks.py test_process_end.py test_signals.py logs/test_output.py workers tls)
+	$(addprefix server/,test_forks.py test_process_end.py test_signals.py logs/test_output.py systemd workers tls)
 quick: lint types $(STAMPS)/doors-$(MODE) ## lint, types and the fast tests
 	$(call say,fast tests)
 	@ATLAS_TEST_QUICK=1 $(BIN)/python -m pytest -q -m 'not slow' $(PARALLEL) $(SLOW:%=--ignore=tests/%) $(ARGS)

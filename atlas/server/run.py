@@ -20,6 +20,8 @@ from atlas.server.logs.output import open_standard_streams
 from atlas.server.server import Server
 from atlas.server.signals import handle_reload, handle_signals
 from atlas.server.sockets.descriptors import raise_soft_limit
+from atlas.server.systemd.notifier import Notifier
+from atlas.server.systemd.socket_activation import use_passed_sockets
 from atlas.server.tls.contexts import uses_tls
 from atlas.types import ASGIApp
 
@@ -53,6 +55,7 @@ def run(app: ASGIApp | LASGIApp | str, settings: Settings | None = None, **overr
     raise_soft_limit()
     if settings.env_file is not None:
         env_file.load(settings.env_file, os.environ)
+    settings = use_passed_sockets(settings, os.environ)
     if isinstance(app, str) and settings.workers > 1:
         from atlas.server.workers.supervisor import supervise  # imported only with several workers
 
@@ -64,7 +67,7 @@ def run(app: ASGIApp | LASGIApp | str, settings: Settings | None = None, **overr
         app = app()  # type: ignore[call-arg, assignment]
     logs.enable_loggers()
     server = Server(app, settings)
-    run_main(serve_with_signals(server), loop_factory(settings.loop))
+    run_main(_serve_and_notify(server), loop_factory(settings.loop))
 
 
 def load_application(target: str, settings: Settings) -> Callable[..., Any]:
@@ -75,9 +78,39 @@ def load_application(target: str, settings: Settings) -> Callable[..., Any]:
     return importer.load(target, app_dir=settings.app_dir, factory=settings.factory)
 
 
-async def serve_with_signals(server: Server, sockets: Sequence[socket.socket] | None = None) -> None:
-    """Call ``server.serve(sockets)`` with the handlers of signals."""
+async def serve_with_signals(
+    server: Server, sockets: Sequence[socket.socket] | None = None, on_reload: Callable[[], None] | None = None
+) -> None:
+    """Call ``server.serve(sockets)`` with the handlers of signals.
+
+    :param on_reload: called before the certificates are read again.
+    """
     loop = asyncio.get_running_loop()
-    reload = server.reload_certificates if uses_tls(server.settings) else None
-    with handle_signals(loop, server), handle_reload(loop, reload):
+
+    def reload() -> None:
+        if on_reload is not None and server.started:
+            on_reload()
+        server.reload_certificates()
+
+    with handle_signals(loop, server), handle_reload(loop, reload if uses_tls(server.settings) else None):
         await server.serve(sockets)
+
+
+async def _serve_and_notify(server: Server) -> None:
+    """Call :func:`serve_with_signals`, and tell the service manager what the server does."""
+    notifier = Notifier.from_environment(os.environ)
+    server.on_reloaded = notifier.ready
+    notifying = asyncio.ensure_future(_notify(server, notifier))
+    try:
+        await serve_with_signals(server, on_reload=notifier.reloading)
+    finally:
+        notifying.cancel()
+        notifier.close()
+
+
+async def _notify(server: Server, notifier: Notifier) -> None:
+    await server.wait_started()
+    notifier.ready(f"serving on {server.addresses()}")
+    notifier.start_watchdog()
+    await server.wait_stopping()
+    notifier.stopping()

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -74,6 +74,8 @@ class Server:
         self._certificates: CertificateWatch | None = None
         self.entry: WorkerEntry | None = None
         """The entry of this process in the table of worker processes; None if there is one process only."""
+        self.on_reloaded: Callable[[], None] | None = None
+        """Called when the certificates were read again, as :meth:`reload_certificates` asked for."""
         self._lifespan: Lifespan | None = None
         self._should_exit = asyncio.Event()
         self._force_exit = asyncio.Event()
@@ -222,7 +224,7 @@ class Server:
         try:
             acceptor.open()
             if self._tls is not None:
-                self._certificates = CertificateWatch(settings, acceptor.use_tls)
+                self._certificates = CertificateWatch(settings, acceptor.use_tls, self.on_reloaded)
             self._set_started()
             await self._should_exit.wait()
             await acceptor.finish()

@@ -207,10 +207,17 @@ class CertificateWatch:
 
     :param settings: the settings.
     :param replace: called with the new context.
+    :param on_reloaded: called when :meth:`reload` is done, whether the files are right or wrong.
     """
 
-    def __init__(self, settings: Settings, replace: Callable[[TLSContext], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        replace: Callable[[TLSContext], None],
+        on_reloaded: Callable[[], None] | None = None,
+    ) -> None:
         self._settings = settings
+        self._on_reloaded = on_reloaded
         self._replace = replace
         self._seen = self._state()
         self._wanted = asyncio.Event()
@@ -238,9 +245,14 @@ class CertificateWatch:
         while True:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wanted.wait(), _WATCH_INTERVAL)
-            if self._wanted.is_set() or self._state() != self._seen:
-                self._wanted.clear()
-                self._reload()
+            if not self._wanted.is_set():
+                if self._state() != self._seen:
+                    self._reload()
+                continue
+            self._wanted.clear()
+            self._reload()
+            if self._on_reloaded is not None:
+                self._on_reloaded()
 
     def _state(self) -> list[tuple[int, int, int] | None]:
         return [_file_state(path) for path in _files(self._settings)]
