@@ -49,7 +49,7 @@ def extensions(folder: str, compile_args: list[str]) -> list[Extension]:
         Extension(
             ".".join(path.with_suffix("").parts),
             [path.as_posix()],
-            include_dirs=["atlas/_speedups/http"],  # awaitables.h
+            include_dirs=["atlas/_speedups/http", "atlas/_speedups/websocket"],  # awaitables.h, payload.h
             extra_compile_args=compile_args,
         )
         for path in sorted(Path(folder).rglob("*.pyx"), key=lambda path: (-path.stat().st_size, path))

@@ -25,7 +25,9 @@ PYTHON, CYTHON = (".py", ".pyi"), (".pyx", ".pxd")
 # ---------------------------------------------------------------------------------------------------------- layers
 
 LEAVES = {"errors", "reasons", "types"}
-BELOW_SERVER = LEAVES | {f"_speedups/{name}" for name in ("buffers", "http", "http1", "calls")} | {"gateway"}
+BELOW_SERVER = (
+    LEAVES | {f"_speedups/{name}" for name in ("buffers", "http", "websocket", "http1", "calls")} | {"gateway"}
+)
 BELOW_WEB = LEAVES | {"_speedups/calls", "gateway"}  # connections and protocols are known to the server only
 
 # Each package, from the lowest layer to the highest, with the packages that it may import. Imports for typing count.
@@ -35,9 +37,10 @@ LAYERS: dict[str, set[str]] = {
     "types": set(),
     "_speedups/buffers": LEAVES,
     "_speedups/http": LEAVES | {"_speedups/buffers"},
+    "_speedups/websocket": LEAVES | {"_speedups/buffers", "_speedups/http"},
     "_speedups/http1": LEAVES | {"_speedups/buffers", "_speedups/http"},
-    "_speedups/calls": LEAVES | {"_speedups/buffers", "_speedups/http", "_speedups/http1"},
-    "gateway": LEAVES | {"_speedups/http", "_speedups/calls"},
+    "_speedups/calls": LEAVES | {"_speedups/buffers", "_speedups/http", "_speedups/http1", "_speedups/websocket"},
+    "gateway": LEAVES | {"_speedups/http", "_speedups/websocket", "_speedups/calls"},
     "server": BELOW_SERVER,
     "web": BELOW_WEB,
     "sqlalchemy": LEAVES | {"gateway", "web"},
@@ -75,6 +78,7 @@ WORDS_OF_WEB = ("route", "router", "routing", "controller", "middleware", "templ
 FORBIDDEN_WORDS: dict[str, tuple[str, ...]] = {
     "_speedups/buffers": (*WORDS_OF_WEB, "http", "http1", "http2", "request", "header"),
     "_speedups/http": WORDS_OF_WEB,
+    "_speedups/websocket": WORDS_OF_WEB,
     "_speedups/http1": WORDS_OF_WEB,
 }
 

@@ -1,0 +1,1 @@
+"""WebSocket: bytes to messages and back (RFC 6455, RFC 7692)."""
