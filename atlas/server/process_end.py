@@ -17,6 +17,7 @@ from collections.abc import Iterator
 
 from atlas.gateway.threads import running_in_threads
 from atlas.server.blocking import describe_thread
+from atlas.server.logs import open_logs
 
 __all__ = ["end_now", "end_process_after", "log_running_threads"]
 
@@ -47,7 +48,8 @@ def end_process_after(seconds: float, status: int = 0) -> None:
 
 
 def end_now(status: int) -> None:
-    """End the process without Python's exit, which would wait."""
+    """End the process without Python's exit, which would wait. What the logs hold is written."""
+    open_logs.write_rest()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):
             stream.flush()

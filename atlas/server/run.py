@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
@@ -16,9 +17,10 @@ from atlas.server.configuration import env_file
 from atlas.server.configuration.settings import Settings, override
 from atlas.server.event_loop import loop_factory, run_main
 from atlas.server.logs import configuration as logs
+from atlas.server.logs import open_logs
 from atlas.server.logs.output import open_standard_streams
 from atlas.server.server import Server
-from atlas.server.signals import handle_reload, handle_signals
+from atlas.server.signals import handle_signal, handle_signals
 from atlas.server.sockets.descriptors import raise_soft_limit
 from atlas.server.systemd.notifier import Notifier
 from atlas.server.systemd.socket_activation import use_passed_sockets
@@ -92,7 +94,11 @@ async def serve_with_signals(
             on_reload()
         server.reload_certificates()
 
-    with handle_signals(loop, server), handle_reload(loop, reload if uses_tls(server.settings) else None):
+    with (
+        handle_signals(loop, server),
+        handle_signal(loop, signal.SIGHUP, reload if uses_tls(server.settings) else None),
+        handle_signal(loop, signal.SIGUSR1, open_logs.reopen),
+    ):
         await server.serve(sockets)
 
 

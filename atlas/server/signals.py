@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM of a server: the first one stops it, a second one ends it at once.
+"""SIGINT and SIGTERM of a server: the first one stops it, a second one ends it at once; and signals to call a function.
 
 The event loop handles a signal as soon as no callback runs. A function that blocks the loop delays that without a
 limit, so that two more things watch: Python's own handler, which runs between two instructions of such a function, and
@@ -22,7 +22,7 @@ from atlas.server.blocking import describe_thread
 from atlas.server.forks import ForkGuard
 from atlas.server.process_end import end_now
 
-__all__ = ["StartupInterrupted", "handle_reload", "handle_signals"]
+__all__ = ["StartupInterrupted", "handle_signal", "handle_signals"]
 
 _logger = logging.getLogger("atlas.server")
 _HANDLED = (signal.SIGINT, signal.SIGTERM)
@@ -66,20 +66,22 @@ def handle_signals(loop: asyncio.AbstractEventLoop, server: _Stoppable) -> Itera
 
 
 @contextlib.contextmanager
-def handle_reload(loop: asyncio.AbstractEventLoop, reload: Callable[[], None] | None) -> Iterator[None]:
-    """Call ``reload`` on SIGHUP inside the block; with None the signal keeps its effect, which ends the process."""
-    if reload is None or threading.current_thread() is not threading.main_thread():
+def handle_signal(
+    loop: asyncio.AbstractEventLoop, number: signal.Signals, function: Callable[[], None] | None
+) -> Iterator[None]:
+    """Call ``function`` on a signal inside the block; with None the signal keeps its effect, which ends the process."""
+    if function is None or threading.current_thread() is not threading.main_thread():
         yield
         return
-    previous = signal.getsignal(signal.SIGHUP)
-    loop.add_signal_handler(signal.SIGHUP, reload)
-    guard = ForkGuard(partial(_restore, {signal.SIGHUP: previous}))
+    previous = {number: signal.getsignal(number)}
+    loop.add_signal_handler(number, function)
+    guard = ForkGuard(partial(_restore, previous))
     try:
         yield
     finally:
         guard.close()
-        loop.remove_signal_handler(signal.SIGHUP)
-        _restore({signal.SIGHUP: previous})
+        loop.remove_signal_handler(number)
+        _restore(previous)
 
 
 def _restore(previous: Mapping[signal.Signals, object]) -> None:

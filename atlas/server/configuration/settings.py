@@ -166,6 +166,18 @@ class Settings(metaclass=_SuggestingType):
         unset="uvicorn's format",
     )
     use_colors: bool | None = setting(LOGS, Boolean(), None, "Colors in log lines.", unset="on a terminal")
+    log_format: Literal["text", "json"] = setting(
+        LOGS, Choice(("text", "json")), "text", "Format of log lines, and of the access log by default: text, json."
+    )
+    log_config: str | None = setting(
+        LOGS, Path(), None, "File that configures logging, as uvicorn's: ini, .json, .yaml, .toml.", unset="none"
+    )
+    log_file: str | None = setting(
+        LOGS, Path(), None, "File for log lines; it is opened again on SIGUSR1.", unset="standard error"
+    )
+    access_log_file: str | None = setting(
+        LOGS, Path(), None, "File for the access log; it is opened again on SIGUSR1.", unset="standard output"
+    )
 
     headers: tuple[tuple[str, str], ...] = setting(
         RESPONSES, Headers(), (), "Header field to add to every response; may be repeated.", shown="none", flag="header"

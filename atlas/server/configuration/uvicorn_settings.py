@@ -23,7 +23,6 @@ _ADVICE = {
     "ws_ping_interval": _WEBSOCKETS,
     "ws_ping_timeout": _WEBSOCKETS,
     "ws_per_message_deflate": _WEBSOCKETS,
-    "log_config": f"{_NOT_YET}: call logging.config.dictConfig() in the application",
     "limit_max_requests_jitter": f"{_NOT_YET}: give each process a --limit-max-requests of its own",
     "h11_max_incomplete_event_size": "is --limit-request-head in Atlas",
     "reset_contextvars": "has no meaning for Atlas, where each request has a context of its own: leave it out",

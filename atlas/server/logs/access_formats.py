@@ -13,12 +13,13 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from atlas.reasons import REASON_PHRASES
 from atlas.server.logs.escaping import escape
+from atlas.server.logs.json_format import utc_time
 
-__all__ = ["ATOMS", "Fields", "Formatter", "Record", "make_formatter"]
+__all__ = ["ATOMS", "Fields", "Formatter", "Record", "fields_of", "make_formatter"]
 
 Fields: TypeAlias = Iterable[tuple[bytes, bytes]]
 Record: TypeAlias = tuple[
@@ -205,9 +206,14 @@ def _atom(match: re.Match[str]) -> str | _Atom:
 
 
 def _json(record: Record) -> str:
+    about = {"time": utc_time(record[6]), "level": "info", "logger": "atlas.access"}
+    return json.dumps(about | fields_of(record)) + "\n"  # ASCII only, with controls as \uNNNN
+
+
+def fields_of(record: Record) -> dict[str, Any]:
+    """Return the fields of a record by name, as they are in JSON."""
     path, _, query = record[2].decode("latin-1").partition("?")
-    line = {
-        "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record[6])) + f".{int(record[6] * 1000) % 1000:03d}Z",
+    return {
         "client": record[0][0] if isinstance(record[0], tuple) else record[0],
         "method": record[1],
         "path": path,
@@ -216,14 +222,14 @@ def _json(record: Record) -> str:
         "status": record[4],
         "bytes": record[5],
         "duration_ms": round(record[7] * 1000, 3),
+        "request_id": _field_or_none(record[9], b"x-request-id") or _field_or_none(record[8], b"x-request-id"),
         "referer": _field_or_none(record[8], b"referer"),
         "user_agent": _field_or_none(record[8], b"user-agent"),
     }
-    return json.dumps(line) + "\n"  # ASCII only, with controls as \uNNNN
 
 
-def _field_or_none(fields: Fields, name: bytes) -> str | None:
-    for key, value in fields:
-        if key == name:
+def _field_or_none(fields: Fields | None, name: bytes) -> str | None:
+    for key, value in fields or ():
+        if key.lower() == name:
             return value.decode("latin-1")
     return None

@@ -37,6 +37,7 @@ _QUICK = 5.0  # seconds; a worker that serves for less before it ends counts for
 _FIRST_DELAY, _LONGEST_DELAY = 0.5, 30.0  # seconds before another start, doubled each time
 _MARGIN = 5.0  # seconds that a worker has to end after the graceful timeout
 _CHECK_INTERVAL = 0.5  # seconds between two looks at the heartbeats
+_FORCED_TIMEOUT = 2.0  # seconds that a worker has to end after a second signal
 _ABORT_TIMEOUT = 2.0  # seconds from SIGABRT, which prints the stacks, to SIGKILL
 _LIFESPAN_FAILED = 3  # exit status of a worker, see atlas.cli.main
 
@@ -275,6 +276,10 @@ class Supervisor:
             await asyncio.wait({forced, all_ended}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
             forced.cancel()
             all_ended.cancel()
+            if self._forced.is_set():
+                for worker in self._workers:
+                    worker.signal(signal.SIGTERM)  # its second one: it ends at once, with its access log written
+                await asyncio.wait(ended, timeout=_FORCED_TIMEOUT)
             for worker in self._workers:
                 if not worker.ended.done():
                     if not self._forced.is_set():

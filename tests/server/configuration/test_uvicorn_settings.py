@@ -34,8 +34,8 @@ def test_each_flag_is_known_or_answered(flag: str, capsys: pytest.CaptureFixture
 def test_wherever_it_is_written(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match=r"^the setting 'reload' is not in this version of Atlas"):
         Settings(reload=True)  # type: ignore[call-arg]
-    with pytest.raises(SettingError, match=r"^ATLAS_SERVE_LOG_CONFIG is not in this version of Atlas"):
-        load_settings(None, {}, {"ATLAS_SERVE_LOG_CONFIG": "x"}, tmp_path)
+    with pytest.raises(SettingError, match=r"^ATLAS_SERVE_HTTP has no meaning for Atlas"):
+        load_settings(None, {}, {"ATLAS_SERVE_HTTP": "x"}, tmp_path)
     (tmp_path / "pyproject.toml").write_text("[tool.atlas]\nh11-max-incomplete-event-size = 1\n")
     with pytest.raises(SettingError, match=r"h11-max-incomplete-event-size is --limit-request-head in Atlas$"):
         load_settings(None, {}, {}, tmp_path)

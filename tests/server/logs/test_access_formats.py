@@ -134,6 +134,8 @@ def test_json() -> None:
     assert text.isascii()
     assert json.loads(text) == {
         "time": "2023-11-14T22:13:20.250Z",
+        "level": "info",
+        "logger": "atlas.access",
         "client": None,
         "method": "GET",
         "path": '/"\n\x85',
@@ -142,7 +144,14 @@ def test_json() -> None:
         "status": 200,
         "bytes": 12,
         "duration_ms": 1002.5,
+        "request_id": None,
         "referer": "http://r/",
         "user_agent": 'a"b\x1bé',
     }
     assert json.loads(line("json", record()))["client"] == "127.0.0.1"
+
+
+def test_the_request_id_in_json_is_that_of_the_response_or_else_of_the_request() -> None:
+    request, response = [(b"x-request-id", b"of the request")], [(b"X-Request-ID", b"of the response")]
+    assert json.loads(line("json", record(request=request)))["request_id"] == "of the request"
+    assert json.loads(line("json", record(request=request, response=response)))["request_id"] == "of the response"

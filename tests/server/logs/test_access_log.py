@@ -2,8 +2,10 @@
 
 import asyncio
 import io
+import json
 import logging
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -247,6 +249,18 @@ def test_a_handler_gets_each_line_instead(loop: Any, handler: Kept) -> None:
     assert stream.getvalue() == ""
 
 
+def test_a_record_has_the_fields_as_attributes(loop: Any, handler: Kept) -> None:
+    log = AccessLog(loop, Settings(), io.StringIO())
+    assert not log.takes_lines
+    kept = []
+    handler.emit = kept.append  # type: ignore[assignment, method-assign]
+    log.records.append(record(b"/a?b"))
+    log.close()
+    (made,) = kept
+    assert (made.client, made.method, made.path, made.query) == ("10.0.0.1", "GET", "/a", "b")
+    assert (made.status, made.bytes, made.duration_ms, made.request_id) == (200, 2, 0.0, None)
+
+
 def test_a_logger_above_info_gets_nothing(loop: Any, handler: Kept) -> None:
     logging.getLogger("atlas.access").setLevel(logging.WARNING)
     log = AccessLog(loop, Settings(), io.StringIO())
@@ -277,3 +291,31 @@ def test_the_format_of_the_settings(loop: Any) -> None:
 )
 def test_wanted(settings: Settings, there: bool) -> None:
     assert is_enabled(settings) is there
+
+
+def test_a_file(loop: Any, tmp_path: Path) -> None:
+    log = AccessLog(loop, Settings(access_log_file=tmp_path / "log"))
+    log.records.append(record())
+    log.close()
+    assert (tmp_path / "log").read_text() == LINE.format(0)
+
+
+def test_json_by_the_format_of_the_log(loop: Any) -> None:
+    stream = io.StringIO()
+    log = AccessLog(loop, Settings(log_format="json"), stream)
+    assert not log.takes_lines
+    log.records.append(record())
+    log.close()
+    assert json.loads(stream.getvalue())["path"] == "/0"
+
+
+def test_the_rest_is_written_from_any_thread(loop: Any) -> None:
+    stream = io.StringIO()
+    log = AccessLog(loop, Settings(), stream)
+    records = log.records
+    records.append(record())
+    thread = threading.Thread(target=log.write_rest)
+    thread.start()
+    thread.join()
+    assert not records
+    assert stream.getvalue() == LINE.format(0)

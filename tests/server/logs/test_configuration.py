@@ -4,6 +4,8 @@ import io
 import logging
 import os
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -133,3 +135,71 @@ def test_loggers_that_a_configuration_has_disabled_are_enabled_again() -> None:
     enable_loggers()
     assert [logger.disabled for logger in loggers] == [False, False, False]
     assert other.disabled
+
+
+def test_json_lines(logger: logging.Logger) -> None:
+    stream = io.StringIO()
+    configure(Settings(log_format="json"), stream)
+    logging.getLogger("atlas.server").warning("a %s", "b")
+    assert '"level": "warning", "logger": "atlas.server", "message": "a b"}' in stream.getvalue()
+
+
+def test_a_log_file(logger: logging.Logger, tmp_path: Path) -> None:
+    configure(Settings(log_file=tmp_path / "log"))
+    logging.getLogger("atlas.server").warning("heard")
+    configure(Settings())  # closes the file
+    logging.getLogger("atlas.server").warning("not in the file")
+    assert (tmp_path / "log").read_text() == "WARNING:  heard\n"
+
+
+ERRORS_ONLY = '"loggers": {"atlas": {"handlers": ["file"], "level": "ERROR"}}'
+CONFIG = """{"version": 1, "disable_existing_loggers": true,
+    "handlers": {"file": {"class": "logging.FileHandler", "filename": "%s"}}, %s}"""
+
+
+@pytest.fixture
+def root() -> Iterator[logging.Logger]:
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    yield root
+    root.handlers[:] = before
+    root.setLevel(level)
+
+
+@pytest.mark.parametrize(
+    ("loggers", "flags", "expected"),
+    [
+        ('"loggers": {"atlas": {"handlers": ["file"], "level": "ERROR"}}', {}, "error\n"),
+        (
+            '"loggers": {"atlas": {"handlers": ["file"], "level": "ERROR"}}',
+            {"log_level": "warning"},
+            "warning\nerror\n",
+        ),
+        ('"root": {"handlers": ["file"]}', {}, "info\nwarning\nerror\n"),
+        ('"loggers": {"atlas.server": {"level": "ERROR", "handlers": ["file"]}}', {}, "error\n"),
+    ],
+)
+def test_a_file_decides(
+    logger: logging.Logger, root: logging.Logger, tmp_path: Path, loggers: str, flags: dict[str, Any], expected: str
+) -> None:
+    server = logging.getLogger("atlas.server")
+    root.handlers[:] = []
+    (tmp_path / "logs.json").write_text(CONFIG % (tmp_path / "out", loggers))
+    configure(Settings(log_config=tmp_path / "logs.json", **flags), io.StringIO())
+    server.info("info")
+    server.warning("warning")
+    server.error("error")
+    server.handlers[:] = []
+    server.setLevel(logging.NOTSET)
+    assert (tmp_path / "out").read_text() == expected
+
+
+def test_a_file_without_handlers_leaves_the_one_of_atlas(
+    logger: logging.Logger, root: logging.Logger, tmp_path: Path
+) -> None:
+    root.handlers[:] = []
+    (tmp_path / "logs.json").write_text(CONFIG % (tmp_path / "out", '"loggers": {}'))
+    stream = io.StringIO()
+    configure(Settings(log_config=tmp_path / "logs.json"), stream)
+    logging.getLogger("atlas.server").info("heard")
+    assert stream.getvalue() == "INFO:     heard\n"

@@ -6,11 +6,14 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
-from atlas.server.logs.output import Output
+from atlas.errors import StartupError
+from atlas.server.logs.output import LogFile, Output
 from tests.server.pipes import read_all
 
 PATIENCE = 30.0
@@ -62,6 +65,82 @@ def test_a_stream_without_a_descriptor_is_written_to(tmp_path: Path) -> None:
     with open(tmp_path / "x", "w") as closed:
         output = Output(closed)
     output.write("a\n")
+    assert output.is_gone
+
+
+def test_the_last_lines_wait_for_a_reader_that_is_slow() -> None:
+    reading, writing = os.pipe()
+    with open(writing, "w") as stream:
+        output = Output(stream)
+        while not output.pending:
+            output.write("x" * 999 + "\n")
+        kept = len(output.pending)
+        text = [b""]
+        reader = threading.Thread(target=lambda: text.append(os.read(reading, 1 << 20)))
+        reader.start()
+        output.close()
+        reader.join()
+    os.close(reading)
+    assert kept
+    assert not output.pending
+
+
+def test_the_last_lines_do_not_wait_for_a_full_disk() -> None:
+    with open("/dev/full", "w") as stream:
+        output = Output(stream)
+        output.write("a\n")
+        start = time.monotonic()
+        output.close()
+        assert isinstance(output.error, OSError)
+        assert time.monotonic() - start < 0.5  # the time that a reader would have is a second
+
+
+def test_lines_are_appended_to_a_file_which_can_be_opened_again(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_text("before\n")
+    output = Output(LogFile(str(path), "--log-file"))
+    assert output.name == str(path)
+    output.write("1\n")
+    path.rename(tmp_path / "log.1")
+    output.write("2\n")
+    output.reopen()
+    output.write("3\n")
+    output.close()
+    output.write("4\n")
+    assert (tmp_path / "log.1").read_text() == "before\n1\n2\n"
+    assert path.read_text() == "3\n"
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_file_that_cannot_be_opened_again_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    path = tmp_path / "folder" / "log"
+    output = Output(LogFile(str(path), "--log-file"))
+    (tmp_path / "folder").rename(tmp_path / "renamed")
+    with pytest.raises(FileNotFoundError):
+        output.reopen()
+    output.write("1\n")
+    output.close()
+    assert (tmp_path / "renamed" / "log").read_text() == "1\n"
+
+
+def test_a_file_that_cannot_be_opened_stops_the_start(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(StartupError, match=r"^--log-file .*: cannot be opened: it is a pipe that nothing reads$"):
+        LogFile(str(tmp_path / "pipe"), "--log-file")
+    with pytest.raises(StartupError, match=r"^--log-file .*: cannot be opened: Is a directory$"):
+        LogFile(str(tmp_path), "--log-file")
+
+
+def test_a_pipe_with_a_name_that_is_full_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    reading = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    output = Output(LogFile(str(tmp_path / "pipe"), "--log-file"))
+    for _ in range(300):
+        output.write("x" * 999 + "\n")
+    assert output.dropped
+    os.close(reading)
+    output.close()
     assert output.is_gone
 
 
