@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Coroutine
 from typing import Any
 
 from atlas._speedups.http.exchange import Exchange
 from atlas.gateway.disconnects import is_disconnect
 from atlas.gateway.files import send_file
+from atlas.gateway.forked_children import end_child
 from atlas.gateway.shared_exceptions import drop_frames
 from atlas.types import Event
 
@@ -21,6 +23,9 @@ class RequestFailures:
     """The part of a gateway that does not depend on the interface of the application."""
 
     has_logged_upgrade = False
+
+    def __init__(self, *_arguments: object) -> None:  # those of __new__
+        self._process = os.getpid()
 
     def upgrade_ignored(self, value: bytes) -> None:
         """Log, once, that a client asks for a WebSocket. The request is answered as any other (RFC 9110, section 7.8).
@@ -39,8 +44,11 @@ class RequestFailures:
         """Log an unhandled exception of the application; at level debug if the client has disconnected.
 
         This is known by the exception, or because the client left within its request and the application was told so:
-        frameworks raise exceptions of their own then, such as Starlette's ``ClientDisconnect``.
+        frameworks raise exceptions of their own then, such as Starlette's ``ClientDisconnect``. A SystemExit in a
+        process that the application has forked ends that process.
         """
+        if isinstance(error, SystemExit) and self._process != os.getpid():
+            end_child(error)
         if exchange.abandoned or (exchange.lost and is_disconnect(error)):
             _logger.debug("the client disconnected: %r: %r", exchange.head, error)
         else:

@@ -8,6 +8,7 @@ context variables are therefore those of the request, as they are in a greenlet.
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from asyncio import CancelledError
 from collections.abc import Awaitable, Callable
@@ -17,6 +18,7 @@ from queue import SimpleQueue
 from typing import Any, ParamSpec, TypeVar, cast
 
 from atlas.gateway.anyio_threads import anyio_thread
+from atlas.gateway.forked_children import end_child
 from atlas.gateway.worker_threads import Job, Limits, Token, WorkerThreads
 
 __all__ = [
@@ -139,7 +141,7 @@ class BlockingCall:
     :param token: a token of a limiter, held while the function runs; None if the number of calls is not limited.
     """
 
-    __slots__ = ("_before", "_context", "_message", "_replies", "_token", "loop", "task", "thread")
+    __slots__ = ("_before", "_context", "_message", "_process", "_replies", "_token", "loop", "task", "thread")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, token: Token | None = None) -> None:
         self.loop = loop
@@ -148,6 +150,7 @@ class BlockingCall:
         self.thread: int | None = None
         """The identifier of the thread, after the function has started."""
         self._token = token
+        self._process = os.getpid()
         self._message: asyncio.Future[Any] = loop.create_future()
         self._replies: SimpleQueue[_Outcome | None] = SimpleQueue()
         self._context, self._before = copy_context(), copy_context()
@@ -171,6 +174,8 @@ class BlockingCall:
             with anyio_thread(self.loop):
                 return _Outcome(function(*args, **kwargs), None)
         except BaseException as error:
+            if isinstance(error, SystemExit) and self._process != os.getpid():
+                end_child(error)
             return _Outcome(None, error)
         finally:
             _CURRENT.set(None)  # the context belongs to this object: without this they form a reference cycle

@@ -14,8 +14,10 @@ import time
 from collections import deque
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
-from typing import Any, NoReturn
+from typing import Any
 from weakref import WeakKeyDictionary
+
+from atlas.gateway.forked_children import end_child
 
 __all__ = ["CapacityLimiter", "Job", "Limits", "Token", "WorkerThreads"]
 
@@ -86,7 +88,7 @@ class WorkerThreads:
         while job is not None:
             job.run()
             if os.getpid() != process:
-                _end_child()
+                end_child()
             del job  # an idle thread keeps nothing alive
             with self._lock:
                 self._idle += 1
@@ -101,12 +103,6 @@ class WorkerThreads:
                     self._idle -= 1
                     return None
             return self._jobs.get()  # a job was meant for this thread
-
-
-def _end_child() -> NoReturn:
-    """End a process that was forked by a function in a thread and returned from it: it has no one to return to."""
-    _log.error("a forked process has returned to a thread of its parent, and ends: end it with os._exit()")
-    os._exit(1)
 
 
 class CapacityLimiter:

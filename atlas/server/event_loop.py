@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import sys
 from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NoReturn, TypeVar
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
 
 from atlas.errors import StartupError
+from atlas.gateway.forked_children import end_child
 from atlas.server.process_end import log_running_threads
 
 __all__ = ["loop_factory", "run_main"]
@@ -47,7 +49,7 @@ def run_main(main: Coroutine[Any, Any, T], loop_factory: Callable[[], asyncio.Ab
     """
     process = os.getpid()
     loop = loop_factory()
-    executor = ThreadPoolExecutor(thread_name_prefix="atlas")
+    executor = _Executor(thread_name_prefix="atlas")
     loop.set_default_executor(executor)
     asyncio.set_event_loop(loop)
     task = loop.create_task(main)
@@ -55,7 +57,7 @@ def run_main(main: Coroutine[Any, Any, T], loop_factory: Callable[[], asyncio.Ab
         return _run_until_complete(loop, task)
     finally:
         if os.getpid() != process:
-            _end_child()
+            end_child(sys.exception())
         try:
             loop.run_until_complete(_cancel_all_tasks(loop))
         finally:
@@ -65,10 +67,22 @@ def run_main(main: Coroutine[Any, Any, T], loop_factory: Callable[[], asyncio.Ab
             loop.close()
 
 
-def _end_child() -> NoReturn:
-    """End a process that was forked by a callback of the loop and returned to it: the loop belongs to the parent."""
-    _logger.error("a forked process has returned to the event loop of its parent, and ends: end it with os._exit()")
-    os._exit(1)
+class _Executor(ThreadPoolExecutor):
+    """The threads of ``asyncio.to_thread()``: a child process that is forked in one ends where it returns to it.
+
+    It would do the work of its parent a second time, and then wait for more without an end.
+    """
+
+    def submit(self, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        return super().submit(_call_in_process, os.getpid(), function, args, kwargs)
+
+
+def _call_in_process(process: int, function: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:
+    try:
+        return function(*args, **kwargs)
+    finally:
+        if os.getpid() != process:
+            end_child(sys.exception())
 
 
 def _run_until_complete(loop: asyncio.AbstractEventLoop, task: asyncio.Task[T]) -> T:
@@ -77,11 +91,12 @@ def _run_until_complete(loop: asyncio.AbstractEventLoop, task: asyncio.Task[T]) 
     asyncio stops the loop for a SystemExit, such as that of a controller that calls ``sys.exit()``. The request has
     failed then, and its task logs that; the server goes on.
     """
+    process = os.getpid()
     while True:
         try:
             return loop.run_until_complete(task)
         except SystemExit:
-            if task.done():
+            if task.done() or os.getpid() != process:
                 raise
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import select
 import signal
 import socket
 import stat
@@ -21,7 +20,7 @@ from weakref import WeakSet
 
 from atlas.gateway.greenlets import forget_waiting
 
-__all__ = ["Address", "ForkGuard", "address_of", "release_poller", "release_sockets", "reset_wakeup"]
+__all__ = ["Address", "ForkGuard", "address_of", "release_sockets", "reset_wakeup", "runs_in_child"]
 
 # The hooks of a fork belong to the process and cannot be removed, so the guards they call are its one list.
 _guards: WeakSet[ForkGuard] = WeakSet()
@@ -49,23 +48,25 @@ class ForkGuard:
 # ----------------------------------------------------------------------------------------------------------- hooks
 
 
-class _BlockedSignals(threading.local):
-    """The signal mask of a thread before its fork; None outside of one."""
+class _Fork(threading.local):
+    """A fork of this thread: its signal mask before, and the event loop that it runs. None outside of one."""
 
     mask: Collection[int] | None = None
+    loop: asyncio.AbstractEventLoop | None = None
 
 
-_blocked = _BlockedSignals()
+_fork = _Fork()
 
 
 def _before() -> None:
     """Block signals: one for the child must not come before the child has its own handlers."""
     if _guards:
-        _blocked.mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        _fork.loop = asyncio._get_running_loop()
+        _fork.mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
 
 
 def _after() -> None:
-    mask, _blocked.mask = _blocked.mask, None
+    mask, _fork.mask, _fork.loop = _fork.mask, None, None
     if mask is not None:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
@@ -87,31 +88,18 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_before, after_in_parent=_after, after_in_child=_in_child)
 
 
+def runs_in_child(loop: asyncio.AbstractEventLoop) -> bool:
+    """Return whether an event loop runs in the thread that forked, so that the child may return to it.
+
+    :param loop: the event loop; asked in a guard.
+    """
+    return _fork.loop is loop
+
+
 def reset_wakeup() -> None:
     """Write no signals to the pipe of an event loop any more: the parent reads the other end of it."""
     with suppress(ValueError):  # not in the main thread, which is the only one that receives signals
         signal.set_wakeup_fd(-1)
-
-
-def release_poller(loop: asyncio.AbstractEventLoop) -> None:
-    """Give the event loop of a child an epoll instance of its own (epoll(7)).
-
-    It is inherited as one with that of the parent: what the child removes, the parent would not hear of any more. A
-    loop removes descriptors when it ends: uvloop that of the signals, asyncio that of other threads. A kqueue(2) is not
-    inherited.
-    """
-    descriptor = _poller_of(loop)
-    if descriptor is not None and hasattr(select, "epoll"):
-        with select.epoll() as own:
-            os.dup2(own.fileno(), descriptor, inheritable=False)
-
-
-def _poller_of(loop: asyncio.AbstractEventLoop) -> int | None:
-    """The descriptor that a loop of uvloop or asyncio waits for; neither has a public name for it."""
-    if hasattr(loop, "_get_backend_id"):
-        return int(loop._get_backend_id())
-    fileno: Callable[[], int] | None = getattr(getattr(loop, "_selector", None), "fileno", None)
-    return fileno() if fileno is not None else None
 
 
 # --------------------------------------------------------------------------------------------------------- sockets

@@ -19,7 +19,8 @@ from atlas.gateway.lasgi import LASGIApp
 from atlas.gateway.threads import set_thread_limits
 from atlas.server.configuration.settings import Settings, override
 from atlas.server.event_loop import loop_factory
-from atlas.server.forks import Address, ForkGuard, address_of, release_poller, release_sockets
+from atlas.server.forks import Address, ForkGuard, address_of, release_sockets, runs_in_child
+from atlas.server.inherited_loops import leave_loop
 from atlas.server.lifespan import Lifespan
 from atlas.server.logs import configuration as logs
 from atlas.server.logs.access_log import AccessLog, is_enabled
@@ -176,8 +177,7 @@ class Server:
         listener.keep_files(self.sockets)
         release_sockets(addresses)
         if self._loop is not None:
-            release_poller(self._loop)
-            self._loop.stop()
+            leave_loop(self._loop, running=runs_in_child(self._loop))
 
     async def _start_application(self, lifespan: Lifespan) -> bool:
         """Run the startup of the application; return False if the server is stopped meanwhile.

@@ -1,5 +1,6 @@
 """Processes that an application forks: none of what they inherit acts on the server, its sockets or its signals."""
 
+import asyncio
 import multiprocessing
 import os
 import re
@@ -15,14 +16,14 @@ from typing import Any
 
 import pytest
 
-from atlas.server.event_loop import loop_factory
-from atlas.server.forks import ForkGuard, address_of, release_poller, release_sockets
+from atlas.server.forks import ForkGuard, address_of, release_sockets, runs_in_child
 
 PATIENCE = 30.0
 
 APP = """
-import asyncio, multiprocessing, os, signal, time
-from atlas import Application, Route, await_
+import asyncio, multiprocessing, os, signal, sys, time
+import anyio.from_thread, anyio.to_thread
+from atlas import Application, Route, await_, in_thread
 
 fork = multiprocessing.get_context("fork")
 
@@ -56,30 +57,60 @@ def lives_on(request):
     return str(pid)
 
 
-def wait(queue):
-    try:
-        await_(asyncio.sleep(0))
-    except RuntimeError as error:
-        queue.put(str(error))
+loops = []
+
+
+def outcome_in_child(function):
+    def report():
+        try:
+            queue.put(function())
+        except RuntimeError as error:
+            queue.put(str(error))
+
+    queue = fork.SimpleQueue()
+    child = fork.Process(target=report)
+    child.start()
+    child.join()
+    return queue.get()
+
+
+def wait():
+    await_(asyncio.sleep(0))
+
+
+def call_the_loop():
+    return asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loops[0]).result()
+
+
+def call_by_anyio():
+    return anyio.from_thread.run(asyncio.sleep, 0)
+
+
+async def use_threads():
+    return [await asyncio.to_thread(str, 1), await anyio.to_thread.run_sync(str, 2), await in_thread(str, 3)]
 
 
 def waits_in_child(request):
-    queue = fork.SimpleQueue()
-    child = fork.Process(target=wait, args=(queue,))
-    child.start()
-    child.join()
-    return queue.get()
+    return outcome_in_child(wait)
+
+
+def calls_the_loop(request):
+    return outcome_in_child(call_the_loop)
+
+
+def calls_by_anyio(request):
+    return outcome_in_child(call_by_anyio)
+
+
+async def calls_by_anyio_thread(request):
+    return await anyio.to_thread.run_sync(outcome_in_child, call_by_anyio)
 
 
 def runs_a_loop(request):
-    queue = fork.SimpleQueue()
-    child = fork.Process(target=lambda: queue.put(asyncio.run(asyncio.sleep(0, "ran"))))
-    child.start()
-    child.join()
-    return queue.get()
+    return str(outcome_in_child(lambda: asyncio.run(use_threads())))
 
 
-def returns_twice(request):
+def fork_and_return():
     pid = os.fork()
     if pid == 0:
         return "from the child"
@@ -87,13 +118,69 @@ def returns_twice(request):
     return f"the child has ended with {os.waitstatus_to_exitcode(status)}"
 
 
+def fork_and_exit(code=5):
+    pid = os.fork()
+    if pid == 0:
+        sys.exit(code)
+    _, status = os.waitpid(pid, 0)
+    return f"the child has ended with {os.waitstatus_to_exitcode(status)}"
+
+
+def returns_twice(request):
+    return fork_and_return()
+
+
+async def returns_twice_in_async(request):
+    return fork_and_return()
+
+
+async def returns_twice_in_a_thread(request):
+    return await asyncio.to_thread(fork_and_return)
+
+
+async def returns_twice_in_anyio(request):
+    return await anyio.to_thread.run_sync(fork_and_return)
+
+
+async def waits_on(request):
+    pid = os.fork()
+    if pid == 0:
+        await asyncio.sleep(0)
+        os._exit(77)
+    _, status = os.waitpid(pid, 0)
+    return f"the child has ended with {os.waitstatus_to_exitcode(status)}"
+
+
+def exits(request):
+    return fork_and_exit()
+
+
+async def exits_in_async(request):
+    return fork_and_exit(None)
+
+
+async def exits_in_a_thread(request):
+    return await asyncio.to_thread(fork_and_exit)
+
+
+async def start(app):
+    loops.append(asyncio.get_running_loop())
+
+
 app = Application([
     Route("/pool", pool), Route("/thread-pool", pool, run="thread"), Route("/async-pool", pool_in_async),
     Route("/at-once", ended_at_once), Route("/thread-at-once", ended_at_once, run="thread"),
     Route("/lives-on", lives_on),
     Route("/waits", waits_in_child), Route("/thread-waits", waits_in_child, run="thread"), Route("/loop", runs_a_loop),
+    Route("/calls", calls_the_loop), Route("/thread-calls", calls_the_loop, run="thread"),
+    Route("/thread-anyio", calls_by_anyio, run="thread"), Route("/anyio-thread", calls_by_anyio_thread),
     Route("/twice", returns_twice), Route("/thread-twice", returns_twice, run="thread"),
+    Route("/inline-twice", returns_twice, run="inline"), Route("/async-twice", returns_twice_in_async),
+    Route("/to-thread-twice", returns_twice_in_a_thread), Route("/anyio-twice", returns_twice_in_anyio),
+    Route("/waits-on", waits_on), Route("/exits", exits), Route("/thread-exits", exits, run="thread"),
+    Route("/async-exits", exits_in_async), Route("/to-thread-exits", exits_in_a_thread),
 ])
+app.on_startup(start)
 """
 
 
@@ -159,17 +246,35 @@ def test_waiting_in_a_child_is_an_error(server: int, path: str) -> None:
     assert "where it cannot wait" in get(server, path)
 
 
+@pytest.mark.parametrize("path", ["/calls", "/thread-calls", "/thread-anyio", "/anyio-thread"])
+def test_what_a_child_calls_in_the_loop_of_its_parent_is_an_error(server: int, path: str) -> None:
+    assert "the event loop belongs to its parent" in get(server, path)
+
+
 def test_a_child_may_run_a_loop_of_its_own(server: int) -> None:
-    assert get(server, "/loop") == "ran"
+    assert get(server, "/loop") == "['1', '2', '3']"
 
 
-def test_a_child_that_returns_to_the_event_loop_ends(server: int) -> None:
-    assert get(server, "/twice").startswith("the child has ended with ")
+@pytest.mark.parametrize("path", ["/twice", "/inline-twice", "/async-twice", "/waits-on"])
+def test_a_child_that_returns_to_the_event_loop_ends(server: int, path: str) -> None:
+    assert get(server, path) == "the child has ended with 1"
     assert get(server, "/pool") == "[1, 4, 9]"
 
 
-def test_a_child_that_returns_to_a_thread_ends(server: int) -> None:
-    assert get(server, "/thread-twice") == "the child has ended with 1"
+@pytest.mark.parametrize("path", ["/thread-twice", "/to-thread-twice"])
+def test_a_child_that_returns_to_a_thread_ends(server: int, path: str) -> None:
+    assert get(server, path) == "the child has ended with 1"
+
+
+def test_a_child_that_returns_to_a_thread_of_anyio_ends(server: int) -> None:
+    assert get(server, "/anyio-twice") == "the child has ended with 0"  # its thread ends by an exception
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("/exits", 5), ("/async-exits", 0), ("/thread-exits", 5), ("/to-thread-exits", 5)]
+)
+def test_a_child_that_exits_has_its_status(server: int, path: str, status: int) -> None:
+    assert get(server, path) == f"the child has ended with {status}"
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
@@ -222,6 +327,19 @@ def test_a_guard_is_called_in_children_until_it_is_closed() -> None:
     assert called == []
 
 
+def test_a_guard_knows_whether_the_loop_runs_where_the_process_forked() -> None:
+    async def main() -> list[int]:
+        guard = ForkGuard(lambda: os._exit(10 + runs_in_child(loop)))
+        try:
+            return [in_child(lambda: None), await asyncio.to_thread(in_child, lambda: None)]
+        finally:
+            guard.close()
+
+    with asyncio.Runner() as runner:
+        loop = runner.get_loop()
+        assert runner.run(main()) == [11, 10]
+
+
 def test_signals_are_blocked_until_the_guards_were_called() -> None:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     seen: list[set[Any]] = []
@@ -233,28 +351,6 @@ def test_signals_are_blocked_until_the_guards_were_called() -> None:
     assert in_child(check) == 1
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
     guard.close()
-
-
-@pytest.mark.parametrize("name", ["asyncio", "uvloop"])
-def test_a_loop_that_ends_in_a_child_leaves_the_descriptors_of_the_parent(name: str) -> None:
-    loop = loop_factory(name)()
-    readable, other = socket.socketpair()
-    readable.setblocking(False)
-    loop.add_reader(readable, loop.stop)
-    loop.call_soon(loop.stop)
-    loop.run_forever()  # now the loop waits for the socket
-
-    def end() -> None:
-        release_poller(loop)
-        loop.remove_reader(readable)
-
-    assert in_child(end) == 0
-    other.send(b"x")
-    loop.call_later(PATIENCE, os._exit, 1)
-    loop.run_forever()
-    for sock in (readable, other):
-        sock.close()
-    loop.close()
 
 
 def test_only_the_sockets_of_an_address_are_released() -> None:
