@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -44,9 +45,17 @@ def command() -> click.Command:
 
 def _serve(app: str | None, **values: Any) -> None:
     ctx = click.get_current_context()
-    loaded = _load(app, _given_flags(ctx, values))
+    environ = dict(os.environ)
+    load = partial(_load, app, _given_flags(ctx, values))
+    loaded = load()
 
-    from atlas.server.run import run  # imported here: --help and a wrong flag do not need the compiled modules
+    # Imported here: --help and a wrong flag do not need the compiled modules.
+    if loaded.settings.reloads:
+        from atlas.server.reload.reloader import serve_and_reload
+
+        serve_and_reload(load, environ)
+        return
+    from atlas.server.run import run
 
     run(loaded.app or "", loaded.settings)
     if callable(ctx.obj):

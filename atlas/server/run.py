@@ -8,12 +8,14 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from atlas.errors import StartupError
 from atlas.gateway.lasgi import LASGIApp
 from atlas.server import importer
 from atlas.server.configuration import env_file
+from atlas.server.configuration.load_settings import LoadedSettings
 from atlas.server.configuration.settings import Settings, override
 from atlas.server.event_loop import loop_factory, run_main
 from atlas.server.logs import configuration as logs
@@ -27,7 +29,7 @@ from atlas.server.systemd.socket_activation import use_passed_sockets
 from atlas.server.tls.contexts import uses_tls
 from atlas.types import ASGIApp
 
-__all__ = ["load_application", "run", "serve_with_signals"]
+__all__ = ["load_application", "prepare_process", "run", "serve_with_signals"]
 
 
 def run(app: ASGIApp | LASGIApp | str, settings: Settings | None = None, **overrides: Any) -> None:
@@ -47,14 +49,14 @@ def run(app: ASGIApp | LASGIApp | str, settings: Settings | None = None, **overr
         )
     importer.check_not_imported(sys._getframe(1).f_globals.get("__name__"))
     settings = override(settings, overrides)
-    if settings.workers > 1 and not isinstance(app, str):
-        raise StartupError(
-            "workers: worker processes import the application themselves: expected it as 'module:attr', got "
-            f"{type(app).__name__}"
-        )
-    open_standard_streams()
-    logs.configure(settings)
-    raise_soft_limit()
+    if not isinstance(app, str):
+        _check_one_process(app, settings)
+    if isinstance(app, str) and settings.reloads:
+        from atlas.server.reload.reloader import serve_and_reload  # imported only with --reload
+
+        serve_and_reload(partial(_with_env_file, LoadedSettings(app, settings)), dict(os.environ))
+        return
+    prepare_process(settings)
     if settings.env_file is not None:
         env_file.load(settings.env_file, os.environ)
     settings = use_passed_sockets(settings, os.environ)
@@ -72,6 +74,29 @@ def run(app: ASGIApp | LASGIApp | str, settings: Settings | None = None, **overr
     run_main(_serve_and_notify(server), loop_factory(settings.loop))
 
 
+def prepare_process(settings: Settings) -> None:
+    """Configure what belongs to the whole process: standard streams, logging, the limit of descriptors."""
+    open_standard_streams()
+    logs.configure(settings)
+    raise_soft_limit()
+
+
+def _check_one_process(app: object, settings: Settings) -> None:
+    """Raise if an application that is not named has to be imported by another process."""
+    for name, needed in (("workers", settings.workers > 1), ("reload", bool(settings.reload))):
+        if needed:
+            raise StartupError(
+                f"{name}: worker processes import the application themselves: expected it as 'module:attr', got "
+                f"{type(app).__name__}"
+            )
+
+
+def _with_env_file(loaded: LoadedSettings) -> LoadedSettings:
+    if loaded.settings.env_file is not None:
+        env_file.load(loaded.settings.env_file, os.environ)
+    return loaded
+
+
 def load_application(target: str, settings: Settings) -> Callable[..., Any]:
     """Import the application ``module:attr`` as the settings say; raises what :func:`importer.load` raises."""
     if settings.dev:
@@ -81,12 +106,18 @@ def load_application(target: str, settings: Settings) -> Callable[..., Any]:
 
 
 async def serve_with_signals(
-    server: Server, sockets: Sequence[socket.socket] | None = None, on_reload: Callable[[], None] | None = None
+    server: Server,
+    sockets: Sequence[socket.socket] | None = None,
+    on_reload: Callable[[], None] | None = None,
+    *,
+    interruptible: bool = True,
 ) -> None:
     """Call ``server.serve(sockets)`` with the handlers of signals.
 
     :param on_reload: called before the certificates are read again.
+    :param interruptible: whether SIGINT stops it, as SIGTERM does.
     """
+    numbers = (signal.SIGINT, signal.SIGTERM) if interruptible else (signal.SIGTERM,)
     loop = asyncio.get_running_loop()
 
     def reload() -> None:
@@ -95,7 +126,7 @@ async def serve_with_signals(
         server.reload_certificates()
 
     with (
-        handle_signals(loop, server),
+        handle_signals(loop, server, numbers),
         handle_signal(loop, signal.SIGHUP, reload if uses_tls(server.settings) else None),
         handle_signal(loop, signal.SIGUSR1, open_logs.reopen),
     ):

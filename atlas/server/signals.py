@@ -13,7 +13,7 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from types import FrameType
 from typing import Protocol
@@ -22,7 +22,7 @@ from atlas.server.blocking import describe_thread
 from atlas.server.forks import ForkGuard
 from atlas.server.process_end import end_now
 
-__all__ = ["StartupInterrupted", "handle_signal", "handle_signals"]
+__all__ = ["StartupInterrupted", "handle_signal", "handle_signals", "leave_interrupt_to_parent"]
 
 _logger = logging.getLogger("atlas.server")
 _HANDLED = (signal.SIGINT, signal.SIGTERM)
@@ -42,14 +42,21 @@ class _Stoppable(Protocol):
 
 
 @contextlib.contextmanager
-def handle_signals(loop: asyncio.AbstractEventLoop, server: _Stoppable) -> Iterator[None]:
-    """Stop ``server`` on SIGINT and SIGTERM inside the block. Only the main thread of a program receives signals."""
+def handle_signals(
+    loop: asyncio.AbstractEventLoop, server: _Stoppable, numbers: Sequence[signal.Signals] = _HANDLED
+) -> Iterator[None]:
+    """Stop ``server`` on signals inside the block. Only the main thread of a program receives signals.
+
+    :param loop: the event loop.
+    :param server: the server.
+    :param numbers: the signals, SIGINT and SIGTERM by default.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    previous = {number: signal.getsignal(number) for number in _HANDLED}
+    previous = {number: signal.getsignal(number) for number in numbers}
     handler = _Handler(loop, server)
-    for number in _HANDLED:
+    for number in numbers:
         loop.add_signal_handler(number, server.stop)
         # The loop still calls its own handler, for the number that comes in its pipe. System calls are interrupted, so
         # that a blocking one lets this handler run.
@@ -60,7 +67,7 @@ def handle_signals(loop: asyncio.AbstractEventLoop, server: _Stoppable) -> Itera
     finally:
         guard.close()
         handler.close()
-        for number in _HANDLED:
+        for number in numbers:
             loop.remove_signal_handler(number)
         _restore(previous)
 
@@ -82,6 +89,15 @@ def handle_signal(
         guard.close()
         loop.remove_signal_handler(number)
         _restore(previous)
+
+
+def leave_interrupt_to_parent() -> None:
+    """Let SIGINT have no effect in this process: Ctrl+C in a terminal reaches its parent too, which stops it.
+
+    The parent has started it with the signal blocked. A handler, unlike SIG_IGN, is not inherited by other programs.
+    """
+    signal.signal(signal.SIGINT, lambda number, frame: None)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _restore(previous: Mapping[signal.Signals, object]) -> None:

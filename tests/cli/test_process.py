@@ -60,7 +60,10 @@ def serving(folder: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[st
     process = start(folder, *arguments)
     try:
         assert process.stderr is not None
-        yield process, process.stderr.readline()
+        line = process.stderr.readline()
+        if "watching" in line:  # with --dev
+            line = process.stderr.readline()
+        yield process, line
     finally:
         process.kill()
         process.communicate()

@@ -117,5 +117,8 @@ def test_the_help_of_dev_and_interface(folder: Path) -> None:
     process = start(folder, "--help")
     out, _ = process.communicate(timeout=PATIENCE)
     words = " ".join(out.split())
-    assert "--[no-]dev Development mode: debug pages, and a log line about what blocks the event loop. [off]" in words
+    assert (
+        "--[no-]dev Development mode: reload, debug pages, and a warning about what blocks the event loop. [off]"
+        in words
+    )
     assert "Interface of the application: auto, asgi, lasgi (a sync function). [auto]" in words

@@ -4,7 +4,7 @@ import dataclasses
 import os
 import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 from atlas.cli.program import execute
 from atlas.cli.serve import command
 from atlas.errors import LifespanError, StartupError
-from atlas.server.configuration.load_settings import flag_name
+from atlas.server.configuration.load_settings import LoadedSettings, flag_name
 from atlas.server.configuration.setting_types import Boolean
 from atlas.server.configuration.settings import Settings, settings_table
 from atlas.server.importer import load
@@ -40,9 +40,15 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Calls]:
 
 
 def fake_server(monkeypatch: pytest.MonkeyPatch, run: Callable[[str, Settings], Any]) -> None:
-    module = types.ModuleType("atlas.server.run")
-    module.run = run  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "atlas.server.run", module)
+    def serve_and_reload(load: Callable[[], LoadedSettings], environ: Mapping[str, str]) -> None:
+        loaded = load()
+        run(loaded.app or "", loaded.settings)
+
+    fakes = [("run", "run", run), ("reload.reloader", "serve_and_reload", serve_and_reload)]
+    for name, attribute, function in fakes:
+        module = types.ModuleType(f"atlas.server.{name}")
+        setattr(module, attribute, function)
+        monkeypatch.setitem(sys.modules, module.__name__, module)
 
 
 def test_without_flags(served: Calls) -> None:
@@ -71,6 +77,10 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "root_path": ("/api", "/api"),
     "workers": ("4", 4),
     "timeout_drain": ("0", 0.0),
+    "reload_dirs": ("src", ("src",)),
+    "reload_includes": ("*.yaml", ("*.yaml",)),
+    "reload_excludes": ("test_*", ("test_*",)),
+    "reload_delay": ("0.5", 0.5),
     "timeout_worker_startup": ("5", 5.0),
     "timeout_worker_heartbeat": ("5", 5.0),
     "ssl_certfile": ("cert.pem", "cert.pem"),
@@ -128,7 +138,7 @@ def test_every_setting_is_a_flag(served: Calls, folder: Path, name: str) -> None
 def test_every_switch_has_two_ways(served: Calls, name: str, value: bool) -> None:
     flag = flag_name(name) if value else flag_name(name).replace("--", "--no-")
     assert execute(["serve", "main:app", flag]) == 0
-    assert served[0][1] == dataclasses.replace(Settings(), **{name: value})
+    assert served[0][1] == Settings(**{name: value})
 
 
 def test_a_header_may_be_repeated(served: Calls) -> None:

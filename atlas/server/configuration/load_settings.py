@@ -17,9 +17,10 @@ from atlas.errors import StartupError
 from atlas.server.configuration.settings import EXCLUSIVE, Setting, Settings, close_match, settings_table
 from atlas.server.configuration.uvicorn_settings import uvicorn_advice
 
-__all__ = ["PREFIX", "LoadedSettings", "SettingError", "environment_variable", "flag_name", "load_settings"]
+__all__ = ["FILES", "PREFIX", "LoadedSettings", "SettingError", "environment_variable", "flag_name", "load_settings"]
 
 PREFIX = "ATLAS_SERVE_"
+FILES = ("atlas.toml", "pyproject.toml")  # files that may contain settings
 # Variables of uvicorn. Every other source takes precedence over them.
 _UVICORN = {"FORWARDED_ALLOW_IPS": "forwarded_allow_ips", "WEB_CONCURRENCY": "workers"}
 _APP = "app"  # the target, which is not a field of Settings: ATLAS_SERVE_APP, and `app` in [tool.atlas]

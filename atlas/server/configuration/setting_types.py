@@ -27,6 +27,7 @@ __all__ = [
     "Proxies",
     "Seconds",
     "SettingType",
+    "Strings",
     "Text",
     "Words",
 ]
@@ -289,6 +290,37 @@ class AccessLogFormat(SettingType):
 
         make_formatter(value, use_colors=False)
         return value
+
+
+@dataclass(frozen=True, slots=True)
+class Strings(SettingType):
+    """Several texts, such as paths or patterns. As text one per line, or separated as in ``PATH``."""
+
+    multiple: ClassVar[bool] = True
+    metavar: str = "TEXT"  # type: ignore[misc]  # of one of them
+
+    @property
+    def expected(self) -> str:
+        return "a list of texts"
+
+    def check(self, value: Any) -> tuple[str, ...]:
+        if isinstance(value, str | os.PathLike):
+            value = [value]
+        if not isinstance(value, Iterable):
+            raise self.wrong_type(value)
+        return tuple(dict.fromkeys(self._item(item) for item in value))
+
+    def parse(self, text: str) -> tuple[str, ...]:
+        items = text.replace("\n", os.pathsep).split(os.pathsep)
+        return self.check([item.strip() for item in items if item.strip()])
+
+    def _item(self, item: Any) -> str:
+        text = os.fspath(item) if isinstance(item, str | os.PathLike) else None
+        if not isinstance(text, str):
+            raise self.wrong_type(item)
+        if not text or "\0" in text:
+            raise self.wrong_value(item)
+        return text
 
 
 @dataclass(frozen=True, slots=True)

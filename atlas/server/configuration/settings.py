@@ -25,12 +25,13 @@ from atlas.server.configuration.setting_types import (
     Proxies,
     Seconds,
     SettingType,
+    Strings,
     Text,
     Words,
 )
 from atlas.server.configuration.uvicorn_settings import uvicorn_advice
 
-__all__ = ["EXCLUSIVE", "LOG_LEVELS", "Setting", "Settings", "close_match", "override", "settings_table"]
+__all__ = ["EXCLUSIVE", "LISTEN", "LOG_LEVELS", "Setting", "Settings", "close_match", "override", "settings_table"]
 
 LOG_LEVELS = ("trace", "debug", "info", "warning", "error", "critical")
 
@@ -97,7 +98,7 @@ EXCLUSIVE = ("uds", "fd", "bind")
 """The settings of which one may be given; ``host`` and ``port`` have no effect then."""
 
 LISTEN, APPLICATION, LOGS, RESPONSES = "Address", "Application", "Logging", "Responses"
-LIMITS, TIMEOUTS, PROXIES, TLS = "Limits", "Timeouts", "Proxies", "TLS"
+LIMITS, TIMEOUTS, PROXIES, TLS, RELOAD = "Limits", "Timeouts", "Proxies", "TLS", "Reload"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +127,10 @@ class Settings(metaclass=_SuggestingType):
     app_dir: str = setting(APPLICATION, Path(), "", "Directory to import the module from.", shown="current directory")
     factory: bool = setting(APPLICATION, Boolean(), False, "The target is a function that returns the application.")
     dev: bool = setting(
-        APPLICATION, Boolean(), False, "Development mode: debug pages, and a log line about what blocks the event loop."
+        APPLICATION,
+        Boolean(),
+        False,
+        "Development mode: reload, debug pages, and a warning about what blocks the event loop.",
     )
     workers: int = setting(APPLICATION, Integer(1, 128), 1, "Number of worker processes.")
     env_file: str | None = setting(
@@ -152,6 +156,37 @@ class Settings(metaclass=_SuggestingType):
         Choice(("auto", "uvloop", "asyncio")),
         "auto",
         "Event loop: auto (uvloop if it is installed), uvloop, asyncio.",
+    )
+
+    reload: bool | None = setting(
+        RELOAD, Boolean(), None, "Restart when source files change.", unset="on with --dev, else off"
+    )
+    reload_dirs: tuple[str, ...] = setting(
+        RELOAD,
+        Strings(metavar="PATH"),
+        (),
+        "Directory to watch, with all below it; may be repeated.",
+        shown="current directory",
+        flag="reload_dir",
+    )
+    reload_includes: tuple[str, ...] = setting(
+        RELOAD,
+        Strings(metavar="PATTERN"),
+        (),
+        "Files to restart for, beside *.py; may be repeated.",
+        shown="none",
+        flag="reload_include",
+    )
+    reload_excludes: tuple[str, ...] = setting(
+        RELOAD,
+        Strings(metavar="PATTERN"),
+        (),
+        "Files and directories not to restart for, beside .* ~* and the like; may be repeated.",
+        shown="none",
+        flag="reload_exclude",
+    )
+    reload_delay: float = setting(
+        RELOAD, Seconds(), 0.25, "Time between two looks at the files, if watchfiles is not installed."
     )
 
     log_level: Literal["trace", "debug", "info", "warning", "error", "critical"] = setting(
@@ -289,7 +324,11 @@ class Settings(metaclass=_SuggestingType):
         TIMEOUTS, Seconds(allow_zero=True), 75.0, "Maximum time that a connection may be idle."
     )
     timeout_drain: float = setting(
-        TIMEOUTS, Seconds(allow_zero=True), 2.0, "Time in which idle connections may send a last request on shutdown."
+        TIMEOUTS,
+        Seconds(allow_zero=True),
+        None,
+        "Time in which idle connections may send a last request on shutdown.",
+        shown="2; 0 with --reload",
     )
     timeout_worker_startup: float = setting(
         TIMEOUTS, Seconds(), 60.0, "Maximum time until a worker process serves, else it is replaced."
@@ -298,10 +337,22 @@ class Settings(metaclass=_SuggestingType):
         TIMEOUTS, Seconds(), 30.0, "Maximum time that the event loop of a worker may stand still, else it is replaced."
     )
     timeout_graceful_shutdown: float = setting(
-        TIMEOUTS, Seconds(allow_zero=True), 30.0, "Maximum time for running requests to finish on shutdown."
+        TIMEOUTS,
+        Seconds(allow_zero=True),
+        None,
+        "Maximum time for running requests to finish on shutdown.",
+        shown="30; 2 with --reload",
     )
 
+    @property
+    def reloads(self) -> bool:
+        """Whether the server restarts when source files change: ``reload``, which ``dev`` implies."""
+        return self.dev if self.reload is None else self.reload
+
     def __post_init__(self) -> None:
+        for name, (default, with_reload) in _DEFAULTS_BY_RELOAD.items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, with_reload if self.reloads else default)
         for name, setting in settings_table().items():
             try:
                 value = setting.check(getattr(self, name))
@@ -313,6 +364,8 @@ class Settings(metaclass=_SuggestingType):
             raise ValueError(f"{given[0]} and {given[1]}: expected one of them, got both")
 
 
+# The default, and that with --reload, where a restart should be quick.
+_DEFAULTS_BY_RELOAD = {"timeout_drain": (2.0, 0.0), "timeout_graceful_shutdown": (30.0, 2.0)}
 _TABLE = {field.name: field.metadata["setting"] for field in dataclasses.fields(Settings)}
 
 

@@ -5,15 +5,9 @@ from __future__ import annotations
 __all__ = ["uvicorn_advice"]
 
 _NOT_YET = "is not in this version of Atlas"
-_RELOAD = f"{_NOT_YET}: run the command under a file watcher, as in: watchfiles 'atlas serve main:app'"
 _WEBSOCKETS = f"{_NOT_YET}, which serves no WebSockets"
 
 _ADVICE = {
-    "reload": _RELOAD,
-    "reload_dir": _RELOAD,
-    "reload_include": _RELOAD,
-    "reload_exclude": _RELOAD,
-    "reload_delay": _RELOAD,
     "timeout_worker_healthcheck": "is --timeout-worker-heartbeat in Atlas",
     "http": "has no meaning for Atlas, which has one HTTP parser: leave it out",
     "http2": f"{_NOT_YET}: a proxy in front of it can speak HTTP/2",

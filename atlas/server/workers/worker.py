@@ -21,11 +21,13 @@ from atlas.server.logs import configuration as logs
 from atlas.server.logs.output import open_standard_streams
 from atlas.server.run import load_application, serve_with_signals
 from atlas.server.server import Server
+from atlas.server.signals import leave_interrupt_to_parent
 from atlas.server.workers.worker_table import WorkerEntry, WorkerTable
 
-__all__ = ["READY", "WorkerTask", "serve_as_worker"]
+__all__ = ["READY", "REFRESH", "WorkerTask", "serve_as_worker"]
 
 READY = b"ready\n"
+REFRESH = b"refresh\n"  # open pages are to load again
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,21 +35,21 @@ class WorkerTask:
     """What a worker is to do.
 
     ``app``: ``module:attr``. ``sockets``: descriptors of the listening sockets. ``table``: descriptor of the file of
-    the :class:`~atlas.server.workers.worker_table.WorkerTable`. ``size``: number of its entries. ``index``: the
-    worker's entry.
+    the :class:`~atlas.server.workers.worker_table.WorkerTable`; None for the only process of a server with
+    ``--reload``. ``size``: number of its entries. ``index``: the worker's entry.
     """
 
     app: str
     settings: Settings
     sockets: tuple[int, ...]
-    table: int
-    size: int
-    index: int
+    table: int | None = None
+    size: int = 0
+    index: int = 0
 
     @property
     def descriptors(self) -> tuple[int, ...]:
         """The descriptors that the worker inherits."""
-        return (*self.sockets, self.table)
+        return self.sockets if self.table is None else (*self.sockets, self.table)
 
     def encode(self) -> bytes:
         """Return the task as one line."""
@@ -71,21 +73,24 @@ def serve_as_worker(fd: int) -> float:
     with socket.socket(fileno=fd) as parent:
         with parent.makefile("rb") as lines:
             task = WorkerTask.decode(lines.readline())
+        if task.table is None:
+            leave_interrupt_to_parent()
         logs.configure(task.settings)
         app = load_application(task.app, task.settings)
         logs.enable_loggers()
         server = Server(app, task.settings)
-        server.entry = WorkerEntry(WorkerTable(task.table, task.size), task.index)
-        os.close(task.table)
-        run_main(_serve(server, task.sockets, parent), loop_factory(task.settings.loop))
+        if task.table is not None:
+            server.entry = WorkerEntry(WorkerTable(task.table, task.size), task.index)
+            os.close(task.table)
+        run_main(_serve(server, task, parent), loop_factory(task.settings.loop))
     return task.settings.timeout_graceful_shutdown
 
 
-async def _serve(server: Server, descriptors: tuple[int, ...], parent: socket.socket) -> None:
-    sockets = [socket.socket(fileno=descriptor) for descriptor in descriptors]
+async def _serve(server: Server, task: WorkerTask, parent: socket.socket) -> None:
+    sockets = [socket.socket(fileno=descriptor) for descriptor in task.sockets]
     watch = asyncio.ensure_future(_watch_parent(server, parent))
     try:
-        await serve_with_signals(server, sockets)
+        await serve_with_signals(server, sockets, interruptible=task.table is not None)
     finally:
         watch.cancel()
         for sock in sockets:
@@ -96,16 +101,22 @@ async def _watch_parent(server: Server, parent: socket.socket) -> None:
     """Tell the parent when the server has started; stop the server when the parent has ended."""
     loop = asyncio.get_running_loop()
     parent.setblocking(False)
-    ended = asyncio.ensure_future(loop.sock_recv(parent, 1))
+    ended = asyncio.ensure_future(_read_to_end(parent))
     started = asyncio.ensure_future(server.wait_started())
     try:
         await asyncio.wait({ended, started}, return_when=asyncio.FIRST_COMPLETED)
         if started.done():
             with contextlib.suppress(OSError):  # the parent has ended
                 await loop.sock_sendall(parent, READY)
-        with contextlib.suppress(OSError):
-            await ended
+        await ended
         server.stop()
     finally:
         ended.cancel()
         started.cancel()
+
+
+async def _read_to_end(parent: socket.socket) -> None:
+    """Carry out what the parent sends, and return when it has ended."""
+    with contextlib.suppress(OSError):
+        while await asyncio.get_running_loop().sock_recv(parent, 64):
+            pass

@@ -50,16 +50,22 @@ class WorkerProcess:
         """Start a worker and send it its task.
 
         :param task: what the worker does.
-        :param in_own_group: whether it has a process group of its own. Then Ctrl+C in a terminal is a signal of the
-            parent only. If not, the worker can read from the terminal, as a debugger does.
+        :param in_own_group: whether it has a process group of its own, so that Ctrl+C in a terminal is a signal of the
+            parent only. If not, the worker can read from the terminal, as a debugger does, and leaves Ctrl+C to the
+            parent.
         """
         control, child_end = socket.socketpair()
         with child_end:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "atlas", "worker", str(child_end.fileno())),
-                pass_fds=(*task.descriptors, child_end.fileno()),
-                process_group=0 if in_own_group else None,
-            )
+            command = (sys.executable, "-m", "atlas", "worker", str(child_end.fileno()))
+            descriptors = (*task.descriptors, child_end.fileno())
+            if in_own_group:
+                process = await asyncio.create_subprocess_exec(*command, pass_fds=descriptors, process_group=0)
+            else:
+                signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # inherited: the worker ends that
+                try:
+                    process = await asyncio.create_subprocess_exec(*command, pass_fds=descriptors)
+                finally:
+                    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         control.setblocking(False)
         worker = cls(process, control, task)
         await worker.send(task.encode())

@@ -15,6 +15,7 @@ from atlas.server.configuration.setting_types import (
     Path,
     Seconds,
     SettingType,
+    Strings,
     Text,
 )
 
@@ -35,6 +36,8 @@ from atlas.server.configuration.setting_types import (
         (Headers(), {"X-A": "1"}, (("X-A", "1"),)),
         (Headers(), [("X-A", " 1 "), "X-B: 2: 3"], (("X-A", "1"), ("X-B", "2: 3"))),
         (Headers(), "X-A:", (("X-A", ""),)),
+        (Strings(), ["a", PurePosixPath("b"), "a"], ("a", "b")),
+        (Strings(), "a:b", ("a:b",)),
         (AccessLogFormat(), "json", "json"),
         (AccessLogFormat(), "%(h)s", "%(h)s"),
     ],
@@ -58,6 +61,7 @@ def test_takes(kind: SettingType, value: Any, held: Any) -> None:
         (Seconds(), "2.5", 2.5),
         (Headers(), "X-A: 1\nX-B: 2\n", (("X-A", "1"), ("X-B", "2"))),
         (Headers(), "", ()),
+        (Strings(), "a:b c\n:d", ("a", "b c", "d")),
     ],
 )
 def test_reads_text(kind: SettingType, text: str, held: Any) -> None:

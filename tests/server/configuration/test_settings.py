@@ -66,3 +66,10 @@ def test_a_mistake_names_the_setting(values: dict[str, Any], error: type[Excepti
 def test_a_close_match_is_only_offered_when_there_is_one() -> None:
     assert close_match("hots", ["host", "port"]) == ": did you mean 'host'?"
     assert close_match("zzz", ["host", "port"]) == ""
+
+
+def test_a_restart_is_quick_with_reload_unless_the_timeout_is_given() -> None:
+    assert (Settings(reload=True).timeout_graceful_shutdown, Settings(reload=True).timeout_drain) == (2, 0)
+    assert Settings(dev=True).timeout_graceful_shutdown == 2
+    assert Settings(dev=True, reload=False).timeout_graceful_shutdown == 30
+    assert Settings(reload=True, timeout_graceful_shutdown=7, timeout_drain=1).timeout_graceful_shutdown == 7

@@ -32,8 +32,8 @@ def test_each_flag_is_known_or_answered(flag: str, capsys: pytest.CaptureFixture
 
 
 def test_wherever_it_is_written(tmp_path: Path) -> None:
-    with pytest.raises(TypeError, match=r"^the setting 'reload' is not in this version of Atlas"):
-        Settings(reload=True)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match=r"^the setting 'http2' is not in this version of Atlas"):
+        Settings(http2=True)  # type: ignore[call-arg]
     with pytest.raises(SettingError, match=r"^ATLAS_SERVE_HTTP has no meaning for Atlas"):
         load_settings(None, {}, {"ATLAS_SERVE_HTTP": "x"}, tmp_path)
     (tmp_path / "pyproject.toml").write_text("[tool.atlas]\nh11-max-incomplete-event-size = 1\n")
@@ -43,4 +43,4 @@ def test_wherever_it_is_written(tmp_path: Path) -> None:
 
 def test_any_other_name_is_not() -> None:
     assert uvicorn_advice("--prot") is None
-    assert uvicorn_advice("--no-reload") is not None
+    assert uvicorn_advice("--no-http2") is not None

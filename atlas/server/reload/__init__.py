@@ -1,0 +1,1 @@
+"""Reload: restarts the server process when source files change, and tells open pages when other files do."""

@@ -1,0 +1,221 @@
+"""The parent of a server process that restarts when files change (``--reload``).
+
+The parent binds the sockets and keeps them open: a client that connects while no process serves waits for the next
+one. It never imports the application. A process that fails to start has printed its error; the next one starts after
+the next change.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from atlas.errors import StartupError
+from atlas.server.configuration.load_settings import LoadedSettings
+from atlas.server.configuration.settings import LISTEN, Settings, settings_table
+from atlas.server.logs import configuration as logs
+from atlas.server.reload.file_watcher import Changes, FileWatcher
+from atlas.server.reload.watched_files import Effect, WatchedFiles, describe
+from atlas.server.run import prepare_process
+from atlas.server.sockets import listener
+from atlas.server.systemd.socket_activation import use_passed_sockets
+from atlas.server.tls.contexts import make_context
+from atlas.server.workers.worker import REFRESH, WorkerTask
+from atlas.server.workers.worker_process import WorkerProcess, WorkerState
+
+__all__ = ["Reloader", "serve_and_reload"]
+
+_logger = logging.getLogger("atlas.server")
+
+_MARGIN = 5.0  # seconds that the process has to end after the graceful timeout
+
+
+def serve_and_reload(load: Callable[[], LoadedSettings], environ: Mapping[str, str]) -> None:
+    """Serve an application until SIGTERM or SIGINT; restart it when its files change.
+
+    :param load: returns the target and the settings; called again when a file changes that settings come from.
+    :param environ: the environment variables without those of the env file, for these calls.
+    :raises StartupError: if the address cannot be used, or a setting is wrong.
+    """
+
+    def load_again() -> LoadedSettings:
+        os.environ.clear()
+        os.environ.update(environ)
+        return _with_passed_sockets(load())
+
+    loaded = _with_passed_sockets(load())
+    prepare_process(loaded.settings)
+    if loaded.settings.workers > 1:
+        _logger.warning("--workers %d has no effect with --reload: one process serves", loaded.settings.workers)
+    make_context(loaded.settings)  # a wrong certificate is an error of the parent
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        runner.run(Reloader(loaded, load_again).run())
+
+
+def _with_passed_sockets(loaded: LoadedSettings) -> LoadedSettings:
+    return LoadedSettings(loaded.app, use_passed_sockets(loaded.settings, os.environ))
+
+
+class Reloader:
+    """The parent of the process that serves.
+
+    :param loaded: the target and the settings.
+    :param load: returns them again.
+    """
+
+    def __init__(self, loaded: LoadedSettings, load: Callable[[], LoadedSettings]) -> None:
+        self._loaded = loaded
+        self._load = load
+        self._sockets: list[socket.socket] = []
+        self._stopping = asyncio.Event()
+        self._forced = asyncio.Event()
+        self._changes: asyncio.Task[Changes] | None = None
+
+    @property
+    def _settings(self) -> Settings:
+        return self._loaded.settings
+
+    async def run(self) -> None:
+        """Serve until a signal comes.
+
+        :raises StartupError: if the address cannot be used, or a directory does not exist.
+        """
+        files = WatchedFiles.of(self._settings)
+        self._sockets = listener.bind(self._settings)
+        try:
+            with self._signals():
+                while not self._stopping.is_set():
+                    async with FileWatcher(files, self._settings.reload_delay) as watcher:
+                        _logger.info("watching %s for changes (%s)", ", ".join(map(str, files.roots)), watcher.method)
+                        await self._serve(watcher)
+                    files = WatchedFiles.of(self._settings)
+        finally:
+            listener.close(self._sockets)
+        _logger.info("stopped")
+
+    @contextlib.contextmanager
+    def _signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._handle_stop)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
+
+    def _handle_stop(self) -> None:
+        if self._stopping.is_set():
+            self._forced.set()
+        self._stopping.set()
+
+    async def _serve(self, watcher: FileWatcher) -> None:
+        """Serve until the settings have changed, or a signal comes."""
+        settings = self._settings
+        try:
+            while not self._stopping.is_set() and settings is self._settings:
+                await watcher.catch_up()
+                worker = await self._start()
+                try:
+                    await self._until_restart(worker, watcher)
+                finally:
+                    await self._end(worker)
+                if settings is not self._settings:
+                    self._bind_again(settings)
+        finally:
+            await self._forget_changes()
+
+    async def _start(self) -> WorkerProcess:
+        sockets = tuple(sock.fileno() for sock in self._sockets)
+        task = WorkerTask(self._loaded.app or "", self._settings, sockets)
+        return await WorkerProcess.start(task, in_own_group=False)
+
+    # Until the next restart.
+
+    async def _until_restart(self, worker: WorkerProcess, watcher: FileWatcher) -> None:
+        """Wait until the process has to be replaced: files have changed, or it has served and ended by itself."""
+        stopping: asyncio.Future[Any] = asyncio.ensure_future(self._stopping.wait())
+        ended: set[asyncio.Future[Any]] = {worker.ended}
+        try:
+            while True:
+                self._changes = self._changes or asyncio.ensure_future(watcher.wait())
+                await asyncio.wait({stopping, self._changes, *ended}, return_when=asyncio.FIRST_COMPLETED)
+                if stopping.done():
+                    return
+                if self._changes.done():
+                    changes, self._changes = self._changes.result(), None
+                    if await self._apply(changes, worker):
+                        return
+                if ended and worker.ended.done():
+                    if worker.state is WorkerState.READY and worker.ended.result() == 0:
+                        return  # --limit-max-requests
+                    _logger.error("the server process %s: it starts again after a change", worker.describe_end())
+                    ended.clear()
+        finally:
+            stopping.cancel()
+
+    async def _apply(self, changes: Changes, worker: WorkerProcess) -> bool:
+        """Return whether changes need a restart. Load the settings again, or tell open pages, if they do not."""
+        if paths := changes.get(Effect.SETTINGS):
+            try:
+                self._loaded = self._load()
+            except StartupError as error:
+                _logger.error("%s: %s", describe(paths), error)
+                paths = []
+            else:
+                logs.configure(self._settings)
+        if paths := [*(paths or []), *changes.get(Effect.RESTART, [])]:
+            _logger.warning("%s changed: restarting", describe(paths))
+            return True
+        if changes.get(Effect.REFRESH):
+            await worker.send(REFRESH)
+        return False
+
+    def _bind_again(self, before: Settings) -> None:
+        """Bind the sockets anew if their settings have changed. If that fails, the old address stays in use."""
+        if _addresses(before) == _addresses(self._settings):
+            return
+        listener.close(self._sockets)
+        self._sockets = []
+        try:
+            self._sockets = listener.bind(self._settings)
+        except StartupError as error:
+            _logger.error("%s", error)
+            self._sockets = listener.bind(before)
+
+    async def _forget_changes(self) -> None:
+        changes, self._changes = self._changes, None
+        if changes is not None:
+            changes.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await changes
+
+    # The end of a process.
+
+    async def _end(self, worker: WorkerProcess) -> None:
+        """Stop a process gracefully; kill it after the grace, or at a second signal."""
+        started = time.monotonic()
+        await self._forget_changes()
+        worker.stop()
+        forced = asyncio.ensure_future(self._forced.wait())
+        timeout = self._settings.timeout_graceful_shutdown + _MARGIN
+        await asyncio.wait({worker.ended, forced}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        forced.cancel()
+        if not worker.ended.done():
+            if not self._forced.is_set():
+                seconds = time.monotonic() - started
+                _logger.error("the server process did not stop within %.0f seconds: it is killed", seconds)
+            worker.signal(signal.SIGKILL)
+            await worker.ended
+        await worker.close()
+
+
+def _addresses(settings: Settings) -> list[object]:
+    return [getattr(settings, name) for name, setting in settings_table().items() if setting.group == LISTEN]
