@@ -28,6 +28,7 @@ _MODULES: dict[str, tuple[str, ...]] = {
         "TestClient",
     ),
     "atlas.web.application": ("Application",),
+    "atlas.web.cache.cache": ("AsyncCache", "Cache"),
     "atlas.web.config": ("Config",),
     "atlas.web.controllers": ("Controller",),
     "atlas.web.routing.converters": (
@@ -93,10 +94,10 @@ _MODULES: dict[str, tuple[str, ...]] = {
     "atlas.web.responses.streaming": ("StreamingResponse",),
     "atlas.web.routing.route": ("Route",),
     "atlas.web.routing.router": ("RouteInfo",),
-    "atlas.web.sessions.files": ("FileStore",),
-    "atlas.web.sessions.memory": ("MemoryStore",),
+    "atlas.web.stores.files": ("FileStore",),
+    "atlas.web.stores.memory": ("MemoryStore",),
     "atlas.web.sessions.session": ("Session",),
-    "atlas.web.sessions.stores": ("Store",),
+    "atlas.web.stores.store": ("Store",),
     "atlas.web.static": ("Static",),
     "atlas.web.requests.client_certificate": ("ClientCertificate",),
     "atlas.web.requests.forms": ("FormLimits",),
@@ -122,6 +123,7 @@ if TYPE_CHECKING:
     from atlas.testing import AsyncTestClient, TestClient
     from atlas.web.application import Application
     from atlas.web.asgi import Middleware
+    from atlas.web.cache.cache import AsyncCache, Cache
     from atlas.web.config import Config
     from atlas.web.controllers import Controller
     from atlas.web.exceptions import (
@@ -176,11 +178,11 @@ if TYPE_CHECKING:
     from atlas.web.routing.converters import Converter, register_converter
     from atlas.web.routing.route import Route
     from atlas.web.routing.router import RouteInfo
-    from atlas.web.sessions.files import FileStore
-    from atlas.web.sessions.memory import MemoryStore
     from atlas.web.sessions.session import Session
-    from atlas.web.sessions.stores import Store
     from atlas.web.static import Static
+    from atlas.web.stores.files import FileStore
+    from atlas.web.stores.memory import MemoryStore
+    from atlas.web.stores.store import Store
     from atlas.web.templates.responses import StreamingTemplate, render
     from atlas.web.templates.templates import Templates
     from atlas.web.websocket import WebSocketRoute
@@ -189,10 +191,12 @@ __all__ = [
     "CORS",
     "CSRF",
     "Application",
+    "AsyncCache",
     "AsyncRequest",
     "AsyncTestClient",
     "AsyncUpload",
     "BadRequest",
+    "Cache",
     "ClientCertificate",
     "ClientDisconnected",
     "Compress",

@@ -56,6 +56,24 @@ def _loggers_as_they_were() -> Iterator[None]:
         logger.setLevel(level)
 
 
+@pytest.fixture(scope="session")
+def _redis_server() -> Iterator[Any]:
+    if not shutil.which("redis-server"):
+        pytest.skip("redis-server is not installed")
+    from tests.redis_server import RedisServer
+
+    with RedisServer.running() as server:
+        yield server
+
+
+@pytest.fixture
+def redis_server(_redis_server: Any) -> Any:
+    """A Redis server without entries."""
+    with _redis_server.client() as client:
+        client.flushall()
+    return _redis_server
+
+
 Serve = Callable[..., Any]
 
 

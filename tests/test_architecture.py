@@ -44,6 +44,7 @@ LAYERS: dict[str, set[str]] = {
     "server": BELOW_SERVER,
     "web": BELOW_WEB,
     "sqlalchemy": LEAVES | {"gateway", "web"},
+    "redis": LEAVES | {"gateway", "web"},
     "testing": LEAVES | {"gateway", "server", "web"},
     "cli": LEAVES | {"gateway", "server", "web", "testing"},
     "__main__": {"cli"},
@@ -51,8 +52,8 @@ LAYERS: dict[str, set[str]] = {
 
 # The libraries that only some packages may import, also by import_module("name").
 LIBRARIES: dict[str, tuple[str, ...]] = {
-    # The asynchronous half of SQLAlchemy is built on asyncio.
-    "asyncio": ("server", "gateway", "testing", "sqlalchemy", "_speedups/calls"),
+    # The asynchronous halves of SQLAlchemy and redis-py are built on asyncio.
+    "asyncio": ("server", "gateway", "testing", "sqlalchemy", "redis", "_speedups/calls"),
     "concurrent": ("server", "gateway"),
     "multiprocessing": ("server",),
     "signal": ("server",),
@@ -68,6 +69,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "msgspec": ("web", "testing"),
     "multipart": (),  # the module of two packages that exclude each other: neither may be needed
     "pytest": ("testing", "sqlalchemy"),
+    "redis": ("redis",),
     "sqlalchemy": ("sqlalchemy",),
     "zstandard": ("web/responses", "web/requests"),
 }
@@ -351,7 +353,7 @@ def test_no_paths_of_a_machine_and_no_unfinished_work(path: Path) -> None:
 
 def test_importing_atlas_loads_nothing_heavy() -> None:
     heavy = ["atlas.server", "atlas.web", "atlas._speedups", "asyncio", "jinja2", "click", "uvloop", "msgspec"]
-    heavy += ["sqlalchemy"]
+    heavy += ["redis", "sqlalchemy"]
     code = f"import sys, atlas; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == "[]"

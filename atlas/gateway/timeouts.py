@@ -1,4 +1,4 @@
-"""Awaiting with a timeout."""
+"""Awaiting with a timeout, and awaiting a time."""
 
 from __future__ import annotations
 
@@ -6,13 +6,21 @@ import asyncio
 from collections.abc import Awaitable
 from typing import TypeVar
 
-__all__ = ["TimeoutExpired", "wait_for"]
+__all__ = ["TimeoutExpired", "sleep", "wait_for"]
 
 T = TypeVar("T")
 
 
 class TimeoutExpired(TimeoutError):
     """The timeout of :func:`wait_for` has passed."""
+
+
+async def sleep(seconds: float) -> None:
+    """Wait for a time.
+
+    :param seconds: the time.
+    """
+    await asyncio.sleep(seconds)
 
 
 async def wait_for(awaitable: Awaitable[T], timeout: float) -> T:  # noqa: ASYNC109 - see TimeoutExpired

@@ -51,7 +51,8 @@ frontend front
   http-request set-header X-Forwarded-Proto https
   default_backend back
 backend back
-  server atlas 127.0.0.1:{upstream}
+  balance roundrobin
+{servers}
 """
 
 
@@ -74,11 +75,12 @@ def nginx(folder: Path, upstream: int) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def haproxy(folder: Path, upstream: int) -> Iterator[int]:
-    """Run HAProxy, which says that it has taken TLS off, in front of a server; yields its port."""
+def haproxy(folder: Path, *upstreams: int) -> Iterator[int]:
+    """Run HAProxy, which says that it has taken TLS off, in front of servers in turn; yields its port."""
     port = free_port()
     config = folder / "haproxy.cfg"
-    config.write_text(_HAPROXY.format(port=port, upstream=upstream))
+    servers = "\n".join(f"  server atlas{upstream} 127.0.0.1:{upstream}" for upstream in upstreams)
+    config.write_text(_HAPROXY.format(port=port, servers=servers))
     with _running([_tool("haproxy"), "-db", "-f", str(config)], port):
         yield port
 

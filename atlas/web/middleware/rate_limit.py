@@ -1,4 +1,4 @@
-"""Rate limits: a token bucket for each client, in memory.
+"""Rate limits: a token bucket for each client, in memory or in a store that several processes share.
 
 Sources: RFC 6585 4 (429), RFC 9110 10.2.3 (Retry-After), draft-ietf-httpapi-ratelimit-headers (RateLimit and
 RateLimit-Policy).
@@ -9,18 +9,20 @@ from __future__ import annotations
 import logging
 import math
 import re
-import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 from atlas.web.adapters import any_mode
 from atlas.web.exceptions import TooManyRequests
+from atlas.web.interfaces import ApplicationInterface
 from atlas.web.option_checks import check_number
 from atlas.web.requests.request_head import RequestHead
 from atlas.web.responses.header_fields import put_field
 from atlas.web.responses.response import Response
+from atlas.web.stores.store import bind_store, call_store
+from atlas.web.stores.token_buckets import BucketStore, TokenBuckets
 
 __all__ = ["RateLimit", "client_network"]
 
@@ -29,6 +31,7 @@ _RATE = re.compile(r"\s*([0-9]+)\s*(?:/|per)\s*(second|minute|hour|day)s?\s*")
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 # The first 96 bits of addresses that end in an IPv4 address: RFC 4291 2.5.5.2 (mapped), RFC 6052 2.1 (NAT64).
 _WITH_IPV4 = frozenset([0xFFFF, 0x64FF9B << 64])
+_RETRY_AFTER = 5.0  # seconds without a call to a store that failed
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_\-.]*")
 
 
@@ -59,19 +62,23 @@ def client_network(request: RequestHead) -> str:
 class RateLimit:
     """Answers 429 to clients that send more requests than a rate allows.
 
-    Each process has its own buckets: with four worker processes a client may send four times as many requests. Behind a
-    proxy, all clients have its address, unless the server trusts the proxy (``--proxy-headers``,
+    Each process has its own buckets: with four worker processes a client may send four times as many requests, unless
+    they share a ``store``. While the store does not answer, a process uses its own buckets.
+
+    Behind a proxy, all clients have its address, unless the server trusts the proxy (``--proxy-headers``,
     ``--forwarded-allow-ips``) or ``key`` tells them apart. A line in the log says so once.
 
     :param rate: requests per ``second``, ``minute``, ``hour`` or ``day``: ``"100/minute"``, ``"5 per second"``.
     :param burst: maximum number of requests at once; None, the default, for the number in ``rate``.
     :param key: a function that takes the request and returns the key of its bucket, or None for no limit. By default
         :func:`client_network`.
-    :param size: maximum number of buckets, 10,000 by default; the least recently used bucket is dropped.
+    :param store: the buckets of all processes: :class:`atlas.redis.RedisStore`, or another object with ``take``, see
+        :class:`~atlas.web.stores.token_buckets.BucketStore`. None, the default, for buckets of the process.
+    :param size: maximum number of buckets of the process, 10,000 by default; the least recently used one is dropped.
     :param name: name of the policy in the header fields, ``"default"`` by default. Two limits around one route need two
         names.
-    :param clock: returns seconds; must be monotonic.
-    :raises TypeError: for a key that is not callable, or a number of the wrong type.
+    :param clock: returns seconds; must be monotonic; not used by a store.
+    :raises TypeError: for a key that is not callable, a store without ``take``, or a number of the wrong type.
     :raises ValueError: for an invalid rate, burst, size or name.
     """
 
@@ -81,6 +88,7 @@ class RateLimit:
         *,
         burst: int | None = None,
         key: Callable[[RequestHead], str | None] = client_network,
+        store: BucketStore | None = None,
         size: int = 10_000,
         name: str = "default",
         clock: Callable[[], float] = time.monotonic,
@@ -92,28 +100,61 @@ class RateLimit:
             raise TypeError(f"RateLimit: key: expected a function of the request, got {key!r}")
         self._capacity = float(count if burst is None else check_number("RateLimit: burst", burst, 1))
         self._per_second = count / period
-        self._size = check_number("RateLimit: size", size, 1)
-        self._key, self._clock = key, clock
+        if store is not None and (isinstance(store, type) or not callable(getattr(store, "take", None))):
+            raise TypeError(f"RateLimit: store: expected an object with a method take, got {store!r}")
+        self._own = TokenBuckets(check_number("RateLimit: size", size, 1), clock=clock)
+        self._store = store
+        self._store_failed_until = 0.0
+        self._key, self._name = key, name
         self._policy = f'"{name}";q={count};w={period}'
         self._prefix = f'"{name}";r='
         self._state_key = f"rate_limit.{name}"
-        # Tokens, and when they were counted; the least recently used bucket first.
-        self._buckets: dict[str, tuple[float, float]] = {}
         self._by_address = key is client_network
-        self._lock = threading.Lock()  # one instance may serve loops of several threads
+        #: ``before(request)``: take a token from the bucket of the client. It raises TooManyRequests if the bucket is
+        #: empty; ``retry-after`` says when it will have a token. It waits only for a store.
+        self.before: Callable[[RequestHead], Awaitable[None] | None]
+        self.before = self._take_own if store is None else self._take_shared
+
+    def bind(self, application: ApplicationInterface) -> None:
+        """Close the store with the application, if it can be closed.
+
+        :param application: the application.
+        """
+        bind_store(self._store, application)
 
     @any_mode(waits=False)
-    def before(self, request: RequestHead) -> None:
-        """Take a token from the bucket of the client.
+    def _take_own(self, request: RequestHead) -> None:
+        key = self._bucket(request)
+        if key is not None:
+            self._count(request, self._own.take(key, self._capacity, self._per_second))
 
-        :raises TooManyRequests: if the bucket is empty; ``retry-after`` says when it will have a token.
-        """
+    @any_mode(waits=True)
+    def _take_shared(self, request: RequestHead) -> Awaitable[None] | None:
+        key = self._bucket(request)
+        return None if key is None else self._take_from_store(request, key)
+
+    async def _take_from_store(self, request: RequestHead, key: str) -> None:
+        assert self._store is not None
+        tokens = None
+        if time.monotonic() >= self._store_failed_until:
+            try:
+                take = self._store.take
+                tokens = await call_store(take, f"{self._name}:{key}", self._capacity, self._per_second)
+            except Exception as error:
+                self._store_failed_until = time.monotonic() + _RETRY_AFTER
+                _log.error(
+                    "RateLimit: the store failed; for %d seconds each process uses its own buckets: %s: %s",
+                    _RETRY_AFTER, type(error).__name__, error,
+                )  # fmt: skip
+        self._count(request, self._own.take(key, self._capacity, self._per_second) if tokens is None else tokens)
+
+    def _bucket(self, request: RequestHead) -> str | None:
         key = self._key(request)
-        if key is None:
-            return
-        if self._by_address:
+        if key is not None and self._by_address:
             self._check_proxy(request)
-        tokens = self._take(key)
+        return key
+
+    def _count(self, request: RequestHead, tokens: float) -> None:
         if tokens < 0:
             wait = max(1, math.ceil(-tokens / self._per_second))
             raise TooManyRequests(headers={"retry-after": str(wait), **self._fields(0.0)})
@@ -133,17 +174,6 @@ class RateLimit:
             "--forwarded-allow-ips, or give RateLimit a key",
             ascii(request.ip or "at a Unix socket"),
         )
-
-    def _take(self, key: str) -> float:
-        """Take a token, and return how many are left; a negative number is the fraction that is missing."""
-        with self._lock:
-            now = self._clock()
-            tokens, then = self._buckets.pop(key, (self._capacity, now))
-            tokens = min(self._capacity, tokens + (now - then) * self._per_second)
-            self._buckets[key] = (tokens - 1 if tokens >= 1 else tokens, now)
-            if len(self._buckets) > self._size:
-                del self._buckets[next(iter(self._buckets))]
-        return tokens - 1
 
     @any_mode(waits=False)
     def after(self, request: RequestHead, response: Response) -> None:

@@ -19,10 +19,11 @@ from atlas.web.requests.request_head import RequestHead
 from atlas.web.responses.bodies import is_streamed
 from atlas.web.responses.caching import keep_private
 from atlas.web.responses.response import Response
-from atlas.web.sessions.memory import MemoryStore
 from atlas.web.sessions.session import Kept, Session, SessionAction
+from atlas.web.sessions.session_store import SessionStore
 from atlas.web.sessions.signing import SignedValues, check_keys, find_keys
-from atlas.web.sessions.stores import SessionStore, Store
+from atlas.web.stores.memory import MemoryStore
+from atlas.web.stores.store import Store, bind_store, missing_methods
 
 __all__ = ["SessionTooLarge", "Sessions"]
 
@@ -51,7 +52,7 @@ class Sessions:
 
     :param secret_key: the key that signs the cookie, at least 16 characters. Of a list the first key signs, and
         signatures of all keys are accepted. None, the default, for ``secret_key`` of the configuration.
-    :param store: ``"cookie"``, the default, ``"memory"``, or a :class:`~atlas.web.sessions.stores.Store`.
+    :param store: ``"cookie"``, the default, ``"memory"``, or a :class:`~atlas.web.stores.store.Store`.
     :param cookie: name of the cookie; None, the default, for ``session``, and ``session_shop`` under the root path
         ``/shop``. Of several applications on one host none accepts the cookie of another one.
     :param max_age: seconds for which a session lives after its last use; two weeks by default.
@@ -84,8 +85,8 @@ class Sessions:
     ) -> None:
         self._place = caller_place()
         self._max_age = check_number("Sessions: max_age", max_age, 1)
-        kept = _check_store(store)
-        self._store = SessionStore(kept, self._max_age) if kept is not None else None
+        self._kept = _check_store(store)
+        self._store = SessionStore(self._kept, self._max_age) if self._kept is not None else None
         self._cookie, self._permanent = "session" if cookie is None else cookie, permanent
         self._has_own_name = cookie is not None
         self._path, self._domain, self._secure = path, domain, secure
@@ -112,13 +113,14 @@ class Sessions:
         self._signed = SignedValues(keys, f"session.{kind}.{self._cookie}", clock=self._clock)
 
     def bind(self, application: ApplicationInterface) -> None:
-        """Use ``secret_key`` of the configuration, if no key was passed.
+        """Use ``secret_key`` of the configuration, if no key was passed, and close the store with the application.
 
         :param application: the application.
         :raises StartupError: if the configuration has none either.
         """
         if not self._given:
             self._sign_with(find_keys("Sessions", self._place, application.config))
+        bind_store(self._kept, application)
 
     @any_mode(waits=True)
     def before(self, request: RequestHead) -> Awaitable[None] | None:
@@ -275,8 +277,7 @@ def _check_store(store: Any) -> Store | None:
         return None
     if store == "memory":
         return MemoryStore()
-    missing = [name for name in ("get", "set", "delete", "touch") if not callable(getattr(store, name, None))]
-    if missing or isinstance(store, type):
+    if missing_methods(store):
         raise TypeError(
             f"Sessions: store: expected 'cookie', 'memory' or a store (get, set, delete, touch), got {store!r}"
         )

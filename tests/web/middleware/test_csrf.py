@@ -22,7 +22,7 @@ from atlas.web.middleware.csrf import CSRF, CSRFToken
 from atlas.web.middleware.security_headers import SecurityHeaders
 from atlas.web.middleware.sessions import Sessions
 from atlas.web.mounts import Mount
-from atlas.web.sessions.memory import MemoryStore
+from atlas.web.stores.memory import MemoryStore
 
 Ask = Callable[..., httpx.Response]
 Drive = Callable[..., list[dict[str, Any]]]

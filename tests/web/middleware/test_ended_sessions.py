@@ -9,8 +9,8 @@ import pytest
 
 from atlas import Application, Request, Route, StreamingResponse
 from atlas.web.middleware.sessions import Sessions
-from atlas.web.sessions.files import FileStore
-from atlas.web.sessions.memory import MemoryStore
+from atlas.web.stores.files import FileStore
+from atlas.web.stores.memory import MemoryStore
 
 Ask = Callable[..., httpx.Response]
 KEY = "a key that is long enough"

@@ -89,7 +89,7 @@ def test_requests_without_a_key_are_not_limited(ask: Ask, clock: Clock) -> None:
 def test_the_least_recently_used_bucket_is_dropped(ask: Ask, clock: Clock) -> None:
     limit = RateLimit("1/day", key=by_header, size=2, clock=clock)
     assert statuses(ask, site(limit), "a", "b", "a", "c") == [200, 200, 429, 200]
-    assert list(limit._buckets) == ["a", "c"]
+    assert list(limit._own._buckets) == ["a", "c"]
     assert statuses(ask, site(limit), "a", "b") == [429, 200]
 
 

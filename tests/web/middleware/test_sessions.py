@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from atlas import Application, AsyncRequest, Request, Response, Route, StartupError
 from atlas.web.middleware.csrf import CSRF
 from atlas.web.middleware.sessions import Sessions, SessionTooLarge, _pack, _unpack
-from atlas.web.sessions.files import FileStore
-from atlas.web.sessions.memory import MemoryStore
+from atlas.web.stores.files import FileStore
+from atlas.web.stores.memory import MemoryStore
 from tests.web.transports import transport
 
 Ask = Callable[..., httpx.Response]

@@ -1,4 +1,4 @@
-"""Sessions in the memory of the process: for tests, development, and a site with one process."""
+"""A store in the memory of the process: for tests, development, and a site with one process."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ __all__ = ["MemoryStore"]
 
 
 class MemoryStore:
-    """A session store in memory. It ends with the process, and other processes do not share it.
+    """A store in memory. It ends with the process, and other processes do not share it.
 
-    :param size: maximum number of sessions, 100,000 by default; the least recently used session is dropped.
+    :param size: maximum number of entries, 100,000 by default; the least recently used one is dropped.
     :param clock: returns seconds; must be monotonic.
     :raises ValueError: for a size below 1.
     """
@@ -26,10 +26,10 @@ class MemoryStore:
         self._lock = threading.Lock()  # one instance may serve loops of several threads
 
     def get(self, name: str) -> bytes | None:
-        """Return the data of a session.
+        """Return the data of an entry.
 
         :param name: the name.
-        :returns: the data; None for an unknown or expired session.
+        :returns: the data; None for an unknown or expired entry.
         """
         with self._lock:
             return self._live(name)
@@ -42,27 +42,54 @@ class MemoryStore:
         return data
 
     def set(self, name: str, data: bytes, seconds: float) -> None:
-        """Save a session as the most recently used one.
+        """Save an entry as the most recently used one.
 
         :param name: the name.
         :param data: the data.
-        :param seconds: time until the session expires.
+        :param seconds: time until the entry expires.
         """
         with self._lock:
             self._save(name, data, seconds)
 
     def replace(self, name: str, data: bytes, seconds: float) -> bool:
-        """Save a session if there is one of that name.
+        """Save an entry if there is one of that name.
 
         :param name: the name.
         :param data: the data.
-        :param seconds: time until the session expires.
-        :returns: False for an unknown or expired session, which is not saved.
+        :param seconds: time until the entry expires.
+        :returns: False for an unknown or expired entry, which is not saved.
         """
         with self._lock:
             if self._live(name) is None:
                 return False
             self._save(name, data, seconds)
+            return True
+
+    def add(self, name: str, data: bytes, seconds: float) -> bool:
+        """Save an entry if there is none of that name.
+
+        :param name: the name.
+        :param data: the data.
+        :param seconds: time until the entry expires.
+        :returns: False if there is an entry, which stays as it is.
+        """
+        with self._lock:
+            if self._live(name) is not None:
+                return False
+            self._save(name, data, seconds)
+            return True
+
+    def release(self, name: str, data: bytes) -> bool:
+        """Delete an entry if it has this data.
+
+        :param name: the name.
+        :param data: the data.
+        :returns: whether it was deleted.
+        """
+        with self._lock:
+            if self._live(name) != data:
+                return False
+            del self._kept[name]
             return True
 
     def _save(self, name: str, data: bytes, seconds: float) -> None:
@@ -72,7 +99,7 @@ class MemoryStore:
             del self._kept[next(iter(self._kept))]
 
     def delete(self, name: str) -> None:
-        """Delete a session; an unknown name is ignored.
+        """Delete an entry; an unknown name is ignored.
 
         :param name: the name.
         """
@@ -80,10 +107,10 @@ class MemoryStore:
             self._kept.pop(name, None)
 
     def touch(self, name: str, seconds: float) -> None:
-        """Extend the time of a session; an unknown or expired session is ignored.
+        """Extend the time of an entry; an unknown or expired entry is ignored.
 
         :param name: the name.
-        :param seconds: time from now until the session expires.
+        :param seconds: time from now until the entry expires.
         """
         with self._lock:
             data = self._live(name)

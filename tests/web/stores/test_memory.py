@@ -1,6 +1,6 @@
 import pytest
 
-from atlas.web.sessions.memory import MemoryStore
+from atlas.web.stores.memory import MemoryStore
 
 
 def test_the_least_recently_used_session_is_dropped() -> None:

@@ -1,8 +1,8 @@
-"""Sessions as files in a folder, which the processes of one machine share.
+"""A store of files in a folder, which the processes of one machine share.
 
-The name of a file is a digest of the session's name, so no input from a client is part of a path. The modification time
-of a file is the time at which the session expires. A file is written under a temporary name and renamed, so it is never
-read incomplete. A lock on the folder keeps other processes from deleting a session while it is replaced.
+The name of a file is a digest of the entry's name, so no input from a client is part of a path. The modification time
+of a file is the time at which the entry expires. A file is written under a temporary name and renamed, so it is never
+read incomplete. A lock on the folder keeps other processes from deleting an entry while it is replaced.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _HOUR = 3600.0
 
 
 class FileStore:
-    """A session store in a folder.
+    """A store in a folder.
 
     :param directory: the folder; created, readable for this user only, if it does not exist.
-    :param sweep_every: number of writes after which expired sessions are removed, 1000 by default.
+    :param sweep_every: number of writes after which expired entries are removed, 1000 by default.
     :param clock: returns seconds since the epoch.
     :raises ValueError: for a path that is not a folder, or ``sweep_every`` below 1.
     :raises OSError: if the folder cannot be created.
@@ -51,51 +51,70 @@ class FileStore:
         self._written = 0
 
     async def get(self, name: str) -> bytes | None:
-        """Return the data of a session.
+        """Return the data of an entry.
 
         :param name: the name.
-        :returns: the data; None for an unknown or expired session.
+        :returns: the data; None for an unknown or expired entry.
         """
         return await in_file_thread(self._read, self._path(name))
 
     async def set(self, name: str, data: bytes, seconds: float) -> None:
-        """Save a session. Of two concurrent writes the later one replaces the other as a whole.
+        """Save an entry. Of two concurrent writes the later one replaces the other as a whole.
 
         :param name: the name.
         :param data: the data.
-        :param seconds: time until the session expires.
+        :param seconds: time until the entry expires.
         """
-        await self._save(name, data, seconds, only_existing=False)
+        await self._save(name, data, seconds, None)
 
     async def replace(self, name: str, data: bytes, seconds: float) -> bool:
-        """Save a session if there is one of that name.
+        """Save an entry if there is one of that name.
 
         :param name: the name.
         :param data: the data.
-        :param seconds: time until the session expires.
-        :returns: False for an unknown or expired session, which is not saved.
+        :param seconds: time until the entry expires.
+        :returns: False for an unknown or expired entry, which is not saved.
         """
-        return await self._save(name, data, seconds, only_existing=True)
+        return await self._save(name, data, seconds, True)
 
-    async def _save(self, name: str, data: bytes, seconds: float, *, only_existing: bool) -> bool:
-        saved = await in_file_thread(self._write, self._path(name), data, self._clock() + seconds, only_existing)
+    async def add(self, name: str, data: bytes, seconds: float) -> bool:
+        """Save an entry if there is none of that name.
+
+        :param name: the name.
+        :param data: the data.
+        :param seconds: time until the entry expires.
+        :returns: False if there is an entry, which stays as it is.
+        """
+        return await self._save(name, data, seconds, False)
+
+    async def release(self, name: str, data: bytes) -> bool:
+        """Delete an entry if it has this data.
+
+        :param name: the name.
+        :param data: the data.
+        :returns: whether it was deleted.
+        """
+        return await in_file_thread(self._remove, self._path(name), data)
+
+    async def _save(self, name: str, data: bytes, seconds: float, only_if: bool | None) -> bool:
+        saved = await in_file_thread(self._write, self._path(name), data, self._clock() + seconds, only_if)
         self._written += 1
         if self._written % self._sweep_every == 0:
             await in_file_thread(self.sweep)
         return saved
 
     async def delete(self, name: str) -> None:
-        """Delete a session; an unknown name is ignored.
+        """Delete an entry; an unknown name is ignored.
 
         :param name: the name.
         """
         await in_file_thread(self._remove, self._path(name))
 
     async def touch(self, name: str, seconds: float) -> None:
-        """Extend the time of a session; an unknown or expired session is ignored.
+        """Extend the time of an entry; an unknown or expired entry is ignored.
 
         :param name: the name.
-        :param seconds: time from now until the session expires.
+        :param seconds: time from now until the entry expires.
         """
         await in_file_thread(self._extend, self._path(name), self._clock() + seconds)
 
@@ -116,7 +135,8 @@ class FileStore:
         check, data = whole[:_CHECKSUM_SIZE], whole[_CHECKSUM_SIZE:]
         return data if check == _checksum(data) else None
 
-    def _write(self, path: Path, data: bytes, end: float, only_existing: bool) -> bool:
+    def _write(self, path: Path, data: bytes, end: float, only_if: bool | None) -> bool:
+        """Write a file, ``only_if`` there is one (True) or none (False) of an entry that has not expired."""
         descriptor, name = tempfile.mkstemp(_TEMPORARY, dir=self._folder)  # 0600
         try:
             with os.fdopen(descriptor, "wb") as file:
@@ -124,7 +144,7 @@ class FileStore:
                 file.flush()
                 os.utime(descriptor, (end, end))
             with self._locked():
-                if not only_existing or self._read(path) is not None:
+                if only_if is None or (self._read(path) is not None) is only_if:
                     Path(name).replace(path)
                     return True
         except BaseException:
@@ -133,9 +153,12 @@ class FileStore:
         Path(name).unlink(missing_ok=True)
         return False
 
-    def _remove(self, path: Path) -> None:
+    def _remove(self, path: Path, only: bytes | None = None) -> bool:
         with self._locked():
+            if only is not None and self._read(path) != only:
+                return False
             path.unlink(missing_ok=True)
+            return True
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -154,7 +177,7 @@ class FileStore:
                 os.utime(path, (end, end), follow_symlinks=False)
 
     def sweep(self) -> int:
-        """Remove expired sessions and temporary files of interrupted writes. Blocks.
+        """Remove expired entries and temporary files of interrupted writes. Blocks.
 
         :returns: the number of files that were removed.
         """

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from atlas.web.sessions.files import FileStore
+from atlas.web.stores.files import FileStore
 
 
 class Clock:

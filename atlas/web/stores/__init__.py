@@ -1,0 +1,1 @@
+"""Stores: bytes under a name for a time. Sessions, rate limits and caches use them."""
