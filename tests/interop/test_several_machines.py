@@ -43,7 +43,7 @@ limit = RateLimit("50/hour", key=lambda request: "all", store=store)
 app = Application(
     [Route("/", count), Route("/report", report), Route("/limited", lambda request: "page", middleware=[limit]),
      Route("/logout", logout)],
-    middleware=[Sessions("0123456789abcdef0123456789abcdef", store)],
+    middleware=[Sessions("0123456789abcdef0123456789abcdef", store, secure=False)],
 )
 """
 
@@ -80,7 +80,7 @@ def site(tmp_path: Path, redis_server: Any) -> Iterator[str]:
     with (
         served(tmp_path, redis_server.url) as first,
         served(tmp_path, redis_server.url) as second,
-        haproxy(tmp_path, first, second) as port,
+        haproxy(tmp_path, first, second) as port,  # it says that it has taken TLS off: hence secure=False
     ):
         yield f"http://127.0.0.1:{port}"
 

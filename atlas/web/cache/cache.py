@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import Any, Literal, ParamSpec, TypeVar, cast, overload
+from typing import Any, Literal, ParamSpec, TypeAlias, TypeVar, cast, overload
 
 import msgspec
 
@@ -23,7 +23,7 @@ __all__ = ["AsyncCache", "Cache"]
 P = ParamSpec("P")
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
-_Made = Callable[[], T | Awaitable[T]]
+_Made: TypeAlias = Callable[[], Any]
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -46,6 +46,12 @@ class AsyncCache:
         self._is_shared = not isinstance(store, MemoryStore) and not missing_methods(store, "add", "release")
         self._flights = SingleFlight()
 
+    @overload
+    async def get(self, key: str, default: T, *, type: type[T]) -> T: ...
+    @overload
+    async def get(self, key: str, default: None = None, *, type: type[T]) -> T | None: ...
+    @overload
+    async def get(self, key: str, default: Any = None) -> Any: ...
     async def get(self, key: str, default: Any = None, *, type: Any = Any) -> Any:  # noqa: A002
         """See :meth:`Cache.get`."""
         data = await call_store(self._store.get, self._name(key))
@@ -69,7 +75,22 @@ class AsyncCache:
         """See :meth:`Cache.touch`."""
         await call_store(self._store.touch, self._name(key), self._lifetime(seconds))
 
-    async def get_or_set(self, key: str, make: _Made[T], seconds: float | None = None, *, type: Any = Any) -> T:  # noqa: A002
+    @overload
+    async def get_or_set(
+        self, key: str, make: Callable[[], Awaitable[T]], seconds: float | None = None, *, type: Any = ...
+    ) -> T: ...
+    @overload
+    async def get_or_set(
+        self, key: str, make: Callable[[], T], seconds: float | None = None, *, type: Any = ...
+    ) -> T: ...
+    async def get_or_set(
+        self,
+        key: str,
+        make: _Made,
+        seconds: float | None = None,
+        *,
+        type: Any = Any,  # noqa: A002
+    ) -> Any:
         """See :meth:`Cache.get_or_set`."""
         lifetime, name = self._lifetime(seconds), self._name(key)
 
@@ -77,7 +98,7 @@ class AsyncCache:
             return await self.get(key, msgspec.UNSET, type=type)
 
         async def compute() -> Any:
-            value = await (make() if is_async(make) else in_greenlet(make))  # type: ignore[misc]
+            value = await (make() if is_async(make) else in_greenlet(make))
             if inspect.isawaitable(value):
                 value = await value
             await call_store(self._store.set, name, _encode(value), lifetime)
@@ -93,7 +114,7 @@ class AsyncCache:
         found = await find()
         if found is msgspec.UNSET:
             found = await self._flights.run(key, compute_in_one_process)
-        return cast(T, found)
+        return found
 
     def lock(self, name: str, *, seconds: float = 30.0, wait: float | None = None) -> CacheLock:
         """See :meth:`Cache.lock`."""
@@ -202,7 +223,13 @@ class Cache:
         """
         await_(self.async_cache.touch(key, seconds))
 
-    def get_or_set(self, key: str, make: _Made[T], seconds: float | None = None, *, type: Any = Any) -> T:  # noqa: A002
+    @overload
+    def get_or_set(
+        self, key: str, make: Callable[[], Awaitable[T]], seconds: float | None = None, *, type: Any = ...
+    ) -> T: ...
+    @overload
+    def get_or_set(self, key: str, make: Callable[[], T], seconds: float | None = None, *, type: Any = ...) -> T: ...
+    def get_or_set(self, key: str, make: _Made, seconds: float | None = None, *, type: Any = Any) -> Any:  # noqa: A002
         """Return a value; if there is none, compute and save it.
 
         One computation of a key runs at a time; the others wait for its result. In a store with ``add`` and
