@@ -6,18 +6,17 @@ import json
 import os
 import re
 import sys
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any
 
 import click
 
-from atlas.cli.target import Target, find, parameters, settings_for
+from atlas.cli.settings_flags import SettingsCommand, given_flags, load, parameters
+from atlas.cli.target import Target, import_target
 from atlas.errors import StartupError
-from atlas.server.configuration.load_settings import environment_variable
-from atlas.server.configuration.settings import Settings, settings_table
+from atlas.server.configuration.load_settings import LoadedSettings
+from atlas.server.configuration.settings import settings_table
 from atlas.web.application import Application
 from atlas.web.config import Config
 from atlas.web.errors.masking import MASK, is_secret, masked
@@ -67,19 +66,20 @@ def _without_secrets(value: Any) -> Any:
 
 def command() -> click.Command:
     """Return the command."""
-    return click.Command(
+    return SettingsCommand(
         "config",
         callback=_config,
         params=[*parameters(), click.Option(["--json", "as_json"], is_flag=True, help="Print JSON.")],
-        help="Show the settings of the server and of the application, and the source of each.",
-        context_settings={"help_option_names": ["-h", "--help"]},
+        help="Show the settings of the server and of the application, and the source of each.\n\n"
+        "The flags are those of 'atlas serve'.",
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     )
 
 
-def _config(app: str | None, app_dir: str | None, factory: bool | None, as_json: bool) -> None:
-    loaded = settings_for(app, app_dir, factory)
-    server = list(_server_rows(loaded.settings, {"app_dir": app_dir, "factory": factory}))
-    target, problem = _application(app, app_dir, factory)
+def _config(app: str | None, as_json: bool, **values: Any) -> None:
+    loaded = load(app, given_flags(click.get_current_context(), values))
+    server = list(_server_rows(loaded, named=app is not None))
+    target, problem = _application(loaded, named=app is not None)
     application = list(_application_rows(target.app.config)) if target is not None else []
     if as_json:
         parts = {"server": server, "application": application}
@@ -87,6 +87,8 @@ def _config(app: str | None, app_dir: str | None, factory: bool | None, as_json:
         click.echo(json.dumps(document, indent=2))
         return
     _print_table("Server", "atlas serve", server)
+    for note in loaded.notes:
+        click.echo(f"  {note}")
     if target is not None:
         click.echo()
         _print_table("Application", target.name, application)
@@ -113,40 +115,26 @@ def _print_table(title: str, subtitle: str, rows: Iterable[Row]) -> None:
 # --------------------------------------------------------------------------------------------------------- server
 
 
-def _server_rows(settings: Settings, flags: dict[str, Any]) -> Iterable[Row]:
-    keys_in_file = _keys_in_file()
+def _server_rows(loaded: LoadedSettings, named: bool) -> Iterable[Row]:
+    if loaded.app is not None:
+        yield Row("app", loaded.app, "command line" if named else loaded.origins["app"])
     for name, setting in settings_table().items():
-        origin: str | None = None
-        if flags.get(name) is not None:
-            origin = "command line"
-        elif os.environ.get(environment_variable(name)):
-            origin = environment_variable(name)
-        elif keys_in_file & {name, setting.flag}:
-            origin = "pyproject.toml"
-        yield Row(name, getattr(settings, name), origin, setting.unset or "-")
-
-
-def _keys_in_file() -> set[str | None]:
-    """Return the keys of ``[tool.atlas]``, which were checked when the settings were loaded."""
-    path = Path("pyproject.toml")
-    if not path.is_file():
-        return set()
-    table = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get("atlas", {})
-    return {key.replace("-", "_") for key in table}
+        yield Row(name, getattr(loaded.settings, name), loaded.origins.get(name), setting.unset or "-")
 
 
 # ---------------------------------------------------------------------------------------------------- application
 
 
-def _application(app: str | None, app_dir: str | None, factory: bool | None) -> tuple[Target | None, str]:
+def _application(loaded: LoadedSettings, named: bool) -> tuple[Target | None, str]:
     """Return the application, or the reason why its settings cannot be shown.
 
+    :param named: whether the command line names the application.
     :raises StartupError: if the command line names an application that cannot be imported.
     """
     try:
-        target = find(app, app_dir, factory)
+        target = import_target(loaded)
     except StartupError as error:
-        if app is not None:
+        if named:
             raise
         return None, str(error)
     if isinstance(target.app, Application):

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from atlas.cli.settings_flags import load
 from atlas.errors import StartupError
 from atlas.server import importer
-from atlas.server.configuration import env_file
-from atlas.server.configuration.load_settings import LoadedSettings, load_settings
+from atlas.server.configuration.load_settings import LoadedSettings
 
 if TYPE_CHECKING:
     from atlas.web.application import Application
 
-__all__ = ["Target", "atlas_only", "find", "parameters", "settings_for"]
+__all__ = ["Target", "atlas_only", "find", "import_target", "parameters", "settings_for"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +43,7 @@ def settings_for(app: str | None, app_dir: str | None, factory: bool | None) -> 
 
     :raises SettingError: if one of the sources is wrong.
     """
-    flags = {name: value for name, value in (("app_dir", app_dir), ("factory", factory)) if value is not None}
-    loaded = load_settings(app, flags, os.environ)
-    if loaded.settings.env_file is not None:
-        env_file.load(loaded.settings.env_file, os.environ)
-        loaded = load_settings(app, flags, os.environ)
-    return loaded
+    return load(app, {name: value for name, value in (("app_dir", app_dir), ("factory", factory)) if value is not None})
 
 
 def find(app: str | None, app_dir: str | None = None, factory: bool | None = None) -> Target:
@@ -60,7 +54,14 @@ def find(app: str | None, app_dir: str | None = None, factory: bool | None = Non
     :param factory: the value of ``--factory``, or None.
     :raises StartupError: if it cannot be imported; the message is that of ``atlas serve``.
     """
-    loaded = settings_for(app, app_dir, factory)
+    return import_target(settings_for(app, app_dir, factory))
+
+
+def import_target(loaded: LoadedSettings) -> Target:
+    """Import the application that the settings name.
+
+    :raises StartupError: if it cannot be imported; the message is that of ``atlas serve``.
+    """
     settings = loaded.settings
     found = importer.load(loaded.app or "", app_dir=settings.app_dir, factory=settings.factory)
     return Target(loaded.app or _default_name(settings.app_dir), found)

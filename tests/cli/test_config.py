@@ -32,9 +32,9 @@ def test_where_each_setting_comes_from(project: Path, run: Run, monkeypatch: pyt
     found = rows(out)
     assert status == 0
     assert found["port"] == "9 ATLAS_SERVE_PORT"
-    assert found["backlog"] == "7 pyproject.toml"
-    assert found["access_log"] == "off pyproject.toml"
-    assert found["app_dir"] == ". command line"
+    assert found["backlog"] == "7 pyproject.toml:3"
+    assert found["access_log"] == "off pyproject.toml:4"
+    assert found["app_dir"] == ". --app-dir"
     assert found["host"] == "127.0.0.1"
     assert found["limit_concurrency"] == "no limit"
     assert found["debug"] == "on ATLAS_DEBUG"
@@ -104,3 +104,24 @@ def test_a_wrong_setting_is_status_2(project: Path, run: Run, monkeypatch: pytes
         "",
         "Error: ATLAS_SERVE_PROT: there is no such setting: did you mean 'ATLAS_SERVE_PORT'?\n",
     )
+
+
+def test_a_command_line_of_serve(project: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / "main.py").write_text(APP)
+    (project / "vars").write_text("ATLAS_SERVE_BACKLOG=5\n")
+    (project / "atlas.toml").write_text("host = '::1'\n")
+    monkeypatch.setenv("ATLAS_SERVE_BACKLOG", "")  # so that it is restored afterwards
+    monkeypatch.delenv("ATLAS_SERVE_BACKLOG")
+    monkeypatch.setenv("UVICORN_WORKERS", "2")
+    status, out, _ = run("config", "main:app", "--env-file", "vars", "--port", "9", "--dev", "--http", "h11")
+    found = rows(out)
+    assert status == 0
+    assert found["app"] == "main:app command line"
+    assert found["port"] == "9 --port"
+    assert found["dev"] == "on --dev"
+    assert found["backlog"] == "5 ATLAS_SERVE_BACKLOG in vars"
+    assert found["host"] == "::1 atlas.toml:1"
+    assert found["workers"] == "2 UVICORN_WORKERS"
+    assert found["timeout_graceful_shutdown"] == "2"
+    assert "UVICORN_WORKERS is used as --workers 2" in out
+    assert "--http has no effect: Atlas has one HTTP parser" in out

@@ -17,6 +17,7 @@ from atlas.errors import LifespanError, StartupError
 from atlas.server.configuration.load_settings import LoadedSettings, flag_name
 from atlas.server.configuration.setting_types import Boolean
 from atlas.server.configuration.settings import Settings, settings_table
+from atlas.server.configuration.uvicorn_settings import IGNORED, RENAMED
 from atlas.server.importer import load
 
 Calls = list[tuple[str, Settings]]
@@ -278,4 +279,4 @@ def test_the_help_groups_the_flags(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_command_has_no_flag_beside_the_settings() -> None:
-    assert {parameter.name for parameter in command().params} == {"app", *settings_table()}
+    assert {parameter.name for parameter in command().params} == {"app", *settings_table(), *RENAMED, *IGNORED}

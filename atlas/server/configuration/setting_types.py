@@ -118,10 +118,14 @@ class Path(SettingType):
 
 @dataclass(frozen=True, slots=True)
 class Choice(SettingType):
-    """One of several words, in upper or lower case. ``aliases``: other values, as text, for some of them."""
+    """One of several words, in upper or lower case.
+
+    ``aliases``: other values, as text, for some of them. ``hints``: what to say about values that are known elsewhere.
+    """
 
     words: tuple[str, ...]
     aliases: tuple[tuple[str, str], ...] = ()
+    hints: tuple[tuple[str, str], ...] = ()
     metavar: ClassVar[str] = "WORD"
 
     @property
@@ -138,7 +142,8 @@ class Choice(SettingType):
             from difflib import get_close_matches  # imported only for the error message
 
             near = get_close_matches(word, self.words, n=1)
-            raise ValueError(f"{self.wrong_value(value)}" + (f": did you mean {near[0]!r}?" if near else ""))
+            hint = dict(self.hints).get(word) or (f"did you mean {near[0]!r}?" if near else "")
+            raise ValueError(f"{self.wrong_value(value)}" + (f": {hint}" if hint else ""))
         return word
 
 

@@ -1,7 +1,7 @@
 """The settings of the server, in one frozen dataclass.
 
 The fields are the only list of settings. The flags of the command line with their help, the environment variables and
-the keys of ``[tool.atlas]`` are derived from them (:mod:`atlas.server.configuration.load_settings`).
+the keys of ``atlas.toml`` are derived from them (:mod:`atlas.server.configuration.load_settings`).
 ``Settings(...)`` checks values.
 """
 
@@ -138,7 +138,14 @@ class Settings(metaclass=_SuggestingType):
     )
     interface: Literal["auto", "asgi", "lasgi"] = setting(
         APPLICATION,
-        Choice(("auto", "asgi", "lasgi")),
+        Choice(
+            ("auto", "asgi", "lasgi"),
+            (("asgi3", "asgi"),),
+            (
+                ("asgi2", "asgiref.compatibility.guarantee_single_callable() converts ASGI 2 to ASGI 3"),
+                ("wsgi", "a2wsgi.WSGIMiddleware() converts WSGI to ASGI"),
+            ),
+        ),
         "auto",
         "Interface of the application: auto, asgi, lasgi (a sync function).",
     )
@@ -153,7 +160,7 @@ class Settings(metaclass=_SuggestingType):
     )
     loop: Literal["auto", "uvloop", "asyncio"] = setting(
         APPLICATION,
-        Choice(("auto", "uvloop", "asyncio")),
+        Choice(("auto", "uvloop", "asyncio"), (("zuvloop", "auto"),)),
         "auto",
         "Event loop: auto (uvloop if it is installed), uvloop, asyncio.",
     )

@@ -10,8 +10,8 @@ from enum import Enum
 from pathlib import Path
 
 from atlas.errors import StartupError
-from atlas.server.configuration.load_settings import FILES
 from atlas.server.configuration.settings import Settings
+from atlas.server.configuration.settings_files import FILES
 
 __all__ = ["Effect", "Snapshot", "WatchedFiles", "describe"]
 
