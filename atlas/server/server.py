@@ -32,6 +32,7 @@ from atlas.server.signals import StartupInterrupted
 from atlas.server.sockets import listener
 from atlas.server.sockets.acceptor import Acceptor
 from atlas.server.sockets.descriptors import connection_limit, log_connection_limit
+from atlas.server.sockets.proxy_reader import ProxyHeadReader, make_proxy_head_reader
 from atlas.server.timeout_timer import TimeoutTimer
 from atlas.server.tls.contexts import CertificateWatch, TLSContext, make_context
 from atlas.server.tls.extension import TLSExtension
@@ -73,6 +74,7 @@ class Server:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tls: TLSContext | None = None
         self._certificates: CertificateWatch | None = None
+        self._proxy_heads: ProxyHeadReader | None = None
         self.entry: WorkerEntry | None = None
         """The entry of this process in the table of worker processes; None if there is one process only."""
         self.on_reloaded: Callable[[], None] | None = None
@@ -96,6 +98,7 @@ class Server:
         self._loop = asyncio.get_running_loop()
         own = sockets is None
         self._tls = make_context(self.settings)
+        self._proxy_heads = make_proxy_head_reader(self.settings)
         self.sockets = list(sockets) if sockets is not None else listener.bind(self.settings)
         for sock in self.sockets:
             listener.set_options(sock, self.settings)
@@ -215,7 +218,13 @@ class Server:
         timer.watch(connections)
         new_connection = partial(Connection, connections, new_protocol)
         acceptor = Acceptor(
-            self.sockets, connections, new_connection, self._tls, settings.timeout_tls_handshake, self.entry
+            self.sockets,
+            connections,
+            new_connection,
+            self._tls,
+            settings.timeout_tls_handshake,
+            self._proxy_heads,
+            self.entry,
         )
         shutdown = Shutdown(state, gateway, self._force_exit)
         events.on_first_connection = timer.start

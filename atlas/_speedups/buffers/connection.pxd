@@ -38,8 +38,10 @@ cdef class Connection:
     cdef ReadingState reading
     cdef flag counted                   # in the number of open connections
 
-    # The addresses of both ends, and whether the connection is encrypted.
+    # The addresses of both ends, and whether the connection is encrypted: here; here or by the proxy; what a proxy says.
     cdef flag tls
+    cdef flag secure
+    cdef flag proxied
     cdef readonly object client         # (host, port), or None
     cdef readonly object server         # (host, port), (path, None), or None
 

@@ -96,9 +96,11 @@ cdef class Connection:
 
     def connection_made(self, transport):
         cdef ConnectionSet connections = self.writer.connections
-        self.client = peer_address(transport, connections)
-        self.server = connections.shared_address(local_address(transport))
+        if not self.proxied:
+            self.client = peer_address(transport, connections)
+            self.server = connections.shared_address(local_address(transport))
         self.tls = transport.get_extra_info("ssl_object") is not None
+        self.secure = self.secure or self.tls
         self.writer.attach(self, transport)
         connections.connections.add(self)
         self.set_protocol(<Protocol?>self.new_protocol(self), NULL, 0)
@@ -177,6 +179,14 @@ cdef class Connection:
             self.new_protocol = None
 
     # What the server calls.
+
+    def use_proxied(self, object client, object server, bint secure):
+        """Take over what a proxy in front of the server says of the connection; called before the connection is made.
+
+        :param client: (host, port), or None. :param server: (host, port), (path, None), or None.
+        :param secure: is the connection from the client to the proxy encrypted?
+        """
+        self.client, self.server, self.secure, self.proxied = client, server, secure, True
 
     def handshake_failed(self):
         """The connection will never be made: it doesn't count as open any more."""

@@ -74,7 +74,7 @@ cdef class Exchange:
         self.connection = stream.connection
         self.head = head
         self.client = self.connection.client
-        self.scheme = "https" if self.connection.tls else "http"
+        self.scheme = "https" if self.connection.secure else "http"
         self.began = monotonic()
         return 0
 

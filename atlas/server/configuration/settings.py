@@ -279,6 +279,10 @@ class Settings(metaclass=_SuggestingType):
         shown="for,proto",
     )
 
+    proxy_protocol: bool = setting(
+        PROXIES, Boolean(), False, "Expect the PROXY protocol (1 or 2) from --forwarded-allow-ips, and nothing else."
+    )
+
     limit_concurrency: int | None = setting(
         LIMITS, Integer(1), None, "Maximum number of concurrent requests, else 503.", unset="no limit"
     )

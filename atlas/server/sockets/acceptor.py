@@ -18,6 +18,7 @@ from contextvars import copy_context
 from typing import Any, Protocol
 
 from atlas._speedups.buffers.connection_set import accept_connection
+from atlas.server.sockets.proxy_reader import ProxyHeadReader
 from atlas.server.workers.worker_table import Heartbeat, WorkerEntry
 
 __all__ = ["Acceptor"]
@@ -55,6 +56,9 @@ class Connections(Protocol):
 class Accepted(Protocol):
     """What the factory makes: a :class:`atlas._speedups.buffers.connection.Connection`."""
 
+    def use_proxied(self, client: Any, server: Any, secure: bool) -> None:
+        """Tell what a proxy says of the connection; called before it is made."""
+
     def handshake_failed(self) -> None:
         """Tell that the connection will never be made."""
 
@@ -71,6 +75,7 @@ class Acceptor:
     :param protocol_factory: makes the protocol of a connection, which has the methods of ``asyncio.BufferedProtocol``.
     :param tls: the context for new connections; None, the default, for connections without TLS.
     :param handshake_timeout: seconds that a TLS handshake may take.
+    :param proxy_heads: reads what a proxy says of a connection before anything else; None, the default: none does.
     :param entry: the entry of this worker process, if there are several: one that has more connections than another one
         lets that one accept.
     """
@@ -82,6 +87,7 @@ class Acceptor:
         protocol_factory: Callable[[], Any],
         tls: ssl.SSLContext | None = None,
         handshake_timeout: float = 10.0,
+        proxy_heads: ProxyHeadReader | None = None,
         entry: WorkerEntry | None = None,
     ) -> None:
         self._sockets = sockets
@@ -89,6 +95,7 @@ class Acceptor:
         self._protocol_factory = protocol_factory
         self._options: dict[str, Any] = {}
         self._handshake_timeout = handshake_timeout
+        self._proxy_heads = proxy_heads
         self._entry = entry
         self._heartbeat: Heartbeat | None = None
         self._left = 0  # how often the connections that wait were left to other workers
@@ -228,11 +235,21 @@ class Acceptor:
         protocol = self._protocol_factory()  # it counts as open from here
         if self._entry is not None:
             self._entry.accepted(self._connections.open)
-        coroutine = self._loop.connect_accepted_socket(lambda: protocol, accepted, **self._options)
+        coroutine: Coroutine[Any, Any, object]
+        if self._proxy_heads is None:
+            coroutine = self._loop.connect_accepted_socket(lambda: protocol, accepted, **self._options)
+        else:
+            coroutine = self._connect_proxied(self._proxy_heads, accepted, protocol)
         connecting = _Connecting(coroutine, accepted, protocol, self._connected)
         self._connecting[connecting] = time.monotonic()
         copy_context().run(connecting.step)
         return True
+
+    async def _connect_proxied(self, heads: ProxyHeadReader, accepted: socket.socket, protocol: Any) -> None:
+        head = await heads.read(accepted)
+        if not head.is_local:
+            protocol.use_proxied(head.client, head.server, head.secure)
+        await self._loop.connect_accepted_socket(lambda: protocol, accepted, **self._options)
 
     def _not_accepted(self, number: int) -> bool:
         """Return whether there may be more connections after this errno."""
@@ -275,11 +292,11 @@ class _AcceptedSocket(socket.socket):
 
 
 class _Connecting:
-    """An accepted connection whose transport is being made, by a coroutine of the event loop.
+    """An accepted connection whose transport is being made, by a coroutine that waits for futures only.
 
     It does not run in a task, which would cost more instructions than the transport does.
 
-    :param coroutine: the result of ``connect_accepted_socket``.
+    :param coroutine: the result of ``connect_accepted_socket``, or a coroutine that ends with it.
     :param accepted: the socket of the connection.
     :param protocol: its protocol.
     :param on_end: called with this object when the coroutine has ended.
