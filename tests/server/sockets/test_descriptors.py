@@ -1,10 +1,13 @@
 """The limit of descriptors: raised at the start, and never used up by connections."""
 
 import logging
+import re
 import resource
+import socket
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -123,3 +126,33 @@ def test_silent_connections_make_room_when_there_are_few_descriptors() -> None:
     """30 clients in the same process: 20 connections fit into 80 descriptors."""
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(PROGRAM)], capture_output=True, text=True, timeout=60)
     assert done.stdout.splitlines() == ["HTTP/1.1 200 OK"] * 30, done.stderr
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_process_with_64_descriptors_says_so_and_serves(workers: int, tmp_path: Path) -> None:
+    """More silent clients than there are descriptors: a new client is served, and nothing fails (EMFILE)."""
+    app = "import atlas\napp = atlas.Application([atlas.Route('/', lambda request: 'hello')])\n"
+    (tmp_path / "main.py").write_text(app)
+    serve = f"ulimit -n 64; exec {sys.executable} -m atlas serve main:app --port 0 --no-access-log --workers {workers}"
+    with subprocess.Popen(["/bin/sh", "-c", serve], cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        lines = []
+        for line in process.stderr:
+            lines.append(line)
+            if match := re.search(r"serving on http://127\.0\.0\.1:(\d+)", line):
+                break
+        address = ("127.0.0.1", int(match[1]))  # type: ignore[index]
+        silent = [socket.create_connection(address) for _ in range(100)]
+        for _ in range(3):
+            with socket.create_connection(address, timeout=30) as client:
+                client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+                assert client.makefile("rb").read().endswith(b"hello")
+        for client in silent:
+            client.close()
+        process.terminate()
+        lines += process.stderr.readlines()
+        assert process.wait(30) == 0
+    text = "".join(lines)
+    assert text.count("at most 16 connections fit: the limit of open files is 64 (ulimit -n)") == workers
+    assert "Traceback" not in text
+    assert "ERROR" not in text
