@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import faulthandler
 import logging
+import math
 import os
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -24,15 +26,41 @@ def pytest_configure(config: pytest.Config) -> None:
     os.dup2(sys.__stderr__.fileno() if sys.__stderr__ else 2, _stderr)
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    if sys.gettrace() is not None:  # a debugger may pause the test
-        return (yield)
-    faulthandler.dump_traceback_later(HANG_SECONDS, exit=True, file=_stderr)
-    try:
-        return (yield)
-    finally:
-        faulthandler.cancel_dump_traceback_later()
+class _HangTimer:
+    """Ends the run when a test hangs.
+
+    The timer of faulthandler needs no lock of Python, but is a thread: to start one for each test would cost more than
+    most tests. It is set again only after some seconds, by which a test then has less time.
+    """
+
+    def __init__(self) -> None:
+        self._set_at = -math.inf
+
+    def set(self) -> None:
+        now = time.monotonic()
+        if now - self._set_at > HANG_SECONDS / 8:
+            self._set_at = now
+            faulthandler.dump_traceback_later(HANG_SECONDS, exit=True, file=_stderr)
+
+    def cancel(self) -> None:
+        if self._set_at > 0:
+            self._set_at = -math.inf
+            faulthandler.cancel_dump_traceback_later()
+
+
+_hang_timer = _HangTimer()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> None:
+    if sys.gettrace() is None:
+        _hang_timer.set()
+    else:  # a debugger may pause the test
+        _hang_timer.cancel()
+
+
+def pytest_sessionfinish() -> None:
+    _hang_timer.cancel()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 from pathlib import Path
@@ -104,14 +105,32 @@ def package_named(parts: list[str]) -> str:
     return "/".join(parts[:2]) if parts[0] == "_speedups" and len(parts) > 1 else parts[0]
 
 
+@cache
+def text_of(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def nodes_of(path: Path) -> Iterator[ast.AST]:
+    return ast.walk(ast.parse(text_of(path)))
+
+
+def definitions(node: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
+    """Iterate over the functions and classes in a node, in any depth; an expression has none."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield child
+        if isinstance(child, ast.stmt | ast.ExceptHandler | ast.match_case):
+            yield from definitions(child)
+
+
 def imported(path: Path) -> Iterator[str]:
     """Iterate over the modules that a source file imports or cimports, with dots."""
-    text = path.read_text(encoding="utf-8")
+    text = text_of(path)
     if path.suffix in CYTHON:
         for match in CYTHON_IMPORT.finditer(text):
             yield from ([match[1]] if match[1] else re.split(r"\s*,\s*", match[2]))
         return
-    for node in ast.walk(ast.parse(text)):
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -120,25 +139,34 @@ def imported(path: Path) -> Iterator[str]:
             yield from (each.value for each in node.args if isinstance(each, ast.Constant))
 
 
-@pytest.mark.parametrize("path", sources(*PYTHON, *CYTHON), ids=short)
-def test_a_module_imports_only_what_the_tables_allow(path: Path) -> None:
+# A rule is one test, and its faults are a list that names each file: a test per file and rule takes longer to begin
+# than to run.
+
+
+def faulty_imports(path: Path) -> Iterator[str]:
     package = package_of(path)
     for name in imported(path):
         first, *rest = name.split(".")
         if first == "atlas" and rest and rest != ["__version__"] and package != "__init__":
             other = package_named(rest)
-            assert other == package or other in LAYERS[package], f"{short(path)}: {package} may not import {name}"
+            if other != package and other not in LAYERS[package]:
+                yield f"{short(path)}: {package} may not import {name}"
         allowed = LIBRARIES.get(first)
-        if allowed is not None:
-            inside = path.relative_to(ATLAS).as_posix()
-            assert inside.startswith(allowed), f"{short(path)}: {first} is for {', '.join(allowed)}"
+        if allowed is not None and not path.relative_to(ATLAS).as_posix().startswith(allowed):
+            yield f"{short(path)}: {first} is for {', '.join(allowed)}"
 
 
-@pytest.mark.parametrize("path", sources(*PYTHON, *CYTHON), ids=short)
-def test_a_package_does_not_use_the_words_of_higher_layers(path: Path) -> None:
-    words = FORBIDDEN_WORDS.get(package_of(path), ())
-    found = forbidden_words(path.read_text(encoding="utf-8"), words)
-    assert not found, f"{short(path)}: {found}"
+def test_a_module_imports_only_what_the_tables_allow() -> None:
+    assert [fault for path in sources(*PYTHON, *CYTHON) for fault in faulty_imports(path)] == []
+
+
+def test_a_package_does_not_use_the_words_of_higher_layers() -> None:
+    faults = [
+        f"{short(path)}: {found}"
+        for path in sources(*PYTHON, *CYTHON)
+        for found in forbidden_words(text_of(path), FORBIDDEN_WORDS.get(package_of(path), ()))
+    ]
+    assert faults == []
 
 
 def forbidden_words(text: str, words: tuple[str, ...]) -> list[str]:
@@ -238,6 +266,7 @@ MAX_MEDIAN_FUNCTION = 12
 CYTHON_FUNCTION = re.compile(r"^(\s*)(?:async\s+def|def|cdef|cpdef)\b[^=]*\(.*", re.ASCII)
 
 
+@cache
 def all_sources() -> list[Path]:
     folders = ("atlas", "tests", "bench", "examples")
     return sorted(
@@ -247,12 +276,11 @@ def all_sources() -> list[Path]:
 
 def functions(path: Path) -> Iterator[tuple[str, int]]:
     """Iterate over the functions of a file with their numbers of lines."""
-    text = path.read_text(encoding="utf-8")
     if path.suffix in CYTHON:
-        yield from cython_functions(text.splitlines())
+        yield from cython_functions(text_of(path).splitlines())
         return
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno:
+    for node in definitions(ast.parse(text_of(path))):
+        if not isinstance(node, ast.ClassDef) and node.end_lineno:
             yield f"{node.name} (line {node.lineno})", node.end_lineno - node.lineno + 1
 
 
@@ -272,16 +300,14 @@ def cython_functions(lines: list[str]) -> Iterator[tuple[str, int]]:
             yield f"{line.strip()} (line {start + 1})", end - start + 1
 
 
-@pytest.mark.parametrize("path", all_sources(), ids=short)
-def test_a_file_is_short(path: Path) -> None:
-    lines = len(path.read_text(encoding="utf-8").splitlines())
-    assert lines <= MAX_FILE, f"{short(path)} has {lines} lines"
+def test_a_file_is_short() -> None:
+    lengths = [(short(path), len(text_of(path).splitlines())) for path in all_sources()]
+    assert [f"{name} has {lines} lines" for name, lines in lengths if lines > MAX_FILE] == []
 
 
-@pytest.mark.parametrize("path", all_sources(), ids=short)
-def test_a_function_is_short(path: Path) -> None:
-    long = [f"{name}: {lines} lines" for name, lines in functions(path) if lines > MAX_FUNCTION]
-    assert not long, f"{short(path)}: {long}"
+def test_a_function_is_short() -> None:
+    lengths = [(short(path), name, lines) for path in all_sources() for name, lines in functions(path)]
+    assert [f"{path}: {name}: {lines} lines" for path, name, lines in lengths if lines > MAX_FUNCTION] == []
 
 
 def test_most_functions_are_very_short() -> None:
@@ -310,20 +336,20 @@ def has_code(path: Path) -> bool:
     """Whether a module has a function or a class, and not only constants or types."""
     if path.suffix == ".pyx":
         return True
-    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-    return any(isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) for node in nodes)
+    return any(True for _ in definitions(ast.parse(text_of(path))))
 
 
-@pytest.mark.parametrize("path", [path for path in modules() if has_code(path)], ids=short)
-def test_every_module_has_its_test_file(path: Path) -> None:
-    inside = path.relative_to(ATLAS).parent
-    assert (ROOT / "tests" / inside / f"test_{path.stem}.py").is_file()
+def test_every_module_has_its_test_file() -> None:
+    expected = [
+        ROOT / "tests" / path.relative_to(ATLAS).parent / f"test_{path.stem}.py" for path in modules() if has_code(path)
+    ]
+    assert [short(path) for path in expected if not path.is_file()] == []
 
 
-@pytest.mark.parametrize("path", all_sources(), ids=short)
-def test_a_module_has_a_specific_name(path: Path) -> None:
-    assert not VAGUE_NAMES.fullmatch(path.stem), f"{short(path)}: name what the module contains"
-    assert not VAGUE_NAMES.fullmatch(path.parent.name), f"{short(path)}: name what the package contains"
+def test_a_module_has_a_specific_name() -> None:
+    """A name says what a module, or a package, contains."""
+    names = {part for path in all_sources() for part in (path, path.parent)}
+    assert sorted(short(path) for path in names if VAGUE_NAMES.fullmatch(path.stem)) == []
 
 
 MACHINE_PATH = re.compile(r"(?<![\w.~$}/])/(?:home|root|Users|work|tmp)/\w")
@@ -341,11 +367,13 @@ def published_texts() -> list[Path]:
     return sorted([*sources(*PYTHON, *CYTHON), *(path for path in texts if path.is_file())])
 
 
-@pytest.mark.parametrize("path", published_texts(), ids=short)
-def test_no_paths_of_a_machine_and_no_unfinished_work(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert not MACHINE_PATH.search(text)
-    assert not UNFINISHED.search(text)
+def test_no_paths_of_a_machine_and_no_unfinished_work() -> None:
+    assert [
+        f"{short(path)}, line {number}: {found[0]}"
+        for path in published_texts()
+        for number, line in enumerate(text_of(path).splitlines(), 1)
+        for found in [*MACHINE_PATH.finditer(line), *UNFINISHED.finditer(line)]
+    ] == []
 
 
 # ---------------------------------------------------------------------------------------------------- import atlas

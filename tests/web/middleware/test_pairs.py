@@ -66,7 +66,7 @@ def stream(request: Request) -> Response:
     touch(request)
 
     def pieces() -> Iterator[bytes]:
-        yield from [b"page "] * 500
+        yield from [b"page " * 50] * 10
 
     response = StreamingResponse(pieces(), headers=OWN)
     response.set_cookie("own", "1")

@@ -14,15 +14,19 @@ import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
+from unittest.mock import patch
 
 import hypercorn.asyncio
 import hypercorn.config
 import uvicorn
 import uvloop
 
+import atlas.server.server
 from atlas import Application, Server, Settings, StartupError
+from atlas.server.tls.contexts import make_context
 
 __all__ = ["CERTIFICATE", "PATIENCE", "SERVERS", "LoopThread", "Served", "Start"]
 
@@ -104,10 +108,20 @@ def _by_atlas(interface: str) -> Start:
             ssl_certfile=CERTIFICATE if target.tls else None,  # type: ignore[arg-type]  # paths are taken as well
         )
         server = Server(target.app, settings)
-        async with _beside(server.serve([target.listener]), server.stop, server.wait_started()):
+        with patch.object(atlas.server.server, "make_context", _context_of):
+            serving = _beside(server.serve([target.listener]), server.stop, server.wait_started())
+            await serving.__aenter__()
+        async with AsyncExitStack() as stack:
+            stack.push_async_exit(serving)
             yield
 
     return serve
+
+
+@cache
+def _context_of(settings: Settings) -> Any:
+    """Make a TLS context once: reading the certificate takes longer than a server."""
+    return make_context(settings)
 
 
 @asynccontextmanager
