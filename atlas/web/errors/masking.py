@@ -6,6 +6,8 @@ import re
 import reprlib
 from typing import Any
 
+from atlas.web.errors.secret_formats import BLOCKS, UNQUOTED, mask_short_options
+
 __all__ = ["MASK", "is_secret", "masked", "masked_source", "shown"]
 
 MASK = "••••••••"
@@ -87,6 +89,15 @@ def masked(text: str) -> str:
     :returns: the text with :data:`MASK` in the place of each value whose name suggests a secret, and of passwords in
         URLs, credentials and keys.
     """
+    for pattern in BLOCKS:
+        text = pattern.sub(_mask_value, text)
+    text = _mask_quoted(mask_short_options(text, _replace_value))
+    for pattern in UNQUOTED:
+        text = pattern.sub(_mask_value, text)
+    return text
+
+
+def _mask_quoted(text: str) -> str:
     text = _mask_named(text)
     for pattern in (_NAMED_ESCAPED, _FIELD, _ENCODED_PAIR, _PAIR, _LINE, _PART_OF_FORM):
         text = pattern.sub(_mask_value, text)
@@ -98,10 +109,10 @@ def masked(text: str) -> str:
 def masked_source(line: str) -> str:
     """Mask the secrets in a line of source: in its strings, and where a string is assigned to a name.
 
-    :param line: the line. Without any quotes it may be part of a longer string.
+    :param line: the line. Without any quotes it may be part of a longer string; but `key = value` is code.
     """
     if "'" not in line and '"' not in line:
-        return masked(line)
+        return _mask_quoted(line)
     parts, end = [], 0
     for found in re.finditer(_STRING, line):
         parts += [line[end : found.start()], masked(found[0])]
@@ -124,6 +135,10 @@ def _mask_named(text: str) -> str:
 def _mask_value(found: re.Match[str]) -> str:
     if not is_secret(found["name"]):
         return found[0]
+    return _replace_value(found)
+
+
+def _replace_value(found: re.Match[str]) -> str:
     return found[0][: found.start("value") - found.start()] + MASK
 
 

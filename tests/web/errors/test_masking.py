@@ -99,6 +99,13 @@ def test_secrets_in_source(line: str) -> None:
     assert "hush" not in masked_source(line)
 
 
+@pytest.mark.parametrize(
+    "line", ["token = old", "    key = row.name", "password = request.password or None", "x = a -p"]
+)
+def test_source_without_strings_stays(line: str) -> None:
+    assert masked_source(line) == line
+
+
 @pytest.mark.parametrize("line", ["login(request, 'x', password=given)", "rows = sorted(rows, key=len) or 'none'"])
 def test_other_source_stays(line: str) -> None:
     assert masked_source(line) == line
