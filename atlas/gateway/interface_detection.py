@@ -12,6 +12,8 @@ from atlas.errors import StartupError
 from atlas.gateway.asgi import ASGIGateway
 from atlas.gateway.lasgi import SyncToASGI
 from atlas.gateway.native import NativeApplication, NativeGateway, is_native
+from atlas.gateway.page_refresh import PageRefresh
+from atlas.gateway.refreshing_application import RefreshingApplication
 from atlas.types import ASGIApp, Receive, Scope, Send
 
 __all__ = ["DetectedInterface", "Interface", "detect_interface"]
@@ -32,6 +34,16 @@ class DetectedInterface:
         if self.interface == "native":
             return NativeGateway(cast(NativeApplication, self.asgi_app), loop)
         return ASGIGateway(self.asgi_app, loop)
+
+    def with_page_refresh(self, pages: PageRefresh) -> DetectedInterface:
+        """Return the application with pages that load again when files change, for development.
+
+        :param pages: the open pages.
+        """
+        if self.interface == "native":
+            cast(NativeApplication, self.asgi_app).refresh_pages(pages)
+            return self
+        return DetectedInterface("asgi", RefreshingApplication(self.asgi_app, pages))
 
 
 def detect_interface(

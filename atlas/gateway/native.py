@@ -12,6 +12,7 @@ from atlas._speedups.calls.handlers import RouteTable
 from atlas._speedups.calls.request import RequestData
 from atlas._speedups.http.exchange import Exchange
 from atlas.gateway.greenlets import Greenlets
+from atlas.gateway.page_refresh import PageRefresh
 from atlas.gateway.request_failures import RequestFailures
 from atlas.types import Receive, Scope, Send
 
@@ -39,6 +40,9 @@ class NativeApplication(Protocol):
     @property
     def greenlets(self) -> Greenlets:
         """Runs sync code."""
+
+    def refresh_pages(self, pages: PageRefresh) -> None:
+        """Have open pages load again when files change; called before the start."""
 
     async def close_applications(self, request: Any) -> None:
         """Close the ASGI applications of a request whose responses were not sent."""

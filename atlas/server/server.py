@@ -16,6 +16,7 @@ from atlas._speedups.http.server_state import ServerState
 from atlas._speedups.http1.protocol import Http1Protocol
 from atlas.gateway.interface_detection import detect_interface
 from atlas.gateway.lasgi import LASGIApp
+from atlas.gateway.page_refresh import PageRefresh
 from atlas.gateway.threads import set_thread_limits
 from atlas.server.configuration.settings import Settings, override
 from atlas.server.event_loop import loop_factory
@@ -80,6 +81,7 @@ class Server:
         self.on_reloaded: Callable[[], None] | None = None
         """Called when the certificates were read again, as :meth:`reload_certificates` asked for."""
         self._lifespan: Lifespan | None = None
+        self._pages: PageRefresh | None = None
         self._should_exit = asyncio.Event()
         self._force_exit = asyncio.Event()
         self._started = asyncio.Event()
@@ -124,6 +126,15 @@ class Server:
     async def wait_started(self) -> None:
         """Wait until ``started`` is true."""
         await self._started.wait()
+
+    def refresh_pages(self) -> PageRefresh:
+        """Have the pages of the application load again when the caller says so; called before the start.
+
+        :returns: the open pages.
+        """
+        self._pages = PageRefresh()
+        self._application = self._application.with_page_refresh(self._pages)
+        return self._pages
 
     async def wait_stopping(self) -> None:
         """Wait until the server begins to stop, by :meth:`stop` or by itself."""
@@ -303,6 +314,8 @@ class Server:
             self._force_exit.set()
         else:
             _logger.info("stopping")
+            if self._pages is not None:
+                self._pages.close()
             self._should_exit.set()
 
 

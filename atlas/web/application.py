@@ -15,6 +15,7 @@ from atlas._speedups.calls.router import RouteTree
 from atlas.errors import ClientDisconnected, StartupError
 from atlas.gateway.background_tasks import BackgroundTask
 from atlas.gateway.greenlets import Greenlets
+from atlas.gateway.page_refresh import PageRefresh
 from atlas.gateway.shared_exceptions import drop_earlier_frames
 from atlas.gateway.threads import CALLS
 from atlas.types import Receive, Scope, Send
@@ -30,6 +31,7 @@ from atlas.web.lifespan import Lifespan, LifespanFunction
 from atlas.web.middleware.chain import Step, bind, check_middleware, compose, configure, stays_inline
 from atlas.web.middleware.timeout import Timeout
 from atlas.web.mounts import Mount
+from atlas.web.option_checks import check_decorator
 from atlas.web.requests.request import AsyncRequest, Request
 from atlas.web.requests.request_head import RequestHead
 from atlas.web.responses.response import Response
@@ -141,7 +143,7 @@ class Application:
         :param options: keyword arguments of :class:`Route`.
         """
 
-        _check_path(path, "route")
+        check_decorator(path, "route")
 
         def add(controller: F) -> F:
             self.router.add(Route(path, controller, ("GET",) if methods is None else methods, **options))
@@ -151,27 +153,27 @@ class Application:
 
     def get(self, path: str, **options: Any) -> Callable[[F], F]:
         """Return a decorator that adds a route for GET and HEAD; parameters as for :meth:`route`."""
-        _check_path(path, "get")
+        check_decorator(path, "get")
         return self.route(path, ("GET",), **options)
 
     def post(self, path: str, **options: Any) -> Callable[[F], F]:
         """Return a decorator that adds a route for POST; parameters as for :meth:`route`."""
-        _check_path(path, "post")
+        check_decorator(path, "post")
         return self.route(path, ("POST",), **options)
 
     def put(self, path: str, **options: Any) -> Callable[[F], F]:
         """Return a decorator that adds a route for PUT; parameters as for :meth:`route`."""
-        _check_path(path, "put")
+        check_decorator(path, "put")
         return self.route(path, ("PUT",), **options)
 
     def patch(self, path: str, **options: Any) -> Callable[[F], F]:
         """Return a decorator that adds a route for PATCH; parameters as for :meth:`route`."""
-        _check_path(path, "patch")
+        check_decorator(path, "patch")
         return self.route(path, ("PATCH",), **options)
 
     def delete(self, path: str, **options: Any) -> Callable[[F], F]:
         """Return a decorator that adds a route for DELETE; parameters as for :meth:`route`."""
-        _check_path(path, "delete")
+        check_decorator(path, "delete")
         return self.route(path, ("DELETE",), **options)
 
     def websocket(self, path: str, **options: Any) -> Callable[[F], F]:
@@ -181,7 +183,7 @@ class Application:
         :param options: keyword arguments of :class:`~atlas.web.websocket.WebSocketRoute`.
         """
 
-        _check_path(path, "websocket")
+        check_decorator(path, "websocket")
 
         def add(controller: F) -> F:
             self.router.add(WebSocketRoute(path, controller, **options))
@@ -351,6 +353,13 @@ class Application:
         mounted = {id(route.app): route.app for route in self.router.routes if isinstance(route, Mount)}
         self._lifespan.mounted = list(mounted.values())
 
+    def refresh_pages(self, pages: PageRefresh) -> None:
+        """Have open pages load again when files change; called by the server in development, before the start."""
+        from atlas.web.page_refresh import PageRefreshHooks
+
+        self._middleware = (PageRefreshHooks(pages), *self._middleware)
+        self._rebuild()
+
     async def drain(self) -> None:
         """Wait for the background tasks, for at most 30 seconds; called at shutdown."""
         await self._background.drain()
@@ -472,14 +481,6 @@ def _check_encoder(function: Callable[[Any], Any] | None, place: str) -> Callabl
         if is_async(function):
             raise StartupError(f"{place}: the json_encoder {controller_name(function)} is async, expected a def")
     return function
-
-
-def _check_path(path: Any, decorator: str) -> None:
-    """Check the path of a decorator, which is the function where the brackets are missing."""
-    if not isinstance(path, str):
-        raise StartupError(
-            f"{caller_place()}: @app.{decorator} needs a path, as in @app.{decorator}('/'), got {path!r}"
-        )
 
 
 def _template_folders(place: str, config: Config) -> list[Path]:

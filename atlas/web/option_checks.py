@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["ExemptPaths", "check_number", "check_strings"]
+from atlas.errors import StartupError
+from atlas.web.call_site import caller_place
+
+__all__ = ["ExemptPaths", "check_decorator", "check_number", "check_strings"]
 
 
 def check_strings(setting: str, values: Any, example: str) -> tuple[str, ...]:
@@ -68,3 +71,11 @@ class ExemptPaths:
 
     def __contains__(self, path: str) -> bool:
         return path in self._paths or (bool(self._folders) and path.startswith(self._folders))
+
+
+def check_decorator(path: Any, decorator: str) -> None:
+    """Check the path of a decorator, which is the function where the brackets are missing."""
+    if not isinstance(path, str):
+        raise StartupError(
+            f"{caller_place()}: @app.{decorator} needs a path, as in @app.{decorator}('/'), got {path!r}"
+        )

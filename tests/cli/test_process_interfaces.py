@@ -117,8 +117,6 @@ def test_the_help_of_dev_and_interface(folder: Path) -> None:
     process = start(folder, "--help")
     out, _ = process.communicate(timeout=PATIENCE)
     words = " ".join(out.split())
-    assert (
-        "--[no-]dev Development mode: reload, debug pages, and a warning about what blocks the event loop. [off]"
-        in words
-    )
+    told = "Development mode: reload, refreshed pages, debug pages, and warnings about a blocked event loop."
+    assert f"--[no-]dev {told} [off]" in words
     assert "Interface of the application: auto, asgi, lasgi (a sync function). [auto]" in words

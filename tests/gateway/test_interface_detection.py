@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
+from atlas import Application
 from atlas.errors import StartupError
 from atlas.gateway.asgi import ASGIGateway
 from atlas.gateway.interface_detection import detect_interface
 from atlas.gateway.lasgi import SyncToASGI
+from atlas.gateway.page_refresh import PageRefresh
+from atlas.gateway.refreshing_application import RefreshingApplication
 
 
 async def coroutine_function(scope: Any, receive: Any, send: Any) -> None: ...
@@ -173,3 +176,11 @@ def test_it_makes_the_gateway(app: Any) -> None:
         assert isinstance(detect_interface(app).new_gateway(loop), ASGIGateway)
     finally:
         loop.close()
+
+
+def test_pages_that_refresh() -> None:
+    pages = PageRefresh()
+    detected = detect_interface(sync_function).with_page_refresh(pages)
+    assert (detected.interface, type(detected.asgi_app)) == ("asgi", RefreshingApplication)
+    native = detect_interface(Application())
+    assert native.with_page_refresh(pages) is native

@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from atlas.web.option_checks import check_number, check_strings
+from atlas.errors import StartupError
+from atlas.web.option_checks import check_decorator, check_number, check_strings
 
 
 def test_a_list_of_strings() -> None:
@@ -31,3 +32,8 @@ def test_a_number_out_of_bounds(value: int, most: int | None) -> None:
 def test_values_that_are_not_whole_numbers(value: Any) -> None:
     with pytest.raises(TypeError, match="X: n: expected a whole number"):
         check_number("X: n", value, 0)
+
+
+def test_a_decorator_without_brackets() -> None:
+    with pytest.raises(StartupError, match=r"@app\.get needs a path, as in @app\.get\('/'\), got 5$"):
+        check_decorator(5, "get")

@@ -130,7 +130,7 @@ class Settings(metaclass=_SuggestingType):
         APPLICATION,
         Boolean(),
         False,
-        "Development mode: reload, debug pages, and a warning about what blocks the event loop.",
+        "Development mode: reload, refreshed pages, debug pages, and warnings about a blocked event loop.",
     )
     workers: int = setting(APPLICATION, Integer(1, 128), 1, "Number of worker processes.")
     env_file: str | None = setting(

@@ -13,6 +13,7 @@ import faulthandler
 import json
 import os
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from atlas.server.configuration.settings import Settings
@@ -88,7 +89,8 @@ def serve_as_worker(fd: int) -> float:
 
 async def _serve(server: Server, task: WorkerTask, parent: socket.socket) -> None:
     sockets = [socket.socket(fileno=descriptor) for descriptor in task.sockets]
-    watch = asyncio.ensure_future(_watch_parent(server, parent))
+    refresh = server.refresh_pages().refresh if task.table is None and server.settings.dev else None
+    watch = asyncio.ensure_future(_watch_parent(server, parent, refresh))
     try:
         await serve_with_signals(server, sockets, interruptible=task.table is not None)
     finally:
@@ -97,11 +99,14 @@ async def _serve(server: Server, task: WorkerTask, parent: socket.socket) -> Non
             sock.close()
 
 
-async def _watch_parent(server: Server, parent: socket.socket) -> None:
-    """Tell the parent when the server has started; stop the server when the parent has ended."""
+async def _watch_parent(server: Server, parent: socket.socket, refresh: Callable[[], None] | None) -> None:
+    """Tell the parent when the server has started; stop the server when the parent has ended.
+
+    :param refresh: called when the parent says that files of pages have changed.
+    """
     loop = asyncio.get_running_loop()
     parent.setblocking(False)
-    ended = asyncio.ensure_future(_read_to_end(parent))
+    ended = asyncio.ensure_future(_read_to_end(parent, refresh))
     started = asyncio.ensure_future(server.wait_started())
     try:
         await asyncio.wait({ended, started}, return_when=asyncio.FIRST_COMPLETED)
@@ -115,8 +120,9 @@ async def _watch_parent(server: Server, parent: socket.socket) -> None:
         started.cancel()
 
 
-async def _read_to_end(parent: socket.socket) -> None:
+async def _read_to_end(parent: socket.socket, refresh: Callable[[], None] | None) -> None:
     """Carry out what the parent sends, and return when it has ended."""
     with contextlib.suppress(OSError):
-        while await asyncio.get_running_loop().sock_recv(parent, 64):
-            pass
+        while await asyncio.get_running_loop().sock_recv(parent, len(REFRESH)):
+            if refresh is not None:
+                refresh()

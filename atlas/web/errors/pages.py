@@ -12,7 +12,7 @@ from atlas.web.headers import preferred_type
 from atlas.web.requests.request_head import RequestHead
 from atlas.web.responses.response import HTMLResponse, JSONResponse, ProblemResponse, Response
 
-__all__ = ["default_error_response", "error_response", "wants_page"]
+__all__ = ["default_error_response", "error_response", "is_error_policy", "wants_page"]
 
 _log = logging.getLogger("atlas.web")
 
@@ -113,11 +113,19 @@ def _finished(response: Response, error: HTTPException) -> Response:
     return response
 
 
+_POLICY = "default-src 'none'; style-src 'sha256-{}'; base-uri 'none'; form-action 'none'"
+
+
 def _page_response(page: str, status: int, style: str) -> Response:
     """Create a page with a policy of its own, which allows only its style sheet (CSP3 2.3.1, hash sources)."""
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    return HTMLResponse(_encodable(page), status, {"content-security-policy": policy})
+    return HTMLResponse(_encodable(page), status, {"content-security-policy": _POLICY.format(digest)})
+
+
+def is_error_policy(policy: str) -> bool:
+    """Return whether a content security policy is that of the error pages here."""
+    start, _, end = _POLICY.partition("{}")
+    return policy.startswith(start) and policy.endswith(end)
 
 
 def _page(status: int, detail: str, below: str) -> str:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from atlas import Application, NotFound, Request, Route, Unauthorized
-from atlas.web.errors.pages import error_response
+from atlas.web.errors.pages import error_response, is_error_policy
 
 Answered = Callable[..., httpx.Response]
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
@@ -128,5 +128,7 @@ def test_the_policy_of_a_page_allows_only_its_style(answered: Answered, debug: b
     style = response.text.partition("<style>")[2].partition("</style>")[0]
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     policy = response.headers["content-security-policy"]
+    assert is_error_policy(policy)
+    assert not is_error_policy("default-src 'none'")
     assert policy.startswith(f"default-src 'none'; style-src 'sha256-{digest}'")
     assert " style=" not in response.text
