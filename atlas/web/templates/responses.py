@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
+from copy import copy
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast, overload
 
 from atlas.gateway.greenlets import Greenlets, can_wait
+from atlas.gateway.locks import Lock
 from atlas.web.responses.response import HTMLResponse, Response
 from atlas.web.responses.streaming import StreamingResponse
 
@@ -23,11 +25,16 @@ _CHUNKS_PER_SEND = 64
 class _Rendering(Generic[T]):
     """A call that renders. If the caller cannot wait and the template may, it runs in a greenlet.
 
-    If a function of the template then waits, the call is suspended until :meth:`finish` is awaited.
+    If a function of the template then waits, the call is suspended until :meth:`finish` is awaited. A response that is
+    kept and returned for several requests has one rendering.
     """
 
     def __init__(self, request: RequestHead, render: Callable[[], T]) -> None:
         self._rest: Coroutine[Any, Any, T] | None = None
+        self._failed = False
+        self._lock: Lock | None = None
+        self.streamed = False
+        """Whether a response has begun to send what is rendered piece by piece."""
         self.value: T | None = None
         greenlets: Greenlets = request.app.greenlets
         if can_wait() or not request.app.templates.may_wait:
@@ -38,16 +45,28 @@ class _Rendering(Generic[T]):
         if greenlet.done:
             self.value = pool.finish(greenlet)
         else:
-            self._rest = pool.join(greenlet)
+            self._rest, self._lock = pool.join(greenlet), Lock()
 
     @property
     def waits(self) -> bool:
-        return self._rest is not None
+        """Whether the call was suspended, and its result is that of :meth:`finish`."""
+        return self._lock is not None
 
     async def finish(self) -> T:
-        assert self._rest is not None
-        rest, self._rest = self._rest, None
-        return await rest
+        """Return the result of the call, after its end.
+
+        :raises RuntimeError: if it has failed for another request.
+        """
+        assert self._lock is not None
+        async with self._lock:
+            rest, self._rest = self._rest, None
+            if rest is not None:
+                self._failed = True
+                self.value = await rest
+                self._failed = False
+        if self._failed:
+            raise RuntimeError("the page was not rendered to its end for an earlier request: render() it again")
+        return cast(T, self.value)
 
 
 class _Page(HTMLResponse):
@@ -64,9 +83,11 @@ class _Page(HTMLResponse):
         self.pending = True
 
     async def complete(self, request: Any) -> Response:
-        self.body = self.encode(await self._rendering.finish())
-        self.pending = False
-        return self
+        """Return the rendered page: a copy, because this one may be returned for other requests, too."""
+        text = await self._rendering.finish()
+        response = copy(self)
+        response.body, response.pending = self.encode(text), False
+        return response
 
 
 class StreamingTemplate(StreamingResponse):
@@ -105,11 +126,22 @@ class StreamingTemplate(StreamingResponse):
             self.body_iterator = chunks
 
     async def complete(self, request: Any) -> Response:
-        """Render the first part, if it waits; see :meth:`StreamingResponse.complete`."""
-        if self._rendering.waits:
-            first = await self._rendering.finish()
-            self.body_iterator = _Chunks(first, cast("Generator[str, None, None]", self.body_iterator))
-        return await super().complete(request)
+        """Render the first part, if it waits; see :meth:`StreamingResponse.complete`.
+
+        :raises RuntimeError: if the page was sent before: it is rendered once, and nothing of it is kept.
+        """
+        if request.method != "HEAD":
+            if self._rendering.streamed:
+                raise RuntimeError(
+                    "a streamed page can be sent once: render() it for each request, or without stream=True"
+                )
+            self._rendering.streamed = True
+        if not self._rendering.waits:
+            return await super().complete(request)
+        first = await self._rendering.finish()
+        response = copy(self)
+        response.body_iterator = _Chunks(first, cast("Generator[str, None, None]", self.body_iterator))
+        return await StreamingResponse.complete(response, request)
 
 
 class _Chunks:

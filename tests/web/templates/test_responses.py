@@ -1,10 +1,11 @@
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import pytest
 
-from atlas import Application, Request, Route, Session, Sessions, TestClient, render
+from atlas import Application, AsyncRequest, AsyncTestClient, Request, Route, Session, Sessions, TestClient, render
 from atlas.web.templates.responses import StreamingTemplate
 from tests.web.templates.pages import asking, write
 
@@ -86,3 +87,78 @@ def test_messages_stay_if_a_streamed_page_does_not_show_them(site: Application) 
     request.session.flash("saved")
     for name, text in (("quiet.html", "quiet"), ("told.html", "[saved]"), ("told.html", "")):
         assert "".join(site.templates.chunks(request, name)) == text
+
+
+# --------------------------------------------------------------------------------- pages that a module or a cache keeps
+
+BEHIND = "{{ later() }} <p>{{ name }}</p>"
+
+
+def keeping(site: Application, gone: list[int], *, stream: bool = False, middleware: Any = ()) -> Application:
+    """An application whose controllers return the page that was rendered for the first request."""
+    pages: dict[str, Any] = {}
+
+    async def later() -> str:
+        gone.append(1)
+        await asyncio.sleep(0)
+        if len(gone) == 1 and site.state.get("fails"):
+            raise ValueError("on purpose")
+        return "later"
+
+    async def page(request: AsyncRequest) -> Any:
+        if "page" not in pages:
+            pages["page"] = render(request, "behind.html", {"name": "Ada"}, stream=stream)
+        return pages["page"]
+
+    write(site, behind=BEHIND)
+    app = Application([Route("/", page)], middleware=middleware, config={"template_dirs": site.config.template_dirs})
+    app.templates.globals["later"] = later
+    return app
+
+
+def numbered(request: Request, call_next: Any) -> Any:
+    response = call_next(request)
+    response.set_cookie(f"visitor-{request.query['n']}", "1")
+    return response
+
+
+@pytest.mark.parametrize("middleware", [(), (numbered,)], ids=["alone", "middleware"])
+def test_a_page_that_waits_and_is_kept_is_rendered_once_and_stays_as_it_is(site: Application, middleware: Any) -> None:
+    calls: list[int] = []
+    with TestClient(keeping(site, calls, middleware=middleware)) as client:
+        for number in range(3):
+            response = client.get(f"/?n={number}")
+            assert response.text == "later <p>Ada</p>"
+            assert [each.partition("=")[0] for each in response.headers.get_list("set-cookie")] == (
+                [f"visitor-{number}"] if middleware else []
+            )
+    assert len(calls) == 1
+
+
+def test_requests_at_the_same_time_wait_for_one_rendering(site: Application) -> None:
+    calls: list[int] = []
+
+    async def ask() -> list[str]:
+        async with AsyncTestClient(keeping(site, calls)) as client:
+            return [response.text for response in await asyncio.gather(*[client.get("/") for _ in range(3)])]
+
+    assert asyncio.run(ask()) == ["later <p>Ada</p>"] * 3
+    assert len(calls) == 1
+
+
+def test_a_kept_page_that_has_failed_says_so(site: Application) -> None:
+    site.state["fails"] = True
+    with TestClient(keeping(site, [])) as client:
+        with pytest.raises(ValueError, match="on purpose"):
+            client.get("/")
+        with pytest.raises(RuntimeError, match="render\\(\\) it again"):
+            client.get("/")
+
+
+def test_a_kept_page_that_is_streamed_is_sent_once(site: Application) -> None:
+    """The second response would be an empty page."""
+    with TestClient(keeping(site, [], stream=True)) as client:
+        assert client.head("/").status_code == 200
+        assert client.get("/").text == "later <p>Ada</p>"
+        with pytest.raises(RuntimeError, match="can be sent once"):
+            client.get("/")
