@@ -33,7 +33,7 @@ PARALLEL ?= -n $(CORES) --dist loadfile
 comma := ,
 say = @printf '\033[1m==> %s\033[0m\n' '$(1)'
 
-.PHONY: help venv build build-tests serve test quick lint types tests sanitize format wheel docs bench bench-check bench-web fuzz leaks load clean
+.PHONY: help venv build build-tests serve test quick lint types tests sanitize jinja-suite format wheel docs bench bench-check bench-web fuzz leaks load clean
 
 help: ## list the targets
 	@echo 'make TARGET   (PYTHON=python3.12 make TARGET uses that Python; ATLAS_DEBUG_BUILD=1 compiles with all checks)'
@@ -138,6 +138,10 @@ leaks: $(STAMPS)/test $(STAMPS)/doors-$(MODE) ## 20,000 requests with the garbag
 sanitize: $(STAMPS)/test $(STAMPS)/doors-$(MODE) ## tests of the compiled core under AddressSanitizer and UBSan
 	$(call say,compiling with sanitizers)
 	@$(BIN)/python .ci/sanitize.py $(PARALLEL) $(ARGS)
+
+jinja-suite: $(STAMPS)/test $(STAMPS)/built-$(MODE) ## the test suite of Jinja2 on the template engine of Atlas
+	$(call say,the test suite of Jinja2)
+	@$(BIN)/python .ci/jinja_suite.py $(ARGS)
 
 SECONDS_TO_FUZZ ?= 60
 fuzz: $(STAMPS)/test $(STAMPS)/doors-$(MODE) ## coverage-guided fuzzing; SECONDS_TO_FUZZ=600 for longer

@@ -29,7 +29,8 @@ LEAVES = {"errors", "reasons", "types"}
 BELOW_SERVER = (
     LEAVES | {f"_speedups/{name}" for name in ("buffers", "http", "websocket", "http1", "calls")} | {"gateway"}
 )
-BELOW_WEB = LEAVES | {"_speedups/calls", "gateway"}  # connections and protocols are known to the server only
+# Connections and protocols are known to the server only.
+BELOW_WEB = LEAVES | {"_speedups/calls", "templates", "gateway"}
 
 # Each package, from the lowest layer to the highest, with the packages that it may import. Imports for typing count.
 LAYERS: dict[str, set[str]] = {
@@ -41,6 +42,8 @@ LAYERS: dict[str, set[str]] = {
     "_speedups/websocket": LEAVES | {"_speedups/buffers", "_speedups/http"},
     "_speedups/http1": LEAVES | {"_speedups/buffers", "_speedups/http"},
     "_speedups/calls": LEAVES | {"_speedups/buffers", "_speedups/http", "_speedups/http1", "_speedups/websocket"},
+    "_speedups/templates": set(),  # an engine that works without the rest of Atlas, in any application
+    "templates": {"_speedups/templates"},
     "gateway": LEAVES | {"_speedups/http", "_speedups/websocket", "_speedups/calls"},
     "server": BELOW_SERVER,
     "web": BELOW_WEB,
@@ -66,7 +69,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "greenlet": ("gateway", "_speedups/calls"),
     "httptools": ("_speedups/http1",),
     "itsdangerous": ("web/sessions",),
-    "jinja2": ("web/templates",),
+    "jinja2": ("web/templates", "templates", "_speedups/templates"),
     "msgspec": ("web", "testing"),
     "multipart": (),  # the module of two packages that exclude each other: neither may be needed
     "pytest": ("testing", "sqlalchemy"),

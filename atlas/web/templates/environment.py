@@ -1,61 +1,28 @@
 """The Jinja2 environment: undefined variables, coroutines, and blocks that are rendered alone.
 
-It uses documented extension points only: ``context_class``, ``template_class``, ``finalize``, ``undefined``, the nodes
-of :meth:`jinja2.Environment.parse`, and ``compile`` for a tree of nodes.
+How templates are compiled is in :mod:`atlas.templates`.
 """
 
 from __future__ import annotations
 
-from collections import ChainMap
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import jinja2
-from jinja2.runtime import Context as JinjaContext
-from markupsafe import Markup
 
+from atlas import templates
 from atlas._speedups.calls.response import Printer
 from atlas.web.templates.blocks import reduce_to_blocks
 from atlas.web.templates.current import importing
 from atlas.web.templates.undefined import Missing
 
-__all__ = ["Context", "Environment", "Template"]
+__all__ = ["Environment", "Template"]
 
 _MAX_BLOCK_TEMPLATES = 400  # as many as Jinja2 keeps of whole templates
-# The types of most values: of these no further question is asked.
-_PLAIN = frozenset([str, int, float, bool, type(None), Markup])
 
 
-class Context(JinjaContext):
-    """The variables of a template. A call that returns a coroutine raises, unless the environment awaits it.
-
-    Without this a coroutine is true in a condition, and printed as ``<coroutine object ...>``.
-    """
-
-    def call(__self, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805  # as in Jinja2: a call may pass self=
-        result = super().call(__obj, *args, **kwargs)
-        if type(result) not in _PLAIN and isinstance(result, Coroutine) and not __self.environment.is_async:
-            _refuse_awaitable(result)
-        return result
-
-
-class Template(jinja2.Template):
+class Template(templates.Template):
     """A template. The top level of one that is imported without context runs once, so it has no current request."""
-
-    def new_context(
-        self,
-        vars: dict[str, Any] | None = None,  # noqa: A002  # Jinja2's
-        shared: bool = False,
-        locals: Mapping[str, Any] | None = None,  # noqa: A002  # Jinja2's
-    ) -> JinjaContext:
-        """Return the variables for one rendering; the parameters are those of Jinja2."""
-        if not shared and isinstance(self.globals, ChainMap):
-            # Jinja2 adds the globals too, each by a lookup in Python.
-            values: dict[str, Any] = {}
-            for each in reversed(self.globals.maps):
-                values.update(each)
-            vars, shared = {**values, **(vars or {})}, True  # noqa: A001  # Jinja2's
-        return super().new_context(vars, shared, locals)
 
     def make_module(self, vars: dict[str, Any] | None = None, *args: Any, **kwargs: Any) -> Any:  # noqa: A002  # Jinja2's
         """Return the module of an imported template; the parameters are those of Jinja2."""
@@ -68,19 +35,24 @@ class Template(jinja2.Template):
             return await super().make_module_async(vars, *args, **kwargs)
 
 
-class Environment(jinja2.Environment):
+class Environment(templates.Environment):
     """The environment of the templates of an application.
 
     :param options: the options of :class:`jinja2.Environment`. By default everything is escaped, whatever the name of
         the template is, and an undefined variable is a :class:`Missing`.
     """
 
-    context_class = Context
     template_class = Template
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"autoescape": True, "undefined": Missing, "finalize": _PRINTER.prepare, **options})
-        self._block_templates: dict[str, jinja2.Template] = {}
+        self.finalize_keeps_plain = "finalize" not in options
+        self._block_templates: dict[tuple[str, bool], jinja2.Template] = {}
+
+    @property
+    def check_awaitable(self) -> Callable[[Any], None] | None:
+        """What refuses a coroutine that a call returns: it would be true in a condition, and printed as an object."""
+        return None if self.is_async else _refuse_coroutine
 
     def overlay(self, *args: Any, **options: Any) -> Environment:
         """Return an environment that shares all but some options with this one; see Jinja2."""
@@ -100,11 +72,12 @@ class Environment(jinja2.Environment):
             return self.get_template(name, parent)
         if parent is not None:
             name = self.join_path(name, parent)
-        kept = self._block_templates.get(name)
+        key = (name, self.accelerates)
+        kept = self._block_templates.get(key)
         if kept is None or (self.auto_reload and not kept.is_up_to_date):
             if len(self._block_templates) >= _MAX_BLOCK_TEMPLATES:
                 self._block_templates.clear()
-            kept = self._block_templates[name] = self._load_block_template(name, self.loader)
+            kept = self._block_templates[key] = self._load_block_template(name, self.loader)
         return kept
 
     def _load_block_template(self, name: str, loader: jinja2.BaseLoader) -> jinja2.Template:
@@ -112,6 +85,11 @@ class Environment(jinja2.Environment):
         tree = reduce_to_blocks(self.parse(source, name, path), name)
         code = self.compile(tree, name, path)
         return self.template_class.from_code(self, code, self.make_globals(None), is_up_to_date)
+
+
+def _refuse_coroutine(value: Any) -> None:
+    if isinstance(value, Coroutine):
+        _refuse_awaitable(value)
 
 
 def _refuse_awaitable(value: Any) -> None:

@@ -142,8 +142,15 @@ class Templates:
             has a note with the position; see :func:`template_place`.
         :raises LookupError: if the template has no such block.
         """
+        environment = self._environment(content_type)
         with rendering(Rendering(request)):
-            return "".join(self._chunks(request, name, context, block, content_type))
+            if block is not None or environment.is_async:
+                return "".join(self._chunks(environment, request, name, context, block))
+            try:
+                return environment.get_template(name).render(self._values(request, context or {}))
+            except Exception as error:
+                self._note(error)
+                raise
 
     def chunks(
         self,
@@ -160,7 +167,10 @@ class Templates:
         changed after the response has begun.
         """
         current = Rendering(request, self._take_flashes(request, name))
-        chunks = self._chunks(request, name, context, block, content_type)
+        environment = self._environment(content_type)
+        if not environment.is_async:
+            environment = environment.without_plans()  # its templates are generators
+        chunks = self._chunks(environment, request, name, context, block)
         try:
             while True:
                 with rendering(current):  # not while the caller has a chunk
@@ -173,9 +183,13 @@ class Templates:
                 chunks.close()
 
     def _chunks(
-        self, request: RequestHead, name: str, context: Mapping[str, Any] | None, block: str | None, content_type: str
+        self,
+        environment: Environment,
+        request: RequestHead,
+        name: str,
+        context: Mapping[str, Any] | None,
+        block: str | None,
     ) -> Generator[str, None, None]:
-        environment = self._environment(content_type)
         try:
             values = self._values(request, context or {})
             if block is not None:
@@ -184,13 +198,15 @@ class Templates:
                 yield from _in_place(cast(_AsyncChunks, environment.get_template(name).generate_async(values)))
             else:
                 yield from environment.get_template(name).generate(values)
-        except jinja2.TemplateNotFound as error:
-            self._explain(error)
-            note_place(error)
-            raise
         except Exception as error:
-            note_place(error)
+            self._note(error)
             raise
+
+    def _note(self, error: Exception) -> None:
+        """Add the position in the template to an exception, and what was searched for a missing template."""
+        if isinstance(error, jinja2.TemplateNotFound):
+            self._explain(error)
+        note_place(error)
 
     def _take_flashes(self, request: RequestHead, name: str) -> list[Any] | None:
         take = getattr(request._notes.get(SESSION), "flashes", None)
