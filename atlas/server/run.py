@@ -60,8 +60,8 @@ def run(app: ASGIApp | LASGIApp | str, settings: Settings | None = None, **overr
     if settings.env_file is not None:
         env_file.load(settings.env_file, os.environ)
     settings = use_passed_sockets(settings, os.environ)
-    if isinstance(app, str) and settings.workers > 1:
-        from atlas.server.workers.supervisor import supervise  # imported only with several workers
+    if isinstance(app, str) and _has_workers(settings):
+        from atlas.server.workers.supervisor import supervise  # imported only with workers
 
         supervise(app, settings)
         return
@@ -83,12 +83,17 @@ def prepare_process(settings: Settings) -> None:
 
 def _check_one_process(app: object, settings: Settings) -> None:
     """Raise if an application that is not named has to be imported by another process."""
-    for name, needed in (("workers", settings.workers > 1), ("reload", bool(settings.reload))):
+    for name, needed in (("workers", _has_workers(settings)), ("reload", bool(settings.reload))):
         if needed:
             raise StartupError(
                 f"{name}: worker processes import the application themselves: expected it as 'module:attr', got "
                 f"{type(app).__name__}"
             )
+
+
+def _has_workers(settings: Settings) -> bool:
+    """Return whether a supervisor is needed: for several workers, or to replace the only one."""
+    return settings.workers > 1 or settings.workers_lifetime is not None or settings.workers_max_rss is not None
 
 
 def _with_env_file(loaded: LoadedSettings) -> LoadedSettings:
@@ -111,11 +116,13 @@ async def serve_with_signals(
     on_reload: Callable[[], None] | None = None,
     *,
     interruptible: bool = True,
+    forcible: bool = True,
 ) -> None:
     """Call ``server.serve(sockets)`` with the handlers of signals.
 
     :param on_reload: called before the certificates are read again.
     :param interruptible: whether SIGINT stops it, as SIGTERM does.
+    :param forcible: see :func:`~atlas.server.signals.handle_signals`.
     """
     numbers = (signal.SIGINT, signal.SIGTERM) if interruptible else (signal.SIGTERM,)
     loop = asyncio.get_running_loop()
@@ -126,7 +133,7 @@ async def serve_with_signals(
         server.reload_certificates()
 
     with (
-        handle_signals(loop, server, numbers),
+        handle_signals(loop, server, numbers, forcible=forcible),
         handle_signal(loop, signal.SIGHUP, reload if uses_tls(server.settings) else None),
         handle_signal(loop, signal.SIGUSR1, open_logs.reopen),
     ):

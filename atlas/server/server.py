@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import random
 import socket
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
@@ -80,6 +81,8 @@ class Server:
         """The entry of this process in the table of worker processes; None if there is one process only."""
         self.on_reloaded: Callable[[], None] | None = None
         """Called when the certificates were read again, as :meth:`reload_certificates` asked for."""
+        self.on_max_requests: Callable[[], None] = self.stop
+        """Called when as many requests were begun as the setting ``limit_max_requests`` and its jitter allow."""
         self._lifespan: Lifespan | None = None
         self._pages: PageRefresh | None = None
         self._should_exit = asyncio.Event()
@@ -240,7 +243,7 @@ class Server:
         shutdown = Shutdown(state, gateway, self._force_exit)
         events.on_first_connection = timer.start
         events.on_below_connection_limit = acceptor.resume
-        events.on_max_requests, events.on_all_connections_closed = self.stop, shutdown.all_closed.set
+        events.on_max_requests, events.on_all_connections_closed = self.on_max_requests, shutdown.all_closed.set
         try:
             acceptor.open()
             if self._tls is not None:
@@ -273,7 +276,7 @@ class Server:
         log_connection_limit(settings.limit_connections, limit)
         return ServerState(
             asyncio.get_running_loop(),
-            settings,
+            _with_jitter(settings),
             events,
             limit,
             access_log,
@@ -325,3 +328,11 @@ def _start_loop_monitor(loop: asyncio.AbstractEventLoop) -> LoopMonitor:
     monitor = LoopMonitor(loop)
     monitor.start()
     return monitor
+
+
+def _with_jitter(settings: Settings) -> Settings:
+    """Return the settings with another ``limit_max_requests`` in each process: not all of them reach it at once."""
+    if settings.limit_max_requests is None or settings.limit_max_requests_jitter == 0:
+        return settings
+    more = random.randint(0, settings.limit_max_requests_jitter)
+    return override(settings, {"limit_max_requests": settings.limit_max_requests + more})

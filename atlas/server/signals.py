@@ -43,21 +43,27 @@ class _Stoppable(Protocol):
 
 @contextlib.contextmanager
 def handle_signals(
-    loop: asyncio.AbstractEventLoop, server: _Stoppable, numbers: Sequence[signal.Signals] = _HANDLED
+    loop: asyncio.AbstractEventLoop,
+    server: _Stoppable,
+    numbers: Sequence[signal.Signals] = _HANDLED,
+    *,
+    forcible: bool = True,
 ) -> Iterator[None]:
     """Stop ``server`` on signals inside the block. Only the main thread of a program receives signals.
 
     :param loop: the event loop.
     :param server: the server.
     :param numbers: the signals, SIGINT and SIGTERM by default.
+    :param forcible: whether a second signal ends it at once. A worker may get one from its supervisor and another one
+        from a service manager, which sends it to all processes: it is the supervisor that ends it at once.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     previous = {number: signal.getsignal(number) for number in numbers}
-    handler = _Handler(loop, server)
+    handler = _Handler(loop, server, forcible)
     for number in numbers:
-        loop.add_signal_handler(number, server.stop)
+        loop.add_signal_handler(number, handler.stop)
         # The loop still calls its own handler, for the number that comes in its pipe. System calls are interrupted, so
         # that a blocking one lets this handler run.
         signal.signal(number, handler)
@@ -109,9 +115,11 @@ def _restore(previous: Mapping[signal.Signals, object]) -> None:
 class _Handler:
     """Python's handler of the signals; called in the main thread, whether the loop runs or is blocked."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, server: _Stoppable) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, server: _Stoppable, forcible: bool) -> None:
         self._loop = loop
         self._server = server
+        self._forcible = forcible
+        self._is_stopped = False
         self._closed = threading.Event()
         self._deadline = 0.0
         self._thread: threading.Thread | None = None
@@ -125,8 +133,14 @@ class _Handler:
             self._thread.start()
             if self._server.blocks_in_startup():
                 raise StartupInterrupted
-        else:
+        elif self._forcible:
             self._deadline = now + _RESPONSE_TIMEOUT
+
+    def stop(self) -> None:
+        """Stop the server; called by the loop."""
+        if self._forcible or not self._is_stopped:
+            self._is_stopped = True
+            self._server.stop()
 
     def close(self) -> None:
         self._closed.set()

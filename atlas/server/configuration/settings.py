@@ -133,6 +133,19 @@ class Settings(metaclass=_SuggestingType):
         "Development mode: reload, refreshed pages, debug pages, and warnings about a blocked event loop.",
     )
     workers: int = setting(APPLICATION, Integer(1, 128), 1, "Number of worker processes.")
+    preload: bool = setting(
+        APPLICATION, Boolean(), False, "Import the application once, before the worker processes are forked."
+    )
+    workers_lifetime: float | None = setting(
+        APPLICATION, Seconds(), None, "Maximum time that a worker serves before it is replaced.", unset="no limit"
+    )
+    workers_max_rss: int | None = setting(
+        APPLICATION,
+        ByteSize(1),
+        None,
+        "Maximum resident size of a worker before it is replaced.",
+        unset="no limit",
+    )
     env_file: str | None = setting(
         APPLICATION, Path(), None, "File of KEY=VALUE lines with environment variables.", unset="none"
     )
@@ -294,7 +307,14 @@ class Settings(metaclass=_SuggestingType):
         unset="below the descriptor limit",
     )
     limit_max_requests: int | None = setting(
-        LIMITS, Integer(1), None, "Number of requests after which the server stops.", unset="no limit"
+        LIMITS,
+        Integer(1),
+        None,
+        "Number of requests after which a worker is replaced, or a single process stops.",
+        unset="no limit",
+    )
+    limit_max_requests_jitter: int = setting(
+        LIMITS, Integer(0), 0, "Maximum of a random number that each process adds to --limit-max-requests."
     )
     limit_threads: int = setting(
         LIMITS, Integer(1), 40, 'Maximum number of threads for run="thread" and in_thread(); further calls wait.'

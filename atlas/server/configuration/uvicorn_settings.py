@@ -39,7 +39,6 @@ _ADVICE = {
     "ws_ping_interval": _WEBSOCKETS,
     "ws_ping_timeout": _WEBSOCKETS,
     "ws_per_message_deflate": _WEBSOCKETS,
-    "limit_max_requests_jitter": f"{_NOT_YET}: give each process a --limit-max-requests of its own",
 }
 
 _LISTS = {"headers": None, "reload_dirs": os.pathsep, "reload_includes": None, "reload_excludes": None}

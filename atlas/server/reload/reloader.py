@@ -206,7 +206,8 @@ class Reloader:
         worker.stop()
         forced = asyncio.ensure_future(self._forced.wait())
         timeout = self._settings.timeout_graceful_shutdown + _MARGIN
-        await asyncio.wait({worker.ended, forced}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        ended: asyncio.Future[Any] = worker.ended
+        await asyncio.wait({ended, forced}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
         forced.cancel()
         if not worker.ended.done():
             if not self._forced.is_set():

@@ -1,11 +1,14 @@
 """The parent of worker processes: starts them, replaces those that end, restarts and stops them.
 
-The parent binds the sockets, so that a wrong address is an error before anything else, and never imports the
+The supervisor binds the sockets, so that a wrong address is an error before anything else, and never imports the
 application. It handles signals as other servers of this kind do:
 
 * SIGTERM, SIGINT: stop all workers gracefully; a second one ends them at once.
 * SIGHUP: replace the workers one after the other. A new worker serves before the old one stops.
 * SIGTTIN, SIGTTOU: one worker more, one fewer.
+* SIGUSR1: open the log files again, in all processes.
+
+Each worker has a task, :meth:`Supervisor._keep`, which starts another one in its place.
 """
 
 from __future__ import annotations
@@ -22,24 +25,22 @@ from typing import Any
 
 from atlas.errors import LifespanError, StartupError
 from atlas.server.configuration.settings import Settings
+from atlas.server.logs import open_logs
 from atlas.server.sockets import listener
 from atlas.server.tls.contexts import make_context, uses_tls
-from atlas.server.workers.worker import WorkerTask
+from atlas.server.workers.fork_server import LIFESPAN_FAILED
+from atlas.server.workers.fork_server_process import ForkServer
+from atlas.server.workers.health import HealthWatch, resident_size
+from atlas.server.workers.worker_pool import MAX_WORKERS, WorkerPool
 from atlas.server.workers.worker_process import WorkerProcess, WorkerState
-from atlas.server.workers.worker_table import WorkerTable
 
 __all__ = ["Supervisor", "supervise"]
 
 _logger = logging.getLogger("atlas.server")
 
-_MAX_WORKERS = 256  # entries of the table, with those of workers that are being replaced
 _QUICK = 5.0  # seconds; a worker that serves for less before it ends counts for the delay of the next start
 _FIRST_DELAY, _LONGEST_DELAY = 0.5, 30.0  # seconds before another start, doubled each time
 _MARGIN = 5.0  # seconds that a worker has to end after the graceful timeout
-_CHECK_INTERVAL = 0.5  # seconds between two looks at the heartbeats
-_FORCED_TIMEOUT = 2.0  # seconds that a worker has to end after a second signal
-_ABORT_TIMEOUT = 2.0  # seconds from SIGABRT, which prints the stacks, to SIGKILL
-_LIFESPAN_FAILED = 3  # exit status of a worker, see atlas.cli.main
 
 
 def supervise(app: str, settings: Settings) -> None:
@@ -49,9 +50,15 @@ def supervise(app: str, settings: Settings) -> None:
     :param settings: the settings; ``workers`` is the number of processes.
     :raises StartupError: if the address cannot be used, a certificate is wrong, or no worker became ready.
     """
-    make_context(settings)  # a wrong certificate is an error of the parent
-    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
-        runner.run(Supervisor(app, settings).run())
+    make_context(settings)  # a wrong certificate is an error of the supervisor
+    if settings.workers_max_rss is not None and resident_size(os.getpid()) is None:
+        raise StartupError("--workers-max-rss: this system does not tell the size of a process: it has no /proc")
+    sockets = listener.bind(settings)
+    try:
+        with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+            runner.run(Supervisor(app, settings, sockets).run())
+    finally:
+        listener.close(sockets)
 
 
 class Supervisor:
@@ -59,45 +66,49 @@ class Supervisor:
 
     :param app: ``module:attr``.
     :param settings: the settings.
+    :param sockets: the listening sockets.
     """
 
-    def __init__(self, app: str, settings: Settings) -> None:
-        self._app = app
+    def __init__(self, app: str, settings: Settings, sockets: list[socket.socket]) -> None:
         self._settings = settings
+        self._sockets = sockets
+        self._pool = WorkerPool(app, settings, sockets, self._handle_max_requests)
         self._wanted = settings.workers
-        self._workers: list[WorkerProcess] = []
+        self._kept = 0  # workers that have a task, which starts another one when they end
+        self._failed = 0  # of those, how many ended before any worker was ready
         self._tasks: set[asyncio.Task[None]] = set()
-        self._table, self._table_fd = WorkerTable.create(_MAX_WORKERS)
-        self._free = set(range(_MAX_WORKERS))  # entries of the table that no worker has
-        self._sockets: list[socket.socket] = []
-        self._was_ready = False
-        self._quick_ends = 0
+        self._fork_server: ForkServer | None = None
+        self._fork_server_lock = asyncio.Lock()
+        self._first_ready = asyncio.Event()
         self._stopping = asyncio.Event()
         self._forced = asyncio.Event()
+        self._quick_ends = 0
         self._failure: StartupError | None = None
-        self._restarting = asyncio.Lock()
+        self._replacing = asyncio.Lock()
+        self._restart_waits = False
 
     async def run(self) -> None:
         """Serve until the workers are stopped by a signal.
 
-        :raises StartupError: if the address cannot be used, or no worker became ready.
+        :raises StartupError: if no worker became ready.
         """
-        self._sockets = listener.bind(self._settings)
-        try:
-            with self._signals():
-                _logger.info("starting %d workers", self._wanted)
-                for _ in range(self._wanted):
-                    self._run(self._keep_one())
-                self._run(self._watch_heartbeats())
-                await self._stopping.wait()
-                await self._stop()
-        finally:
-            listener.close(self._sockets)
-            self._table.close()
-            os.close(self._table_fd)
+        with self._signals():
+            _logger.info("starting %d workers", self._wanted)
+            for _ in range(self._wanted):
+                self._run(self._keep(None))
+            health = HealthWatch(self._pool, self._settings, self._replace_later)
+            await self._stopping.wait()
+            health.close()
+            await self._stop()
+            await self._pool.close()
         if self._failure is not None:
             raise self._failure
         _logger.info("stopped")
+
+    def _run(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     # What the signals do.
 
@@ -107,9 +118,11 @@ class Supervisor:
         handlers = {
             signal.SIGTERM: self._handle_stop,
             signal.SIGINT: self._handle_stop,
-            signal.SIGHUP: lambda: self._run(self._restart()),
+            signal.SIGHUP: self._handle_restart,
             signal.SIGTTIN: lambda: self._change(+1),
             signal.SIGTTOU: lambda: self._change(-1),
+            signal.SIGUSR1: self._handle_reopen,
+            signal.SIGCHLD: self._pool.reap,
         }
         for number, handler in handlers.items():
             loop.add_signal_handler(number, handler)
@@ -126,171 +139,201 @@ class Supervisor:
             _logger.info("stopping")
             self._stopping.set()
 
+    def _handle_restart(self) -> None:
+        if not self._restart_waits:  # one that begins later gets the same code
+            self._restart_waits = True
+            self._run(self._restart())
+
+    def _handle_reopen(self) -> None:
+        open_logs.reopen()
+        self._pool.signal(signal.SIGUSR1)
+
     def _change(self, difference: int) -> None:
         """Have one worker more, or one fewer, but at least one."""
-        if self._stopping.is_set() or not 1 <= self._wanted + difference <= _MAX_WORKERS // 2:
+        if self._stopping.is_set() or not 1 <= self._wanted + difference <= MAX_WORKERS // 2:
             return
         self._wanted += difference
         _logger.info("%d workers (%s)", self._wanted, "SIGTTIN" if difference > 0 else "SIGTTOU")
         if difference > 0:
-            self._run(self._keep_one())
-        else:
-            self._serving()[-1].stop()
+            self._run(self._keep(None))
+        elif serving := self._pool.serving():
+            serving[-1].stop()
 
-    def _run(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.ensure_future(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    # One worker after another.
 
-    def _serving(self) -> list[WorkerProcess]:
-        return [worker for worker in self._workers if worker.state is not WorkerState.STOPPING]
+    async def _keep(self, worker: WorkerProcess | None) -> None:
+        """Wait until a worker ends, and start another one in its place, until there are to be fewer.
 
-    # The workers.
-
-    async def _keep_one(self) -> None:
-        await self._keep(await self._start())
-
-    async def _keep(self, worker: WorkerProcess) -> None:
-        """Wait until a worker ends, and start another one in its place, until there are to be fewer."""
+        :param worker: the worker; None to start it first.
+        """
+        self._kept += 1
+        worker = worker or await self._start()
         while True:
-            if await self._wait_ready(worker):
-                await worker.ended
-            quick = worker.state is not WorkerState.STOPPING and time.monotonic() - worker.since < _QUICK
-            await self._remove(worker)
-            if not self._was_ready:
-                self._fail(worker)
-            self._quick_ends = self._quick_ends + 1 if quick else 0
-            if self._quick_ends > 1:
-                await self._pause(min(_FIRST_DELAY * 2 ** (self._quick_ends - 2), _LONGEST_DELAY))
-            if self._stopping.is_set() or len(self._serving()) >= self._wanted:
-                return
+            delay = self._next_delay(quick=True) if worker is None else await self._wait_ended(worker)
+            if not self._first_ready.is_set():
+                await self._wait_for_others(worker)
+            await self._pause(delay)
+            if self._stopping.is_set() or self._kept > self._wanted:
+                break
             worker = await self._start()
+        self._kept -= 1
 
     async def _pause(self, seconds: float) -> None:
         """Wait, but not longer than the workers are to be kept."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), seconds)
 
-    async def _start(self) -> WorkerProcess:
-        index = min(self._free)
-        self._free.remove(index)
-        sockets = tuple(sock.fileno() for sock in self._sockets)
-        task = WorkerTask(self._app, self._settings, sockets, self._table_fd, _MAX_WORKERS, index)
-        worker = await WorkerProcess.start(task)
-        self._workers.append(worker)
+    async def _start(self) -> WorkerProcess | None:
+        """Start a worker; return None if that is not possible at this time."""
+        async with self._fork_server_lock:
+            if self._stopping.is_set():
+                return None
+            if self._fork_server is None or self._fork_server.is_gone:
+                self._fork_server = await self._pool.start_fork_server()
+                if self._fork_server is None:
+                    if not self._first_ready.is_set() and not self._stopping.is_set():
+                        self._fail(None)
+                    return None
+            return await self._start_from(self._fork_server)
+
+    async def _start_from(self, fork_server: ForkServer) -> WorkerProcess | None:
+        worker = await self._pool.start(fork_server)
+        if worker is not None and self._stopping.is_set():
+            worker.stop()
         return worker
 
     async def _wait_ready(self, worker: WorkerProcess) -> bool:
-        """Wait until a worker serves; end it if it does not in time."""
-        await asyncio.wait(
-            {worker.ready, worker.ended},
-            timeout=self._settings.timeout_worker_startup,
-            return_when=asyncio.FIRST_COMPLETED,
-        )
-        if worker.ready.done() and worker.ready.result():
-            if not self._was_ready:
-                self._was_ready = True
-                self._log_addresses()
-            return True
-        if worker.ready.done():  # it ends by itself
-            await asyncio.wait({worker.ended}, timeout=_MARGIN)
-        if not worker.ended.done():
-            if not worker.ready.done():
-                seconds = self._settings.timeout_worker_startup
-                _logger.error(
-                    "worker %d is not ready after %g seconds (--timeout-worker-startup): it is ended",
-                    worker.pid,
-                    seconds,
-                )
-            worker.signal(signal.SIGKILL)
-            await worker.ended
-        return False
+        if not await self._pool.wait_ready(worker):
+            return False
+        if not self._first_ready.is_set():
+            self._first_ready.set()
+            self._log_addresses()
+        return True
 
-    async def _remove(self, worker: WorkerProcess) -> None:
-        """Forget a worker that has ended, with a log line unless it was told to stop."""
-        self._workers.remove(worker)
-        self._table.clear(worker.task.index)
-        self._free.add(worker.task.index)
-        await worker.close()
-        if worker.state is not WorkerState.STOPPING and not self._stopping.is_set():
-            level = logging.INFO if worker.ended.result() == 0 else logging.ERROR
-            _logger.log(level, "worker %d %s: another one is started", worker.pid, worker.describe_end())
+    async def _wait_ended(self, worker: WorkerProcess) -> float:
+        """Wait until a worker ends, and forget it, with a log line unless it was told to stop.
 
-    def _fail(self, worker: WorkerProcess) -> None:
-        """No worker has ever served: another one would end in the same way."""
-        kind = LifespanError if worker.ended.result() == _LIFESPAN_FAILED else StartupError
+        :returns: the seconds to wait before another one is started.
+        """
+        if served := await self._wait_ready(worker):
+            await worker.stops_or_ends()
+            await self._pool.wait_ended(worker, self._settings.timeout_graceful_shutdown + _MARGIN)
+        await self._pool.remove(worker)
+        if worker.state is WorkerState.STOPPING or self._stopping.is_set():
+            return 0.0
+        delay = self._next_delay(quick=not served or time.monotonic() - worker.since < _QUICK)
+        level = logging.INFO if worker.ended.result() == 0 else logging.ERROR
+        when = f" in {delay:g} seconds" if delay else ""
+        _logger.log(level, "worker %d %s: another one is started%s", worker.pid, worker.describe_end(), when)
+        return delay
+
+    def _next_delay(self, quick: bool) -> float:
+        """Return the seconds to wait after a worker has ended, or could not be started.
+
+        :param quick: whether it has served for a short time only.
+        """
+        self._quick_ends = self._quick_ends + 1 if quick else 0
+        return min(_FIRST_DELAY * 2 ** (self._quick_ends - 2), _LONGEST_DELAY) if self._quick_ends > 1 else 0.0
+
+    async def _wait_for_others(self, worker: WorkerProcess | None) -> None:
+        """No worker has served before one has ended. If the others end in the same way, another one would, too."""
+        self._failed += 1
+        if self._failed == self._kept and not self._stopping.is_set():
+            self._fail(worker)
+        ready, stopping = (asyncio.ensure_future(event.wait()) for event in (self._first_ready, self._stopping))
+        await asyncio.wait({ready, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        ready.cancel()
+        stopping.cancel()
+
+    def _fail(self, worker: WorkerProcess | None) -> None:
+        failed_lifespan = worker is not None and worker.ended.result() == LIFESPAN_FAILED
+        kind = LifespanError if failed_lifespan else StartupError
         self._failure = self._failure or kind("no worker became ready: see the error above")
         self._stopping.set()
 
+    # New workers for old ones.
+
     async def _restart(self) -> None:
-        """Replace the workers, one after the other. A worker stops when another one serves in its place."""
-        async with self._restarting:
+        """Replace the workers, one after the other, by workers of a new fork server."""
+        async with self._replacing:
+            self._restart_waits = False
             _logger.info("restarting the workers (SIGHUP)")
-            for old in self._serving():
+            fork_server = await self._pool.start_fork_server()
+            replaced = False
+            for old in self._pool.serving():
                 if self._stopping.is_set():
                     return
-                new = await self._start()
-                if not await self._wait_ready(new):
+                if fork_server is None or not await self._replace_by(old, fork_server):
                     _logger.error("the restart is given up: a new worker is not ready, and the others go on")
-                    new.state = WorkerState.STOPPING
-                    await self._remove(new)
-                    return
-                self._run(self._keep(new))
-                old.stop()
-            _logger.info("the workers are restarted")
+                    break
+                if not replaced:
+                    previous, self._fork_server = self._fork_server, fork_server
+                    if previous is not None:
+                        previous.close()
+                    replaced = True
+            else:
+                _logger.info("the workers are restarted")
+            if fork_server is not None and not replaced:
+                fork_server.close()
 
-    async def _watch_heartbeats(self) -> None:
-        """End the workers whose event loop has not run for too long."""
+    def _handle_max_requests(self, worker: WorkerProcess) -> None:
+        self._replace_later(worker, "has begun as many requests as it may (--limit-max-requests)")
+
+    def _replace_later(self, worker: WorkerProcess, why: str) -> None:
+        """Replace a worker that serves, unless this is done already.
+
+        :param worker: the worker.
+        :param why: the reason, for the log, as a verb.
+        """
+        if not worker.is_replaced:
+            worker.is_replaced = True
+            self._run(self._replace(worker, why))
+
+    async def _replace(self, old: WorkerProcess, why: str) -> None:
         while True:
-            await asyncio.sleep(_CHECK_INTERVAL)
-            now = time.monotonic()
-            for worker in self._workers:
-                heartbeat = self._table.read(worker.task.index)[2]
-                if (
-                    worker.state is WorkerState.READY
-                    and heartbeat
-                    and now - heartbeat > self._settings.timeout_worker_heartbeat
-                ):
-                    self._run(self._abort(worker))
+            async with self._replacing:
+                if old.state is not WorkerState.READY or old.ended.done() or self._stopping.is_set():
+                    return
+                _logger.info("worker %d %s: another one takes its place", old.pid, why)
+                if await self._replace_by(old, None):
+                    return
+            _logger.error("a new worker is not ready: worker %d goes on", old.pid)
+            await self._pause(_LONGEST_DELAY)
 
-    async def _abort(self, worker: WorkerProcess) -> None:
-        _logger.error(
-            "the event loop of worker %d has not run for %g seconds (--timeout-worker-heartbeat): the worker is ended",
-            worker.pid,
-            self._settings.timeout_worker_heartbeat,
-        )
-        self._table.clear(worker.task.index)
-        worker.signal(signal.SIGABRT)
-        await asyncio.wait({worker.ended}, timeout=_ABORT_TIMEOUT)
-        worker.signal(signal.SIGKILL)
+    async def _replace_by(self, old: WorkerProcess, fork_server: ForkServer | None) -> bool:
+        """Start a worker in place of another one, which stops when the new one serves.
+
+        :param fork_server: which forks the new one; None for the one that is used for all.
+        :returns: False if the new one has ended before; the old one goes on.
+        """
+        new = await (self._start() if fork_server is None else self._start_from(fork_server))
+        if new is None:
+            return False
+        if not await self._wait_ready(new):
+            await self._pool.remove(new)
+            return False
+        self._run(self._keep(new))
+        old.stop()
+        return True
+
+    # The end.
 
     async def _stop(self) -> None:
         """Stop all workers gracefully; end those that do not stop in time, or after a second signal."""
-        for worker in self._workers:
-            worker.stop()
-        ended = [worker.ended for worker in self._workers]
-        if ended:
-            forced = asyncio.ensure_future(self._forced.wait())
-            all_ended = asyncio.ensure_future(asyncio.wait(ended))
-            timeout = self._settings.timeout_graceful_shutdown + _MARGIN
-            await asyncio.wait({forced, all_ended}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-            forced.cancel()
-            all_ended.cancel()
-            if self._forced.is_set():
-                for worker in self._workers:
-                    worker.signal(signal.SIGTERM)  # its second one: it ends at once, with its access log written
-                await asyncio.wait(ended, timeout=_FORCED_TIMEOUT)
-            for worker in self._workers:
-                if not worker.ended.done():
-                    if not self._forced.is_set():
-                        _logger.error("worker %d did not stop: it is ended", worker.pid)
-                    worker.signal(signal.SIGKILL)
-            await asyncio.wait(ended)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        for worker in self._workers:
-            await worker.close()
+        self._pool.stop()
+        all_ended = asyncio.ensure_future(self._wait_tasks())
+        forced = asyncio.ensure_future(self._forced.wait())
+        await asyncio.wait({forced, all_ended}, return_when=asyncio.FIRST_COMPLETED)
+        forced.cancel()
+        if not all_ended.done():
+            await self._pool.force()
+        await all_ended
+
+    async def _wait_tasks(self) -> None:
+        """Each task ends when its worker has, which takes no longer than the graceful timeout and a margin."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+            await asyncio.sleep(0)  # the callbacks of the tasks remove them from the set
 
     def _log_addresses(self) -> None:
         scheme = "https" if uses_tls(self._settings) else "http"

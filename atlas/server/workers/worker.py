@@ -1,7 +1,9 @@
 """A worker process: serves the application on sockets that its parent has bound.
 
-The parent (:mod:`atlas.server.workers.supervisor`) starts it with one end of a socket pair. It sends what the worker is
-to do, and the worker answers when it serves. The end of the stream tells the worker that its parent has ended.
+The parent (:mod:`atlas.server.workers.supervisor`) has one end of a socket pair, and the worker the other one. The
+worker tells by it when it serves, and when it should be replaced. The end of the stream tells the worker that its
+parent has ended. A worker is forked (:mod:`atlas.server.workers.fork_server`), or it is a program of its own, which
+gets its task by the socket.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ import os
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from atlas.server.configuration.settings import Settings
 from atlas.server.event_loop import loop_factory, run_main
@@ -25,9 +29,10 @@ from atlas.server.server import Server
 from atlas.server.signals import leave_interrupt_to_parent
 from atlas.server.workers.worker_table import WorkerEntry, WorkerTable
 
-__all__ = ["READY", "REFRESH", "WorkerTask", "serve_as_worker"]
+__all__ = ["FORCE", "READY", "REFRESH", "REPLACE", "WorkerTask", "serve_as_worker", "serve_task"]
 
-READY = b"ready\n"
+READY, REPLACE = b"ready\n", b"replace\n"  # what a worker sends
+FORCE = b"force\n"  # what it is sent: to end at once, after it was told to stop
 REFRESH = b"refresh\n"  # open pages are to load again
 
 
@@ -69,7 +74,6 @@ def serve_as_worker(fd: int) -> float:
     :returns: the seconds that the process may still take to end.
     :raises StartupError: if the application cannot be imported, or failed to start.
     """
-    faulthandler.enable()  # the parent ends a worker whose event loop does not run by SIGABRT: print its stacks
     open_standard_streams()
     with socket.socket(fileno=fd) as parent:
         with parent.makefile("rb") as lines:
@@ -77,22 +81,37 @@ def serve_as_worker(fd: int) -> float:
         if task.table is None:
             leave_interrupt_to_parent()
         logs.configure(task.settings)
-        app = load_application(task.app, task.settings)
-        logs.enable_loggers()
-        server = Server(app, task.settings)
-        if task.table is not None:
-            server.entry = WorkerEntry(WorkerTable(task.table, task.size), task.index)
-            os.close(task.table)
-        run_main(_serve(server, task, parent), loop_factory(task.settings.loop))
+        serve_task(task, load_application(task.app, task.settings), parent)
     return task.settings.timeout_graceful_shutdown
+
+
+def serve_task(task: WorkerTask, app: Callable[..., Any], parent: socket.socket) -> None:
+    """Serve until the server has stopped.
+
+    :param task: what to do.
+    :param app: the application.
+    :param parent: the worker's end of the socket pair.
+    :raises StartupError: if the application failed to start.
+    """
+    faulthandler.enable()  # the parent ends a worker whose event loop does not run by SIGABRT: print its stacks
+    logs.enable_loggers()
+    server = Server(app, task.settings)
+    if task.table is not None:
+        server.entry = WorkerEntry(WorkerTable(task.table, task.size), task.index)
+        server.on_max_requests = partial(_send, parent, REPLACE)
+        os.close(task.table)
+    run_main(_serve(server, task, parent), loop_factory(task.settings.loop))
 
 
 async def _serve(server: Server, task: WorkerTask, parent: socket.socket) -> None:
     sockets = [socket.socket(fileno=descriptor) for descriptor in task.sockets]
-    refresh = server.refresh_pages().refresh if task.table is None and server.settings.dev else None
+    is_supervised = task.table is not None
+    parent.setblocking(False)
+    refresh = server.refresh_pages().refresh if not is_supervised and server.settings.dev else None
     watch = asyncio.ensure_future(_watch_parent(server, parent, refresh))
     try:
-        await serve_with_signals(server, sockets, interruptible=task.table is not None)
+        # A service manager may send its signal to all processes, and the supervisor sends it again: that is one stop.
+        await serve_with_signals(server, sockets, interruptible=is_supervised, forcible=not is_supervised)
     finally:
         watch.cancel()
         for sock in sockets:
@@ -104,15 +123,12 @@ async def _watch_parent(server: Server, parent: socket.socket, refresh: Callable
 
     :param refresh: called when the parent says that files of pages have changed.
     """
-    loop = asyncio.get_running_loop()
-    parent.setblocking(False)
-    ended = asyncio.ensure_future(_read_to_end(parent, refresh))
+    ended = asyncio.ensure_future(_obey(server, parent, refresh))
     started = asyncio.ensure_future(server.wait_started())
     try:
         await asyncio.wait({ended, started}, return_when=asyncio.FIRST_COMPLETED)
         if started.done():
-            with contextlib.suppress(OSError):  # the parent has ended
-                await loop.sock_sendall(parent, READY)
+            _send(parent, READY)
         await ended
         server.stop()
     finally:
@@ -120,9 +136,19 @@ async def _watch_parent(server: Server, parent: socket.socket, refresh: Callable
         started.cancel()
 
 
-async def _read_to_end(parent: socket.socket, refresh: Callable[[], None] | None) -> None:
+async def _obey(server: Server, parent: socket.socket, refresh: Callable[[], None] | None) -> None:
     """Carry out what the parent sends, and return when it has ended."""
+    received = b""
     with contextlib.suppress(OSError):
-        while await asyncio.get_running_loop().sock_recv(parent, len(REFRESH)):
-            if refresh is not None:
-                refresh()
+        while piece := await asyncio.get_running_loop().sock_recv(parent, 64):
+            *lines, received = (received + piece).split(b"\n")
+            for line in lines:
+                if line == FORCE.rstrip():
+                    server.stop()
+                elif refresh is not None:
+                    refresh()
+
+
+def _send(parent: socket.socket, line: bytes) -> None:
+    with contextlib.suppress(OSError):  # the parent has ended, which _watch_parent() notices
+        parent.send(line)

@@ -9,9 +9,11 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from enum import Enum
+from typing import Any
 
-from atlas.server.workers.worker import READY, WorkerTask
+from atlas.server.workers.worker import READY, REPLACE, WorkerTask
 
 __all__ = ["WorkerProcess", "WorkerState"]
 
@@ -27,23 +29,32 @@ class WorkerState(Enum):
 class WorkerProcess:
     """One worker process; see :meth:`start`.
 
-    :param process: the process.
+    :param pid: the process.
+    :param ended: done when it has ended.
     :param control: the parent's end of the socket pair. It is open as long as the worker is: its end tells the worker
         that the parent has ended.
-    :param task: what the worker does.
+    :param index: the worker's entry in the table.
     """
 
-    def __init__(self, process: asyncio.subprocess.Process, control: socket.socket, task: WorkerTask) -> None:
-        self.pid = process.pid
-        self.task = task
+    def __init__(self, pid: int, ended: asyncio.Future[int | None], control: socket.socket, index: int = 0) -> None:
+        self.pid = pid
+        self.index = index
         self.state = WorkerState.STARTING
         self.since = time.monotonic()
         """When it was started, or when it became ready."""
-        self._control = control
-        self.ready = asyncio.ensure_future(self._wait_ready())
+        self.ready: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         """True when the worker serves, False if it ends before."""
-        self.ended = asyncio.ensure_future(process.wait())
-        """The exit status; negative for the number of a signal."""
+        self.ended = ended
+        """The exit status; negative for the number of a signal; None if it is not known."""
+        self.stopping = asyncio.Event()
+        """Set when the worker was told to stop."""
+        self.is_replaced = False
+        """Whether another worker is to take its place."""
+        self.on_replace: Callable[[], None] | None = None
+        """Called when the worker has begun ``--limit-max-requests``."""
+        self._control = control
+        self.connection = asyncio.ensure_future(self._read())
+        """Done when the worker has closed its end of the connection."""
 
     @classmethod
     async def start(cls, task: WorkerTask, *, in_own_group: bool = True) -> WorkerProcess:
@@ -67,7 +78,7 @@ class WorkerProcess:
                 finally:
                     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         control.setblocking(False)
-        worker = cls(process, control, task)
+        worker = cls(process.pid, asyncio.ensure_future(process.wait()), control, task.index)
         await worker.send(task.encode())
         return worker
 
@@ -76,17 +87,30 @@ class WorkerProcess:
         with contextlib.suppress(OSError):
             await asyncio.get_running_loop().sock_sendall(self._control, line)
 
-    async def _wait_ready(self) -> bool:
+    async def _read(self) -> None:
         received = b""
         with contextlib.suppress(OSError):
-            while READY not in received:
-                piece = await asyncio.get_running_loop().sock_recv(self._control, len(READY))
-                if not piece:
-                    return False
-                received += piece
-        if READY in received and self.state is WorkerState.STARTING:
-            self.state, self.since = WorkerState.READY, time.monotonic()
-        return READY in received
+            while piece := await asyncio.get_running_loop().sock_recv(self._control, 64):
+                *lines, received = (received + piece).split(b"\n")
+                for line in lines:
+                    self._receive(line + b"\n")
+        if not self.ready.done():
+            self.ready.set_result(False)
+
+    def _receive(self, line: bytes) -> None:
+        if line == READY and not self.ready.done():
+            if self.state is WorkerState.STARTING:
+                self.state, self.since = WorkerState.READY, time.monotonic()
+            self.ready.set_result(True)
+        elif line == REPLACE and self.on_replace is not None:
+            self.on_replace()
+
+    async def stops_or_ends(self) -> None:
+        """Wait until the worker is told to stop, or has ended."""
+        stopping: asyncio.Future[Any] = asyncio.ensure_future(self.stopping.wait())
+        ended: asyncio.Future[Any] = self.ended
+        await asyncio.wait({stopping, ended}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the process, unless it has ended."""
@@ -99,16 +123,19 @@ class WorkerProcess:
         """Have the worker stop gracefully."""
         if self.state is not WorkerState.STOPPING:
             self.state = WorkerState.STOPPING
+            self.stopping.set()
             self.signal(signal.SIGTERM)
 
     async def close(self) -> None:
         """Release what belongs to a worker that has ended."""
-        self.ready.cancel()
+        self.connection.cancel()
         with contextlib.suppress(asyncio.CancelledError):
-            await self.ready
+            await self.connection
         self._control.close()
 
     def describe_end(self) -> str:
         """Return how the process has ended: ``ended with status 1``, ``was killed by SIGKILL``."""
         status = self.ended.result()
+        if status is None:
+            return "has ended"
         return f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"

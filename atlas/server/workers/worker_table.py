@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 
 __all__ = ["Heartbeat", "WorkerEntry", "WorkerTable"]
 
+_USED = struct.Struct("=q")  # number of entries from the first one to the last one that was ever used
 _ENTRY = struct.Struct("=qqd")  # open connections; accepted connections; time of the last heartbeat, 0.0 if unused
 _BEAT_INTERVAL = 0.25  # seconds
 _AHEAD = 4  # connections that a worker may have accepted more than another one with as many open
@@ -29,7 +30,7 @@ class WorkerTable:
     """
 
     def __init__(self, fd: int, size: int) -> None:
-        self._memory = mmap.mmap(fd, size * _ENTRY.size)
+        self._memory = mmap.mmap(fd, _USED.size + size * _ENTRY.size)
         self.size = size
 
     @classmethod
@@ -40,24 +41,37 @@ class WorkerTable:
         else:
             with tempfile.TemporaryFile() as file:
                 fd = os.dup(file.fileno())
-        os.ftruncate(fd, size * _ENTRY.size)
+        os.ftruncate(fd, _USED.size + size * _ENTRY.size)
         return cls(fd, size), fd
+
+    def use(self, index: int) -> None:
+        """Let the workers look at this entry, and at those before it. Only the supervisor calls this."""
+        _USED.pack_into(self._memory, 0, max(index + 1, self.used))
+
+    @property
+    def used(self) -> int:
+        """The number of entries that the workers look at."""
+        return int(_USED.unpack_from(self._memory, 0)[0])
 
     def read(self, index: int) -> tuple[int, int, float]:
         """Return an entry: open connections, accepted connections, and the time of the last heartbeat (0.0: unused).
 
         Times are seconds of :func:`time.monotonic`, which is the same for all processes.
         """
-        return _ENTRY.unpack_from(self._memory, index * _ENTRY.size)
+        return _ENTRY.unpack_from(self._memory, _position(index))
 
     def write(self, index: int, open_connections: int, accepted: int, heartbeat: float) -> None:
-        _ENTRY.pack_into(self._memory, index * _ENTRY.size, open_connections, accepted, heartbeat)
+        _ENTRY.pack_into(self._memory, _position(index), open_connections, accepted, heartbeat)
 
     def clear(self, index: int) -> None:
         self.write(index, 0, 0, 0.0)
 
     def close(self) -> None:
         self._memory.close()
+
+
+def _position(index: int) -> int:
+    return _USED.size + index * _ENTRY.size
 
 
 class WorkerEntry:
@@ -93,7 +107,7 @@ class WorkerEntry:
         self._table.clear(self._index)
 
     def _others(self) -> Iterator[tuple[int, int]]:
-        for index in range(self._table.size):
+        for index in range(self._table.used):
             if index != self._index:
                 open_connections, accepted, heartbeat = self._table.read(index)
                 if heartbeat:

@@ -9,111 +9,19 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import threading
+import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
-from queue import Empty, Queue
 
 import pytest
 
-PATIENCE = 30.0  # seconds in which a line has to come; it takes a fraction of one
-
-APP = """
-import os, time
-from atlas import Application, Route, TextResponse
-
-def pid(request):
-    return TextResponse(str(os.getpid()))
-
-def block(request):
-    time.sleep(60)
-    return TextResponse("late")
-
-app = Application([Route("/", pid), Route("/block", block, run="inline")])
-"""
+from tests.server.workers.served import APP, PATIENCE, Served, ready, serving
 
 FAILING = """
 async def app(scope, receive, send):
     await send({"type": "lifespan.startup.failed", "message": "no database"})
 """
-
-
-class Served:
-    """``atlas serve`` with several workers; the lines of its log can be waited for."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self.process = process
-        self.lines: list[str] = []
-        self._queue: Queue[str] = Queue()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-        self.port = 0
-
-    def _read(self) -> None:
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
-            self._queue.put(line)
-
-    def wait_for(self, pattern: str, times: int = 1) -> re.Match[str]:
-        """Wait for a line from now on, or for several."""
-        while True:
-            try:
-                line = self._queue.get(timeout=PATIENCE)
-            except Empty:
-                raise AssertionError(f"no line {pattern!r} in:\n{''.join(self.lines)}") from None
-            self.lines.append(line)
-            if match := re.search(pattern, line):
-                times -= 1
-                if times == 0:
-                    return match
-
-    def get(self, path: str = "/") -> str:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
-        with contextlib.closing(connection):
-            connection.request("GET", path, headers={"Connection": "close"})
-            return connection.getresponse().read().decode()
-
-    def pids(self) -> set[int]:
-        """The workers that answer some requests."""
-        return {int(self.get()) for _ in range(24)}
-
-    def stop(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(PATIENCE)
-
-
-@contextlib.contextmanager
-def serving(folder: Path, *flags: str, workers: int = 2, app: str = APP) -> Iterator[Served]:
-    (folder / "main.py").write_text(app)
-    command = [sys.executable, "-m", "atlas", "serve", "main:app", "--port", "0", "--workers", str(workers)]
-    with subprocess.Popen(
-        [*command, "--no-access-log", "--timeout-graceful-shutdown", "5", *flags],
-        cwd=folder,
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-        served = Served(process)
-        try:
-            yield served
-        finally:
-            if process.poll() is None:
-                served.stop()
-
-
-@contextlib.contextmanager
-def ready(folder: Path, *flags: str, workers: int = 2) -> Iterator[Served]:
-    with serving(folder, *flags, workers=workers) as served:
-        found = []
-        while len(found) < workers or not served.port:
-            match = served.wait_for(r"worker \d+ is ready|serving on http://127\.0\.0\.1:(\d+)")
-            if match[1]:
-                served.port = int(match[1])
-            else:
-                found.append(match[0])
-        yield served
 
 
 def test_several_workers_serve_and_stop(tmp_path: Path) -> None:
@@ -195,6 +103,127 @@ def test_no_worker_becomes_ready(tmp_path: Path, app: str, status: int, line: st
         assert served.process.wait(PATIENCE) == status
 
 
+ONCE_FAILING = """
+import os
+from pathlib import Path
+from atlas import Application, Route, TextResponse
+
+try:
+    Path("failed").mkdir()
+except FileExistsError:
+    pass
+else:
+    raise RuntimeError("the first import")
+
+app = Application([Route("/", lambda request: TextResponse(str(os.getpid())))])
+"""
+ENDING = """
+import os
+
+async def app(scope, receive, send):
+    os._exit(5)
+"""
+
+
+def test_a_worker_that_fails_while_another_one_serves_is_started_again(tmp_path: Path) -> None:
+    with ready(tmp_path, app=ONCE_FAILING) as served:
+        assert any("RuntimeError: the first import" in line for line in served.lines)
+        assert len(served.pids()) == 2
+        assert served.stop() == 0
+
+
+def test_workers_that_end_at_once_are_started_later_each_time(tmp_path: Path) -> None:
+    with ready(tmp_path, "--workers-lifetime", "1000", "--lifespan", "off", workers=1, app=ENDING) as served:
+        for when in ("", " in 0.5 seconds", " in 1 seconds"):
+            with pytest.raises(ConnectionError):
+                served.get()
+            served.wait_for(rf"ended with status 5: another one is started{when}$")
+            served.wait_for("is ready")
+        assert served.stop() == 0
+
+
+def test_an_import_may_take_longer_than_a_heartbeat(tmp_path: Path) -> None:
+    app = f"import time; time.sleep(1.5)\n{APP}"
+    with ready(tmp_path, "--timeout-worker-heartbeat", "0.4", app=app) as served:
+        assert not any("another one is started" in line for line in served.lines)
+        assert len(served.pids()) == 2
+
+
+@pytest.mark.parametrize("flags", [[], ["--preload"]])
+def test_an_import_that_does_not_end(tmp_path: Path, flags: list[str]) -> None:
+    with serving(tmp_path, "--timeout-worker-startup", "0.8", *flags, app="import time; time.sleep(600)") as served:
+        served.wait_for(r"after 0\.8 seconds \(--timeout-worker-startup\)")
+        served.wait_for("no worker became ready")
+        assert served.process.wait(PATIENCE) == 1
+
+
+def test_a_stop_ends_an_import(tmp_path: Path) -> None:
+    app = f"import time; print('importing', flush=True); time.sleep(600)\n{APP}"
+    for flags in ([], ["--preload"]):
+        with serving(tmp_path, *flags, app=app) as served:
+            served.wait_for("starting 2 workers")
+            assert served.stop() == 0
+
+
+def requests_until_replaced(served: Served) -> None:
+    """Send requests, none of which may fail, until other workers answer than at the beginning."""
+    before = served.pids()
+    while served.pids() & before:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("flags", "why"),
+    [
+        (["--limit-max-requests", "30"], r"has begun as many requests as it may \(--limit-max-requests\)"),
+        (["--workers-lifetime", "1.5"], r"has served for \d seconds \(--workers-lifetime\)"),
+    ],
+)
+def test_workers_are_replaced_without_loss(tmp_path: Path, flags: list[str], why: str) -> None:
+    with ready(tmp_path, *flags) as served:
+        requests_until_replaced(served)
+        served.stop()
+        served.join()
+        log = "".join([*served.lines, *served.queued()])
+    replaced = re.search(rf"worker (\d+) {why}: another one takes its place\n(?:.*\n)*?.*worker (\d+) is ready\n", log)
+    assert replaced is not None, log
+    assert log.index("stopping") > replaced.end() - 1, "the old worker stopped before the new one served"
+
+
+def test_a_lifetime_has_effect_with_one_worker(tmp_path: Path) -> None:
+    with ready(tmp_path, "--workers-lifetime", "1", workers=1) as served:
+        requests_until_replaced(served)
+
+
+def test_a_container_s_first_process_reaps_orphans(tmp_path: Path) -> None:
+    unshare = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
+    if subprocess.run([*unshare, "true"], capture_output=True).returncode:
+        pytest.skip("this machine lets no process make a namespace of process IDs (unshare --pid)")
+    app = (
+        APP.replace(
+            "def block",
+            """
+def orphan(request):
+    subprocess.run(["sh", "-c", "sleep 0.05 &"])
+    return TextResponse(str(os.getpid()))
+
+def block""",
+        )
+        .replace("import os, time", "import os, subprocess, time")
+        .replace('Route("/", pid)', 'Route("/", pid), Route("/orphan", orphan)')
+    )
+    with ready(tmp_path, app=app, prefix=unshare) as served:
+        assert max(served.pids()) < 1000, "IDs of the namespace"
+        (supervisor,) = served.children()
+        served.get("/orphan")
+        served.get("/orphan")
+        while len(children := served.children_of(supervisor)) > 1:
+            served.get()
+        assert len(children) == 1, "the fork server"
+        os.kill(supervisor, signal.SIGTERM)
+        assert served.process.wait(PATIENCE) == 0
+
+
 def test_an_event_loop_that_stands_still_is_ended(tmp_path: Path) -> None:
     with ready(tmp_path, "--timeout-worker-heartbeat", "0.6") as served:
         before = served.pids()
@@ -216,16 +245,39 @@ def test_workers_end_with_their_parent(tmp_path: Path) -> None:
         served.wait_for("INFO: +stopped", times=2)
 
 
-def test_connections_are_spread(tmp_path: Path) -> None:
-    with ready(tmp_path) as served, contextlib.ExitStack() as stack:
+@pytest.mark.parametrize("workers", [2, 4])
+def test_connections_are_spread(tmp_path: Path, workers: int) -> None:
+    with ready(tmp_path, workers=workers) as served, contextlib.ExitStack() as stack:
         counts: Counter[str] = Counter()
         for _ in range(8):
             connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=PATIENCE)
             stack.enter_context(contextlib.closing(connection))
             connection.request("GET", "/")
             counts[connection.getresponse().read().decode()] += 1
-        assert len(counts) == 2, counts
+        assert len(counts) == workers, counts
         assert max(counts.values()) <= 2 * min(counts.values()), counts
+
+
+def test_a_worker_that_computes_gets_no_connection_while_another_one_is_idle(tmp_path: Path) -> None:
+    with ready(tmp_path) as served, contextlib.ExitStack() as stack:
+        idle = {}
+        while len(idle) < 2:  # a connection to each
+            connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=PATIENCE)
+            stack.enter_context(contextlib.closing(connection))
+            connection.request("GET", "/")
+            idle[connection.getresponse().read().decode()] = connection
+        busy, other = idle.values()
+        busy.request("GET", "/block")
+        while not (tmp_path / "blocks").exists():
+            time.sleep(0.01)
+        pids = set()
+        for _ in range(20):  # the worker that is idle has more connections each time
+            connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=PATIENCE)
+            stack.enter_context(contextlib.closing(connection))
+            connection.request("GET", "/")
+            pids.add(connection.getresponse().read().decode())
+        assert pids == {next(pid for pid, each in idle.items() if each is other)}
+        os.kill(int(next(pid for pid, each in idle.items() if each is busy)), signal.SIGKILL)
 
 
 def test_a_second_signal_ends_the_workers_at_once(tmp_path: Path) -> None:

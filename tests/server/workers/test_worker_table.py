@@ -15,6 +15,7 @@ from atlas.server.workers.worker_table import Heartbeat, WorkerEntry, WorkerTabl
 @pytest.fixture
 def table() -> Iterator[WorkerTable]:
     table, fd = WorkerTable.create(3)
+    table.use(2)
     yield table
     table.close()
     os.close(fd)
