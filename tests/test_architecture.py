@@ -72,6 +72,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "jinja2": ("web/templates", "templates", "_speedups/templates"),
     "msgspec": ("web", "testing"),
     "multipart": (),  # the module of two packages that exclude each other: neither may be needed
+    "pydantic": ("web/inputs",),
     "pytest": ("testing", "sqlalchemy"),
     "redis": ("redis",),
     "sqlalchemy": ("sqlalchemy",),

@@ -443,10 +443,11 @@ class Application:
         if route.timeout is not None and not any(isinstance(each, Timeout) for each in middleware):
             middleware += (Timeout(),)  # uses the timeout of the route
         run = route.run_by(self.config.sync_mode)
-        with_body = self._compose(middleware, route.controller, run, cancel=route.cancel)
+        call = route.call
+        with_body = self._compose(middleware, call, run, cancel=route.cancel)
         if run != "inline" or not self._stays_inline(middleware):
             return with_body, with_body
-        return with_body, self._compose(middleware, route.controller, run, inline=True, cancel=route.cancel)
+        return with_body, self._compose(middleware, call, run, inline=True, cancel=route.cancel)
 
     def _stays_inline(self, middleware: tuple[Any, ...]) -> bool:
         """Whether a controller with ``run="inline"`` needs no greenlet for its middleware and templates."""

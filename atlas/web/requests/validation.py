@@ -1,4 +1,4 @@
-"""JSON bodies: parsed and validated. Every error is reported with its path in the value.
+"""JSON bodies: parsed and validated. Every error is reported with its place, a JSON pointer (RFC 6901).
 
 msgspec stops at the first error, which makes it fast. Only after an error the value is checked a second time, part by
 part, for the other errors.
@@ -6,24 +6,30 @@ part, for the other errors.
 
 from __future__ import annotations
 
+import re
 from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from json import detect_encoding
 from types import NoneType, UnionType
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Annotated, Any, TypeAlias, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 import msgspec
 
 from atlas.web.exceptions import BadRequest, UnprocessableContent
 
-__all__ = ["find_problems", "parse_json"]
+__all__ = ["BODY", "Problem", "find_problems", "parse_json", "pointer", "refuse"]
 
 # Enough errors to correct a form by, and a bound on the work for an invalid body.
 MAX_PROBLEMS = 20
 MAX_DEPTH = 8
 
+BODY = "/body"
+Problem: TypeAlias = tuple[str, str]
+"""Place and message of an error."""
+
 _decode = msgspec.json.Decoder().decode
+_STEP = re.compile(r"\.([^.\[\]]+)|\[([^\]]*)\]")
 
 
 def parse_json(body: bytes, kind: Any = None) -> Any:
@@ -33,8 +39,8 @@ def parse_json(body: bytes, kind: Any = None) -> Any:
     :param kind: a type that msgspec supports: a dataclass, a Struct, ``list[int]`` ...; None for plain JSON values.
     :returns: the value, an instance of ``kind``.
     :raises BadRequest: if the text is not JSON, or nested too deeply.
-    :raises UnprocessableContent: if the value does not have the type; its ``errors`` member lists ``path`` and
-        ``detail`` of each error.
+    :raises UnprocessableContent: if the value does not have the type; its ``errors`` member lists ``path``,
+        such as ``/body/lines/2/qty``, and ``detail`` of each error.
     """
     try:
         return _decode(body) if kind is None else msgspec.json.decode(body, type=kind)
@@ -67,26 +73,35 @@ def _refusal(body: bytes, kind: Any, error: msgspec.ValidationError) -> BadReque
         return BadRequest(f"the body is not JSON: {malformed}")
     except RecursionError:
         return BadRequest("the JSON is nested too deeply")
-    refusal = UnprocessableContent(str(error))
-    refusal.members["errors"] = [
-        {"path": path, "detail": detail} for path, detail in problems or [_split(str(error), "$")]
-    ]
+    return refuse(problems or [_split(str(error), BODY)])
+
+
+def refuse(problems: list[Problem]) -> UnprocessableContent:
+    """Create the exception for wrong values.
+
+    :param problems: place and message of each, at least one.
+    :returns: 422; its ``errors`` list ``path`` and ``detail`` of each.
+    """
+    path, detail = problems[0]
+    refusal = UnprocessableContent(f"{path}: {detail}" if path else detail)
+    refusal.members["errors"] = [{"path": path, "detail": detail} for path, detail in problems]
     return refusal
 
 
-def find_problems(value: Any, kind: Any) -> list[tuple[str, str]]:
+def find_problems(value: Any, kind: Any, place: str = BODY) -> list[Problem]:
     """Find the errors in a decoded value.
 
     :param value: plain JSON values.
     :param kind: the type that the value should have.
-    :returns: path and message of each error, at most :data:`MAX_PROBLEMS`; nested at most :data:`MAX_DEPTH` levels.
+    :param place: the place of the value, ``/body`` by default.
+    :returns: place and message of each error, at most :data:`MAX_PROBLEMS`; nested at most :data:`MAX_DEPTH` levels.
     """
-    found: list[tuple[str, str]] = []
-    _collect(value, kind, "$", 0, found)
+    found: list[Problem] = []
+    _collect(value, kind, place, 0, found)
     return found
 
 
-def _collect(value: Any, kind: Any, path: str, depth: int, found: list[tuple[str, str]]) -> None:
+def _collect(value: Any, kind: Any, path: str, depth: int, found: list[Problem]) -> None:
     if len(found) >= MAX_PROBLEMS:
         return
     try:
@@ -106,13 +121,23 @@ def _collect(value: Any, kind: Any, path: str, depth: int, found: list[tuple[str
     del found[MAX_PROBLEMS:]
 
 
-def _split(message: str, path: str) -> tuple[str, str]:
-    """Split a message of msgspec, ``Expected ... - at `$.name```, into path and message."""
+def _split(message: str, path: str) -> Problem:
+    """Split a message of msgspec, ``Expected ... - at `$.lines[2].qty```, into place and message."""
     sentence, at, place = message.partition(" - at `$")
-    return (path + place.rstrip("`"), sentence) if at else (path, message)
+    if not at:
+        return path, message
+    return path + pointer(*(name or index for name, index in _STEP.findall(place[:-1]))), sentence
 
 
-Part = tuple[Any, Any, str]
+def pointer(*names: str) -> str:
+    """Return a JSON pointer (RFC 6901 3).
+
+    :param names: names of members, and numbers of items.
+    """
+    return "".join("/" + name.replace("~", "~0").replace("/", "~1") for name in names)
+
+
+Part: TypeAlias = tuple[Any, Any, str]
 
 
 def _parts(value: Any, kind: Any, path: str) -> Iterator[Part]:
@@ -130,20 +155,20 @@ def _parts(value: Any, kind: Any, path: str) -> Iterator[Part]:
         arguments = get_args(kind)
         if len(arguments) == 1 or arguments[1:] == (...,):
             for index, item in enumerate(value):
-                yield item, arguments[0], f"{path}[{index}]"
+                yield item, arguments[0], f"{path}/{index}"
 
 
 def _parts_of_object(value: dict[str, Any], kind: Any, path: str) -> Iterator[Part]:
     arguments = get_args(kind)
     if len(arguments) == 2:
         for name, item in value.items():
-            yield item, arguments[1], f"{path}.{name}"
+            yield item, arguments[1], path + pointer(name)
         return
     for name, (its_kind, required) in _members(kind).items():
         if name in value:
-            yield value[name], its_kind, f"{path}.{name}"
+            yield value[name], its_kind, path + pointer(name)
         elif required:
-            yield "missing", None, f"{path}.{name}"
+            yield "missing", None, path + pointer(name)
 
 
 def _members(kind: Any) -> Mapping[str, tuple[Any, bool]]:

@@ -12,9 +12,11 @@ from typing import Any, Literal, Protocol, TypeAlias
 from atlas.errors import StartupError
 from atlas.web.call_site import caller_place
 from atlas.web.controllers import Controller, check_controller, controller_name, is_async, takes_more
+from atlas.web.inputs.binding import bind_inputs
+from atlas.web.inputs.parameters import Inputs, check_order, is_positional, read_inputs
 from atlas.web.middleware.chain import check_middleware
 from atlas.web.routing.hosts import HostPattern
-from atlas.web.routing.patterns import Pattern, parse_pattern
+from atlas.web.routing.patterns import Parameter, Pattern, parse_pattern
 
 __all__ = ["ANY", "WEBSOCKET", "Entry", "Route", "Run", "check_entries"]
 
@@ -85,6 +87,7 @@ class Route:
     :ivar host: the host that the route belongs to; None for every host.
     :ivar host_pattern: the parameters of the host; None for a host without parameters.
     :ivar is_async: whether the controller is awaited.
+    :ivar inputs: what the controller takes by name; None if it takes the request and the path by position.
     """
 
     __slots__ = (
@@ -94,6 +97,7 @@ class Route:
         "controller",
         "host",
         "host_pattern",
+        "inputs",
         "is_async",
         "limit_body",
         "methods",
@@ -123,6 +127,7 @@ class Route:
         self.host: str | None = None
         self.host_pattern: HostPattern | None = None
         self.controller = controller
+        self.inputs: Inputs | None = None
         self.name = name if name is not None else controller_name(controller)
         self._named = name is not None
         self.limit_body = limit_body
@@ -154,8 +159,9 @@ class Route:
 
     def _check_controller(self) -> None:
         """Check that the controller takes the path parameters. An ``Include`` may add parameters before them."""
-        if not controller_methods(self.controller):
-            count = len(self.pattern.parameters)
+        names = [parameter.name for parameter in self.pattern.parameters]
+        if not controller_methods(self.controller) and is_positional(self.controller, names):
+            count = len(names)
             if not takes_more(self.controller, 1 + count):
                 check_controller(self.controller, count)
 
@@ -226,10 +232,16 @@ class Route:
             route.pattern = route._parse(route.path or "/")
         return route
 
+    @property
+    def path_parameters(self) -> tuple[Parameter, ...]:
+        """The parameters of the host and of the path, whose values the router finds."""
+        of_host = self.host_pattern.parameters if self.host_pattern is not None else ()
+        return (*of_host, *self.pattern.parameters)
+
     def check_whole(self) -> None:
         """Check what depends on the whole path, when the route is added to a router.
 
-        :raises StartupError: for an empty path, or a controller that does not take all path parameters.
+        :raises StartupError: for an empty path, or a controller whose parameters do not fit the path.
         """
         with _located_errors(self):
             if not self.path:
@@ -237,7 +249,19 @@ class Route:
             names = self.parameter_names
             if len(set(names)) < len(names):
                 raise ValueError(f"a parameter of the path has the name of one of the host {self.host!r}")
-            check_controller(self.controller, len(names))
+            if is_positional(self.controller, names):
+                check_controller(self.controller, len(names))
+                check_order(self.controller, names)
+            else:
+                converters = {parameter.name: parameter.converter for parameter in self.path_parameters}
+                self.inputs = read_inputs(self.controller, converters, is_async=self.is_async)
+
+    @property
+    def call(self) -> Callable[..., Any]:
+        """Called with the request and the values of the path by position: calls the controller with what it takes."""
+        if self.inputs is None or self.inputs.controller != self.controller:
+            return self.controller
+        return bind_inputs(self.inputs, is_async=self.is_async)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.path!r}, {self.name}, methods={self.methods!r})"

@@ -74,7 +74,7 @@ def test_a_request_without_a_token_is_refused(client: TestClient, field: str) ->
 def test_every_validation_error_has_its_path(client: TestClient, token: str) -> None:
     answer = start(client, token, {"board": 7, "title": "short", "text": "Long enough, this one."})
     assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
-    assert [error["path"] for error in answer.json()["errors"]] == ["$.board", "$.title"]
+    assert [error["path"] for error in answer.json()["errors"]] == ["/body/board", "/body/title"]
 
 
 def test_control_characters_are_removed(client: TestClient, token: str) -> None:

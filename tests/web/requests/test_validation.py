@@ -90,30 +90,30 @@ def test_every_error_has_its_path() -> None:
         b'"seen": {"2026": "often"}, "best": {"name": "a"}}'
     )
     assert problems(body, Region) == [
-        ("$.regionName", "Expected `str`, got `int`"),
-        ("$.lakes[0].depth", "Expected `int` >= 0"),
-        ("$.lakes[1].name", "missing"),
-        ("$.lakes[1].depth", "Expected `int`, got `str`"),
-        ("$.lakes[1].islands[1]", "Expected `str`, got `int`"),
-        ("$.seen.2026", "Expected `int`, got `str`"),
-        ("$.best.depth", "missing"),
+        ("/body/regionName", "Expected `str`, got `int`"),
+        ("/body/lakes/0/depth", "Expected `int` >= 0"),
+        ("/body/lakes/1/name", "missing"),
+        ("/body/lakes/1/depth", "Expected `int`, got `str`"),
+        ("/body/lakes/1/islands/1", "Expected `str`, got `int`"),
+        ("/body/seen/2026", "Expected `int`, got `str`"),
+        ("/body/best/depth", "missing"),
     ]
 
 
 @pytest.mark.parametrize(
     ("body", "kind", "path"),
     [
-        (b"5", Lake, "$"),
-        (b'{"regionName": "a", "lakes": [], "other": 1}', Region, "$"),
-        (b'{"text": 5}', Note, "$.text"),
-        (b"{}", Note, "$.text"),
-        (b'["a"]', tuple[int, ...], "$[0]"),
-        (b'["a"]', set[int], "$[0]"),
-        (b'["a", 1]', tuple[str, str], "$[1]"),
-        (b'{"a": "x"}', dict[str, int], "$.a"),
-        (b'"x"', int | float, "$"),
-        (b'{"name": "a", "depth": 1}', Annotated[list[int], msgspec.Meta(min_length=1)], "$"),
-        (b"[]", Annotated[list[int], msgspec.Meta(min_length=1)], "$"),
+        (b"5", Lake, "/body"),
+        (b'{"regionName": "a", "lakes": [], "other": 1}', Region, "/body"),
+        (b'{"text": 5}', Note, "/body/text"),
+        (b"{}", Note, "/body/text"),
+        (b'["a"]', tuple[int, ...], "/body/0"),
+        (b'["a"]', set[int], "/body/0"),
+        (b'["a", 1]', tuple[str, str], "/body/1"),
+        (b'{"a": "x"}', dict[str, int], "/body/a"),
+        (b'"x"', int | float, "/body"),
+        (b'{"name": "a", "depth": 1}', Annotated[list[int], msgspec.Meta(min_length=1)], "/body"),
+        (b"[]", Annotated[list[int], msgspec.Meta(min_length=1)], "/body"),
     ],
 )
 def test_one_error(body: bytes, kind: Any, path: str) -> None:
@@ -123,7 +123,7 @@ def test_one_error(body: bytes, kind: Any, path: str) -> None:
 def test_the_first_one_is_the_detail() -> None:
     with pytest.raises(UnprocessableContent) as caught:
         parse_json(b'{"name": 5, "depth": "x"}', Lake)
-    assert caught.value.detail == "Expected `str`, got `int` - at `$.name`"
+    assert caught.value.detail == "/body/name: Expected `str`, got `int`"
 
 
 def test_malformed_json_after_the_first_error_is_a_bad_request() -> None:
@@ -137,4 +137,4 @@ def test_the_number_and_depth_of_errors_are_limited() -> None:
     kind: Any = int
     for _ in range(50):
         deep, kind = [deep], list[kind]
-    assert find_problems(deep, kind) == [("$" + "[0]" * 50, "Expected `int`, got `str`")]
+    assert find_problems(deep, kind) == [("/body" + "/0" * 50, "Expected `int`, got `str`")]

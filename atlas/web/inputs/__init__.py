@@ -1,0 +1,9 @@
+"""The inputs of controllers: what a controller takes by the names and types of its parameters.
+
+* ``markers``: ``Query``, ``Header`` and the others, for ``Annotated``
+* ``parameters``: reads the signature of a controller, and checks it against the path
+* ``text_values``: values from names and texts: the query, header fields, cookies, forms
+* ``bodies``: values from request bodies: JSON, text, bytes, forms with files
+* ``models``: the libraries whose classes describe values
+* ``binding``: calls a controller with its inputs
+"""

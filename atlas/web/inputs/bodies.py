@@ -1,0 +1,133 @@
+"""Values from request bodies: JSON, text, bytes, and the files of a form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from atlas.web.exceptions import UnsupportedMediaType
+from atlas.web.inputs.models import find_model
+from atlas.web.inputs.parameters import Input, is_sequence, without_none
+from atlas.web.inputs.text_values import WrongValue
+from atlas.web.multidict import ManyValues
+from atlas.web.requests.charsets import decode_text
+from atlas.web.requests.request_head import RequestHead
+from atlas.web.requests.validation import BODY, Problem, parse_json, pointer
+
+__all__ = ["BodyValue", "FileValue"]
+
+
+class BodyValue:
+    """A parameter that is the body: JSON, or text for ``str``, or the bytes as they are for ``bytes``.
+
+    :param parameter: the parameter.
+    """
+
+    def __init__(self, parameter: Input) -> None:
+        self._default, self._required = parameter.default, parameter.required
+        kind = without_none(parameter.kind)
+        self._convert: Callable[[RequestHead, bytes], Any]
+        self._model = None
+        self.errors: tuple[type[Exception], ...] = ()
+        if kind is bytes:
+            self._convert = lambda request, body: body
+        elif kind is str:
+            self._convert = lambda request, body: decode_text(body, request.content_type)
+        else:
+            self._model = find_model(parameter.kind)
+            self.errors = self._model.errors
+            self._convert = self._decode
+
+    def read(self, request: RequestHead, body: bytes) -> Any:
+        """Return the value.
+
+        :param request: the request.
+        :param body: its body.
+        :raises UnsupportedMediaType: for JSON with the content type of something else, or in a content coding.
+        :raises WrongValue: if there is no body.
+        :raises Exception: one of ``errors``, for a wrong value; others if the body is not JSON.
+        """
+        if not body:
+            if self._required:
+                raise WrongValue
+            return self._default
+        return self._convert(request, body)
+
+    def _decode(self, request: RequestHead, body: bytes) -> Any:
+        assert self._model is not None
+        request.check_coding()
+        check_json_type(request.content_type)
+        return self._model.decode(body)
+
+    def find_problems(self, request: RequestHead, body: bytes) -> list[Problem]:
+        """Find the errors in a body.
+
+        :raises BadRequest: if it is not JSON.
+        """
+        if not body:
+            return [(BODY, "missing")] if self._required else []
+        if self._model is None:
+            return []
+        try:
+            self._model.decode(body)
+        except Exception as error:
+            found = self._model.find_problems(parse_json(body), BODY)
+            return found or ([(BODY, str(error))] if isinstance(error, self.errors) else [])
+        return []
+
+
+def check_json_type(content_type: str | None) -> None:
+    """Refuse JSON with another content type; a request without one passes.
+
+    A browser sends ``text/plain`` and forms to other sites without asking them (CORS), and JSON only after it has.
+
+    :param content_type: the content type of the request.
+    :raises UnsupportedMediaType: for another media type.
+    """
+    media_type = (content_type or "application/json").partition(";")[0].strip().lower()
+    if media_type != "application/json" and not media_type.endswith("+json"):
+        raise UnsupportedMediaType(
+            f"expected application/json, got {media_type[:80]!r}", {"accept": "application/json"}
+        )
+
+
+class FileValue:
+    """A parameter that is a file of a form, or a list of files.
+
+    :param parameter: the parameter.
+    """
+
+    def __init__(self, parameter: Input) -> None:
+        self._key = parameter.key
+        self._many = is_sequence(parameter.kind)
+        self._default, self._required = parameter.default, parameter.required
+
+    def read(self, files: ManyValues[Any]) -> Any:
+        """Return the file, or the list of files.
+
+        :param files: the files of the form.
+        :raises WrongValue: if there is no file, or several where one is expected.
+        """
+        given = self._given(files)
+        if not given:
+            if self._required:
+                raise WrongValue
+            return self._default
+        if self._many:
+            return given
+        if len(given) > 1:
+            raise WrongValue
+        return given[0]
+
+    def _given(self, files: ManyValues[Any]) -> list[Any]:
+        """Return the files of the field, without that of an input element for which none was chosen."""
+        return [each for each in files.get_all(self._key) if each.filename or each.size]
+
+    def find_problems(self, files: ManyValues[Any]) -> list[Problem]:
+        """Find the errors in the files of a form."""
+        given, place = self._given(files), pointer("form", self._key)
+        if not given and self._required:
+            return [(place, "missing")]
+        if len(given) > 1 and not self._many:
+            return [(place, f"expected one file, got {len(given)}")]
+        return []
