@@ -57,6 +57,7 @@ _MODULES: dict[str, tuple[str, ...]] = {
     ),
     "atlas.web.responses.files": ("FileResponse",),
     "atlas.web.headers": ("Headers",),
+    "atlas.web.inputs.markers": ("Body", "Cookie", "Form", "Header", "Path", "Query"),
     "atlas.web.middleware.compress": ("Compress",),
     "atlas.web.middleware.conditional_get": ("ConditionalGet",),
     "atlas.web.middleware.cors": ("CORS",),
@@ -143,6 +144,7 @@ if TYPE_CHECKING:
         abort,
     )
     from atlas.web.headers import Headers
+    from atlas.web.inputs.markers import Body, Cookie, Form, Header, Path, Query
     from atlas.web.middleware.compress import Compress
     from atlas.web.middleware.conditional_get import ConditionalGet
     from atlas.web.middleware.cors import CORS
@@ -196,6 +198,7 @@ __all__ = [
     "AsyncTestClient",
     "AsyncUpload",
     "BadRequest",
+    "Body",
     "Cache",
     "ClientCertificate",
     "ClientDisconnected",
@@ -206,16 +209,19 @@ __all__ = [
     "ContentTooLarge",
     "Controller",
     "Converter",
+    "Cookie",
     "Decompress",
     "EventSourceResponse",
     "FileResponse",
     "FileStore",
     "Forbidden",
+    "Form",
     "FormLimits",
     "Gone",
     "HTMLResponse",
     "HTTPException",
     "HTTPSRedirect",
+    "Header",
     "Headers",
     "Host",
     "Include",
@@ -229,8 +235,10 @@ __all__ = [
     "Mount",
     "MultiDict",
     "NotFound",
+    "Path",
     "PlainTextResponse",
     "ProblemResponse",
+    "Query",
     "RateLimit",
     "RedirectResponse",
     "Request",

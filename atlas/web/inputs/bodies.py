@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from msgspec import DecodeError, ValidationError, convert, json
+
 from atlas.web.exceptions import UnsupportedMediaType
 from atlas.web.inputs.models import find_model
-from atlas.web.inputs.parameters import Input, is_sequence, without_none
+from atlas.web.inputs.parameters import Input, bare_type, is_sequence, without_none
 from atlas.web.inputs.text_values import WrongValue
 from atlas.web.multidict import ManyValues
 from atlas.web.requests.charsets import decode_text
@@ -25,14 +27,15 @@ class BodyValue:
 
     def __init__(self, parameter: Input) -> None:
         self._default, self._required = parameter.default, parameter.required
-        kind = without_none(parameter.kind)
+        kind = without_none(bare_type(parameter.kind))
+        self._kind = parameter.kind
         self._convert: Callable[[RequestHead, bytes], Any]
         self._model = None
         self.errors: tuple[type[Exception], ...] = ()
         if kind is bytes:
-            self._convert = lambda request, body: body
+            self._convert = lambda request, body: convert(body, parameter.kind)
         elif kind is str:
-            self._convert = lambda request, body: decode_text(body, request.content_type)
+            self._convert = lambda request, body: convert(decode_text(body, request.content_type), parameter.kind)
         else:
             self._model = find_model(parameter.kind)
             self.errors = self._model.errors
@@ -66,13 +69,18 @@ class BodyValue:
         """
         if not body:
             return [(BODY, "missing")] if self._required else []
-        if self._model is None:
-            return []
         try:
-            self._model.decode(body)
+            self._convert(request, body)
         except Exception as error:
-            found = self._model.find_problems(parse_json(body), BODY)
-            return found or ([(BODY, str(error))] if isinstance(error, self.errors) else [])
+            if self._model is None:
+                return [(BODY, str(error))]
+            try:
+                value = json.decode(body)
+            except ValidationError:  # a number that Python cannot represent
+                return [(BODY, str(error))]
+            except (DecodeError, UnicodeDecodeError, RecursionError):
+                value = parse_json(body)  # raises BadRequest, unless there is a byte order mark
+            return self._model.find_problems(value, BODY) or [(BODY, str(error))]
         return []
 
 

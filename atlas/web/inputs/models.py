@@ -6,12 +6,14 @@ A library is not imported here. A class of pydantic is recognized by its methods
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, get_type_hints, is_typeddict
 
 import msgspec
 
+from atlas.web.requests.dataclass_defaults import find_completion, types_in
 from atlas.web.requests.validation import Problem, find_problems, pointer
 
 __all__ = ["Model", "ModelField", "find_model", "has_fields"]
@@ -70,15 +72,26 @@ class MsgspecModel(Model):
 
     def __init__(self, kind: Any) -> None:
         self._kind = kind
+        for each in types_in(kind):
+            if isinstance(each, msgspec.inspect.CustomType):
+                raise TypeError(f"a value of the type {each.cls.__name__} cannot be read from a request: not supported")
         self._decoder = msgspec.json.Decoder(kind)
+        self._complete = find_completion(kind)
 
     def decode(self, body: bytes) -> Any:
         """Convert JSON text to a value."""
-        return self._decoder.decode(body)
+        try:
+            value = self._decoder.decode(body)
+        except msgspec.DecodeError:
+            if not body.startswith(BOM_UTF8):
+                raise
+            value = self._decoder.decode(body[len(BOM_UTF8) :])
+        return value if self._complete is None else self._complete(value)
 
     def from_texts(self, values: Mapping[str, Any]) -> Any:
         """Convert names and texts to a value."""
-        return msgspec.convert(values, self._kind, strict=False)
+        value = msgspec.convert(values, self._kind, strict=False)
+        return value if self._complete is None else self._complete(value)
 
     def fields(self) -> Iterator[ModelField]:
         """Iterate over the fields of a class."""

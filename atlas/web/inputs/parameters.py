@@ -20,7 +20,7 @@ from atlas.web.inputs.models import find_model, has_fields
 from atlas.web.requests.request_head import RequestHead
 from atlas.web.requests.uploads import AsyncUpload, Upload
 
-__all__ = ["Input", "Inputs", "check_order", "is_positional", "is_sequence", "read_inputs", "without_none"]
+__all__ = ["Input", "Inputs", "bare_type", "check_order", "is_positional", "is_sequence", "read_inputs", "without_none"]
 
 _SCALARS = (str, int, float, bool, bytes, Decimal, date, datetime, time, timedelta, UUID)
 _SEQUENCES = (list, set, frozenset, tuple)
@@ -88,7 +88,7 @@ class Inputs(NamedTuple):
 
 def is_positional(controller: Callable[..., Any], path: Sequence[str]) -> bool:
     """Return whether a controller takes the request and the values of the path by position: no parameter behind the
-    request has an annotation or has to be passed by name, or there are ``*args``.
+    request has a type or has to be passed by name, or there are ``*args``. ``Any`` is no type.
 
     :param controller: the controller.
     :param path: the names of the parameters of the path.
@@ -102,7 +102,8 @@ def is_positional(controller: Callable[..., Any], path: Sequence[str]) -> bool:
     if not parameters or not _is_request(parameters[0], _evaluate(controller, parameters[0]), path):
         return False
     return all(
-        each.annotation is each.empty and (each.kind in _POSITIONAL or each.default is not each.empty)
+        _evaluate(controller, each) in (each.empty, Any)
+        and (each.kind in _POSITIONAL or each.default is not each.empty)
         for each in parameters[1:]
         if each.kind is not each.VAR_KEYWORD
     )
@@ -231,7 +232,7 @@ def _read(parameter: inspect.Parameter, annotation: Any, path: Mapping[str, Any]
     source, key = _find_source(parameter.name, kind, marker, is_async=is_async)
     if marker is not None and marker.meta is not None and source != "file":
         kind = Annotated[kind, marker.meta]
-    if source != "file" and not (source == "body" and without_none(_bare(kind)) in (str, bytes)):
+    if source != "file" and not (source == "body" and without_none(bare_type(kind)) in (str, bytes)):
         find_model(kind)
     return Input(parameter.name, source, key, kind, default, by_name, marker)
 
@@ -255,7 +256,7 @@ def _split_marker(annotation: Any) -> tuple[Any, Marker | None]:
 
 def _find_source(name: str, kind: Any, marker: Marker | None, *, is_async: bool) -> tuple[str, str]:
     """Return where a value comes from, and the name that the client uses."""
-    bare = without_none(_bare(kind))
+    bare = without_none(bare_type(kind))
     item = get_args(bare)[0] if is_sequence(bare) and get_args(bare) else bare
     if item in (Upload, AsyncUpload):
         expected = AsyncUpload if is_async else Upload
@@ -287,7 +288,7 @@ def _from_path(name: str, kind: Any, marker: Marker | None, converter: Any, by_n
         raise TypeError(f"it is in the path, and not {marker!r}")
     meta = marker.meta if marker is not None else None
     converted = _CONVERTED.get(converter.native)
-    bare = _bare(kind)
+    bare = bare_type(kind)
     direct = bare is Any or converted is None or bare is converted or (bare is float and converted is int)
     if not direct and not (converted is str and _is_named_text(bare)):
         hint = {int: "int", float: "float", UUID: "uuid", date: "date", str: "string"}.get(bare)
@@ -303,8 +304,11 @@ def _is_named_text(kind: Any) -> bool:
     return get_origin(kind) is Literal or (isinstance(kind, type) and issubclass(kind, Enum))
 
 
-def _bare(kind: Any) -> Any:
-    """Return a type without ``Annotated`` and NewType."""
+def bare_type(kind: Any) -> Any:
+    """Return a type without ``Annotated`` and NewType.
+
+    :param kind: the type.
+    """
     while True:
         if get_origin(kind) is Annotated:
             kind = get_args(kind)[0]
@@ -324,7 +328,7 @@ def without_none(kind: Any) -> Any:
     if get_origin(kind) in (Union, types.UnionType):
         others = [each for each in get_args(kind) if each is not type(None)]
         if len(others) == 1:
-            return _bare(others[0])
+            return bare_type(others[0])
     return kind
 
 
@@ -333,13 +337,13 @@ def is_sequence(kind: Any) -> bool:
 
     :param kind: the type, without None.
     """
-    kind = without_none(_bare(kind))
+    kind = without_none(bare_type(kind))
     origin = get_origin(kind) or kind
     return isinstance(origin, type) and (origin in _SEQUENCES or origin in (Sequence, typing.Sequence))
 
 
 def _is_scalar(kind: Any) -> bool:
-    kind = without_none(_bare(kind))
+    kind = without_none(bare_type(kind))
     if get_origin(kind) in (Union, types.UnionType):
         return all(_is_scalar(each) for each in get_args(kind) if each is not type(None))
     return kind in _SCALARS or _is_named_text(kind)

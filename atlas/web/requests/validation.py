@@ -17,6 +17,7 @@ from typing import Annotated, Any, TypeAlias, Union, get_args, get_origin, get_t
 import msgspec
 
 from atlas.web.exceptions import BadRequest, UnprocessableContent
+from atlas.web.requests.dataclass_defaults import find_completion
 
 __all__ = ["BODY", "Problem", "find_problems", "parse_json", "pointer", "refuse"]
 
@@ -43,7 +44,9 @@ def parse_json(body: bytes, kind: Any = None) -> Any:
         such as ``/body/lines/2/qty``, and ``detail`` of each error.
     """
     try:
-        return _decode(body) if kind is None else msgspec.json.decode(body, type=kind)
+        if kind is None:
+            return _decode(body)
+        value = msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
         if kind is None:  # a number that Python cannot represent
             raise BadRequest(f"the body is not JSON: {error}") from None
@@ -54,6 +57,8 @@ def parse_json(body: bytes, kind: Any = None) -> Any:
         raise _malformed(body, error) from None
     except RecursionError:
         raise BadRequest("the JSON is nested too deeply") from None
+    complete = find_completion(kind)
+    return value if complete is None else complete(value)
 
 
 def _malformed(body: bytes, error: Exception) -> BadRequest:

@@ -133,8 +133,8 @@ def test_a_class_of_controllers_answers_its_methods() -> None:
     assert found[0].controller(None, *found[1]) == "get como"
     assert router.match("POST", b"/lakes/como") == NoMatch(("GET", "HEAD", "OPTIONS", "PUT"))
     assert router.url_for("lake", {"name": "como"}) == "/lakes/como"
-    with pytest.raises(StartupError, match=r"the controller get\(.*1 path parameter|the controller get\(.* 0 path"):
-        Router([Route("/lakes", Lakes)])
+    with pytest.raises(StartupError, match="get does not take town of the path; it takes name of the query"):
+        Router([Route("/lakes/{town}", Lakes)])
     with pytest.raises(StartupError, match="the class Controller has no method for an HTTP method"):
         Route("/", Controller)
 
