@@ -37,7 +37,8 @@ def _new(name: str) -> None:
     for path in written:
         click.echo(click.style(f"  {path}", dim=True))
     click.echo(
-        f"\n  cd {directory}\n  atlas serve      serve it on http://127.0.0.1:8000\n  pytest           run its tests"
+        f"\n  cd {directory}\n  atlas serve --dev  serve it on http://127.0.0.1:8000\n"
+        "  pytest             run its tests"
     )
 
 

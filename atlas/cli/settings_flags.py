@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
@@ -15,7 +16,7 @@ from atlas.server.configuration import env_file
 from atlas.server.configuration.load_settings import LoadedSettings, flag_name, load_settings
 from atlas.server.configuration.setting_types import Boolean
 from atlas.server.configuration.settings import Setting, Settings, settings_table
-from atlas.server.configuration.uvicorn_settings import IGNORED, RENAMED, SWITCHES
+from atlas.server.configuration.uvicorn_settings import IGNORED, RENAMED, SWITCHES, VALUED_SWITCHES
 
 __all__ = ["SettingsCommand", "given_flags", "load", "parameters"]
 
@@ -47,6 +48,27 @@ def load(app: str | None, flags: Mapping[str, Any]) -> LoadedSettings:
     added = os.environ.keys() - before
     origins = {name: f"{each} in {path}" if each in added else each for name, each in loaded.origins.items()}
     return dataclasses.replace(loaded, origins=origins)
+
+
+def _as_switches(arguments: Iterable[str]) -> Iterator[str]:
+    """Replace ``--flag false`` and ``--flag=false`` by ``--no-flag``, for the flags that have a value in uvicorn."""
+    rest = deque(arguments)
+    while rest:
+        flag, equals, value = rest[0].partition("=")
+        given = value if equals else (rest[1] if len(rest) > 1 else "")
+        if flag not in VALUED_SWITCHES or (wanted := _truth(given)) is None:
+            yield rest.popleft()
+            continue
+        for _ in range(1 if equals else 2):
+            rest.popleft()
+        yield flag if wanted else f"--no-{flag.removeprefix('--')}"
+
+
+def _truth(text: str) -> bool | None:
+    try:
+        return Boolean().parse(text)
+    except ValueError:
+        return None
 
 
 def _uvicorn_flag(name: str) -> click.Option:
@@ -89,6 +111,9 @@ def _default_text(setting: Setting, default: Any) -> str:
 
 class SettingsCommand(click.Command):
     """A command whose help shows the flags in the groups of the settings, in columns of the same width."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, list(_as_switches(args)))
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         flags = [parameter for parameter in self.get_params(ctx) if isinstance(parameter, _Flag)]

@@ -14,7 +14,7 @@ import click
 import pytest
 
 from atlas.cli.program import execute
-from atlas.cli.settings_flags import load
+from atlas.cli.settings_flags import _as_switches, load
 from atlas.server.configuration.load_settings import LoadedSettings
 from atlas.server.configuration.settings import Settings, settings_table
 from atlas.server.configuration.uvicorn_settings import IGNORED, RENAMED
@@ -138,6 +138,21 @@ def test_an_interface_that_has_an_adapter(
 ) -> None:
     assert execute(["serve", "main:app", "--interface", kind]) == 2
     assert f"got '{kind}': {hint}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "switches"),
+    [
+        (["--ws-per-message-deflate", "false", "main:app"], ["--no-ws-per-message-deflate", "main:app"]),
+        (["--ws-per-message-deflate=0"], ["--no-ws-per-message-deflate"]),
+        (["main:app", "--ws-per-message-deflate", "True"], ["main:app", "--ws-per-message-deflate"]),
+        (["--ws-per-message-deflate", "main:app"], ["--ws-per-message-deflate", "main:app"]),
+        (["--ws-per-message-deflate"], ["--ws-per-message-deflate"]),
+        (["--header", "false", "--port=1"], ["--header", "false", "--port=1"]),
+    ],
+)
+def test_a_switch_with_a_value(arguments: list[str], switches: list[str]) -> None:
+    assert list(_as_switches(arguments)) == switches
 
 
 def test_the_flags_of_uvicorn_are_not_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:

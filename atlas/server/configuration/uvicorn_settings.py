@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-__all__ = ["IGNORED", "PREFIX", "RENAMED", "SWITCHES", "uvicorn_advice", "uvicorn_variables"]
+__all__ = ["IGNORED", "PREFIX", "RENAMED", "SWITCHES", "VALUED_SWITCHES", "uvicorn_advice", "uvicorn_variables"]
 
 PREFIX = "UVICORN_"
 
@@ -30,6 +30,9 @@ IGNORED = {
 
 SWITCHES = frozenset({"http2", "reset_contextvars"})
 """Those of them whose flags have no value."""
+
+VALUED_SWITCHES = frozenset({"--ws-per-message-deflate"})
+"""The flags of uvicorn with a value, true or false, that are switches in Atlas."""
 
 _NOT_YET = "is not in this version of Atlas"
 _WEBSOCKETS = f"{_NOT_YET}, which serves no WebSockets"
