@@ -49,6 +49,7 @@ LAYERS: dict[str, set[str]] = {
     "web": BELOW_WEB,
     "sqlalchemy": LEAVES | {"gateway", "web"},
     "redis": LEAVES | {"gateway", "web"},
+    "gunicorn": LEAVES | {"server"},
     "testing": LEAVES | {"gateway", "server", "web"},
     "cli": LEAVES | {"gateway", "server", "web", "testing"},
     "__main__": {"cli"},
@@ -57,15 +58,16 @@ LAYERS: dict[str, set[str]] = {
 # The libraries that only some packages may import, also by import_module("name").
 LIBRARIES: dict[str, tuple[str, ...]] = {
     # The asynchronous halves of SQLAlchemy and redis-py are built on asyncio.
-    "asyncio": ("server", "gateway", "testing", "sqlalchemy", "redis", "_speedups/calls"),
+    "asyncio": ("server", "gateway", "testing", "sqlalchemy", "redis", "gunicorn", "_speedups/calls"),
     "concurrent": ("server", "gateway"),
     "multiprocessing": ("server",),
-    "signal": ("server",),
+    "signal": ("server", "gunicorn"),
     "socket": ("server",),
     "ssl": ("server",),
     "uvloop": ("server",),
     "brotli": ("web/responses", "web/requests"),
     "click": ("cli",),
+    "gunicorn": ("gunicorn",),
     "greenlet": ("gateway", "_speedups/calls"),
     "httptools": ("_speedups/http1",),
     "itsdangerous": ("web/sessions",),
