@@ -27,6 +27,7 @@ from atlas.errors import LifespanError, StartupError
 from atlas.server.configuration.settings import Settings
 from atlas.server.logs import open_logs
 from atlas.server.sockets import listener
+from atlas.server.systemd.notifier import Notifier
 from atlas.server.tls.contexts import make_context, uses_tls
 from atlas.server.workers.fork_server import LIFESPAN_FAILED
 from atlas.server.workers.fork_server_process import ForkServer
@@ -40,6 +41,7 @@ _logger = logging.getLogger("atlas.server")
 
 _QUICK = 5.0  # seconds; a worker that serves for less before it ends counts for the delay of the next start
 _FIRST_DELAY, _LONGEST_DELAY = 0.5, 30.0  # seconds before another start, doubled each time
+_LONGEST_PAUSE = 2.0  # seconds since the last heartbeat of any worker, for the watchdog of systemd
 _MARGIN = 5.0  # seconds that a worker has to end after the graceful timeout
 
 
@@ -82,6 +84,7 @@ class Supervisor:
         self._first_ready = asyncio.Event()
         self._stopping = asyncio.Event()
         self._forced = asyncio.Event()
+        self._notifier = Notifier.from_environment(os.environ)
         self._quick_ends = 0
         self._failure: StartupError | None = None
         self._replacing = asyncio.Lock()
@@ -101,6 +104,7 @@ class Supervisor:
             health.close()
             await self._stop()
             await self._pool.close()
+        self._notifier.close()
         if self._failure is not None:
             raise self._failure
         _logger.info("stopped")
@@ -137,6 +141,7 @@ class Supervisor:
             self._forced.set()
         else:
             _logger.info("stopping")
+            self._notifier.stopping()
             self._stopping.set()
 
     def _handle_restart(self) -> None:
@@ -258,6 +263,7 @@ class Supervisor:
         async with self._replacing:
             self._restart_waits = False
             _logger.info("restarting the workers (SIGHUP)")
+            self._notifier.reloading()
             fork_server = await self._pool.start_fork_server()
             replaced = False
             for old in self._pool.serving():
@@ -275,6 +281,7 @@ class Supervisor:
                 _logger.info("the workers are restarted")
             if fork_server is not None and not replaced:
                 fork_server.close()
+            self._notifier.ready()
 
     def _handle_max_requests(self, worker: WorkerProcess) -> None:
         self._replace_later(worker, "has begun as many requests as it may (--limit-max-requests)")
@@ -337,4 +344,11 @@ class Supervisor:
 
     def _log_addresses(self) -> None:
         scheme = "https" if uses_tls(self._settings) else "http"
-        _logger.info("serving on %s (press Ctrl+C to stop)", listener.describe_all(self._sockets, scheme))
+        addresses = listener.describe_all(self._sockets, scheme)
+        _logger.info("serving on %s (press Ctrl+C to stop)", addresses)
+        self._notifier.ready(f"serving on {addresses}")
+        self._notifier.start_watchdog(self._is_alive)
+
+    def _is_alive(self) -> bool:
+        """Return whether the event loop of a worker runs, or the workers are stopped, which has its own time-outs."""
+        return self._stopping.is_set() or time.monotonic() - self._pool.last_heartbeat() < _LONGEST_PAUSE

@@ -107,6 +107,10 @@ class WorkerPool:
             worker.signal(signal.SIGKILL)
         await worker.ended
 
+    def last_heartbeat(self) -> float:
+        """Return when the event loop of any worker ran last, by :func:`time.monotonic`; 0.0 if none is known to run."""
+        return max((self.table.read(worker.index)[2] for worker in self.workers), default=0.0)
+
     async def remove(self, worker: WorkerProcess) -> None:
         """Forget a worker that has ended."""
         self.workers.remove(worker)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,7 +11,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -131,16 +131,16 @@ def test_a_manager_that_is_not_there_is_a_line(address: str, line: str, caplog: 
 
 
 @contextmanager
-def service(folder: Path, manager: ServiceManager, *flags: str, **environ: str) -> Iterator[subprocess.Popen[Any]]:
+def service(folder: Path, manager: ServiceManager, *flags: str, **environ: str) -> Iterator[subprocess.Popen[str]]:
     (folder / "main.py").write_text(APP)
     command = [sys.executable, "-m", "atlas", "serve", "main:app", "--port", "0", "--lifespan", "off", *flags]
     environment = {**os.environ, "NOTIFY_SOCKET": manager.address, **environ}
-    with subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True) as process:
         try:
             yield process
         finally:
-            if process.poll() is None:
-                process.kill()
+            process.terminate()
+            process.communicate(timeout=PATIENCE)
 
 
 def test_a_server_is_ready_lives_and_stops(manager: ServiceManager, tmp_path: Path) -> None:
@@ -164,3 +164,52 @@ def test_a_reload_of_certificates_begins_and_ends(tmp_path: Path) -> None:
         process.send_signal(signal.SIGHUP)
         assert manager.message()["RELOADING"] == "1"
         assert manager.message() == ready
+
+
+# --------------------------------------------------------------------------------------------------------- workers
+
+
+def ready_workers(process: subprocess.Popen[str], number: int) -> list[int]:
+    """The process IDs of so many workers, from the log."""
+    assert process.stderr is not None
+    found: list[int] = []
+    for line in process.stderr:
+        if match := re.search(r"worker (\d+) is ready", line):
+            found.append(int(match[1]))
+            if len(found) == number:
+                return found
+    raise AssertionError("the server has ended")
+
+
+def test_the_parent_of_workers_is_ready_reloads_and_stops(manager: ServiceManager, tmp_path: Path) -> None:
+    with service(tmp_path, manager, "--workers", "2") as process:
+        ready = manager.message()
+        assert (ready["READY"], ready["MAINPID"]) == ("1", str(process.pid))
+        assert re.fullmatch(r"serving on http://127\.0\.0\.1:\d+", ready["STATUS"])
+        ready_workers(process, 2)
+        process.send_signal(signal.SIGHUP)
+        assert manager.message()["RELOADING"] == "1"
+        assert manager.message() == ready
+        process.send_signal(signal.SIGTERM)
+        assert manager.message()["STOPPING"] == "1"
+        process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0
+
+
+def test_the_parent_gives_signs_of_life_only_while_a_worker_lives(tmp_path: Path) -> None:
+    with (
+        service_manager(str(tmp_path / "notify")) as manager,
+        service(tmp_path, manager, "--workers", "2", WATCHDOG_USEC="200000") as process,
+    ):
+        assert manager.message()["READY"] == "1"
+        workers = ready_workers(process, 2)
+        assert manager.message() == {"WATCHDOG": "1"}
+        os.kill(workers[0], signal.SIGSTOP)  # the other one lives
+        for _ in range(20):
+            assert manager.message() == {"WATCHDOG": "1"}
+        os.kill(workers[1], signal.SIGSTOP)
+        while not manager.is_silent_for(0.5):
+            pass  # the last heartbeat counts for two seconds
+        for worker in workers:
+            os.kill(worker, signal.SIGCONT)
+        assert manager.message() == {"WATCHDOG": "1"}
