@@ -28,7 +28,8 @@ main:create_app --factory --port 0
 main:app --reload --reload-include '*.yaml' --reload-include .env --reload-exclude 'tests/*' --reload-delay 0.5
 main:app --uds /run/site.sock --proxy-headers --forwarded-allow-ips '*'
 main:app --fd 3 --workers 4
-main:app --workers=4 --limit-max-requests 10000 --timeout-graceful-shutdown 20 --timeout-worker-healthcheck 10
+main:app --workers=4 --limit-max-requests 10000 --limit-max-requests-jitter 500
+main:app --workers=4 --timeout-graceful-shutdown 20 --timeout-worker-healthcheck 10
 main:app --env-file .env --log-level warning --no-access-log --no-use-colors
 main:app --log-config logging.json --use-colors --access-log
 main:app --root-path /api/v1 --header 'X-Frame-Options: DENY' --header Server:site --no-server-header --no-date-header

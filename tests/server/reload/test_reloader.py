@@ -6,12 +6,14 @@ import asyncio
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
 import pytest
+import trustme
 
 from atlas import Application, StartupError, run
 from atlas.server.configuration.load_settings import LoadedSettings
@@ -195,6 +197,30 @@ def test_settings_of_a_file_are_read_again(folder: Path) -> None:
         served.wait_for("'pyproject.toml' changed: restarting")
         served.wait_ready()  # on another socket
         assert served.get() == "one"
+
+
+def test_tls_and_a_unix_socket(folder: Path) -> None:
+    authority = trustme.CA()
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(folder / "cert.pem")
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    flags = ["--bind", "127.0.0.1:0", "--bind", "unix:atlas.sock", "--ssl-certfile", "cert.pem"]
+    with serving(folder, "main:app", "--reload", "--lifespan", "off", *flags) as served:
+        served.wait_ready()
+        write(folder, "two and more")
+        served.wait_for("restarting")
+        served.wait_ready()
+        for family, address in (
+            (socket.AF_INET, ("127.0.0.1", served.port)),
+            (socket.AF_UNIX, str(folder / "atlas.sock")),
+        ):
+            with socket.socket(family) as plain, context.wrap_socket(plain, server_hostname="127.0.0.1") as client:
+                client.settimeout(PATIENCE)
+                client.connect(address)
+                client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+                assert client.makefile("rb").read().endswith(b"two and more")
+        assert served.stop() == 0
+    assert not (folder / "atlas.sock").exists()
 
 
 def test_a_process_that_has_served_enough_is_replaced(folder: Path) -> None:
