@@ -48,6 +48,7 @@ LAYERS: dict[str, set[str]] = {
     "server": BELOW_SERVER,
     "web": BELOW_WEB,
     "sqlalchemy": LEAVES | {"gateway", "web"},
+    "otel": LEAVES | {"web"},
     "redis": LEAVES | {"gateway", "web"},
     "gunicorn": LEAVES | {"server"},
     "testing": LEAVES | {"gateway", "server", "web"},
@@ -73,6 +74,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "itsdangerous": ("web/sessions",),
     "jinja2": ("web/templates", "templates", "_speedups/templates"),
     "msgspec": ("web", "testing"),
+    "opentelemetry": ("otel",),
     "multipart": (),  # the module of two packages that exclude each other: neither may be needed
     "pydantic": ("web/inputs",),
     "pytest": ("testing", "sqlalchemy"),
@@ -387,7 +389,7 @@ def test_no_paths_of_a_machine_and_no_unfinished_work() -> None:
 
 def test_importing_atlas_loads_nothing_heavy() -> None:
     heavy = ["atlas.server", "atlas.web", "atlas._speedups", "asyncio", "jinja2", "click", "uvloop", "msgspec"]
-    heavy += ["redis", "sqlalchemy"]
+    heavy += ["opentelemetry", "redis", "sqlalchemy"]
     code = f"import sys, atlas; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == "[]"

@@ -121,6 +121,7 @@ async def _sendfile(exchange: Exchange, descriptor: int, offset: int, count: int
             exchange.abort()
             raise ClientDisconnected(f"the client disconnected: {error.strerror}") from None
         else:
+            exchange.state.connections.count_sent(sent)
             await asyncio.sleep(0)
         _check_sent(sent)
         offset += sent

@@ -10,9 +10,10 @@ import random
 import socket
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from atlas._speedups.buffers.connection import Connection, Protocol
+from atlas._speedups.http.counters import Counters
 from atlas._speedups.http.server_state import ServerState
 from atlas._speedups.http1.protocol import Http1Protocol
 from atlas.gateway.interface_detection import detect_interface
@@ -40,9 +41,6 @@ from atlas.server.tls.contexts import CertificateWatch, TLSContext, make_context
 from atlas.server.tls.extension import TLSExtension
 from atlas.server.workers.worker_table import WorkerEntry
 from atlas.types import ASGIApp
-
-if TYPE_CHECKING:
-    from atlas.server.loop_monitor import LoopMonitor
 
 __all__ = ["Server"]
 
@@ -79,6 +77,12 @@ class Server:
         self._proxy_heads: ProxyHeadReader | None = None
         self.entry: WorkerEntry | None = None
         """The entry of this process in the table of worker processes; None if there is one process only."""
+        self.shutdown_delay = self.settings.shutdown_delay
+        """Seconds from the beginning of a stop, which ``/readyz`` shows, until accepting ends."""
+        self.counters: Counters | None = None
+        """What counts requests, connections and bytes. The setting ``metrics`` makes one where there is none."""
+        self.announces = True
+        """Whether its start, its address and its stop are log lines."""
         self.on_reloaded: Callable[[], None] | None = None
         """Called when the certificates were read again, as :meth:`reload_certificates` asked for."""
         self.on_max_requests: Callable[[], None] = self.stop
@@ -109,7 +113,9 @@ class Server:
             listener.set_options(sock, self.settings)
         lifespan = self._lifespan = Lifespan(self._application.asgi_app, self.settings.lifespan)
         guard = ForkGuard(partial(self._leave_to_parent, [address_of(sock) for sock in self.sockets]))
+        endpoint = contextlib.ExitStack()
         try:
+            self._open_endpoint(endpoint)
             if not await self._start_application(lifespan):
                 return
             try:
@@ -120,7 +126,8 @@ class Server:
                 await self._unless(self._force_exit, lifespan.shutdown(max(self.graceful_timeout, CANCEL_TIMEOUT)))
         finally:
             guard.close()
-            if self.started:
+            endpoint.close()
+            if self.started and self.announces:
                 _logger.info("stopped")
             self.started = False
             if own:
@@ -213,7 +220,6 @@ class Server:
         loop = asyncio.get_running_loop()
         settings = self.settings
         access_log = AccessLog(loop, settings) if is_enabled(settings) else None
-        monitor = _start_loop_monitor(loop) if settings.dev else None
         set_thread_limits(
             loop,
             calls=settings.limit_threads,
@@ -221,6 +227,8 @@ class Server:
             files=settings.limit_threads_files,
         )
         events = ServerEvents()
+        events.counters = self.counters
+        monitors = self._start_monitors(loop)
         gateway = self._application.new_gateway(loop)
         state = self._new_state(events, access_log, lifespan_state)
         connections = state.connections
@@ -250,6 +258,7 @@ class Server:
                 self._certificates = CertificateWatch(settings, acceptor.use_tls, self.on_reloaded)
             self._set_started()
             await self._should_exit.wait()
+            await self._wait_forced(self.shutdown_delay)
             await acceptor.finish()
             if own:
                 listener.close(self.sockets)
@@ -264,9 +273,23 @@ class Server:
             await asyncio.sleep(0)  # the loop calls connection_lost in its next turn
             if access_log is not None:
                 access_log.close()
-            if monitor is not None:
-                monitor.close()
+            monitors.close()
             state.close()
+
+    def _start_monitors(self, loop: asyncio.AbstractEventLoop) -> contextlib.ExitStack:
+        """Start what watches the event loop, as ``--dev`` and ``--metrics`` ask for."""
+        monitors = contextlib.ExitStack()
+        if self.settings.dev:
+            from atlas.server.loop_monitor import LoopMonitor  # imported only with --dev
+
+            monitor = LoopMonitor(loop)
+            monitor.start()
+            monitors.callback(monitor.close)
+        if self.counters is not None:
+            from atlas.server.metrics.loop_probe import LoopProbe  # imported only with --metrics
+
+            monitors.callback(LoopProbe(loop, self.counters).close)
+        return monitors
 
     def _new_state(
         self, events: ServerEvents, access_log: AccessLog | None, lifespan_state: dict[str, Any] | None
@@ -283,12 +306,36 @@ class Server:
             lifespan_state,
             make_proxy_headers(settings),
             TLSExtension() if self._tls is not None else None,
+            self.counters,
         )
+
+    def _open_endpoint(self, stack: contextlib.ExitStack) -> None:
+        """Open the endpoint of the setting ``metrics``; that of worker processes is their parent's."""
+        if self.settings.metrics is not None and self.entry is None:
+            from atlas.server.metrics import endpoint, shared_counters, single_process  # imported only with --metrics
+
+            self.counters = self.counters or shared_counters.private_counters()
+            patience = self.settings.timeout_worker_heartbeat
+            source = single_process.SingleProcess(self.counters, self._is_ready, patience)
+            stack.enter_context(endpoint.serving_in_thread(self.settings.metrics, source))
+        if self.counters is not None:
+            self.counters.begin(os.getpid())
+
+    def _is_ready(self) -> bool:
+        return self.started and not self._should_exit.is_set()
+
+    async def _wait_forced(self, seconds: float) -> None:
+        """Wait, but not after a second stop."""
+        if seconds:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._force_exit.wait(), seconds)
 
     def _set_started(self) -> None:
         logs.enable_loggers()
         self.started = True
         self._started.set()
+        if not self.announces:
+            return
         if self.entry is not None:
             _logger.info("worker %d is ready", os.getpid())
             return
@@ -316,18 +363,11 @@ class Server:
         if self._should_exit.is_set():
             self._force_exit.set()
         else:
-            _logger.info("stopping")
+            if self.announces:
+                _logger.info("stopping")
             if self._pages is not None:
                 self._pages.close()
             self._should_exit.set()
-
-
-def _start_loop_monitor(loop: asyncio.AbstractEventLoop) -> LoopMonitor:
-    from atlas.server.loop_monitor import LoopMonitor  # imported only with --dev
-
-    monitor = LoopMonitor(loop)
-    monitor.start()
-    return monitor
 
 
 def _with_jitter(settings: Settings) -> Settings:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from atlas._speedups.http.counters import Counters
 from atlas.errors import ProtocolError
 from atlas.server.logs.escaping import escape
 
@@ -35,6 +36,8 @@ class ServerEvents:
         """As many requests were started as ``--limit-max-requests`` allows."""
         self.on_all_connections_closed: Callable[[], None] = _ignore
         """The last connection closed during a shutdown."""
+        self.counters: Counters | None = None
+        """What counts refused requests; None for nothing."""
         self._logged_at: dict[str, float] = {}
 
     def on_unexpected_error(self, message: str, error: BaseException) -> None:
@@ -55,6 +58,8 @@ class ServerEvents:
         :param client: host and port of the client; None for a Unix socket.
         """
         key = error.flag or str(error.status)
+        if self.counters is not None:
+            self.counters.add_refusal(error.flag.removeprefix("--") if error.flag else "malformed")
         now = time.monotonic()
         if now - self._logged_at.get(key, -_REFUSAL_INTERVAL) < _REFUSAL_INTERVAL:
             return

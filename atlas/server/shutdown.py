@@ -51,6 +51,8 @@ class Shutdown:
             left, what = connections.open, "responses are not read by their clients"
         message = "%d %s after %g seconds (--timeout-graceful-shutdown): they are ended"
         _logger.warning(message, left, what, graceful_timeout)
+        if self._state.counters is not None:
+            self._state.counters.add_timeout("graceful_shutdown")
         connections.end_now()
         if await self._wait_closed(_DISCONNECT_TIMEOUT) or self._forced.is_set():
             return

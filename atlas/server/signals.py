@@ -36,6 +36,7 @@ class StartupInterrupted(BaseException):
 
 class _Stoppable(Protocol):
     graceful_timeout: float
+    shutdown_delay: float
 
     def stop(self) -> None: ...
     def blocks_in_startup(self) -> bool: ...
@@ -128,7 +129,8 @@ class _Handler:
     def __call__(self, number: int, frame: FrameType | None) -> None:
         now = time.monotonic()
         if self._thread is None:
-            self._deadline = now + self._server.graceful_timeout + _RESPONSE_TIMEOUT
+            timeout = self._server.shutdown_delay + self._server.graceful_timeout
+            self._deadline = now + timeout + _RESPONSE_TIMEOUT
             self._thread = threading.Thread(target=self._watch, name="atlas signals", daemon=True)
             self._thread.start()
             if self._server.blocks_in_startup():

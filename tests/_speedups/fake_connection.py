@@ -187,6 +187,7 @@ class FakeServer:
         access_log: AccessLog | None = None,
         state: dict[str, Any] | None = None,
         gateway: Any = None,
+        counters: Any = None,
         **settings: Any,
     ) -> None:
         assert set(settings) <= set(SETTINGS)
@@ -194,7 +195,9 @@ class FakeServer:
         self.gateway: Any = gateway or Gateway()
         self.events = RecordedEvents()
         all_settings = SimpleNamespace(**SETTINGS | settings)
-        self.state = ServerState(loop, all_settings, self.events, limit_connections, access_log, state)
+        self.state = ServerState(
+            loop, all_settings, self.events, limit_connections, access_log, state, counters=counters
+        )
 
     def new_protocol(self, connection: Connection) -> Http1Protocol:
         return Http1Protocol(self.state, self.gateway)

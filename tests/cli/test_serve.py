@@ -104,6 +104,8 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "log_config": ("logs.ini", "logs.ini"),
     "log_file": ("server.log", "server.log"),
     "access_log_file": ("access.log", "access.log"),
+    "metrics": ("127.0.0.1:9100", "127.0.0.1:9100"),
+    "shutdown_delay": ("5", 5.0),
     "headers": ("X-A: 1", (("X-A", "1"),)),
     "limit_concurrency": ("7", 7),
     "limit_connections": ("7", 7),

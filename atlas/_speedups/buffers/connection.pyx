@@ -115,6 +115,7 @@ cdef class Connection:
             raise ValueError(f"expected 0 to {READ_SIZE} bytes, got {size}")
         cdef Protocol protocol = self.protocol  # held: it may hand the connection over while it runs
         self.writer.in_turn = True
+        self.writer.connections.traffic.received += size
         try:
             protocol.feed(self.writer.connections.read_data, size)
         finally:
@@ -188,10 +189,12 @@ cdef class Connection:
         """
         self.client, self.server, self.secure, self.proxied = client, server, secure, True
 
-    def handshake_failed(self):
+    def handshake_failed(self, bint timed_out=False):
         """The connection will never be made: it doesn't count as open any more."""
         if self.counted:
             self.counted = False
+            self.writer.connections.traffic.unmade += 1
+            self.writer.connections.traffic.overdue += timed_out
             self.writer.connections.closed()
 
     def end_turn(self):
@@ -238,6 +241,7 @@ cdef class Connection:
                 return
         if self.writer.state == WRITER_BLOCKED:
             if self.writer.is_stalled(now):
+                self.writer.connections.traffic.stalled += 1
                 self.abort()
         elif self.deadline != 0 and now >= self.deadline:
             protocol.check_timeout(now)

@@ -7,6 +7,17 @@ cdef enum:
     READ_SIZE = 262144          # bytes taken from a socket at once
 
 cdef double monotonic() noexcept nogil
+cdef double precise_monotonic() noexcept nogil
+
+# What is counted; another process may read it at any time.
+cdef struct Traffic:
+    long long open
+    long long accepted
+    long long received              # bytes, without those of TLS
+    long long sent
+    long long stalled               # peers that read nothing for too long
+    long long unmade                # connections that ended before they were made, as by a TLS handshake that failed
+    long long overdue               # those of them that took too long
 
 
 cdef class ConnectionSet:
@@ -21,6 +32,11 @@ cdef class ConnectionSet:
     cdef readonly bint stopping
     cdef readonly bint draining         # idle connections stay open
     cdef bint crowded                   # a client waits for a place, and no connection was idle
+
+    # What is counted, in memory of the set's own or of the object that it keeps for that.
+    cdef Traffic own_traffic
+    cdef Traffic* traffic
+    cdef object traffic_owner
 
     # The memory that every socket of the loop is read into, one after the other.
     cdef object read_view               # a memoryview that owns the memory
@@ -39,7 +55,8 @@ cdef class ConnectionSet:
     # Seconds without progress after which a peer that reads nothing is given up.
     cdef readonly double write_timeout
 
-    # Write buffers; the end of the loop's iteration; counting.
+    # Counting in other memory; write buffers; the end of the loop's iteration; counting.
+    cdef int count_in(self, Traffic* traffic, object owner) except -1
     cdef WriteBuffer borrow_buffer(self)
     cdef int return_buffer(self, WriteBuffer buffer) except -1
     cdef int flush_later(self, object connection) except -1

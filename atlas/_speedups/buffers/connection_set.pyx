@@ -20,8 +20,14 @@ cdef extern from *:
     #endif
         return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
     }
+    static double atlas_precise_monotonic(void) {
+        struct timespec t;
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+    }
     """
     double atlas_monotonic() noexcept nogil
+    double atlas_precise_monotonic() noexcept nogil
 
 cdef extern from *:
     """
@@ -61,6 +67,11 @@ cdef double monotonic() noexcept nogil:
     return atlas_monotonic()
 
 
+cdef double precise_monotonic() noexcept nogil:
+    """The clock of durations, in seconds: steady and precise, and four times the instructions."""
+    return atlas_precise_monotonic()
+
+
 @cython.final
 cdef class ConnectionSet:
     """The connections of one event loop.
@@ -84,6 +95,7 @@ cdef class ConnectionSet:
         self.connections = set()
         self.buffers = []
         self.unflushed = []
+        self.traffic = &self.own_traffic
 
     @property
     def full(self):
@@ -123,6 +135,10 @@ cdef class ConnectionSet:
         """Tell every protocol that the graceful time-out has passed."""
         self.each(end_now)
 
+    def count_sent(self, Py_ssize_t size):
+        """Count bytes that were sent past the writers, by sendfile(2)."""
+        self.traffic.sent += size
+
     def abort(self):
         """End every connection at once."""
         self.each(abort)
@@ -161,6 +177,12 @@ cdef class ConnectionSet:
         self.buffers.clear()
         self.unflushed.clear()
 
+    cdef int count_in(self, Traffic* traffic, object owner) except -1:
+        """Count in this memory, which ``owner`` holds."""
+        self.traffic, self.traffic_owner = traffic, owner
+        traffic.open = self.open
+        return 0
+
     cdef WriteBuffer borrow_buffer(self):
         cdef WriteBuffer buffer = self.buffer
         if buffer is not None:
@@ -198,6 +220,8 @@ cdef class ConnectionSet:
     cdef int opened(self) except -1:
         """A connection was accepted."""
         self.open += 1
+        self.traffic.open = self.open
+        self.traffic.accepted += 1
         if self.open == 1:
             self.events.on_first_connection()
         return 0
@@ -205,6 +229,7 @@ cdef class ConnectionSet:
     cdef int closed(self) except -1:
         """A connection is closed."""
         self.open -= 1
+        self.traffic.open = self.open
         self.crowded = False
         if self.open == self.limit - 1:
             self.events.on_below_connection_limit()

@@ -107,6 +107,7 @@ cdef class SocketWriter:
         if piece is not None:
             piece_data = PyBytes_AS_STRING(piece)
             piece_size = PyBytes_GET_SIZE(piece)
+        self.connections.traffic.sent += size + piece_size
         if self.fd >= 0:
             sent = atlas_socket_write(self.fd, data, size, piece_data, piece_size)
             if sent < 0:

@@ -4,6 +4,7 @@ from atlas._speedups.calls.greenlets cimport GreenletPool
 from atlas._speedups.calls.handlers cimport Endpoint, Handler, RouteTable
 from atlas._speedups.calls.request cimport RequestData
 from atlas._speedups.calls.tasks cimport TaskStarter
+from atlas._speedups.http.counters cimport Counters
 from atlas._speedups.http.exchange cimport Exchange, Gateway
 
 
@@ -21,7 +22,11 @@ cdef class NativeCaller(Gateway):
     cdef dict buffered_types
     cdef object buffered_call       # the __call__ of buffered responses
 
+    # By route, the group that its requests count in.
+    cdef dict groups
+
     # Methods.
+    cdef int group_of(self, Counters counters, object route) except -1
     cdef int handle(self, Exchange exchange, Handler handler, RequestData request) except -1
     cdef int run_in_task(
         self, Exchange exchange, RequestData request, object coroutine, object context, Endpoint endpoint

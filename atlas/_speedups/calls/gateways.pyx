@@ -9,6 +9,9 @@ import inspect
 from functools import partial
 from types import CoroutineType
 
+from cpython.dict cimport PyDict_GetItemWithError
+from cpython.object cimport PyObject
+
 from atlas._speedups.calls.greenlets cimport GreenletPool
 from atlas._speedups.calls.handlers cimport (
     ASYNC, GREENLET, Endpoint, Handler, RouteTable, call_handler, call_in_greenlet, trim_traceback
@@ -16,6 +19,7 @@ from atlas._speedups.calls.handlers cimport (
 from atlas._speedups.calls.request cimport RequestData
 from atlas._speedups.calls.response cimport BaseResponse
 from atlas._speedups.calls.tasks cimport TaskStarter
+from atlas._speedups.http.counters cimport BY_APPLICATION, UNMATCHED, Counters
 from atlas._speedups.http.exchange cimport NO_RESPONSE, Exchange, Gateway
 from atlas._speedups.http.request_head cimport RequestHead
 
@@ -49,6 +53,7 @@ cdef class NativeCaller(Gateway):
         self.current = application.current
         self.buffered_call = application.buffered_call
         self.buffered_types = {}
+        self.groups = {}
         self.pool = <GreenletPool?>pool
         self.context = context
         self.tasks = set()
@@ -94,6 +99,7 @@ cdef class NativeCaller(Gateway):
         """Drop the references to the application."""
         self.starter.close()
         self.route_table = self.pool = self.context = None
+        self.groups.clear()
 
     cdef bint cancels_on_disconnect(self, Exchange exchange) except -1:
         cdef Handler handler = <Handler?>exchange.handle
@@ -118,6 +124,7 @@ cdef class NativeCaller(Gateway):
                 no_match = []
                 found = route_table.match_fallback(head.method, head.raw_path, head.headers, no_match)
             if found is None:
+                exchange.group = UNMATCHED
                 handler = route_table.no_match_handler
                 request = route_table.new_request(handler)
                 request.init(route_table.app, None, (), exchange)
@@ -125,6 +132,8 @@ cdef class NativeCaller(Gateway):
                 if head.upgrade is not None:
                     self.upgrade_ignored(head.upgrade)
             else:
+                if exchange.state.counters is not None:
+                    exchange.group = self.group_of(exchange.state.counters, found[0])
                 handler = route_table.handler(found[0], head.has_body)
                 request = route_table.new_request(handler)
                 request.init(route_table.app, found[0], <tuple>found[1], exchange)
@@ -134,6 +143,14 @@ cdef class NativeCaller(Gateway):
             self.end_with_error(exchange, request, error)
             self.starter.interrupt(error)
         return 0
+
+    cdef int group_of(self, Counters counters, object route) except -1:
+        """Return the group that the requests of a route count in: its path, with the names of its parameters."""
+        cdef PyObject* known = PyDict_GetItemWithError(self.groups, route)
+        if known is not NULL:
+            return <int?><object>known
+        self.groups[route] = group = counters.group(route.path)
+        return <int>group
 
     cdef int handle(self, Exchange exchange, Handler handler, RequestData request) except -1:
         cdef object context = PyContext_Copy(self.context)
@@ -332,6 +349,7 @@ cdef class ASGICaller(Gateway):
         cdef object context = PyContext_Copy(self.context)
         cdef object coroutine
         cdef object task
+        exchange.group = BY_APPLICATION
         if exchange.head.upgrade is not None:
             self.upgrade_ignored(exchange.head.upgrade)
         try:

@@ -64,7 +64,8 @@ cdef class Exchange:
     # The gateway's own: the task that works on it, whatever it has to know of it; and when it began.
     cdef public object task
     cdef object handle
-    cdef double began
+    cdef int group                  # that it counts in, see Counters
+    cdef double began               # known where durations are measured
 
     # A protocol makes an exchange, and calls init() at once.
     cdef int init(self, ServerState state, Gateway gateway, ResponseStream stream, RequestHead head) except -1

@@ -8,7 +8,7 @@ of its :class:`ResponseStream`. Nothing is written of a response that breaks a r
 cimport cython
 from cpython.bytes cimport PyBytes_GET_SIZE
 
-from atlas._speedups.buffers.connection_set cimport monotonic
+from atlas._speedups.buffers.connection_set cimport precise_monotonic
 from atlas._speedups.buffers.socket_io cimport atlas_socket_hung_up
 from atlas._speedups.http.request_body cimport BODY_COMING, BODY_LOST, BODY_THERE, FINISHED, BodyState, RequestBody
 from atlas._speedups.http.request_head cimport RequestHead
@@ -75,7 +75,8 @@ cdef class Exchange:
         self.head = head
         self.client = self.connection.client
         self.scheme = "https" if self.connection.secure else "http"
-        self.began = monotonic()
+        if state.measures:
+            self.began = precise_monotonic()
         return 0
 
     # What was asked.
@@ -432,10 +433,10 @@ cdef class Exchange:
         return 0
 
     cdef int log(self) except -1:
-        """A record for the access log, where there is one."""
-        return 0 if self.state.access_records is None else self.state.access_records.add_response(
-            self.client, self.head, self.status, 0 if self.bodyless else self.body_size,
-            monotonic() - self.began, self.response_headers,
+        """Count the response, and write it to the access log."""
+        return self.state.add_response(
+            self.group, self.client, self.head, self.status, 0 if self.bodyless else self.body_size, self.began,
+            self.response_headers,
         )
 
     @property

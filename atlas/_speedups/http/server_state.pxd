@@ -3,6 +3,7 @@
 from atlas._speedups.buffers.byte_buffers cimport WriteBuffer
 from atlas._speedups.buffers.connection cimport Connection
 from atlas._speedups.buffers.connection_set cimport ConnectionSet
+from atlas._speedups.http.counters cimport Counters, Timeout
 from atlas._speedups.http.request_head cimport Limits, RequestHead
 
 cdef bytes access_line(WriteBuffer out, object client, str method, bytes target, bint http_10, int status)
@@ -70,10 +71,18 @@ cdef class ServerState:
     cdef bytes raw_root_path
     cdef readonly dict state            # the lifespan's; None where lifespan is off
 
-    # The access log; None where there is none.
+    # The access log, and what counts responses; None where there is none. ``measures``: how long they took.
     cdef AccessRecords access_records
+    cdef readonly Counters counters
+    cdef bint measures
 
-    # Of all requests; of one response; of one request.
+    # Of the counters; of all requests; of one response; of one request.
+    cdef int add_response(
+        self, int group, object client, RequestHead head, int status, long long body_size, double began, object headers
+    ) except -1
+    cdef int add_refusal(self, object client, str method, bytes target, int status, Py_ssize_t body_size) except -1
+    cdef int add_timeout(self, Timeout kind) noexcept
+    cdef int add_active(self, int change) noexcept
     cdef bint is_stopping(self) noexcept
     cdef bint closes_idle(self) noexcept
     cdef int refresh_date(self) except -1

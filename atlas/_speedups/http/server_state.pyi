@@ -3,6 +3,7 @@ from typing import Any, Protocol, Self, final
 
 from atlas._speedups.buffers.connection_set import ConnectionSet
 from atlas._speedups.buffers.connection_set import _Events as _ConnectionEvents
+from atlas._speedups.http.counters import Counters
 from atlas._speedups.http.request_head import Limits
 from atlas.errors import ProtocolError
 
@@ -36,6 +37,7 @@ class ServerState:
         state: dict[str, Any] | None = None,
         proxy_headers: _ProxyHeaders | None = None,
         tls_extension: Callable[[Any], dict[str, Any]] | None = None,
+        counters: Counters | None = None,
     ) -> None: ...
     @property
     def connections(self) -> ConnectionSet: ...
@@ -57,6 +59,8 @@ class ServerState:
     def timeout_body(self) -> float: ...
     @property
     def timeout_keep_alive(self) -> float: ...
+    @property
+    def counters(self) -> Counters | None: ...
     @property
     def in_work(self) -> int: ...
     @property

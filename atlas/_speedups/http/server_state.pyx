@@ -15,7 +15,8 @@ from libc.time cimport time
 
 from atlas._speedups.buffers.byte_buffers cimport WriteBuffer
 from atlas._speedups.buffers.connection cimport Connection
-from atlas._speedups.buffers.connection_set cimport ConnectionSet
+from atlas._speedups.buffers.connection_set cimport ConnectionSet, precise_monotonic
+from atlas._speedups.http.counters cimport BY_SERVER, Counters, Timeout
 from atlas._speedups.http.request_head cimport Limits, RequestHead
 
 from atlas.reasons import REASON_PHRASES
@@ -48,11 +49,12 @@ cdef class ServerState:
     :param state: the lifespan state, copied for each request; None where lifespan is off.
     :param proxy_headers: an :class:`atlas.server.proxy_headers.ProxyHeaders`, or None.
     :param tls_extension: an :class:`atlas.server.tls.extension.TLSExtension`, or None.
+    :param counters: what counts responses, connections and bytes; None for nothing.
     """
 
     def __init__(
         self, loop, settings, events, long limit_connections=0, access_log=None, dict state=None, proxy_headers=None,
-        tls_extension=None,
+        tls_extension=None, Counters counters=None,
     ):
         self.loop = loop
         self.settings = settings
@@ -63,6 +65,10 @@ cdef class ServerState:
         self.parsers = []
         self.connections = ConnectionSet(loop, events, limit_connections, settings.timeout_write)
         self.access_records = AccessRecords(access_log, events) if access_log is not None else None
+        self.counters = counters
+        self.measures = counters is not None or (access_log is not None and self.access_records.line is None)
+        if counters is not None:
+            self.connections.count_in(&counters.slot.traffic, counters)
         self.read_limits(settings)
         self.make_lines(settings)
         self.make_template(settings)
@@ -189,12 +195,54 @@ cdef class ServerState:
     cdef int begin_request(self) except -1:
         self.served += 1
         self.in_work += 1
+        if self.counters is not None:
+            self.counters.slot.in_work = self.in_work
         if self.served == self.limit_max_requests:
             self.events.on_max_requests()
         return 0
 
     cdef int end_request(self) except -1:
         self.in_work -= 1
+        if self.counters is not None:
+            self.counters.slot.in_work = self.in_work
+        return 0
+
+    # Counters and access log.
+
+    cdef int add_response(
+        self, int group, object client, RequestHead head, int status, long long body_size, double began, object headers
+    ) except -1:
+        """A response has ended, or will not: note it.
+
+        :param group: of the request, for the counters. :param began: when its head had come, if :attr:`measures`.
+        :param headers: as the application gave them.
+        """
+        cdef double seconds = precise_monotonic() - began if self.measures else 0
+        if self.counters is not None:
+            self.counters.add_response(group, head.method, status)
+            self.counters.add_duration(group, head.method, seconds)
+        if self.access_records is not None:
+            self.access_records.add_response(client, head, status, body_size, seconds, headers)
+        return 0
+
+    cdef int add_refusal(self, object client, str method, bytes target, int status, Py_ssize_t body_size) except -1:
+        """Note the response to a request that was refused before an application saw it."""
+        if self.counters is not None:
+            self.counters.add_response(BY_SERVER, method, status)
+        if self.access_records is not None:
+            self.access_records.add_refusal(client, method, target, status, body_size)
+        return 0
+
+    cdef int add_timeout(self, Timeout kind) noexcept:
+        """A client has taken too long."""
+        if self.counters is not None:
+            self.counters.slot.timeouts[<int>kind] += 1
+        return 0
+
+    cdef int add_active(self, int change) noexcept:
+        """A connection has a request (1), or has none any more (-1)."""
+        if self.counters is not None:
+            self.counters.slot.active += change
         return 0
 
     # A response's part.

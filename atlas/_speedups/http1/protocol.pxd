@@ -62,7 +62,6 @@ cdef class Http1Protocol(Http1ProtocolBase):
 
     # An exchange's beginning and end.
     cdef int begin(self) except -1
-    cdef bint answered(self, Exchange exchange) except -1
     cdef int end_request(self) except -1
     cdef int end_exchange(self) except -1
 

@@ -19,6 +19,7 @@ cimport cython
 from atlas._speedups.buffers.byte_buffers cimport ReceiveBuffer, receive_append, receive_clear, receive_consume
 from atlas._speedups.buffers.connection cimport READING_ENDED, READING_PAUSED, Connection, Protocol
 from atlas._speedups.buffers.socket_writer cimport WRITER_BLOCKED
+from atlas._speedups.http.counters cimport TIMEOUT_BODY, TIMEOUT_HEAD, TIMEOUT_KEEP_ALIVE
 from atlas._speedups.http.exchange cimport HEAD_HELD, NO_RESPONSE, RESPONSE_DONE, Exchange, Gateway
 from atlas._speedups.http.request_body cimport BODY_COMING, BODY_LOST
 from atlas._speedups.http.request_head cimport ASTERISK_FORM
@@ -28,7 +29,7 @@ from atlas._speedups.http1.request_parser cimport (
     MESSAGE_PARSED, READING_CHUNKS, READING_HEAD, RequestParser, borrow_parser, return_parser
 )
 from atlas._speedups.http1.stream cimport (
-    Http1ProtocolBase, Http1Stream, borrow_stream, refuse_for_load, return_stream, write_refusal
+    Http1ProtocolBase, Http1Stream, answer_by_server, borrow_stream, return_stream, write_refusal
 )
 
 from atlas.errors import ProtocolError
@@ -114,17 +115,22 @@ cdef class Http1Protocol(Http1ProtocolBase):
         """WIRE.md, Limits and time-outs."""
         cdef Exchange exchange = self.exchange
         if self.state == IN_HEAD:
+            self.server_state.add_timeout(TIMEOUT_HEAD)
             error = ProtocolError(408, "the request's head did not come in time", "--timeout-request-head")
             return self.refuse(error, self.received.data + self.received.start)
         if self.state != IN_EXCHANGE:
             if self.has_waiting():
                 return 0
+            if self.state == IDLE:
+                self.server_state.add_timeout(TIMEOUT_KEEP_ALIVE if self.reused else TIMEOUT_HEAD)
             return self.close() if self.state != CLOSING else self.connection.writer.abort()
         if exchange.response_state >= RESPONSE_DONE:
+            self.server_state.add_timeout(TIMEOUT_BODY)
             return self.close()  # the rest of its body doesn't come
         if exchange.body_state() != BODY_COMING:
             self.connection.deadline = 0
         elif exchange.body is not None and exchange.body.waiters is not None:
+            self.server_state.add_timeout(TIMEOUT_BODY)
             self.connection.deadline = 0
             exchange.body.lose()
         return 0
@@ -285,6 +291,7 @@ cdef class Http1Protocol(Http1ProtocolBase):
         self.stream = stream
         self.exchange = exchange
         self.state = IN_EXCHANGE
+        self.server_state.add_active(1)
         if self.behind_proxy and parser.head.forwarded:
             exchange.read_forwarded()
         if parser.head.has_body:
@@ -298,24 +305,14 @@ cdef class Http1Protocol(Http1ProtocolBase):
             self.connection.set_timeout(self.server_state.timeout_body)
         if self.connection.reading == READING_ENDED:
             exchange.get_body().lose()
-        if (parser.line.form == ASTERISK_FORM or self.server_state.limit_concurrency) and self.answered(exchange):
-            return 0
+        if (parser.line.form == ASTERISK_FORM or self.server_state.limit_concurrency):
+            if answer_by_server(exchange, self.server_state):
+                return 0
         self.server_state.begin_request()
         self.gateway.start(exchange)
         if self.exchange is exchange and self.connection.reading == READING_ENDED:
             self.gateway.half_close(exchange)
         return 0
-
-    cdef bint answered(self, Exchange exchange) except -1:
-        """Does the server answer the request, without the application?"""
-        cdef ServerState state = self.server_state
-        if exchange.head.target == b"*" and state.answers_asterisk:
-            exchange.respond(204, [], b"")  # RFC 9110, section 9.3.7: it is about the server as a whole
-        elif 0 < state.limit_concurrency <= state.in_work:
-            refuse_for_load(exchange, state)
-        else:
-            return False
-        return True
 
     cdef int end_request(self) except -1:
         """The response is whole. Discard the rest of the request, close, or go on."""
@@ -485,6 +482,7 @@ cdef class Http1Protocol(Http1ProtocolBase):
         cdef Exchange exchange = self.exchange
         self.exchange = None
         if exchange is not None:
+            self.server_state.add_active(-1)
             if exchange.response_state < RESPONSE_DONE:
                 self.gateway.disconnect(exchange)
             exchange.release()

@@ -17,7 +17,8 @@ cdef int write_trailers(WriteBuffer out, list pairs) except -1
 # The whole response to a request that can't be parsed; its method and target are for the access log.
 cdef int write_refusal(Connection connection, ServerState state, object error, tuple line) except -1
 
-# --limit-concurrency: respond that there are too many requests.
+# The requests that no application sees: OPTIONS *, and what is beyond --limit-concurrency.
+cdef bint answer_by_server(Exchange exchange, ServerState state) except -1
 cdef int refuse_for_load(Exchange exchange, ServerState state) except -1
 
 

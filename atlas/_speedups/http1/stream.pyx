@@ -180,9 +180,18 @@ cdef int write_refusal(Connection connection, ServerState state, object error, t
     state.write_own_lines(out, True, True)
     out.append(b"connection: close\r\n\r\n", 21)
     out.append_bytes(body)
-    if state.access_records is not None:
-        state.access_records.add_refusal(connection.client, line[0], line[1], error.status, len(body))
-    return 0
+    return state.add_refusal(connection.client, line[0], line[1], error.status, len(body))
+
+
+cdef bint answer_by_server(Exchange exchange, ServerState state) except -1:
+    """Does the server answer the request, without the application?"""
+    if exchange.head.target == b"*" and state.answers_asterisk:
+        exchange.respond(204, [], b"")  # RFC 9110, section 9.3.7: it is about the server as a whole
+    elif 0 < state.limit_concurrency <= state.in_work:
+        refuse_for_load(exchange, state)
+    else:
+        return False
+    return True
 
 
 cdef int refuse_for_load(Exchange exchange, ServerState state) except -1:

@@ -9,9 +9,31 @@ from typing import Any, ClassVar
 
 from atlas.server.configuration.setting_types import SettingType
 
-__all__ = ["BindAddresses", "FileMode"]
+__all__ = ["BindAddress", "BindAddresses", "FileMode"]
 
 _OCTAL = re.compile(r"(?:0o?)?([0-7]{3})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class BindAddress(SettingType):
+    """One address to listen on, held as text."""
+
+    metavar: ClassVar[str] = "ADDRESS"
+
+    @property
+    def expected(self) -> str:
+        return "HOST:PORT, [IPv6]:PORT, unix:PATH or fd://NUMBER"
+
+    def check(self, value: Any) -> str:
+        from atlas.server.sockets.bind_address import parse_bind_address  # imported only where an address is given
+
+        if not isinstance(value, str):
+            raise self.wrong_type(value)
+        try:
+            parse_bind_address(value.strip())
+        except ValueError as error:
+            raise ValueError(f"{self.wrong_value(value)}: {error}") from None
+        return value.strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +52,7 @@ class BindAddresses(SettingType):
             value = value.replace(",", " ").split()
         if not isinstance(value, Iterable):
             raise self.wrong_type(value)
-        return tuple(dict.fromkeys(self._address(item) for item in value))
-
-    def _address(self, item: Any) -> str:
-        from atlas.server.sockets.bind_address import parse_bind_address  # imported only where an address is given
-
-        if not isinstance(item, str):
-            raise self.wrong_type(item)
-        try:
-            parse_bind_address(item.strip())
-        except ValueError as error:
-            raise ValueError(f"{self.wrong_value(item)}: {error}") from None
-        return item.strip()
+        return tuple(dict.fromkeys(BindAddress().check(item) for item in value))
 
 
 @dataclass(frozen=True, slots=True)

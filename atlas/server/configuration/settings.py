@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from atlas.server.configuration.address_types import BindAddresses, FileMode
+from atlas.server.configuration.address_types import BindAddress, BindAddresses, FileMode
 from atlas.server.configuration.setting_types import (
     AccessLogFormat,
     Boolean,
@@ -98,6 +98,7 @@ EXCLUSIVE = ("uds", "fd", "bind")
 """The settings of which one may be given; ``host`` and ``port`` have no effect then."""
 
 LISTEN, APPLICATION, LOGS, RESPONSES = "Address", "Application", "Logging", "Responses"
+METRICS = "Metrics and health"
 LIMITS, TIMEOUTS, PROXIES, TLS, RELOAD = "Limits", "Timeouts", "Proxies", "TLS", "Reload"
 
 
@@ -232,6 +233,20 @@ class Settings(metaclass=_SuggestingType):
     )
     access_log_file: str | None = setting(
         LOGS, Path(), None, "File for the access log; it is opened again on SIGUSR1.", unset="standard output"
+    )
+
+    metrics: str | None = setting(
+        METRICS,
+        BindAddress(),
+        None,
+        "Address for /metrics (Prometheus), /healthz and /readyz, as for --bind.",
+        unset="none",
+    )
+    shutdown_delay: float = setting(
+        METRICS,
+        Seconds(allow_zero=True),
+        0.0,
+        "Time from a signal to stop, when /readyz turns to 503, until no more connections are accepted.",
     )
 
     headers: tuple[tuple[str, str], ...] = setting(

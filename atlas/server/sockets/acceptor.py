@@ -59,8 +59,8 @@ class Accepted(Protocol):
     def use_proxied(self, client: Any, server: Any, secure: bool) -> None:
         """Tell what a proxy says of the connection; called before it is made."""
 
-    def handshake_failed(self) -> None:
-        """Tell that the connection will never be made."""
+    def handshake_failed(self, timed_out: bool = False) -> None:
+        """Tell that the connection will never be made; ``timed_out``: because its TLS handshake took too long."""
 
 
 class Acceptor:
@@ -333,7 +333,8 @@ class _Connecting:
 
     def _fail(self, error: BaseException) -> None:
         self._accepted.close()
-        self._protocol.handshake_failed()
+        # Both event loops raise it where a TLS handshake takes too long.
+        self._protocol.handshake_failed(timed_out=isinstance(error, ConnectionAbortedError))
         if not isinstance(error, asyncio.CancelledError):
             _logger.debug("an accepted connection was lost: %s", error)
         self._on_end(self)

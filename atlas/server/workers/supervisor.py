@@ -26,6 +26,7 @@ from typing import Any
 from atlas.errors import LifespanError, StartupError
 from atlas.server.configuration.settings import Settings
 from atlas.server.logs import open_logs
+from atlas.server.metrics.worker_processes import WorkerProcesses
 from atlas.server.sockets import listener
 from atlas.server.systemd.notifier import Notifier
 from atlas.server.tls.contexts import make_context, uses_tls
@@ -74,7 +75,11 @@ class Supervisor:
     def __init__(self, app: str, settings: Settings, sockets: list[socket.socket]) -> None:
         self._settings = settings
         self._sockets = sockets
-        self._pool = WorkerPool(app, settings, sockets, self._handle_max_requests)
+        self._stopping = asyncio.Event()
+        self._metrics: WorkerProcesses | None = None
+        if settings.metrics is not None:
+            self._metrics = WorkerProcesses(MAX_WORKERS, lambda: self._pool.states(), self._stopping.is_set)
+        self._pool = WorkerPool(app, settings, sockets, self._handle_max_requests, self._metrics)
         self._wanted = settings.workers
         self._kept = 0  # workers that have a task, which starts another one when they end
         self._failed = 0  # of those, how many ended before any worker was ready
@@ -82,7 +87,6 @@ class Supervisor:
         self._fork_server: ForkServer | None = None
         self._fork_server_lock = asyncio.Lock()
         self._first_ready = asyncio.Event()
-        self._stopping = asyncio.Event()
         self._forced = asyncio.Event()
         self._notifier = Notifier.from_environment(os.environ)
         self._quick_ends = 0
@@ -95,7 +99,10 @@ class Supervisor:
 
         :raises StartupError: if no worker became ready.
         """
-        with self._signals():
+        async with contextlib.AsyncExitStack() as stack:
+            stack.enter_context(self._signals())
+            if self._metrics is not None:
+                await self._open_endpoint(stack, self._metrics)
             _logger.info("starting %d workers", self._wanted)
             for _ in range(self._wanted):
                 self._run(self._keep(None))
@@ -108,6 +115,13 @@ class Supervisor:
         if self._failure is not None:
             raise self._failure
         _logger.info("stopped")
+
+    async def _open_endpoint(self, stack: contextlib.AsyncExitStack, metrics: WorkerProcesses) -> None:
+        from atlas.server.metrics.endpoint import serving  # imported only with --metrics
+
+        assert self._settings.metrics is not None
+        stack.callback(metrics.close)
+        await stack.enter_async_context(serving(self._settings.metrics, metrics))
 
     def _run(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(coroutine)
@@ -180,6 +194,7 @@ class Supervisor:
             await self._pause(delay)
             if self._stopping.is_set() or self._kept > self._wanted:
                 break
+            self._count_restart()
             worker = await self._start()
         self._kept -= 1
 
@@ -319,14 +334,22 @@ class Supervisor:
         if not await self._wait_ready(new):
             await self._pool.remove(new)
             return False
+        self._count_restart()
         self._run(self._keep(new))
         old.stop()
         return True
+
+    def _count_restart(self) -> None:
+        if self._metrics is not None:
+            self._metrics.restarts += 1
 
     # The end.
 
     async def _stop(self) -> None:
         """Stop all workers gracefully; end those that do not stop in time, or after a second signal."""
+        if self._failure is None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._forced.wait(), self._settings.shutdown_delay)
         self._pool.stop()
         all_ended = asyncio.ensure_future(self._wait_tasks())
         forced = asyncio.ensure_future(self._forced.wait())

@@ -24,6 +24,7 @@ from atlas.server.configuration.settings import Settings
 from atlas.server.event_loop import loop_factory, run_main
 from atlas.server.logs import configuration as logs
 from atlas.server.logs.output import open_standard_streams
+from atlas.server.metrics.shared_counters import open_counters
 from atlas.server.run import load_application, serve_with_signals
 from atlas.server.server import Server
 from atlas.server.signals import leave_interrupt_to_parent
@@ -42,7 +43,8 @@ class WorkerTask:
 
     ``app``: ``module:attr``. ``sockets``: descriptors of the listening sockets. ``table``: descriptor of the file of
     the :class:`~atlas.server.workers.worker_table.WorkerTable`; None for the only process of a server with
-    ``--reload``. ``size``: number of its entries. ``index``: the worker's entry.
+    ``--reload``. ``size``: number of its entries. ``index``: the worker's entry. ``counters``: descriptor of the memory
+    that it counts in; None without ``--metrics``.
     """
 
     app: str
@@ -51,11 +53,12 @@ class WorkerTask:
     table: int | None = None
     size: int = 0
     index: int = 0
+    counters: int | None = None
 
     @property
     def descriptors(self) -> tuple[int, ...]:
         """The descriptors that the worker inherits."""
-        return self.sockets if self.table is None else (*self.sockets, self.table)
+        return (*self.sockets, *(fd for fd in (self.table, self.counters) if fd is not None))
 
     def encode(self) -> bytes:
         """Return the task as one line."""
@@ -100,6 +103,10 @@ def serve_task(task: WorkerTask, app: Callable[..., Any], parent: socket.socket)
         server.entry = WorkerEntry(WorkerTable(task.table, task.size), task.index)
         server.on_max_requests = partial(_send, parent, REPLACE)
         os.close(task.table)
+    server.shutdown_delay = 0.0  # the supervisor waits before it stops its workers
+    if task.counters is not None:
+        server.counters = open_counters(task.counters, task.index)
+        os.close(task.counters)
     run_main(_serve(server, task, parent), loop_factory(task.settings.loop))
 
 

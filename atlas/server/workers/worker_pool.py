@@ -8,10 +8,12 @@ import logging
 import os
 import signal
 import socket
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 
 from atlas.server.configuration.settings import Settings
+from atlas.server.metrics.worker_processes import WorkerProcesses
 from atlas.server.workers.fork_server_process import ForkServer, set_ended
 from atlas.server.workers.worker import FORCE, WorkerTask
 from atlas.server.workers.worker_process import WorkerProcess, WorkerState
@@ -34,6 +36,7 @@ class WorkerPool:
     :param settings: the settings.
     :param sockets: the listening sockets.
     :param on_replace: called when a worker has served ``--limit-max-requests``.
+    :param metrics: shows what the workers count; None, the default, for nothing.
     """
 
     def __init__(
@@ -42,11 +45,15 @@ class WorkerPool:
         settings: Settings,
         sockets: Sequence[socket.socket],
         on_replace: Callable[[WorkerProcess], None],
+        metrics: WorkerProcesses | None = None,
     ) -> None:
         self._settings = settings
         self._on_replace = on_replace
         self.table, self._table_fd = WorkerTable.create(MAX_WORKERS)
-        self._task = WorkerTask(app, settings, tuple(sock.fileno() for sock in sockets), self._table_fd, MAX_WORKERS, 0)
+        self._metrics = metrics
+        descriptors = tuple(sock.fileno() for sock in sockets)
+        counters = None if metrics is None else metrics.fd
+        self._task = WorkerTask(app, settings, descriptors, self._table_fd, MAX_WORKERS, 0, counters)
         self._free = set(range(MAX_WORKERS))  # entries of the table that no worker has
         self.workers: list[WorkerProcess] = []
         self._fork_servers: list[ForkServer] = []
@@ -54,6 +61,10 @@ class WorkerPool:
     def serving(self) -> list[WorkerProcess]:
         """Return the workers that were not told to stop."""
         return [worker for worker in self.workers if worker.state is not WorkerState.STOPPING]
+
+    def states(self) -> Counter[str]:
+        """Return the number of workers by the name of their state."""
+        return Counter(worker.state.value for worker in self.workers)
 
     async def start_fork_server(self) -> ForkServer | None:
         """Start a fork server, and with ``--preload`` import the application in it.
@@ -82,6 +93,8 @@ class WorkerPool:
         if worker is None:
             self._free.add(index)
             return None
+        if self._metrics is not None:
+            self._metrics.add_worker(index)
         worker.on_replace = partial(self._on_replace, worker)
         self.workers.append(worker)
         return worker
@@ -115,6 +128,8 @@ class WorkerPool:
         """Forget a worker that has ended."""
         self.workers.remove(worker)
         self.table.clear(worker.index)
+        if self._metrics is not None:
+            self._metrics.remove_worker(worker.index)
         self._free.add(worker.index)
         await worker.close()
 

@@ -51,7 +51,7 @@ class Greeting(asyncio.Protocol):
     def __init__(self, places: Places) -> None:
         self.places = places
 
-    def handshake_failed(self) -> None:
+    def handshake_failed(self, timed_out: bool = False) -> None:
         self.places.open.remove(self)
 
     def connection_made(self, transport: Any) -> None:

@@ -1,0 +1,1 @@
+"""Metrics and health: counters in shared memory, and the endpoint that shows them."""
