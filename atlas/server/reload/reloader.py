@@ -34,6 +34,7 @@ __all__ = ["Reloader", "serve_and_reload"]
 
 _logger = logging.getLogger("atlas.server")
 
+_RESTART_DELAY = 0.5  # seconds after a process that has ended by itself
 _MARGIN = 5.0  # seconds that the process has to end after the graceful timeout
 
 
@@ -68,11 +69,13 @@ class Reloader:
 
     :param loaded: the target and the settings.
     :param load: returns them again.
+    :raises StartupError: if a directory that is to be watched does not exist.
     """
 
     def __init__(self, loaded: LoadedSettings, load: Callable[[], LoadedSettings]) -> None:
         self._loaded = loaded
         self._load = load
+        self._files = WatchedFiles.of(loaded.settings)
         self._sockets: list[socket.socket] = []
         self._stopping = asyncio.Event()
         self._forced = asyncio.Event()
@@ -85,17 +88,16 @@ class Reloader:
     async def run(self) -> None:
         """Serve until a signal comes.
 
-        :raises StartupError: if the address cannot be used, or a directory does not exist.
+        :raises StartupError: if the address cannot be used.
         """
-        files = WatchedFiles.of(self._settings)
         self._sockets = listener.bind(self._settings)
         try:
             with self._signals():
                 while not self._stopping.is_set():
-                    async with FileWatcher(files, self._settings.reload_delay) as watcher:
-                        _logger.info("watching %s for changes (%s)", ", ".join(map(str, files.roots)), watcher.method)
+                    async with FileWatcher(self._files, self._settings.reload_delay) as watcher:
+                        roots = ", ".join(map(str, self._files.roots))
+                        _logger.info("watching %s for changes (%s)", roots, watcher.method)
                         await self._serve(watcher)
-                    files = WatchedFiles.of(self._settings)
         finally:
             listener.close(self._sockets)
         _logger.info("stopped")
@@ -155,6 +157,7 @@ class Reloader:
                         return
                 if ended and worker.ended.done():
                     if worker.state is WorkerState.READY and worker.ended.result() == 0:
+                        await asyncio.wait({stopping}, timeout=_RESTART_DELAY)
                         return  # --limit-max-requests
                     _logger.error("the server process %s: it starts again after a change", worker.describe_end())
                     ended.clear()
@@ -165,7 +168,8 @@ class Reloader:
         """Return whether changes need a restart. Load the settings again, or tell open pages, if they do not."""
         if paths := changes.get(Effect.SETTINGS):
             try:
-                self._loaded = self._load()
+                loaded = self._load()
+                self._files, self._loaded = WatchedFiles.of(loaded.settings), loaded
             except StartupError as error:
                 _logger.error("%s: %s", describe(paths), error)
                 paths = []

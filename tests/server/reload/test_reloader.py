@@ -192,6 +192,8 @@ def test_settings_of_a_file_are_read_again(folder: Path) -> None:
         served.wait_ready()
         file.write_text("[tool.atlas]\nroot-pathh = '/a'\n")
         served.wait_for(r"ERROR: +'pyproject.toml': .*root-pathh: there is no such setting: did you mean 'root_path'\?")
+        file.write_text("[tool.atlas]\nreload-dir = ['nowhere']\n")
+        served.wait_for("ERROR: +'pyproject.toml': --reload-dir nowhere: there is no such directory")
         assert served.get() == "one"  # the process goes on
         file.write_text("[tool.atlas]\nhost = 'localhost'\n")
         served.wait_for("'pyproject.toml' changed: restarting")
