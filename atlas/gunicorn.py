@@ -104,7 +104,7 @@ class Worker(BaseWorker):  # type: ignore[misc]  # gunicorn has no type hints
         signs = asyncio.ensure_future(self._give_signs(server))
         try:
             with self._handle_quit(server):
-                await serve_with_signals(server, sockets, forcible=False)
+                await serve_with_signals(server, sockets, is_forced=lambda: False)
         finally:
             signs.cancel()
 

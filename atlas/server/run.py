@@ -116,13 +116,13 @@ async def serve_with_signals(
     on_reload: Callable[[], None] | None = None,
     *,
     interruptible: bool = True,
-    forcible: bool = True,
+    is_forced: Callable[[], bool] | None = None,
 ) -> None:
     """Call ``server.serve(sockets)`` with the handlers of signals.
 
     :param on_reload: called before the certificates are read again.
     :param interruptible: whether SIGINT stops it, as SIGTERM does.
-    :param forcible: see :func:`~atlas.server.signals.handle_signals`.
+    :param is_forced: see :func:`~atlas.server.signals.handle_signals`.
     """
     numbers = (signal.SIGINT, signal.SIGTERM) if interruptible else (signal.SIGTERM,)
     loop = asyncio.get_running_loop()
@@ -133,7 +133,7 @@ async def serve_with_signals(
         server.reload_certificates()
 
     with (
-        handle_signals(loop, server, numbers, forcible=forcible),
+        handle_signals(loop, server, numbers, is_forced=is_forced),
         handle_signal(loop, signal.SIGHUP, reload if uses_tls(server.settings) else None),
         handle_signal(loop, signal.SIGUSR1, open_logs.reopen),
     ):

@@ -48,21 +48,22 @@ def handle_signals(
     server: _Stoppable,
     numbers: Sequence[signal.Signals] = _HANDLED,
     *,
-    forcible: bool = True,
+    is_forced: Callable[[], bool] | None = None,
 ) -> Iterator[None]:
     """Stop ``server`` on signals inside the block. Only the main thread of a program receives signals.
 
     :param loop: the event loop.
     :param server: the server.
     :param numbers: the signals, SIGINT and SIGTERM by default.
-    :param forcible: whether a second signal ends it at once. A worker may get one from its supervisor and another one
-        from a service manager, which sends it to all processes: it is the supervisor that ends it at once.
+    :param is_forced: returns whether the server is to end at once; called while the loop is blocked, in a thread. None,
+        the default: a second signal says so. A worker may get one from its supervisor and another one from a service
+        manager, which sends it to all processes: it is the supervisor that ends it at once.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     previous = {number: signal.getsignal(number) for number in numbers}
-    handler = _Handler(loop, server, forcible)
+    handler = _Handler(loop, server, is_forced)
     for number in numbers:
         loop.add_signal_handler(number, handler.stop)
         # The loop still calls its own handler, for the number that comes in its pipe. System calls are interrupted, so
@@ -116,10 +117,12 @@ def _restore(previous: Mapping[signal.Signals, object]) -> None:
 class _Handler:
     """Python's handler of the signals; called in the main thread, whether the loop runs or is blocked."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, server: _Stoppable, forcible: bool) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, server: _Stoppable, is_forced: Callable[[], bool] | None
+    ) -> None:
         self._loop = loop
         self._server = server
-        self._forcible = forcible
+        self._is_forced = is_forced
         self._is_stopped = False
         self._closed = threading.Event()
         self._deadline = 0.0
@@ -135,12 +138,12 @@ class _Handler:
             self._thread.start()
             if self._server.blocks_in_startup():
                 raise StartupInterrupted
-        elif self._forcible:
+        elif self._is_forced is None:
             self._deadline = now + _RESPONSE_TIMEOUT
 
     def stop(self) -> None:
         """Stop the server; called by the loop."""
-        if self._forcible or not self._is_stopped:
+        if self._is_forced is None or not self._is_stopped:
             self._is_stopped = True
             self._server.stop()
 
@@ -157,6 +160,8 @@ class _Handler:
                 return  # the loop was closed
             asked = time.monotonic()
             while not responded.wait(_CHECK_INTERVAL) and not self._closed.is_set():
+                if self._is_forced is not None and self._is_forced():
+                    self._deadline = 0.0
                 if time.monotonic() > max(self._deadline, asked + _RESPONSE_TIMEOUT):
                     self._end()
 

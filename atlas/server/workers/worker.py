@@ -118,7 +118,8 @@ async def _serve(server: Server, task: WorkerTask, parent: socket.socket) -> Non
     watch = asyncio.ensure_future(_watch_parent(server, parent, refresh))
     try:
         # A service manager may send its signal to all processes, and the supervisor sends it again: that is one stop.
-        await serve_with_signals(server, sockets, interruptible=is_supervised, forcible=not is_supervised)
+        is_forced = partial(_is_forced, parent) if is_supervised else None
+        await serve_with_signals(server, sockets, interruptible=is_supervised, is_forced=is_forced)
     finally:
         watch.cancel()
         for sock in sockets:
@@ -154,6 +155,14 @@ async def _obey(server: Server, parent: socket.socket, refresh: Callable[[], Non
                     server.stop()
                 elif refresh is not None:
                     refresh()
+
+
+def _is_forced(parent: socket.socket) -> bool:
+    """Return whether the parent has sent FORCE, which :func:`_obey` has not read because the event loop is blocked."""
+    try:
+        return FORCE in parent.recv(64, socket.MSG_PEEK)
+    except OSError:  # nothing was sent, or the parent has ended
+        return False
 
 
 def _send(parent: socket.socket, line: bytes) -> None:
