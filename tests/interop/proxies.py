@@ -143,7 +143,7 @@ def nginx_stream(folder: Path, upstream: int | Path, *, tls: bool = False) -> It
 def _running_nginx(folder: Path, text: str, port: int) -> Iterator[None]:
     config = folder / "nginx.conf"
     config.write_text(text)
-    with _running([tool("nginx"), "-e", str(folder / "error.log"), "-c", str(config)], port):
+    with running([tool("nginx"), "-e", str(folder / "error.log"), "-c", str(config)], port):
         yield
 
 
@@ -169,7 +169,7 @@ def haproxy(
     addresses = [f"127.0.0.1:{each}" if isinstance(each, int) else f"unix@{each}" for each in upstreams]
     servers = "\n".join(f"  server atlas{number} {each} {options}" for number, each in enumerate(addresses))
     config.write_text(_HAPROXY.format(port=port, servers=servers, mode=mode, bind=bind, lines=lines))
-    with _running([tool("haproxy"), "-db", "-f", str(config)], port):
+    with running([tool("haproxy"), "-db", "-f", str(config)], port):
         yield port
 
 
@@ -182,7 +182,8 @@ def tool(name: str) -> str:
 
 
 @contextlib.contextmanager
-def _running(command: list[str], port: int) -> Iterator[None]:
+def running(command: list[str], port: int) -> Iterator[None]:
+    """Run a proxy, which accepts connections at a port, until the end of the block."""
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
         _wait_until_it_accepts(process, port)
