@@ -1,6 +1,7 @@
 """Sockets that systemd has bound and passes to the server (sd_listen_fds(3)): from a unit ``atlas.socket``.
 
-They take the place of ``host`` and ``port``. ``--bind fd://NAME`` chooses those of a name (``FileDescriptorName=``).
+They take the place of ``host`` and ``port``. ``--bind fd://NAME`` chooses those of a name (``FileDescriptorName=``);
+``--metrics fd://NAME`` chooses one for metrics.
 """
 
 from __future__ import annotations
@@ -44,11 +45,20 @@ def use_passed_sockets(settings: Settings, environ: MutableMapping[str, str]) ->
         return settings
     for each in passed:
         _check(each)
-    if not any(getattr(settings, name) not in (None, ()) for name in EXCLUSIVE):
-        return override(settings, {"bind": tuple(f"fd://{each.fd}" for each in passed)})
-    bind = tuple(address for text in settings.bind for address in _without_name(text, passed))
-    _warn_of_unused(passed, {settings.fd, *(_descriptor(text) for text in bind)})
-    return override(settings, {"bind": bind})
+    metrics = _metrics_of(settings, passed)
+    if any(getattr(settings, name) not in (None, ()) for name in EXCLUSIVE):
+        bind = tuple(address for text in settings.bind for address in _without_name(text, passed, "--bind"))
+    else:
+        bind = tuple(address for each in passed if (address := f"fd://{each.fd}") != metrics)
+    _warn_of_unused(passed, {settings.fd, *(_descriptor(text) for text in (*bind, metrics or ""))})
+    return override(settings, {"bind": bind, "metrics": metrics})
+
+
+def _metrics_of(settings: Settings, passed: Iterable[PassedSocket]) -> str | None:
+    """Return the address of ``metrics``, which is a passed socket if it is ``fd://NAME``."""
+    if settings.metrics is None:
+        return None
+    return _without_name(settings.metrics, passed, "--metrics")[0]
 
 
 def take_passed_sockets(environ: MutableMapping[str, str]) -> list[PassedSocket]:
@@ -95,7 +105,7 @@ def _check(passed: PassedSocket) -> None:
     )
 
 
-def _without_name(text: str, passed: Iterable[PassedSocket]) -> list[str]:
+def _without_name(text: str, passed: Iterable[PassedSocket], flag: str) -> list[str]:
     """Return ``fd://NUMBER`` for each passed socket of the name in ``fd://NAME``; any other address as it is."""
     address = parse_bind_address(text)
     if not isinstance(address, DescriptorAddress) or isinstance(address.fd, int):
@@ -103,12 +113,12 @@ def _without_name(text: str, passed: Iterable[PassedSocket]) -> list[str]:
     found = [f"fd://{each.fd}" for each in passed if each.name == address.fd]
     if not found:
         names = ", ".join(dict.fromkeys(each.name for each in passed))
-        raise StartupError(f"--bind {text}: systemd has passed no socket of this name, but: {names}")
+        raise StartupError(f"{flag} {text}: systemd has passed no socket of this name, but: {names}")
     return found
 
 
 def _descriptor(text: str) -> int | str | None:
-    address = parse_bind_address(text)
+    address = parse_bind_address(text) if text else None
     return address.fd if isinstance(address, DescriptorAddress) else None
 
 

@@ -54,6 +54,16 @@ def test_a_name_chooses_sockets() -> None:
     )
 
 
+def test_a_socket_for_metrics_serves_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
+    settings = use_passed_sockets(Settings(metrics="fd://metrics"), passed(3, "web:metrics:web"))
+    assert (settings.bind, settings.metrics) == (("fd://3", "fd://5"), "fd://4")
+    settings = use_passed_sockets(Settings(metrics="fd://4", bind=("fd://web",)), passed(2, "web:metrics"))
+    assert (settings.bind, settings.metrics) == (("fd://3",), "fd://4")
+    assert not caplog.messages
+    with pytest.raises(StartupError, match="^--metrics fd://a: systemd has passed no socket of this name, but: web$"):
+        use_passed_sockets(Settings(metrics="fd://a"), passed(1, "web"))
+
+
 def test_a_name_that_was_not_passed() -> None:
     message = "^--bind fd://web: systemd has passed no socket of this name, but: admin, atlas.socket$"
     with pytest.raises(StartupError, match=message):
