@@ -57,15 +57,33 @@ class ServerEvents:
         :param error: why the request was refused.
         :param client: host and port of the client; None for a Unix socket.
         """
-        key = error.flag or str(error.status)
         if self.counters is not None:
             self.counters.add_refusal(error.flag.removeprefix("--") if error.flag else "malformed")
-        now = time.monotonic()
-        if now - self._logged_at.get(key, -_REFUSAL_INTERVAL) < _REFUSAL_INTERVAL:
+        if not self._is_due(error.flag or str(error.status)):
             return
-        self._logged_at[key] = now
-        address = f"{client[0]}:{client[1]}" if client else "a client"
+        address = _address(client)
         if error.flag is not None:
             _logger.warning("%s: refused with %d: %s (%s)", address, error.status, escape(error.reason), error.flag)
         else:
             _logger.info("%s: refused with %d: %s", address, error.status, escape(error.reason))
+
+    def on_body_overdue(self, client: Any) -> None:
+        """Log a request body that did not come in time, at most once a minute. The application is told of a disconnect.
+
+        :param client: host and port of the client; None for a Unix socket.
+        """
+        if self._is_due("body"):
+            flags = "--timeout-request-body, --min-request-body-rate"
+            _logger.warning("%s: the request body does not come, or too slowly (%s)", _address(client), flags)
+
+    def _is_due(self, key: str) -> bool:
+        """Whether a line is to be logged: none was in the last minute."""
+        now = time.monotonic()
+        if now - self._logged_at.get(key, -_REFUSAL_INTERVAL) < _REFUSAL_INTERVAL:
+            return False
+        self._logged_at[key] = now
+        return True
+
+
+def _address(client: Any) -> str:
+    return f"{client[0]}:{client[1]}" if client else "a client"

@@ -30,6 +30,7 @@ SETTINGS: dict[str, Any] = {
     "limit_max_requests": None,
     "timeout_request_head": 30.0,
     "timeout_request_body": 30.0,
+    "min_request_body_rate": 0,
     "timeout_write": 30.0,
     "timeout_keep_alive": 30.0,
     "headers": (),

@@ -119,6 +119,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "limit_request_fields": ("7", 7),
     "limit_request_field": ("4K", 4096),
     "limit_request_body": ("1M", 1048576),
+    "min_request_body_rate": ("1K", 1024),
     "timeout_request_head": ("1.5", 1.5),
     "timeout_request_body": ("1.5", 1.5),
     "timeout_write": ("1.5", 1.5),

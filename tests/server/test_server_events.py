@@ -61,3 +61,13 @@ def test_the_callbacks_do_nothing_by_default() -> None:
     events.on_below_connection_limit()
     events.on_max_requests()
     events.on_all_connections_closed()
+
+
+def test_a_body_that_is_overdue_is_logged_once_a_minute(clock: list[float], caplog: pytest.LogCaptureFixture) -> None:
+    events = ServerEvents()
+    events.on_body_overdue(("10.0.0.1", 5))
+    events.on_body_overdue(None)
+    clock[0] += 61
+    events.on_body_overdue(None)
+    assert [line.partition(":")[0] for line in caplog.messages] == ["10.0.0.1", "a client"]
+    assert "--min-request-body-rate" in caplog.messages[0]

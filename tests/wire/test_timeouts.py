@@ -96,7 +96,7 @@ def test_stalled_body_is_a_disconnect(own: Own, request_: bytes) -> None:
 
 def test_each_piece_of_a_body_extends_its_time(own: Own) -> None:
     """One upload drips for as long as two others, one after the other, need to time out."""
-    wire = own(timeout_request_body=0.5)
+    wire = own(timeout_request_body=0.5, min_request_body_rate=0)
     with wire.connect() as dripping:
         dripping.send(post(b"Content-Length: 1000"))
         sent = 0
@@ -109,6 +109,22 @@ def test_each_piece_of_a_body_extends_its_time(own: Own) -> None:
                 stalled.read_all()
         dripping.send(b"y" * (1000 - sent))
         assert dripping.response("POST").json()["complete"]
+
+
+def test_a_body_in_drips_is_a_disconnect(own: Own) -> None:
+    told: Future[Any] = Future()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        told.set_result(await read_body(receive))
+
+    with own(app, timeout_request_body=0.3).connect() as client:
+        client.send(post(b"Content-Length: 1000"))
+        while not select.select([client.socket], [], [], 0.02)[0]:
+            client.send(b"y")
+        client.read_all()
+    body, complete = told.result(TIMEOUT)
+    assert 0 < len(body) < 1000
+    assert not complete
 
 
 def test_body_that_is_not_awaited_has_no_timeout(own: Own) -> None:

@@ -41,6 +41,7 @@ cdef class ServerState:
     cdef readonly double timeout_head
     cdef readonly double timeout_body
     cdef readonly double timeout_keep_alive
+    cdef readonly double min_body_rate  # bytes per second
 
     # Reads what trusted proxies say: an atlas.server.proxy_headers.ProxyHeaders; None where none is trusted.
     cdef object proxy_headers

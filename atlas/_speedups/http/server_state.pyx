@@ -43,7 +43,8 @@ cdef class ServerState:
     :param loop: the asyncio event loop that everything runs on.
     :param settings: an object with the fields of :class:`atlas.server.configuration.settings.Settings`.
     :param events: an object with the methods of :class:`ConnectionSet`'s, ``on_request_refused(error, client)`` (a request was
-        refused with a :class:`ProtocolError`) and ``on_max_requests()`` (``limit_max_requests`` have been begun).
+        refused with a :class:`ProtocolError`), ``on_body_overdue(client)`` (the application waits for a body whose time is
+        over) and ``on_max_requests()`` (``limit_max_requests`` have been begun).
     :param limit_connections: how many connections may be open; 0 for no limit.
     :param access_log: an :class:`atlas.server.logs.access_log.AccessLog`, or None.
     :param state: the lifespan state, copied for each request; None where lifespan is off.
@@ -88,6 +89,7 @@ cdef class ServerState:
         self.timeout_head = settings.timeout_request_head
         self.timeout_body = settings.timeout_request_body
         self.timeout_keep_alive = settings.timeout_keep_alive
+        self.min_body_rate = settings.min_request_body_rate
 
     def make_lines(self, settings):
         """Make the ``server`` and ``--header`` lines; the date line is made when its second has come."""

@@ -16,6 +16,8 @@ from atlas._speedups.http1.stream cimport Http1ProtocolBase, Http1Stream
 #   IN_HEAD, the rest of a head             --timeout-request-head          408
 #   IN_EXCHANGE, the application waits
 #     for the rest of a body                --timeout-request-body          receive: http.disconnect
+#     and as long as no response has begun  the same for the whole of it, with a second more for each
+#                                           --min-request-body-rate bytes   receive: http.disconnect
 #   IN_EXCHANGE, the response is whole,
 #     the rest of the body is discarded     --timeout-request-body          close
 #   IN_EXCHANGE, the application works      the application's own; keepalive probes find out that the client is gone

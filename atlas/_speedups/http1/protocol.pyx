@@ -127,11 +127,10 @@ cdef class Http1Protocol(Http1ProtocolBase):
         if exchange.response_state >= RESPONSE_DONE:
             self.server_state.add_timeout(TIMEOUT_BODY)
             return self.close()  # the rest of its body doesn't come
-        if exchange.body_state() != BODY_COMING:
-            self.connection.deadline = 0
-        elif exchange.body is not None and exchange.body.waiters is not None:
+        self.connection.deadline = 0
+        if exchange.body_state() == BODY_COMING and exchange.body is not None and exchange.body.waiters is not None:
             self.server_state.add_timeout(TIMEOUT_BODY)
-            self.connection.deadline = 0
+            self.server_state.events.on_body_overdue(self.connection.client)
             exchange.body.lose()
         return 0
 
@@ -240,7 +239,7 @@ cdef class Http1Protocol(Http1ProtocolBase):
         else:
             self.stream.continue_due = False
             self.exchange.get_body().add(parser.take_pieces(), taken, parser.state == MESSAGE_PARSED)
-            self.connection.set_timeout(self.server_state.timeout_body)
+            self.stream.expect_body(taken)
         return taken
 
     cdef bint has_waiting(self) noexcept:
@@ -298,14 +297,14 @@ cdef class Http1Protocol(Http1ProtocolBase):
             size = parser.piece_bytes
             exchange.get_body().add(parser.take_pieces(), size, complete)
             stream.continue_due = parser.head.expects_continue and exchange.body.pieces is None and not complete
+        self.connection.deadline = 0
         if complete:
             self.drop_parser()
-            self.connection.deadline = 0
         else:
-            self.connection.set_timeout(self.server_state.timeout_body)
+            stream.expect_body(0)
         if self.connection.reading == READING_ENDED:
             exchange.get_body().lose()
-        if (parser.line.form == ASTERISK_FORM or self.server_state.limit_concurrency):
+        if parser.line.form == ASTERISK_FORM or self.server_state.limit_concurrency:
             if answer_by_server(exchange, self.server_state):
                 return 0
         self.server_state.begin_request()
@@ -389,14 +388,16 @@ cdef class Http1Protocol(Http1ProtocolBase):
         if self.stream.continue_due and self.exchange.response_state <= HEAD_HELD:
             self.stream.continue_due = False
             self.stream.send_interim(100, [])
+            self.connection.deadline = 0
         if self.exchange.body_state() == BODY_COMING:
-            self.connection.set_timeout(self.server_state.timeout_body)
+            self.stream.expect_body(0)
         return self.body_taken(0)
 
     cdef int body_taken(self, Py_ssize_t size) except -1:
-        if self.connection.reading == READING_PAUSED and not self.connection.writer.in_turn:
-            return self.update_reading()
-        return 0
+        if self.connection.reading != READING_PAUSED:
+            return 0
+        self.connection.deadline = 0  # the client could not send
+        return 0 if self.connection.writer.in_turn else self.update_reading()
 
     cdef int switch_to(self, Protocol protocol) except -1:
         """Let another protocol take the connection over, with what came behind the request (RFC 9110, section 7.8).

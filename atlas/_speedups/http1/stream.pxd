@@ -3,6 +3,7 @@
 from atlas._speedups.buffers.byte_buffers cimport WriteBuffer
 from atlas._speedups.buffers.connection cimport Connection, Protocol
 from atlas._speedups.buffers.socket_writer cimport SocketWriter
+from atlas._speedups.http.body_pace cimport BodyPace
 from atlas._speedups.http.exchange cimport Exchange
 from atlas._speedups.http.response_stream cimport HeadFacts, ResponseStream
 from atlas._speedups.http.server_state cimport ServerState
@@ -46,6 +47,10 @@ cdef class Http1Stream(ResponseStream):
     cdef bint trailers
     cdef bint close_after
     cdef bint continue_due          # the client waits for 100 Continue
+    cdef BodyPace pace              # of the request's body
+
+    # More of the request's body is to come; ``size`` bytes have.
+    cdef int expect_body(self, Py_ssize_t size) except -1
 
     cdef int write_framing(
         self, int status, HeadFacts* facts, bint bodyless, bint whole, long long size

@@ -12,8 +12,9 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from atlas._speedups.buffers.byte_buffers cimport WriteBuffer
 from atlas._speedups.buffers.connection cimport Protocol
 from atlas._speedups.buffers.socket_writer cimport WRITER_BLOCKED, SocketWriter
+from atlas._speedups.http.body_pace cimport body_deadline, start_pace
 from atlas._speedups.http.characters cimport FIELD_VALUE, TOKEN, same_token
-from atlas._speedups.http.exchange cimport Exchange
+from atlas._speedups.http.exchange cimport HEAD_HELD, Exchange
 from atlas._speedups.http.response_stream cimport FieldLine, HeadFacts, ResponseStream
 from atlas._speedups.http.server_state cimport ServerState
 from atlas._speedups.http1.framing cimport CHUNKED, BY_LENGTH, NO_BODY, UNTIL_CLOSE, parse_length, response_framing
@@ -257,6 +258,23 @@ cdef class Http1Stream(ResponseStream):
 
     def __cinit__(self):
         self.keeps_heads = True
+
+    # The request's body.
+
+    cdef int expect_body(self, Py_ssize_t size) except -1:
+        """Set the deadline of a body of which ``size`` bytes came and more is to come.
+
+        Where there was none, the client has waited for the server, and has its time anew. A client may also wait for
+        what the application responds to the first of it: there is no rate once the response has begun.
+        """
+        cdef ServerState state = self.protocol.server_state
+        if self.connection.deadline == 0:
+            start_pace(&self.pace)
+        self.pace.size += size
+        if self.protocol.exchange.response_state > HEAD_HELD:
+            self.pace.since = 0
+        self.connection.deadline = body_deadline(&self.pace, state.timeout_body, state.min_body_rate)
+        return 0
 
     # The head.
 

@@ -355,6 +355,12 @@ class Settings(metaclass=_SuggestingType):
     limit_request_body: int = setting(
         LIMITS, ByteSize(0), 104857600, "Maximum size of a request body, else 413; 0 means no limit.", shown="100M"
     )
+    min_request_body_rate: int = setting(
+        LIMITS,
+        ByteSize(0),
+        240,
+        "Minimum bytes per second of a request body, on average behind its time-out; 0 means no minimum.",
+    )
 
     timeout_tls_handshake: float = setting(TIMEOUTS, Seconds(), 10.0, "Maximum time of a TLS handshake.")
     timeout_request_head: float = setting(

@@ -1,11 +1,13 @@
 """Every row of the table of deadlines in ``http1/protocol.pxd``: what a connection waits for, and what ends it."""
 
+import asyncio
 import socket
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
-from tests.compiled.connections import now, state_of
+from tests.compiled.connections import age_body, now, state_of
 
 from tests._speedups.fake_connection import GET, FakeConnection, FakeServer, body, hello, post, receive, run_now, start
 
@@ -67,6 +69,108 @@ def test_a_body_that_the_application_waits_for(connection: FakeConnection) -> No
     assert waiting.result() == {"type": "http.disconnect"}
     hello(exchange)  # as an application does that is told
     assert state(connection) in ("closing", "lingering")
+
+
+# A body of 1,000 bytes that the application waits for: 30 seconds, and one more for each 100 bytes.
+
+
+@pytest.fixture
+def uploading(new_server: Open) -> FakeConnection:
+    connection = new_server(**SECONDS, min_request_body_rate=100).connect()
+    connection.request(post(1000))
+    return connection
+
+
+def wait(connection: FakeConnection) -> asyncio.Task[Any]:
+    """Have the application wait for more of the body."""
+    waiting = connection.server.loop.create_task(connection.exchange.receive())
+    connection.server.turn()
+    return waiting
+
+
+def is_given_up(connection: FakeConnection, waiting: asyncio.Task[Any], seconds: float) -> bool:
+    after(connection, seconds)
+    connection.server.turn()
+    return waiting.done() and waiting.result() == {"type": "http.disconnect"}
+
+
+def drip(connection: FakeConnection, size: int) -> asyncio.Task[Any]:
+    """The client sends so many bytes, which the application receives; then it waits for more."""
+    connection.feed(b"x" * size)
+    assert receive(connection.exchange)["body"] == b"x" * size
+    return wait(connection)
+
+
+def test_a_body_in_drips_is_overdue_as_a_whole(uploading: FakeConnection) -> None:
+    wait(uploading).cancel()
+    uploading.server.turn()
+    for _ in range(3):
+        age_body(uploading.protocol, 9)
+        waiting = drip(uploading, 1)
+    assert not is_given_up(uploading, waiting, 2.9)
+    assert is_given_up(uploading, waiting, 3.2)
+    assert "on_body_overdue" in uploading.server.events.calls
+
+
+def test_a_body_that_comes_at_its_rate_has_its_time(uploading: FakeConnection) -> None:
+    for _ in range(3):
+        age_body(uploading.protocol, 9)
+        waiting = drip(uploading, 100)
+    assert not is_given_up(uploading, waiting, 5.9)
+    assert is_given_up(uploading, waiting, 6.2)
+
+
+def test_a_body_at_once_and_then_nothing_has_the_time_between_two_pieces(uploading: FakeConnection) -> None:
+    waiting = drip(uploading, 900)
+    assert not is_given_up(uploading, waiting, 29.9)
+    assert is_given_up(uploading, waiting, 30.2)
+
+
+def test_there_may_be_no_rate(connection: FakeConnection) -> None:
+    connection.request(post(1000))
+    age_body(connection.protocol, HOUR)
+    waiting = drip(connection, 1)
+    assert not is_given_up(connection, waiting, 29.9)
+
+
+def test_a_response_that_has_begun_may_be_a_conversation(uploading: FakeConnection) -> None:
+    start(uploading.exchange)
+    body(uploading.exchange, b"go on", more=True)
+    age_body(uploading.protocol, HOUR)
+    waiting = drip(uploading, 1)
+    assert not is_given_up(uploading, waiting, 29.9)
+    assert is_given_up(uploading, waiting, 30.2)
+
+
+def test_the_time_in_which_the_application_does_not_wait_is_its_own(uploading: FakeConnection) -> None:
+    age_body(uploading.protocol, HOUR)
+    uploading.feed(b"x")
+    assert after(uploading, HOUR) == ("in exchange", [])
+    assert receive(uploading.exchange)["body"] == b"x"
+    waiting = wait(uploading)
+    assert not is_given_up(uploading, waiting, 29.9)
+    assert is_given_up(uploading, waiting, 30.2)
+
+
+def test_the_time_in_which_reading_is_paused_is_not_the_clients(new_server: Open) -> None:
+    connection = new_server(**SECONDS, min_request_body_rate=100).connect()
+    connection.request(post(1_000_000))
+    connection.feed(b"x" * 100_000)
+    assert connection.calls == ["pause_reading"]
+    age_body(connection.protocol, HOUR)
+    assert len(receive(connection.exchange)["body"]) == 100_000
+    assert connection.calls == ["pause_reading", "resume_reading"]
+    waiting = wait(connection)
+    assert not is_given_up(connection, waiting, 29.9)
+
+
+def test_a_client_that_waits_for_100_continue_has_its_time_from_there(new_server: Open) -> None:
+    connection = new_server(**SECONDS, min_request_body_rate=100).connect()
+    connection.request(post(1000, b"Expect: 100-continue"))
+    age_body(connection.protocol, HOUR)
+    waiting = wait(connection)
+    assert b"HTTP/1.1 100 " in connection.sent
+    assert not is_given_up(connection, waiting, 29.9)
 
 
 @pytest.mark.parametrize("ended", [False, True])
