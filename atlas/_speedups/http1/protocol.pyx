@@ -389,9 +389,8 @@ cdef class Http1Protocol(Http1ProtocolBase):
             self.stream.continue_due = False
             self.stream.send_interim(100, [])
             self.connection.deadline = 0
-        if self.exchange.body_state() == BODY_COMING:
-            self.stream.expect_body(0)
-        return self.body_taken(0)
+        self.body_taken(0)
+        return self.stream.expect_body(0) if self.exchange.body_state() == BODY_COMING else 0
 
     cdef int body_taken(self, Py_ssize_t size) except -1:
         if self.connection.reading != READING_PAUSED:

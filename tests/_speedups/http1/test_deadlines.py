@@ -162,6 +162,7 @@ def test_the_time_in_which_reading_is_paused_is_not_the_clients(new_server: Open
     assert connection.calls == ["pause_reading", "resume_reading"]
     waiting = wait(connection)
     assert not is_given_up(connection, waiting, 29.9)
+    assert is_given_up(connection, waiting, 30.2)
 
 
 def test_a_client_that_waits_for_100_continue_has_its_time_from_there(new_server: Open) -> None:
