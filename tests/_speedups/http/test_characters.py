@@ -4,26 +4,27 @@ import string
 
 import pytest
 
+from tests._speedups.for_each import for_each
 from tests.compiled import heads as characters
 
 EVERY_BYTE = [bytes([number]) for number in range(256)]
 TOKEN = (string.ascii_letters + string.digits + "!#$%&'*+-.^_`|~").encode()
 
 
-@pytest.mark.parametrize("byte", EVERY_BYTE)
+@for_each(EVERY_BYTE)
 def test_a_byte_is_a_token_character_if_the_grammar_says_so(byte: bytes) -> None:
     assert characters.token(byte) is (byte in TOKEN)
     assert characters.token(b"a" + byte + b"z") is (byte in TOKEN)
 
 
-@pytest.mark.parametrize("byte", EVERY_BYTE)
+@for_each(EVERY_BYTE)
 def test_a_field_value_holds_everything_but_controls(byte: bytes) -> None:
     control = byte != b"\t" and (byte < b" " or byte == b"\x7f")
     assert characters.field_value(byte) is not control
     assert characters.field_value(b"a " + byte + b" z") is not control
 
 
-@pytest.mark.parametrize("byte", EVERY_BYTE)
+@for_each(EVERY_BYTE)
 def test_folding_is_lower_case_for_tokens_and_none_for_the_rest(byte: bytes) -> None:
     assert characters.folded(byte) == (byte.lower() if byte in TOKEN else None)
 

@@ -9,6 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from atlas.errors import ProtocolError
+from tests._speedups.for_each import for_each
 from tests.compiled import heads as target
 
 # ------------------------------------------------------------------------------------------------------------- hosts
@@ -36,7 +37,7 @@ def is_host(data: bytes) -> bool:
     return True
 
 
-@pytest.mark.parametrize("number", range(256))
+@for_each(range(256))
 def test_every_byte_in_a_host_name(number: int) -> None:
     for data in (bytes([number]), b"a%c" % number, b"%cz" % number, b"a%cz" % number):
         if not data.startswith(b"["):
@@ -123,7 +124,7 @@ def test_a_path_is_decoded_as_the_standard_library_decodes_it(text: str) -> None
     assert target.path(text.encode()) == unquote(text, errors="replace")
 
 
-@pytest.mark.parametrize("number", range(256))
+@for_each(range(256))
 def test_every_escaped_byte(number: int) -> None:
     expected = bytes([number]).decode("utf-8", "replace")
     assert target.path(b"/%%%02x!" % number) == f"/{expected}!"
@@ -244,7 +245,7 @@ def test_another_major_version_is_not_supported(version: bytes) -> None:
     assert refused(b"GET / HTTP/" + version) == 505
 
 
-@pytest.mark.parametrize("number", range(256))
+@for_each(range(256))
 def test_every_byte_in_a_target(number: int) -> None:
     """RFC 9112, section 3.2: what stands in a target is visible ASCII; a fragment is no part of it."""
     for line in (b"GET /a%cz HTTP/1.1" % number, b"GET /?a%cz HTTP/1.1" % number):

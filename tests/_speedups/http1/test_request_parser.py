@@ -11,6 +11,7 @@ from tests.compiled.parsing import Parser
 
 from atlas._speedups.http.request_head import Limits
 from atlas.errors import ProtocolError
+from tests._speedups.for_each import for_each
 from tests._speedups.parsing import each_byte, parse, parse_both, refused, request
 
 HEAD = b"GET / HTTP/1.1\r\nHost: a\r\n"
@@ -137,7 +138,7 @@ def test_white_space_around_a_value_is_not_part_of_it(value: bytes) -> None:
     ]
 
 
-@pytest.mark.parametrize("number", range(256))
+@for_each(range(256))
 def test_every_byte_in_a_value(number: int) -> None:
     data = HEAD + b"X-A: v%cw\r\n\r\n" % number
     if number == 9 or (number >= 32 and number != 127):
@@ -146,7 +147,7 @@ def test_every_byte_in_a_value(number: int) -> None:
         assert refused(data) == 400
 
 
-@pytest.mark.parametrize("number", range(256))
+@for_each(range(256))
 def test_every_byte_in_a_name(number: int) -> None:
     data = HEAD + b"X%cA: v\r\n\r\n" % number
     if chr(number) in string.ascii_letters + string.digits + "!#$%&'*+-.^_`|~":

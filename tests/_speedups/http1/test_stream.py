@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.compiled.heads import response_head
 
+from tests._speedups.for_each import for_each
+
 TOKEN = (string.ascii_letters + string.digits + "!#$%&'*+-.^_`|~").encode()
 EVERY_BYTE = [bytes([number]) for number in range(256)]
 
@@ -50,7 +52,7 @@ def test_an_unknown_status_has_no_phrase_but_its_space(status: int) -> None:
 # ------------------------------------------------------------------------------------------------- names and values
 
 
-@pytest.mark.parametrize("byte", EVERY_BYTE)
+@for_each(EVERY_BYTE)
 def test_every_byte_in_a_name(byte: bytes) -> None:
     for name in (byte, b"x" + byte, byte + b"x", b"x" + byte + b"x"):
         if byte in TOKEN:
@@ -60,7 +62,7 @@ def test_every_byte_in_a_name(byte: bytes) -> None:
                 fields((name, b"v"))
 
 
-@pytest.mark.parametrize("byte", EVERY_BYTE)
+@for_each(EVERY_BYTE)
 def test_every_byte_in_a_value(byte: bytes) -> None:
     control = byte != b"\t" and (byte < b" " or byte == b"\x7f")
     for value in (byte, b"x" + byte, byte + b"x", b"x" + byte + b"x"):
