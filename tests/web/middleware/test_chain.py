@@ -1,6 +1,7 @@
 import asyncio
 import re
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import httpx
@@ -75,22 +76,18 @@ def async_function(name: str) -> Any:
 STYLES = {"hooks": Note, "waiting hooks": WaitingNote, "def": plain_function, "async def": async_function}
 
 
-@pytest.mark.parametrize("method", ["GET", "POST"])
-@pytest.mark.parametrize("controller", [sync, awaited])
-@pytest.mark.parametrize("third", STYLES)
-@pytest.mark.parametrize("second", STYLES)
 @pytest.mark.parametrize("first", STYLES)
-def test_every_mixture_runs_in_order(
-    ask: Ask, first: str, second: str, third: str, controller: Any, method: str
-) -> None:
-    outer = [STYLES[first]("a"), STYLES[second]("b")]
-    app = Application([Route("/", controller, [method], middleware=[STYLES[third]("c")])], middleware=outer)
-    response = ask(app, method, "/")
-    kind = "Request" if controller is sync else "AsyncRequest"
-    assert response.text == controller.__name__
-    assert response.headers["x-seen"] == (
-        f"a before, b before, c before, {kind}, c after 200, b after 200, a after 200"
-    )
+def test_every_mixture_runs_in_order(ask: Ask, first: str) -> None:
+    for second, third, controller, method in product(STYLES, STYLES, [sync, awaited], ["GET", "POST"]):
+        mixture = f"{second}, {third}, {controller.__name__}, {method}"
+        outer = [STYLES[first]("a"), STYLES[second]("b")]
+        app = Application([Route("/", controller, [method], middleware=[STYLES[third]("c")])], middleware=outer)
+        response = ask(app, method, "/")
+        kind = "Request" if controller is sync else "AsyncRequest"
+        assert response.text == controller.__name__, mixture
+        assert response.headers["x-seen"] == (
+            f"a before, b before, c before, {kind}, c after 200, b after 200, a after 200"
+        ), mixture
 
 
 @pytest.mark.parametrize("controller", [sync, awaited])
