@@ -23,6 +23,7 @@ _stderr = os.dup(2)
 
 def pytest_configure(config: pytest.Config) -> None:
     """Keep a way to the real stderr: pytest's capture is not in place at this moment."""
+    os.environ.setdefault("ATLAS_TEMPLATE_CACHE", "off")  # tests write nothing into the folders of the user
     os.dup2(sys.__stderr__.fileno() if sys.__stderr__ else 2, _stderr)
 
 

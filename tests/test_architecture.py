@@ -52,7 +52,7 @@ LAYERS: dict[str, set[str]] = {
     "redis": LEAVES | {"gateway", "web"},
     "gunicorn": LEAVES | {"server"},
     "testing": LEAVES | {"gateway", "server", "web"},
-    "cli": LEAVES | {"gateway", "server", "web", "testing"},
+    "cli": LEAVES | {"templates", "gateway", "server", "web", "testing"},
     "__main__": {"cli"},
 }
 

@@ -1,4 +1,4 @@
-"""Checks templates without rendering them: their syntax, and the templates and routes that they name.
+"""Checks templates without rendering them: their syntax, and the filters, templates, macros and routes that they name.
 
 The nodes are those of Jinja2, parsed by the environment of the application.
 """
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from atlas.server.configuration.settings import close_match
+from atlas.templates.checks import template_names, unknown_functions, unknown_imports
 
 if TYPE_CHECKING:
     from atlas.web.application import Application
@@ -16,36 +17,32 @@ if TYPE_CHECKING:
 __all__ = ["check_templates"]
 
 _TEMPLATE_REFERENCES = ("Extends", "Include", "Import", "FromImport")
-_TEXT_SUFFIXES = (
-    ".html",
-    ".htm",
-    ".xhtml",
-    ".xml",
-    ".svg",
-    ".txt",
-    ".md",
-    ".css",
-    ".js",
-    ".json",
-    ".j2",
-    ".jinja",
-    ".jinja2",
-)
 
 
 def check_templates(application: Application) -> Iterator[str]:
     """Yield one line for each mistake in the templates of an application: ``page.html:3: ...``."""
     environment: Any = application.templates.environment
-    names = environment.list_templates(filter_func=lambda name: name.lower().endswith(_TEXT_SUFFIXES))
+    names = template_names(environment)
     for name in names:
         try:
             source, _, _ = environment.loader.get_source(environment, name)
             tree = environment.parse(source, name)
-            environment.compile(source, name)
         except Exception as error:
-            yield f"{name}:{getattr(error, 'lineno', 1)}: {getattr(error, 'message', None) or error}"
+            yield _described(name, error)
             continue
+        mistakes = [*unknown_functions(environment, tree), *unknown_imports(environment, tree)]
+        yield from (f"{name}:{line}: {mistake}" for line, mistake in sorted(mistakes))
+        if not mistakes:
+            try:
+                environment.compile(source, name)
+            except Exception as error:
+                yield _described(name, error)
+                continue
         yield from _check_tree(application, tree, name, names)
+
+
+def _described(name: str, error: Exception) -> str:
+    return f"{name}:{getattr(error, 'lineno', 1)}: {getattr(error, 'message', None) or error}"
 
 
 def _check_tree(application: Application, tree: Any, name: str, names: list[str]) -> Iterator[str]:

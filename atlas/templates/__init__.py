@@ -3,7 +3,8 @@
 It is independent of the rest of Atlas, and can be used in any application.
 """
 
+from atlas.templates.bytecode_cache import UserBytecodeCache
 from atlas.templates.context import Context
 from atlas.templates.environment import Environment, Template
 
-__all__ = ["Context", "Environment", "Template"]
+__all__ = ["Context", "Environment", "Template", "UserBytecodeCache"]

@@ -10,9 +10,13 @@ from collections.abc import Iterable
 from contextlib import contextmanager
 from typing import Any
 
+import jinja2
 from jinja2 import compiler, nodes
 from jinja2.compiler import CompilerExit, Frame, MacroRef, find_undeclared, optimizeconst
+from jinja2.filters import FILTERS
 from jinja2.idtracking import VAR_LOAD_RESOLVE
+from jinja2.optimizer import Optimizer
+from jinja2.tests import TESTS
 
 from atlas.templates import runtime
 from atlas.templates.plans import PlanBuilder
@@ -33,6 +37,27 @@ class _FunctionExpressions(dict[str, str]):
         return f"find_function(environment, {self._kind!r}, {name!r})"
 
 
+class _Optimizer(Optimizer):
+    """Replaces expressions by constants, and notes if functions of the program took part."""
+
+    def __init__(self, environment: jinja2.Environment) -> None:
+        super().__init__(environment)
+        self.used_own_functions = False
+
+    def generic_visit(self, node: nodes.Node, *arguments: Any, **options: Any) -> nodes.Node:
+        is_own = isinstance(node, (nodes.Filter, nodes.Test)) and self.is_own(node)
+        result = super().generic_visit(node, *arguments, **options)
+        self.used_own_functions = self.used_own_functions or (is_own and isinstance(result, nodes.Const))
+        return result
+
+    def is_own(self, node: nodes.Node) -> bool:
+        """Return whether a filter or test is not one of Jinja2's."""
+        assert self.environment is not None
+        kind, default = ("filters", FILTERS) if isinstance(node, nodes.Filter) else ("tests", TESTS)
+        name = str(getattr(node, "name", ""))
+        return getattr(self.environment, kind).get(name) is not default.get(name)
+
+
 class CodeGenerator(compiler.CodeGenerator):
     """The code generator of environments whose templates are compiled here; the parameters are those of Jinja2."""
 
@@ -44,6 +69,9 @@ class CodeGenerator(compiler.CodeGenerator):
         self._function = "root"  # the one that is written, for tracebacks
         self._sets_variables = False  # whether a loop or block around the place sets variables
         self._has_extends = False
+        self._folding = _Optimizer(self.environment)
+        if self.optimizer is not None:
+            self.optimizer = self._folding
 
     # ------------------------------------------------------------------------------------------- for the plans
 
@@ -58,9 +86,16 @@ class CodeGenerator(compiler.CodeGenerator):
         if not (finalize.const or isinstance(node, nodes.TemplateData)):
             return None
         try:
-            return str(self._output_child_to_const(node, frame, finalize))
+            text = str(self._output_child_to_const(node, frame, finalize))
         except Exception:
             return None  # it is raised again when the template is rendered
+        if not isinstance(node, nodes.TemplateData):
+            own = any(self._folding.is_own(each) for each in node.find_all((nodes.Filter, nodes.Test)))
+            is_final = self.finalizing() == (True, False)
+            self._folding.used_own_functions = self._folding.used_own_functions or own or is_final
+            if isinstance(node, (nodes.Filter, nodes.Test)) and self._folding.is_own(node):
+                self._folding.used_own_functions = True
+        return text
 
     def passes_variables(self, frame: Frame) -> bool:
         """Return whether a call passes the variables that were set in the loop or block."""
@@ -89,6 +124,8 @@ class CodeGenerator(compiler.CodeGenerator):
             self.writeline(f"plan_{number} = {plan}")
         blocks = ", ".join(f"{name!r}: block_{name}" for name in self.blocks)
         self.writeline(f"blocks = {{{blocks}}}", extra=1)
+        if self._folding.used_own_functions:
+            self.writeline("is_specific = True")  # to this program: it is not kept on the disk
         lines = "&".join(f"{line}={code_line}" for line, code_line in self.debug_info)
         self.writeline(f"debug_info = {lines!r}")
 
@@ -255,7 +292,7 @@ class CodeGenerator(compiler.CodeGenerator):
             if self.has_known_extends:
                 raise CompilerExit
             self.outdent()
-        self.writeline("parent_template = environment.get_template(", node)
+        self.writeline("parent_template = load(environment, ", node)
         self.visit(node.template, frame)
         self.write(f", {self.name!r})")
         self.writeline("extend(context, parent_template)")
@@ -266,7 +303,9 @@ class CodeGenerator(compiler.CodeGenerator):
         if node.ignore_missing:
             self.writeline("try:")
             self.indent()
-        self.writeline(f"template = environment.{_loader_method(node.template)}(", node)
+        method = _loader_method(node.template)
+        call = "load(environment, " if method == "get_template" else f"environment.{method}("
+        self.writeline(f"template = {call}", node)
         self.visit(node.template, frame)
         self.write(f", {self.name!r})")
         if node.ignore_missing:

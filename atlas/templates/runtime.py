@@ -15,6 +15,7 @@ from atlas._speedups.templates.calling import MacroFunction, call, print_call
 from atlas._speedups.templates.context import (
     RenderFunction,
     extend,
+    load,
     render_block,
     render_included,
     render_template,
@@ -80,6 +81,7 @@ __all__ = [
     "identity",
     "internalcode",
     "item",
+    "load",
     "markup_join",
     "missing",
     "print_call",

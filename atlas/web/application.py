@@ -349,7 +349,7 @@ class Application:
             logging.getLogger("atlas.web").setLevel(self.config.log_level.upper())
         self.prepare()
         if self._template_folders:
-            _ = self.templates  # importing Jinja2 takes 0.1 s: not during the first request
+            self.templates.load_all()  # importing Jinja2 takes 0.1 s: not during the first request
         mounted = {id(route.app): route.app for route in self.router.routes if isinstance(route, Mount)}
         self._lifespan.mounted = list(mounted.values())
 

@@ -7,12 +7,13 @@ and the like). Most functions have none, and are called at once.
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF
 
+from jinja2.ext import _make_new_gettext, _make_new_ngettext, _make_new_npgettext, _make_new_pgettext
 from jinja2.nodes import EvalContext
 from jinja2.runtime import BlockReference
 from jinja2.utils import _PassArg
 
 from atlas._speedups.templates.context cimport MISSING, ContextState, RenderFunction
-from atlas._speedups.templates.escaping cimport atlas_find_attribute, marked
+from atlas._speedups.templates.escaping cimport Format, atlas_find_attribute, marked
 
 cdef extern from "Python.h":
     bint PyFunction_Check(object value)
@@ -32,6 +33,14 @@ cdef object BLOCK_REFERENCE = BlockReference
 cdef object PASS_CONTEXT = _PassArg.context
 cdef object PASS_EVALUATION = _PassArg.eval_context
 cdef object PASS_ENVIRONMENT = _PassArg.environment
+
+# The functions of new-style translations, by their code: the name in the format that each argument has, or None.
+cdef dict TRANSLATIONS = {
+    _make_new_gettext(None).__code__: (None,),
+    _make_new_ngettext(None).__code__: (None, None, "num"),
+    _make_new_pgettext(None).__code__: ("context", None),
+    _make_new_npgettext(None).__code__: ("context", None, None, "num"),
+}
 
 
 cdef object attribute_or_none(object value, str name):
@@ -61,6 +70,8 @@ cdef object call_in_template(ContextState context, object function, tuple args, 
             function = method
     kind = pass_argument(function)
     if kind is PASS_CONTEXT:
+        if PyFunction_Check(function) and len(args) == len(TRANSLATIONS.get(function.__code__, ())) > 0:
+            return translated(context, function, args, kwargs)
         args = (context, *args)
     elif kind is PASS_EVALUATION:
         args = (context.evaluation_context(), *args)
@@ -77,6 +88,24 @@ cdef object call_in_template(ContextState context, object function, tuple args, 
         if check is not None:
             check(result)
     return result
+
+
+cdef object translated(ContextState context, object function, tuple args, dict kwargs):
+    """Return what a function of new-style translations returns: the text, filled with the arguments."""
+    cdef dict values = {} if kwargs is None else kwargs
+    cdef Format format
+    for name, value in zip(TRANSLATIONS[function.__code__], args):
+        if name is not None:
+            values.setdefault(name, value)
+    text = call_in_template(context, function.__closure__[0].cell_contents, args, None)
+    if context.evaluation_context().autoescape:
+        text = marked(text)
+    if context.formats is None:
+        context.formats = {}
+    format = context.formats.get(text)
+    if format is None:
+        format = context.formats[text] = Format()
+    return format.apply(text, values)
 
 
 cdef object render_call(ContextState context, object function, tuple args, dict kwargs, list out):

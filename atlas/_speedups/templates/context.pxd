@@ -18,6 +18,7 @@ cdef class ContextState:
     cdef set exported
     cdef object global_variables      # the globals of the template; None if they were not passed
     cdef set global_names
+    cdef dict formats                 # the formats of translated texts that were filled, by text
 
     cdef object find(self, object name)
     cdef dict all_variables(self)

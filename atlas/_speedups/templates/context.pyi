@@ -61,5 +61,8 @@ def render_template(template: Template, context: Any, out: list[str], /) -> None
 def render_included(template: Template, context: Any, local_variables: dict[str, Any], out: list[str], /) -> None:
     """Append what an included template renders."""
 
+def load(environment: Environment, name: Any, parent: str | None, /) -> Template:
+    """Return ``environment.get_template(name, parent)``. A template of the environment's cache is found here."""
+
 def extend(context: ContextState, template: Template, /) -> None:
     """Add the blocks of a template that is extended."""

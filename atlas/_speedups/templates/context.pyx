@@ -8,12 +8,19 @@ from cpython.dict cimport PyDict_GetItemWithError
 from cpython.object cimport PyObject
 
 from collections import ChainMap
+from weakref import ref
 
+from jinja2 import Environment
 from jinja2.nodes import EvalContext
-from jinja2.utils import missing
+from jinja2.utils import LRUCache, missing
 
 cdef object MISSING = missing
 cdef object CHAIN = ChainMap
+cdef object REFERENCE = ref
+cdef object CACHE = LRUCache
+cdef object GET_TEMPLATE = Environment.get_template
+cdef object LOAD_TEMPLATE = Environment._load_template
+cdef object JOIN_PATH = Environment.join_path
 
 
 cdef class ContextState:
@@ -255,6 +262,27 @@ def render_included(template, ContextState context not None, dict local_variable
     """
     inner = template.new_context(context.all_variables(), True, local_variables)
     render_function(template.root_render_func, inner, out)
+
+
+def load(environment, name, parent, /):
+    """Return ``environment.get_template(name, parent)``. A template of the environment's cache is found here.
+
+    :param environment: the environment.
+    :param name: the name of a template, or a template.
+    :param parent: the name of the template that loads it.
+    """
+    kind = type(environment)
+    if (
+        type(name) is str and kind.get_template is GET_TEMPLATE and kind._load_template is LOAD_TEMPLATE
+        and kind.join_path is JOIN_PATH and type(environment.cache) is CACHE
+    ):
+        mapping = environment.cache._mapping
+        # The order of use matters to the cache only when it is full.
+        if 2 * len(mapping) < environment.cache.capacity:
+            template = mapping.get((REFERENCE(environment.loader), name))
+            if template is not None and (not environment.auto_reload or template.is_up_to_date):
+                return template
+    return environment.get_template(name, parent)
 
 
 def extend(ContextState context not None, template, /):

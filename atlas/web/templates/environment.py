@@ -5,6 +5,7 @@ How templates are compiled is in :mod:`atlas.templates`.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -45,7 +46,10 @@ class Environment(templates.Environment):
     template_class = Template
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(**{"autoescape": True, "undefined": Missing, "finalize": _PRINTER.prepare, **options})
+        defaults: dict[str, Any] = {"autoescape": True, "undefined": Missing, "finalize": _PRINTER.prepare}
+        if os.environ.get("ATLAS_TEMPLATE_CACHE") != "off":
+            defaults["bytecode_cache"] = templates.UserBytecodeCache()
+        super().__init__(**{**defaults, **options})
         self.finalize_keeps_plain = "finalize" not in options
         self._block_templates: dict[tuple[str, bool], jinja2.Template] = {}
 

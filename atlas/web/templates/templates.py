@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping, Sequence
 from difflib import get_close_matches
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import jinja2
 
 from atlas.gateway.greenlets import await_in_place
+from atlas.templates.checks import template_names
 from atlas.web.json_encoding import format_json
 from atlas.web.scope_keys import SESSION
 from atlas.web.templates.current import CSRFToken, CurrentRequest, Rendering, flashes, rendering, token_of, url_for
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from atlas.web.requests.request_head import RequestHead
 
 __all__ = ["Templates", "is_markup"]
+
+logger = logging.getLogger("atlas.web")
 
 F = TypeVar("F", bound=Callable[..., Any])
 _AsyncChunks = AsyncGenerator[str, None]
@@ -79,6 +83,22 @@ class Templates:
         self._folders = [os.fspath(folder) for folder in folders]
         if self.environment.loader is None:
             self.environment.loader = jinja2.FileSystemLoader(self._folders)
+
+    def load_all(self) -> None:
+        """Load the templates, unless changed files are loaded again: no request has to compile one then.
+
+        A template with a mistake is logged. The rendering that needs it raises.
+        """
+        environment, cache = self.environment, cast(Any, self.environment.cache)
+        if environment.auto_reload or environment.loader is None or cache is None:
+            return
+        for name in template_names(environment)[: getattr(cache, "capacity", None)]:
+            try:
+                environment.get_template(name)
+            except (jinja2.TemplateError, UnicodeDecodeError) as error:
+                logger.warning(
+                    "template %s:%s: %s", name, getattr(error, "lineno", 1), getattr(error, "message", error)
+                )
 
     @property
     def may_wait(self) -> bool:

@@ -128,3 +128,28 @@ def test_a_call_is_printed_into_the_list() -> None:
     print_call(out, context(), str.upper, "x")
     print_call(out, context(), lambda: None)
     assert out == ["(1,)", "X", None]
+
+
+TRANSLATED = [
+    "{% trans %}Hello 100%{% endtrans %}",
+    "{% trans name=a, other=m %}Hello {{ name }}, {{ other }} %(x)s{% endtrans %}",
+    "{% trans n %}one{% pluralize %}{{ n }} of {{ num }}{% endtrans %}",
+    "{{ gettext('%(a)s', a=a) }}{{ ngettext('one', '%(num)s %(a)s', n, a=m) }}{{ gettext('%(missing)s') }}",
+    "{{ pgettext('menu', '%(context)s <%(a)s>', a=a) }}{{ npgettext('menu', '1', '%(num)s %(context)s', n) }}",
+    "{{ _('%(x)s') }}{{ gettext() }}",
+]
+
+
+@pytest.mark.parametrize("source", TRANSLATED)
+@pytest.mark.parametrize("newstyle", [True, False])
+@pytest.mark.parametrize("autoescape", [True, False])
+def test_translations_are_those_of_jinja2(source: str, newstyle: bool, autoescape: bool) -> None:
+    results = []
+    for kind in (jinja2.Environment, Environment):
+        environment: Any = kind(autoescape=autoescape, extensions=["jinja2.ext.i18n"])
+        environment.install_null_translations(newstyle=newstyle)
+        try:
+            results.append(environment.from_string(source).render(a="<a>", m=Markup("<m>"), n=2))
+        except Exception as error:
+            results.append(f"{type(error)} {error}")
+    assert results[0] == results[1]

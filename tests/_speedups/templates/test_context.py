@@ -11,6 +11,7 @@ from atlas._speedups.templates.context import (
     Chunks,
     RenderFunction,
     extend,
+    load,
     new_context,
     render_block,
     render_included,
@@ -134,3 +135,27 @@ def test_extended_and_included_templates() -> None:
     render_template(parent, context({"a": 2}, blocks=parent.blocks), out)
     render_included(jinja2.Template("included {{ a }}{{ b }}"), made, {"b": 3}, out)
     assert "".join(out) == "parent 2included 13"
+
+
+def test_a_template_of_the_cache_is_found() -> None:
+    sources = {"part": "part"}
+    environment = Environment(loader=jinja2.DictLoader(sources))
+    template = load(environment, "part", None)
+    assert load(environment, "part", "page") is template
+    assert load(environment, template, "page") is template
+    sources["part"] = "changed"
+    assert load(environment, "part", "page").render() == "changed"
+    with pytest.raises(jinja2.TemplateNotFound):
+        load(environment, "absent", "page")
+    small = Environment(loader=jinja2.DictLoader(sources), cache_size=1)
+    assert load(small, "part", None) is load(small, "part", None)
+    without = Environment(loader=jinja2.DictLoader(sources), cache_size=0)
+    assert load(without, "part", None) is not load(without, "part", None)
+
+
+def test_an_own_way_to_find_templates_is_used() -> None:
+    class Relative(Environment):
+        def join_path(self, template: str, parent: str) -> str:
+            return f"{parent}/{template}"
+
+    assert load(Relative(loader=jinja2.DictLoader({"a/b": "found"})), "b", "a").render() == "found"

@@ -1,6 +1,7 @@
 import asyncio
 import warnings
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import jinja2
@@ -114,3 +115,13 @@ def test_many_blocks_are_bounded() -> None:
 def test_a_page_prints_its_variables(site: Application) -> None:
     write(site, page="{{ x }}")
     assert render(asking(site), "page.html", {"x": 1}).body == b"1"
+
+
+def test_compiled_templates_are_kept_on_the_disk_by_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATLAS_TEMPLATE_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "page.html").write_text("{{ a }}")
+    environment = Environment(loader=jinja2.FileSystemLoader(tmp_path))
+    assert environment.get_template("page.html").render(a="<") == "&lt;"
+    assert len(list((tmp_path / "cache").iterdir())) == 1
+    monkeypatch.setenv("ATLAS_TEMPLATE_CACHE", "off")
+    assert Environment().bytecode_cache is None

@@ -212,3 +212,16 @@ def test_an_error_in_a_template_that_awaits_has_its_place(site: Application, tmp
     with pytest.raises(ZeroDivisionError) as caught:
         TestClient(site).get("/")
     assert "line 2: {{ fails() }}" in caught.value.__notes__[0]
+
+
+def test_templates_are_compiled_at_startup_in_production(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "page.html").write_text("{{ a }}")
+    (tmp_path / "wrong.html").write_text("\n{{ a")
+    (tmp_path / "image.png").write_bytes(b"\xff")
+    for debug in (True, False):
+        application = Application(config={"template_dirs": [str(tmp_path)], "debug": debug})
+        with TestClient(application):
+            loaded = [key[1] for key in application.templates.environment.cache]  # type: ignore[union-attr]
+        assert loaded == ([] if debug else ["page.html"])
+    (record,) = caplog.records
+    assert record.getMessage().startswith("template wrong.html:2: unexpected end of template")
