@@ -2,11 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from atlas import Application, Route
+from atlas import Application, Request, Route
 from atlas.cli.template_check import check_templates
 
 
-def show(request: object, lake: str) -> str:
+def show(request: Request, lake: str) -> str:
     return lake
 
 
