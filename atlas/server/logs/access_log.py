@@ -82,6 +82,9 @@ class AccessLog:
         self.records.clear()  # not replaced: the connections refer to this list
         if self._logger.handlers:
             self._log(records)
+        elif type(records[0]) is bytes:  # then all of them are
+            self.output.write_bytes(b"".join(records))
+            self._after_write()
         elif not self.output.is_gone:
             self._write("".join(self._lines(records, self._format)))
 

@@ -90,14 +90,18 @@ class Output:
 
     def write(self, text: str) -> None:
         """Write lines, or keep them until the next call if there is no room."""
+        self.write_bytes(text.encode("utf-8", "backslashreplace"))
+
+    def write_bytes(self, data: bytes) -> None:
+        """Write lines in UTF-8, as :meth:`write` does."""
         if self.stream is None or self.is_gone:
             return
         try:
             descriptor = self.stream.fileno()
         except (OSError, ValueError, AttributeError):  # pytest's capture or a notebook: there is no descriptor
-            self._write_to_stream(text)
+            self._write_to_stream(data.decode())
             return
-        self.pending += text.encode("utf-8", "backslashreplace")
+        self.pending += data
         self._send(descriptor)
         if len(self.pending) > _MAX_PENDING:
             kept = self.pending.rfind(b"\n", 0, _MAX_PENDING) + 1
