@@ -58,6 +58,10 @@ cdef class Protocol:
         """Nothing is begun, and the place is needed."""
         return self.connection.close()
 
+    cdef int drain(self) except -1:
+        """The server is about to stop: what has no end of its own may end now, all else goes on."""
+        return 0
+
     cdef int shut_down(self) except -1:
         """The server stops: close as soon as there is nothing left to do."""
         return self.connection.close()
@@ -213,6 +217,11 @@ cdef class Connection:
     def drop(self):
         """Close an idle connection, whose place is needed."""
         self.protocol.drop()
+
+    def drain(self):
+        """The server is about to stop."""
+        if not self.is_lost():
+            self.protocol.drain()
 
     def shut_down(self):
         """The server stops: close if there is nothing left to do."""

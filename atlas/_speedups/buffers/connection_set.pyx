@@ -125,6 +125,7 @@ cdef class ConnectionSet:
     def drain(self):
         """Begin to stop: connections close when what is begun is done. One that is idle stays open until :meth:`stop`."""
         self.stopping = self.draining = True
+        self.each(drain)
 
     def stop(self):
         """Shut every connection down: each closes as soon as its protocol has nothing left to do."""
@@ -236,6 +237,10 @@ cdef class ConnectionSet:
         if self.open == 0 and self.stopping:
             self.events.on_all_connections_closed()
         return 0
+
+
+def drain(connection):
+    connection.drain()
 
 
 def shut_down(connection):
