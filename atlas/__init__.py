@@ -57,7 +57,7 @@ _MODULES: dict[str, tuple[str, ...]] = {
     ),
     "atlas.web.responses.files": ("FileResponse",),
     "atlas.web.headers": ("Headers",),
-    "atlas.web.inputs.markers": ("Body", "Cookie", "Form", "Header", "Path", "Query"),
+    "atlas.web.inputs.markers": ("Body", "Cookie", "Form", "Header", "Path", "Provide", "Query"),
     "atlas.web.middleware.compress": ("Compress",),
     "atlas.web.middleware.conditional_get": ("ConditionalGet",),
     "atlas.web.middleware.cors": ("CORS",),
@@ -144,7 +144,7 @@ if TYPE_CHECKING:
         abort,
     )
     from atlas.web.headers import Headers
-    from atlas.web.inputs.markers import Body, Cookie, Form, Header, Path, Query
+    from atlas.web.inputs.markers import Body, Cookie, Form, Header, Path, Provide, Query
     from atlas.web.middleware.compress import Compress
     from atlas.web.middleware.conditional_get import ConditionalGet
     from atlas.web.middleware.cors import CORS
@@ -238,6 +238,7 @@ __all__ = [
     "Path",
     "PlainTextResponse",
     "ProblemResponse",
+    "Provide",
     "Query",
     "RateLimit",
     "RedirectResponse",

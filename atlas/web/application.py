@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from contextvars import copy_context
-from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar
 
@@ -27,6 +27,7 @@ from atlas.web.controllers import check_callable, controller_name, is_async
 from atlas.web.endpoint import endpoint
 from atlas.web.error_handlers import ErrorHandlers
 from atlas.web.headers import Headers, RawHeaders
+from atlas.web.inputs.overrides import Overrides
 from atlas.web.lifespan import Lifespan, LifespanFunction
 from atlas.web.middleware.chain import Step, bind, check_middleware, compose, configure, stays_inline
 from atlas.web.middleware.timeout import Timeout
@@ -40,6 +41,7 @@ from atlas.web.routing.route import WEBSOCKET, Entry, Route
 from atlas.web.routing.router import Match, NoMatch, RouteInfo, Router, matchable_path, with_routed_path
 from atlas.web.state import State
 from atlas.web.static import Static, configured_static
+from atlas.web.templates.folders import find_folders
 from atlas.web.websocket import WebSocketRoute, refuse
 
 if TYPE_CHECKING:
@@ -97,10 +99,11 @@ class Application:
         self._threads = CALLS
         self._background = BackgroundTasks()
         self._lifespan.prepare, self._lifespan.drain = self._start, self._background.drain
-        self._template_folders = _template_folders(place, self.config)
+        self._template_folders = find_folders(place, self.config)
         self._templates: Templates | None = None
         self._middleware = check_middleware(middleware, place)
         self._bound: list[Any] = []
+        self._overrides = Overrides(self._rebuild)
         for each in (self._middleware, *(route.middleware for route in self.router.routes)):
             configure(each, self.config)
         self.route_table = RouteTable(self, Request, AsyncRequest)
@@ -261,6 +264,14 @@ class Application:
     def iter_routes(self) -> Iterator[RouteInfo]:
         """Return an iterator over all routes, in the order in which they were added."""
         return iter(self.router)
+
+    def override(self, function: Callable[..., Any], replacement: Callable[..., Any]) -> AbstractContextManager[None]:
+        """Replace what provides a value, in a test: ``with app.override(find_user, fake):``.
+
+        :param function: the function that ``Provide`` names.
+        :param replacement: called instead; it takes what a dependency may take.
+        """
+        return self._overrides.replaced(function, replacement)
 
     def background(self, function: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> None:
         """Call a function after the current response was sent; at once if there is no current request.
@@ -443,7 +454,7 @@ class Application:
         if route.timeout is not None and not any(isinstance(each, Timeout) for each in middleware):
             middleware += (Timeout(),)  # uses the timeout of the route
         run = route.run_by(self.config.sync_mode)
-        call = route.call
+        call = route.call(self._overrides)
         with_body = self._compose(middleware, call, run, cancel=route.cancel)
         if run != "inline" or not self._stays_inline(middleware):
             return with_body, with_body
@@ -482,15 +493,3 @@ def _check_encoder(function: Callable[[Any], Any] | None, place: str) -> Callabl
         if is_async(function):
             raise StartupError(f"{place}: the json_encoder {controller_name(function)} is async, expected a def")
     return function
-
-
-def _template_folders(place: str, config: Config) -> list[Path]:
-    """Return the template folders: those of the configuration, or ``templates`` in the folder of the application."""
-    app_folder = Path(place.rpartition(":")[0]).parent
-    if config.template_dirs is None:
-        return [folder for folder in [app_folder / "templates"] if folder.is_dir()]
-    folders = [app_folder / folder for folder in config.template_dirs]
-    for folder in folders:
-        if not folder.is_dir():
-            raise StartupError(f"{place}: template folder {str(folder)!r} does not exist")
-    return folders

@@ -11,9 +11,13 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
-__all__ = ["caller_place", "definition_of", "is_atlas_file"]
+__all__ = ["GENERATED", "caller_place", "definition_of", "is_atlas_file"]
 
-_ATLAS_FOLDERS = (str(Path(__file__).parents[1]), "atlas/_speedups/")  # a compiled function names its file so
+GENERATED = "<atlas: "
+"""The beginning of the file name of code that is generated at startup."""
+
+# A compiled function names its file without the folder of the package.
+_ATLAS_FOLDERS = (str(Path(__file__).parents[1]), GENERATED, "atlas/_speedups/")
 _DEFINITION = re.compile(r"\s*(async\s+)?def\s")
 _MAX_DECORATOR_LINES = 50
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, assert_type
 
-from atlas import Application, AsyncUpload, Body, Cookie, Form, Header, Path, Query, Request, Route, Upload
+from atlas import Application, AsyncUpload, Body, Cookie, Form, Header, Path, Provide, Query, Request, Route, Upload
 
 
 @dataclass
@@ -32,6 +32,15 @@ def create(item: Item, text: Annotated[str, Body()] = "") -> Item:
     return item
 
 
+def find(number: int) -> Item:
+    return Item(str(number))
+
+
+def buy(item: Annotated[Item, Provide(find)]) -> str:
+    assert_type(item, Item)
+    return item.name
+
+
 def upload(name: Annotated[str, Form()], file: Upload, others: list[Upload] | None = None) -> str:
     assert_type(file.read(), bytes)
     return name
@@ -41,4 +50,13 @@ async def upload_later(file: AsyncUpload) -> bytes:
     return await file.read()
 
 
-app = Application([Route("/{number:int}", show), Route("/", create, ["POST"]), Route("/file", upload, ["POST"])])
+app = Application(
+    [
+        Route("/{number:int}", show),
+        Route("/buy/{number:int}", buy),
+        Route("/", create, ["POST"]),
+        Route("/file", upload, ["POST"]),
+    ]
+)
+with app.override(find, lambda: Item("test")) as nothing:
+    assert_type(nothing, None)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from msgspec import Meta
 
-__all__ = ["Body", "Cookie", "Form", "Header", "Marker", "Path", "Query"]
+__all__ = ["Body", "Cookie", "Form", "Header", "Marker", "Path", "Provide", "Query"]
 
 
 class Marker:
@@ -112,3 +113,29 @@ class Body(Marker):
 
     __slots__ = ()
     source = "body"
+
+
+class Provide(Marker):
+    """The result of a function: ``user: Annotated[User, Provide(find_user)]``. It is called once for a request.
+
+    The function takes what a controller takes: the request, typed inputs, and what other functions provide. It is
+    ``def`` or ``async def``, whatever the controller is; or a generator with one ``yield``, whose rest runs when the
+    controller has returned or raised, before the response is sent.
+
+    :param function: the function; None, the default, for the type that is annotated, which is called.
+    :raises TypeError: for an object that cannot be called.
+
+    :ivar function: the function, or None.
+    """
+
+    __slots__ = ("function",)
+    source = "provide"
+
+    def __init__(self, function: Callable[..., Any] | None = None) -> None:
+        super().__init__()
+        if function is not None and not callable(function):
+            raise TypeError(f"Provide: expected a function, got {function!r}")
+        self.function = function
+
+    def __repr__(self) -> str:
+        return f"Provide({getattr(self.function, '__name__', self.function)})"

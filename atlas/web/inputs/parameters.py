@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +16,7 @@ from uuid import UUID
 import msgspec
 
 from atlas.web.controllers import controller_name
-from atlas.web.inputs.markers import Body, Form, Header, Marker, Path
+from atlas.web.inputs.markers import Body, Form, Header, Marker, Path, Provide
 from atlas.web.inputs.models import find_model, has_fields
 from atlas.web.requests.request_head import RequestHead
 from atlas.web.requests.uploads import AsyncUpload, Upload
@@ -34,7 +35,7 @@ class Input(NamedTuple):
     """A parameter of a controller.
 
     :ivar name: its name.
-    :ivar source: ``request``, ``path``, ``query``, ``header``, ``cookie``, ``form``, ``file`` or ``body``.
+    :ivar source: ``request``, ``path``, ``query``, ``header``, ``cookie``, ``form``, ``file``, ``body`` or ``provide``.
     :ivar key: the name that the client uses; "" for a body, and for a class with fields.
     :ivar kind: its type, with the constraints.
     :ivar default: its default; ``inspect.Parameter.empty`` for none.
@@ -129,12 +130,15 @@ def check_order(controller: Callable[..., Any], path: Sequence[str]) -> None:
             )
 
 
-def read_inputs(controller: Callable[..., Any], path: Mapping[str, Any], *, is_async: bool) -> Inputs:
+def read_inputs(
+    controller: Callable[..., Any], path: Mapping[str, Any], *, is_async: bool, partial: bool = False
+) -> Inputs:
     """Read the parameters of a controller that takes the values of the path by name.
 
     :param controller: the controller.
     :param path: the parameters of the path, with their converters, in their order.
     :param is_async: whether the controller is awaited.
+    :param partial: whether it may leave out parameters of the path, as a dependency may; False by default.
     :raises ValueError: for a signature that does not fit the path, or a type that no value of a request has.
     """
     found: list[Input] = []
@@ -152,7 +156,7 @@ def read_inputs(controller: Callable[..., Any], path: Mapping[str, Any], *, is_a
             raise _error(controller, parameter, str(error)) from None
         if made is not None:
             found.append(made)
-    _check(controller, found, path)
+    _check(controller, found, {} if partial else path)
     return Inputs(controller, tuple(found), tuple(path))
 
 
@@ -182,7 +186,9 @@ def _check(controller: Callable[..., Any], found: Sequence[Input], path: Mapping
 def _is_request(parameter: inspect.Parameter, annotation: Any, path: Any, *, first: bool = True) -> bool:
     if isinstance(annotation, type) and issubclass(annotation, RequestHead):
         return True
-    untyped = annotation in (parameter.empty, Any) or isinstance(annotation, _Unknown)
+    if isinstance(annotation, _Unknown):  # imported for type checkers only, perhaps
+        return first and ("Request" in annotation.text or parameter.name in _REQUEST_NAMES)
+    untyped = annotation in (parameter.empty, Any)
     return first and untyped and (parameter.name in _REQUEST_NAMES or parameter.name not in path)
 
 
@@ -200,9 +206,11 @@ def _evaluate(controller: Callable[..., Any], parameter: inspect.Parameter) -> A
         return annotation
     inner: Any = inspect.unwrap(getattr(controller, "func", controller))
     inner = getattr(inner, "__func__", inner)
-    if not hasattr(inner, "__globals__"):
-        inner = vars(type(inner)).get("__call__", inner)
-    names = dict(getattr(inner, "__globals__", {}))
+    if inspect.isclass(inner):
+        names = dict(vars(sys.modules[inner.__module__]))
+    else:
+        called = inner if hasattr(inner, "__globals__") else vars(type(inner)).get("__call__")
+        names = dict(getattr(called, "__globals__", {}))
     closure = inspect.getclosurevars(inner).nonlocals if isinstance(inner, types.FunctionType) else {}
     try:
         return eval(annotation, names, closure)
@@ -227,6 +235,11 @@ def _read(parameter: inspect.Parameter, annotation: Any, path: Mapping[str, Any]
     kind, marker = _split_marker(annotation)
     if isinstance(default, Marker):
         raise TypeError(f"expected Annotated[{_shown(kind)}, {default!r}], got the marker as the default")
+    if isinstance(marker, Provide):
+        function = kind if marker.function is None else marker.function
+        if not callable(function):
+            raise TypeError(f"Provide(): expected a class as the type, or Provide(function), got {_shown(kind)}")
+        return Input(parameter.name, "provide", "", kind, default, by_name, Provide(function))
     if parameter.name in path:
         return _from_path(parameter.name, kind, marker, path[parameter.name], by_name)
     source, key = _find_source(parameter.name, kind, marker, is_async=is_async)

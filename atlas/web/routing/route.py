@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Any, Literal, Protocol, TypeAlias
@@ -14,7 +14,9 @@ from atlas.web.call_site import caller_place
 from atlas.web.controllers import Controller, check_controller, controller_name, is_async, takes_more
 from atlas.web.inputs.binding import bind_inputs
 from atlas.web.inputs.parameters import Inputs, check_order, is_positional, read_inputs
+from atlas.web.inputs.providers import find_providers
 from atlas.web.middleware.chain import check_middleware
+from atlas.web.routing.converters import Converter
 from atlas.web.routing.hosts import HostPattern
 from atlas.web.routing.patterns import Parameter, Pattern, parse_pattern
 
@@ -253,15 +255,25 @@ class Route:
                 check_controller(self.controller, len(names))
                 check_order(self.controller, names)
             else:
-                converters = {parameter.name: parameter.converter for parameter in self.path_parameters}
-                self.inputs = read_inputs(self.controller, converters, is_async=self.is_async)
+                self.inputs = read_inputs(self.controller, self._converters, is_async=self.is_async)
+                self.call({})
+
+    def call(self, overrides: Mapping[Any, Callable[..., Any]]) -> Callable[..., Any]:
+        """Return what is called with the request and the values of the path by position: it calls the controller with
+        what it takes.
+
+        :param overrides: functions that stand for dependencies, in a test.
+        :raises StartupError: for a function whose parameters do not fit.
+        """
+        if self.inputs is None:
+            return self.controller
+        with _located_errors(self):
+            providers = find_providers(self.inputs, self._converters, overrides)
+            return bind_inputs(self.inputs, is_async=self.is_async, providers=providers)
 
     @property
-    def call(self) -> Callable[..., Any]:
-        """Called with the request and the values of the path by position: calls the controller with what it takes."""
-        if self.inputs is None or self.inputs.controller != self.controller:
-            return self.controller
-        return bind_inputs(self.inputs, is_async=self.is_async)
+    def _converters(self) -> dict[str, Converter]:
+        return {parameter.name: parameter.converter for parameter in self.path_parameters}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.path!r}, {self.name}, methods={self.methods!r})"

@@ -25,11 +25,11 @@ def route(controller: Any) -> Route:
 
 
 def test_a_controller_that_takes_the_path_as_it_is_is_called_itself() -> None:
-    assert route(plain).call is plain
+    assert route(plain).call({}) is plain
 
 
 def test_the_function_tells_what_it_calls() -> None:
-    call = route(typed).call
+    call = route(typed).call({})
     assert call is not typed
     assert call.__name__ == "typed"
     assert inspect.unwrap(call) is typed
