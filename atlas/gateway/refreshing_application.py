@@ -22,6 +22,8 @@ from atlas.types import ASGIApp, Event, Receive, Scope, Send
 __all__ = ["RefreshingApplication"]
 
 _NO_STORE = (b"cache-control", b"no-store")
+# The extensions by which an application has the server send a file, whose content would not pass here.
+_FILE_EXTENSIONS = ("http.response.pathsend", "http.response.zerocopysend")
 # Fields of the body without the script, or of its storing: a page that a browser has stored would have an old version.
 _OF_THE_BODY = frozenset([b"content-length", b"etag", b"last-modified", b"cache-control", b"expires", b"accept-ranges"])
 
@@ -47,9 +49,8 @@ class RefreshingApplication:
         elif path == EVENTS_PATH:
             await self._send_events(receive, send)
         elif is_navigation(scope["method"], scope["headers"]):
-            fields = [field for field in scope["headers"] if not is_unwanted(field[0])]
             page = _Page(self._pages, scope.get("root_path", ""), send)
-            await self._app({**scope, "headers": fields}, receive, page.send)
+            await self._app(_of_a_page(scope), receive, page.send)
         else:
             await self._app(scope, receive, send)
 
@@ -75,6 +76,13 @@ class RefreshingApplication:
             await asyncio.gather(gone, return_exceptions=True)
 
 
+def _of_a_page(scope: Scope) -> Scope:
+    """Return the scope of a navigation, whose response has to be whole and to consist of bytes."""
+    fields = [field for field in scope["headers"] if not is_unwanted(field[0])]
+    extensions = {name: value for name, value in scope.get("extensions", {}).items() if name not in _FILE_EXTENSIONS}
+    return {**scope, "headers": fields, "extensions": extensions}
+
+
 class _Page:
     """The ``send`` of a response that may be a page. It holds the start until the body tells."""
 
@@ -83,13 +91,19 @@ class _Page:
         self._root_path = root_path
         self._send = send
         self._start: Event | None = None
+        self._headers: list[Any] = []  # of the start, as the application has sent them
         self._parts: list[bytes] = []
 
     async def send(self, event: Event) -> None:
         kind = event["type"]
-        if kind == "http.response.start" and is_page(event["status"], event.get("headers", ())):
-            self._start = event
-        elif self._start is None:
+        if kind == "http.response.start":
+            if "headers" in event:
+                event = {**event, "headers": list(event["headers"])}  # it may be an iterator
+            self._headers = event.get("headers", [])
+            if is_page(event["status"], self._fields()):
+                self._start = event
+                return
+        if self._start is None:
             await self._send(event)
         elif kind != "http.response.body" or (event.get("more_body", False) and not self._has_length()):
             await self._give_up(event)
@@ -98,18 +112,26 @@ class _Page:
             if not event.get("more_body", False):
                 await self._finish()
 
+    def _fields(self) -> list[tuple[bytes, bytes]]:
+        """Return the header fields with names in lower case: those of Django have capitals."""
+        return [(name.lower(), value) for name, value in self._headers]
+
     def _has_length(self) -> bool:
         """Whether the body is not a stream: its length was known before."""
-        assert self._start is not None
-        length = dict(self._start.get("headers", ())).get(b"content-length", b"")
-        return length.isdigit() and int(length) <= MAX_PAGE
+        length = self._length()
+        return length is not None and length <= MAX_PAGE
+
+    def _length(self) -> int | None:
+        length = dict(self._fields()).get(b"content-length", b"")
+        return int(length) if length.isdigit() else None
 
     async def _finish(self) -> None:
         assert self._start is not None
-        body, headers = b"".join(self._parts), list(self._start.get("headers", ()))
-        policies = [value for name, value in headers if name == b"content-security-policy"]
-        if (changed := self._pages.add_script(body, self._root_path, policies)) is not None:
-            headers = [field for field in headers if field[0] not in _OF_THE_BODY]
+        body, headers = b"".join(self._parts), self._headers
+        policies = [value for name, value in self._fields() if name == b"content-security-policy"]
+        has_its_length = self._length() in (None, len(body))  # else the server raises an error, as without --dev
+        if has_its_length and (changed := self._pages.add_script(body, self._root_path, policies)) is not None:
+            headers = [field for field in headers if field[0].lower() not in _OF_THE_BODY]
             headers += [_NO_STORE, (b"content-length", b"%d" % len(changed))]
             body = changed
         start, self._start = {**self._start, "headers": headers}, None

@@ -25,7 +25,7 @@ def start(*fields: tuple[bytes, bytes], status: int = 200) -> Event:
 
 
 def ask(
-    events: Iterable[Event], path: str = "/", fields: Any = BROWSER, root_path: str = ""
+    events: Iterable[Event], path: str = "/", fields: Any = BROWSER, root_path: str = "", **others: Any
 ) -> tuple[list[Event], Scope | None, PageRefresh]:
     """What is sent, and the scope that the application gets, when it sends the given events."""
     pages = PageRefresh()
@@ -45,6 +45,7 @@ def ask(
         sent.append(event)
 
     scope = {"type": "http", "method": "GET", "path": root_path + path, "headers": fields, "root_path": root_path}
+    scope |= others
     asyncio.run(RefreshingApplication(app, pages)(scope, receive, send))  # type: ignore[arg-type]
     return sent, (seen[0] if seen else None), pages
 
@@ -84,11 +85,37 @@ def test_the_nonce_of_the_policy() -> None:
     assert b' nonce="abc"' in sent[1]["body"]
 
 
+def test_names_of_fields_with_capitals() -> None:
+    """As Django sends them."""
+    fields = [(b"Content-Type", b"text/html"), (b"Content-Length", b"5"), (b"Content-Security-Policy", b"script-src *")]
+    start_event = {"type": "http.response.start", "status": 200, "headers": iter(fields)}
+    sent, _, _ = ask([start_event, body(b"<p>", True), body(b"aa")])
+    whole = sent[1]["body"]
+    assert whole.startswith(b"<p>aa<script ")
+    added = [(b"cache-control", b"no-store"), (b"content-length", b"%d" % len(whole))]
+    assert sent[0]["headers"] == [fields[0], fields[2], *added]
+
+
+def test_the_policy_in_a_field_with_capitals() -> None:
+    events = [start((b"Content-Security-Policy", b"default-src 'none'")), body(b"<p>")]
+    assert ask(events)[0][1]["body"] == b"<p>"
+
+
+def test_an_application_cannot_have_the_server_send_a_page() -> None:
+    """Starlette's FileResponse names a file to the server, if this can send it."""
+    extensions = {"http.response.pathsend": {}, "http.response.zerocopysend": {}, "tls": {}}
+    for fields, expected in ((BROWSER, {"tls": {}}), ([], extensions)):
+        _, scope, _ = ask([start(), body(b"")], fields=fields, extensions=extensions)
+        assert scope is not None
+        assert scope["extensions"] == expected
+
+
 @pytest.mark.parametrize(
     "events",
     [
         [start(), body(b"<p>", True), body(b"a", True), body(b"")],  # a stream
         [start((b"content-length", b"99999999999")), body(b"a", True)],
+        [start((b"content-length", b"2")), body(b"a")],  # which the server refuses
         [start((b"content-encoding", b"br")), body(b"a")],
         [start(status=304), body(b"")],
         [start((b"content-security-policy", b"default-src 'none'"), (b"etag", b'"a"')), body(b"a")],

@@ -66,11 +66,10 @@ class FileMode(SettingType):
         return "permissions as three octal digits, such as 660"
 
     def check(self, value: Any) -> str:
-        if isinstance(value, int) and not isinstance(value, bool):
-            value = f"{value:03o}"
-        if not isinstance(value, str):
+        number = value if isinstance(value, int) and not isinstance(value, bool) else None
+        if number is None and not isinstance(value, str):
             raise self.wrong_type(value)
-        match = _OCTAL.fullmatch(value.strip())
-        if match is None:
-            raise self.wrong_value(value)
+        match = _OCTAL.fullmatch(value.strip() if number is None else f"{number:03o}")
+        if match is None:  # 660 of a TOML file is no octal number
+            raise ValueError(f"{self.wrong_value(value)}{'' if number is None else f', which is {number:#o}'}")
         return match[1]

@@ -47,6 +47,8 @@ def read(path: str, environ: Mapping[str, str]) -> dict[str, str]:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise StartupError(f"--env-file {path}: cannot be read: {reason}") from None
+    if (nul := text.find("\0")) >= 0:  # which no variable can have
+        raise StartupError(f"--env-file {path}:{_line(text, nul)}: expected text, got a NUL character")
     values: dict[str, str] = {}
     position = 0
     while position < len(text):
@@ -54,10 +56,14 @@ def read(path: str, environ: Mapping[str, str]) -> dict[str, str]:
             match = _ENTRY.match(text, position)
             if match is None:
                 # The line may hold a secret, so it is not part of the message.
-                raise StartupError(f"--env-file {path}:{text.count(chr(10), 0, position) + 1}: expected KEY=VALUE")
+                raise StartupError(f"--env-file {path}:{_line(text, position)}: expected KEY=VALUE")
             values[match["key"]] = _value(match, {**values, **environ})
         position = match.end()
     return values
+
+
+def _line(text: str, position: int) -> int:
+    return text.count("\n", 0, position) + 1
 
 
 def _value(entry: re.Match[str], variables: Mapping[str, str]) -> str:

@@ -99,8 +99,9 @@ class Text(SettingType):
 
 @dataclass(frozen=True, slots=True)
 class Path(SettingType):
-    """A path: text or an object with ``__fspath__``, held as text."""
+    """A path: text or an object with ``__fspath__``, held as text. ``may_be_empty``: whether ``""`` is one."""
 
+    may_be_empty: bool = False
     metavar: ClassVar[str] = "PATH"
 
     @property
@@ -111,7 +112,7 @@ class Path(SettingType):
         path = os.fspath(value) if isinstance(value, str | os.PathLike) else None
         if not isinstance(path, str):
             raise self.wrong_type(value)
-        if "\0" in path:
+        if "\0" in path or not (path or self.may_be_empty):
             raise self.wrong_value(value)
         return path
 

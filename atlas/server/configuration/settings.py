@@ -125,7 +125,9 @@ class Settings(metaclass=_SuggestingType):
     )
     backlog: int = setting(LISTEN, Integer(1), 2048, "Maximum number of connections in the accept queue.")
 
-    app_dir: str = setting(APPLICATION, Path(), "", "Directory to import the module from.", shown="current directory")
+    app_dir: str = setting(
+        APPLICATION, Path(may_be_empty=True), "", "Directory to import the module from.", shown="current directory"
+    )
     factory: bool = setting(APPLICATION, Boolean(), False, "The target is a function that returns the application.")
     dev: bool = setting(
         APPLICATION,

@@ -14,7 +14,8 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from atlas.errors import StartupError
@@ -76,6 +77,8 @@ class Reloader:
         self._loaded = loaded
         self._load = load
         self._files = WatchedFiles.of(loaded.settings)
+        self._settings_files = self._files.settings_snapshot()
+        """The state of the files that settings come from when they were loaded."""
         self._sockets: list[socket.socket] = []
         self._stopping = asyncio.Event()
         self._forced = asyncio.Event()
@@ -124,15 +127,18 @@ class Reloader:
         try:
             while not self._stopping.is_set() and settings is self._settings:
                 await watcher.catch_up()
+                # A change while the last process has ended is known to the watcher now, but not loaded.
+                if (paths := self._changed_settings()) and self._load_again(paths):
+                    break
                 worker = await self._start()
                 try:
                     await self._until_restart(worker, watcher)
                 finally:
                     await self._end(worker)
-                if settings is not self._settings:
-                    self._bind_again(settings)
         finally:
             await self._forget_changes()
+        if settings is not self._settings and not self._stopping.is_set():
+            self._bind_again(settings)
 
     async def _start(self) -> WorkerProcess:
         sockets = tuple(sock.fileno() for sock in self._sockets)
@@ -166,27 +172,44 @@ class Reloader:
 
     async def _apply(self, changes: Changes, worker: WorkerProcess) -> bool:
         """Return whether changes need a restart. Load the settings again, or tell open pages, if they do not."""
-        if paths := changes.get(Effect.SETTINGS):
-            try:
-                loaded = self._load()
-                self._files, self._loaded = WatchedFiles.of(loaded.settings), loaded
-            except StartupError as error:
-                _logger.error("%s: %s", describe(paths), error)
-                paths = []
-            else:
-                logs.configure(self._settings)
-        if paths := [*(paths or []), *changes.get(Effect.RESTART, [])]:
+        paths = changes.get(Effect.SETTINGS, [])
+        if paths and not self._load_again(paths):
+            paths = []
+        if paths := [*paths, *changes.get(Effect.RESTART, [])]:
             _logger.warning("%s changed: restarting", describe(paths))
             return True
         if changes.get(Effect.REFRESH):
             await worker.send(REFRESH)
         return False
 
+    def _changed_settings(self) -> list[Path]:
+        """Return the files that settings come from which have changed since they were loaded."""
+        known, seen = self._settings_files, self._files.settings_snapshot()
+        return [path for path in known.keys() | seen.keys() if known.get(path) != seen.get(path)]
+
+    def _load_again(self, changed: Iterable[Path]) -> bool:
+        """Load the settings again. If one is wrong, they and the environment stay as they are: return False."""
+        before, environ = self._files.settings_snapshot(), dict(os.environ)
+        try:
+            loaded = self._load()
+            files = WatchedFiles.of(loaded.settings)
+        except StartupError as error:
+            os.environ.clear()
+            os.environ.update(environ)
+            self._settings_files = before
+            _logger.error("%s: %s", describe(changed), error)
+            return False
+        found = {**files.settings_snapshot(), **before}
+        self._settings_files = {path: found[path] for path in files.settings_files if path in found}
+        self._files, self._loaded = files, loaded
+        logs.configure(self._settings)
+        return True
+
     def _bind_again(self, before: Settings) -> None:
         """Bind the sockets anew if their settings have changed. If that fails, the old address stays in use."""
         if _addresses(before) == _addresses(self._settings):
             return
-        listener.close(self._sockets)
+        listener.close(self._sockets, kept=listener.inherited(before))
         self._sockets = []
         try:
             self._sockets = listener.bind(self._settings)

@@ -6,7 +6,7 @@ import errno
 import os
 import socket
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
 from atlas.errors import StartupError
@@ -14,7 +14,7 @@ from atlas.server.configuration.settings import Settings
 from atlas.server.sockets.bind_address import DescriptorAddress, TCPAddress, UnixAddress, parse_bind_address
 from atlas.server.sockets.unix_socket import UnixSocket, bind_unix
 
-__all__ = ["bind", "close", "describe", "describe_all", "keep_files", "set_options"]
+__all__ = ["bind", "close", "describe", "describe_all", "inherited", "keep_files", "set_options"]
 
 _KEEPALIVE_PROBES = 4
 _MAX_KEEPALIVE = 32767  # seconds; Linux allows no more
@@ -40,7 +40,7 @@ def bind(settings: Settings) -> list[socket.socket]:
         for text in settings.bind:
             sockets += _bound_to(text, settings, sockets)
     except BaseException:
-        close(sockets)
+        close(sockets, kept=inherited(settings))
         raise
     return sockets
 
@@ -98,10 +98,23 @@ def set_options(sock: socket.socket, settings: Settings) -> None:
             sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
-def close(sockets: Iterable[socket.socket]) -> None:
-    """Close the sockets, and remove the file of a Unix socket that :func:`bind` has made."""
+def close(sockets: Iterable[socket.socket], kept: Container[int] = ()) -> None:
+    """Close the sockets, and remove the file of a Unix socket that :func:`bind` has made.
+
+    :param kept: descriptors that stay open, so that :func:`bind` can use them again.
+    """
     for sock in sockets:
-        sock.close()
+        if sock.fileno() in kept:
+            sock.detach()
+        else:
+            sock.close()
+
+
+def inherited(settings: Settings) -> frozenset[int]:
+    """Return the descriptors that the settings name."""
+    addresses = map(parse_bind_address, settings.bind)
+    numbers = (each.fd for each in addresses if isinstance(each, DescriptorAddress))
+    return frozenset(fd for fd in (settings.fd, *numbers) if isinstance(fd, int))
 
 
 def keep_files(sockets: Iterable[socket.socket]) -> None:

@@ -34,10 +34,12 @@ class UnixSocket(socket.socket):
         self.path, self._identity = path, _identity(path)
 
     def close(self) -> None:
+        # The file is removed first: a server that starts meanwhile replaces the file of a closed socket by its own,
+        # which can get the same inode number.
         path, self.path = self.path, None
-        super().close()
         if path is not None and self._identity == _identity(path):  # else another server has replaced the file
             path.unlink(missing_ok=True)
+        super().close()
 
 
 def bind_unix(name: str, mode: int, backlog: int, origin: str) -> UnixSocket:

@@ -61,6 +61,11 @@ def test_what_are_no_permissions(value: Any, error: type[Exception]) -> None:
         FileMode().check(value)
 
 
+def test_permissions_that_are_no_octal_number() -> None:
+    with pytest.raises(ValueError, match="such as 660, got 660, which is 0o1224$"):
+        FileMode().check(660)
+
+
 @pytest.mark.parametrize("one", [{"uds": "a"}, {"fd": 3}])
 def test_addresses_exclude_the_other_settings(one: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="and bind: expected one of them, got both"):

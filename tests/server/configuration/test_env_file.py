@@ -69,3 +69,10 @@ def test_a_missing_or_unreadable_file(tmp_path: Path) -> None:
     (tmp_path / "binary").write_bytes(b"\xff")
     with pytest.raises(StartupError, match="it is not UTF-8"):
         env_file.load(str(tmp_path / "binary"), {})
+
+
+def test_a_nul_character_is_an_error_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("A=1\nB=secret\0\n")
+    with pytest.raises(StartupError, match=r"^--env-file .*\.env:2: expected text, got a NUL character$"):
+        env_file.read(str(file), {})

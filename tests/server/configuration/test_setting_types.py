@@ -27,6 +27,7 @@ from atlas.server.configuration.setting_types import (
         (Text("/"), "", ""),
         (Text("/"), "/api", "/api"),
         (Path(), PurePosixPath("a/b"), "a/b"),
+        (Path(may_be_empty=True), "", ""),
         (Choice(("auto", "off")), "OFF", "off"),
         (Boolean(), True, True),
         (Integer(0, 10), 10, 10),
@@ -98,6 +99,7 @@ def test_refuses_a_wrong_type(kind: SettingType, value: Any) -> None:
     [
         (Text("/"), "api"),
         (Path(), "a\0b"),
+        (Path(), ""),
         (Integer(1), 0),
         (Integer(0, 65535), 65536),
         (Seconds(), 0),

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from queue import Empty, Queue
 
@@ -68,7 +68,7 @@ class Served:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, *arguments: str, **variables: str) -> Iterator[Served]:
+def serving(folder: Path, *arguments: str, pass_fds: Collection[int] = (), **variables: str) -> Iterator[Served]:
     """Run ``atlas serve`` in a folder."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("ATLAS_")}
     command = [sys.executable, "-m", "atlas", "serve", "--no-access-log", *arguments]
@@ -80,6 +80,7 @@ def serving(folder: Path, *arguments: str, **variables: str) -> Iterator[Served]
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        pass_fds=pass_fds,
     ) as process:
         served = Served(process)
         try:

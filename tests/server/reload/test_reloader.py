@@ -23,7 +23,7 @@ from atlas.server.reload.reloader import Reloader
 from tests.server.reload.served import PATIENCE, Served, serving
 
 APP = """
-import os, sys, time
+import asyncio, os, sys, time
 
 open("starts", "a").write(".")
 {line}
@@ -31,6 +31,8 @@ open("starts", "a").write(".")
 async def app(scope, receive, send):
     if scope["path"] == "/block":
         time.sleep(60)
+    while scope["path"] == "/hold" and not os.path.exists("released"):
+        await asyncio.sleep(0.01)
     answers = {{"/pid": str(os.getpid()), "/group": str(os.getpgid(0)), "/name": os.environ.get("NAME", "-")}}
     body = answers.get(scope["path"], {answer!r})
     await send({{"type": "http.response.start", "status": 200, "headers": []}})
@@ -199,6 +201,49 @@ def test_settings_of_a_file_are_read_again(folder: Path) -> None:
         served.wait_for("'pyproject.toml' changed: restarting")
         served.wait_ready()  # on another socket
         assert served.get() == "one"
+
+
+def test_settings_that_change_while_a_process_ends(folder: Path) -> None:
+    variables = folder / "vars"
+    variables.write_text("NAME=first\n")
+    with reloading(folder, "--env-file", "vars", "--timeout-graceful-shutdown", "30") as served:
+        served.wait_ready()
+        with socket.create_connection(("127.0.0.1", served.port), PATIENCE) as client:
+            client.sendall(b"GET /hold HTTP/1.1\r\nHost: a\r\n\r\nGET /hold HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert served.get() == "one"  # the other request has begun
+            write(folder, "two and more")
+            served.wait_for("'main.py' changed: restarting")
+            variables.write_text("NAME=the second\n")
+            (folder / "released").touch()
+            served.wait_ready()
+        assert served.get("/name") == "the second"
+
+
+def test_a_wrong_env_file_leaves_the_environment_as_it_is(folder: Path) -> None:
+    variables = folder / "vars"
+    variables.write_text("NAME=first\n")
+    with reloading(folder, "--env-file", "vars") as served:
+        served.wait_ready()
+        variables.write_text("NAME\n")
+        served.wait_for("ERROR: +'vars': --env-file vars:1: expected KEY=VALUE")
+        write(folder, "two and more")
+        served.wait_for("'main.py' changed: restarting")
+        served.wait_ready()
+        assert served.get("/name") == "first"
+
+
+def test_an_inherited_socket_is_used_again(folder: Path) -> None:
+    file = folder / "atlas.toml"
+    with socket.create_server(("127.0.0.1", 0)) as inherited:
+        descriptor = inherited.fileno()
+        flags = ["main:app", "--reload", "--lifespan", "off", "--fd", str(descriptor)]
+        with serving(folder, *flags, pass_fds=(descriptor,)) as served:
+            served.wait_ready()
+            file.write_text("backlog = 100\n")
+            served.wait_for("'atlas.toml' changed: restarting")
+            served.wait_ready()
+            assert served.get() == "one"
+            assert served.port == inherited.getsockname()[1]
 
 
 def test_tls_and_a_unix_socket(folder: Path) -> None:

@@ -94,6 +94,27 @@ def test_a_file_that_another_server_has_made_since_stays(tmp_path: Path) -> None
         client.connect(str(path))
 
 
+def test_a_server_that_starts_while_another_one_closes_keeps_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "atlas.sock"
+    old = bind_unix(str(path), 0o666, 8, "--uds")
+    close_socket = socket.socket.close
+    made: list[socket.socket] = []
+
+    def close_then_start(sock: socket.socket) -> None:
+        close_socket(sock)
+        if sock is old:
+            made.append(bind_unix(str(path), 0o666, 8, "--uds"))
+
+    monkeypatch.setattr(socket.socket, "close", close_then_start)
+    old.close()
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
+    close(made)
+    assert not path.exists()
+
+
 def test_servers_that_start_at_once_do_not_remove_each_others_files(tmp_path: Path) -> None:
     path = tmp_path / "atlas.sock"
     for _ in range(20):
