@@ -18,7 +18,6 @@ from jinja2.idtracking import VAR_LOAD_RESOLVE
 from jinja2.optimizer import Optimizer
 from jinja2.tests import TESTS
 
-from atlas.templates import runtime
 from atlas.templates.plans import PlanBuilder
 
 __all__ = ["CodeGenerator"]
@@ -112,10 +111,11 @@ class CodeGenerator(compiler.CodeGenerator):
     def visit_Template(self, node: nodes.Template, frame: Frame | None = None) -> None:  # noqa: N802  # Jinja2's
         assert frame is None, "no root frame allowed"
         evaluation = nodes.EvalContext(self.environment, self.name)
-        self._has_extends = node.find(nodes.Extends) is not None
-        self._collect_blocks(node)
-        self.writeline(f"from atlas.templates.runtime import {', '.join(runtime.__all__)}")
-        self._write_imports(node)
+        found = list(node.find_all((nodes.Extends, nodes.Block, nodes.ImportedName)))
+        self._has_extends = any(isinstance(each, nodes.Extends) for each in found)
+        self._collect_blocks(found)
+        self.writeline("from atlas.templates.runtime import *")
+        self._write_imports(found)
         self.writeline(f"name = {self.name!r}")
         self._write_root(node, Frame(evaluation))
         for name, block in self.blocks.items():
@@ -129,18 +129,20 @@ class CodeGenerator(compiler.CodeGenerator):
         lines = "&".join(f"{line}={code_line}" for line, code_line in self.debug_info)
         self.writeline(f"debug_info = {lines!r}")
 
-    def _collect_blocks(self, node: nodes.Template) -> None:
-        for block in node.find_all(nodes.Block):
+    def _collect_blocks(self, found: list[Any]) -> None:
+        for block in found:
+            if not isinstance(block, nodes.Block):
+                continue
             if block.name in self.blocks:
                 self.fail(f"block {block.name!r} defined twice", block.lineno)
             self.blocks[block.name] = block
 
-    def _write_imports(self, node: nodes.Template) -> None:
+    def _write_imports(self, found: list[Any]) -> None:
         """Import what extensions refer to."""
-        for each in node.find_all(nodes.ImportedName):
-            name = each.importname
-            if name in self.import_aliases:
+        for each in found:
+            if not isinstance(each, nodes.ImportedName) or each.importname in self.import_aliases:
                 continue
+            name = each.importname
             self.import_aliases[name] = alias = self.temporary_identifier()
             module, dot, attribute = name.rpartition(".")
             self.writeline(f"from {module} import {attribute} as {alias}" if dot else f"import {name} as {alias}")

@@ -224,10 +224,10 @@ class PlanBuilder:
         return self._unfolded(node, frame)
 
     def _unfolded(self, node: nodes.Node, frame: Frame) -> str:
-        for kind, build in _BUILDERS:
-            if isinstance(node, kind):
-                return build(self, node, frame)
-        raise Unsupported
+        build = _BUILDERS.get(type(node))
+        if build is None:
+            raise Unsupported
+        return build(self, node, frame)
 
     def _name(self, node: nodes.Name, frame: Frame) -> str:
         if node.ctx != "load" or self.generator.has_open_parameters():
@@ -328,20 +328,23 @@ def _constant(value: Any) -> str:
     raise Unsupported
 
 
-_BUILDERS: list[tuple[Any, Callable[[PlanBuilder, Any, Frame], str]]] = [
-    (nodes.Name, PlanBuilder._name),
-    (nodes.Const, PlanBuilder._constant),
-    (nodes.Getattr, PlanBuilder._attribute),
-    (nodes.Getitem, PlanBuilder._item),
-    (nodes.Call, PlanBuilder._call),
-    ((nodes.Filter, nodes.Test), PlanBuilder._filter),
-    (nodes.TemplateData, PlanBuilder._data),
-    ((nodes.Tuple, nodes.List), PlanBuilder._collection),
-    (nodes.Dict, PlanBuilder._mapping),
-    (nodes.BinExpr, PlanBuilder._binary),
-    (nodes.UnaryExpr, PlanBuilder._unary),
-    (nodes.Compare, PlanBuilder._compare),
-    (nodes.Concat, PlanBuilder._concatenation),
-    (nodes.CondExpr, PlanBuilder._conditional),
-    ((nodes.MarkSafe, nodes.MarkSafeIfAutoescape), PlanBuilder._marked),
-]
+_BUILDERS: dict[type[nodes.Node], Callable[[PlanBuilder, Any, Frame], str]] = {
+    nodes.Name: PlanBuilder._name,
+    nodes.Const: PlanBuilder._constant,
+    nodes.TemplateData: PlanBuilder._data,
+    nodes.Getattr: PlanBuilder._attribute,
+    nodes.Getitem: PlanBuilder._item,
+    nodes.Call: PlanBuilder._call,
+    nodes.Filter: PlanBuilder._filter,
+    nodes.Test: PlanBuilder._filter,
+    nodes.Tuple: PlanBuilder._collection,
+    nodes.List: PlanBuilder._collection,
+    nodes.Dict: PlanBuilder._mapping,
+    **dict.fromkeys(nodes.BinExpr.__subclasses__(), PlanBuilder._binary),
+    **dict.fromkeys(nodes.UnaryExpr.__subclasses__(), PlanBuilder._unary),
+    nodes.Compare: PlanBuilder._compare,
+    nodes.Concat: PlanBuilder._concatenation,
+    nodes.CondExpr: PlanBuilder._conditional,
+    nodes.MarkSafe: PlanBuilder._marked,
+    nodes.MarkSafeIfAutoescape: PlanBuilder._marked,
+}

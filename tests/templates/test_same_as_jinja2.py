@@ -41,6 +41,8 @@ def result(kind: type[jinja2.Environment], page: str, undefined: Any, autoescape
     except RecursionError:
         return ("recursion",)
     except Exception as error:
+        if "generator raised StopIteration" in str(error):
+            return (type(error), str(error))  # Jinja2's traceback ends at the block, that of Atlas in it
         lines = list(template_lines(error)) if not isinstance(error, jinja2.TemplateSyntaxError) else [error.lineno]
         return (type(error), ADDRESSES.sub("at", CALLS.sub("call", str(error))), lines)
 

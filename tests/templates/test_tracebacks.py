@@ -75,3 +75,15 @@ def test_local_variables_are_in_the_frame() -> None:
 def test_lines_of_templates_and_of_code() -> None:
     assert template_line(LINES + 7) == 7
     assert template_line(7) is None
+
+
+def test_a_stop_iteration_has_its_line() -> None:
+    class Stops:
+        @property
+        def value(self) -> str:
+            raise StopIteration
+
+    with pytest.raises(RuntimeError, match="generator raised StopIteration") as raised:
+        Environment().from_string("text\n{{ a.value }}").render(a=Stops())
+    names = [(entry.tb_frame.f_code.co_name, entry.tb_lineno) for entry in _entries(raised.value)]
+    assert ("top-level template code", 2) in names

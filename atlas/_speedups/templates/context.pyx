@@ -128,7 +128,7 @@ cdef class RenderFunction:
             self.render(context, out)
         except StopIteration as error:
             # Jinja2's own functions are generators, in which Python replaces it (PEP 479).
-            raise RuntimeError("generator raised StopIteration") from error
+            raise RuntimeError("generator raised StopIteration").with_traceback(error.__traceback__) from error
         return Chunks(out)
 
 
@@ -142,7 +142,7 @@ def render_page(RenderFunction function not None, context, /):
     try:
         function.render(context, out)
     except StopIteration as error:
-        raise RuntimeError("generator raised StopIteration") from error
+        raise RuntimeError("generator raised StopIteration").with_traceback(error.__traceback__) from error
     return "".join(out)
 
 

@@ -13,6 +13,7 @@ import jinja2
 
 from atlas import templates
 from atlas._speedups.calls.response import Printer
+from atlas.templates.flush import FlushExtension
 from atlas.web.templates.blocks import reduce_to_blocks
 from atlas.web.templates.current import importing
 from atlas.web.templates.undefined import Missing
@@ -49,7 +50,8 @@ class Environment(templates.Environment):
         defaults: dict[str, Any] = {"autoescape": True, "undefined": Missing, "finalize": _PRINTER.prepare}
         if os.environ.get("ATLAS_TEMPLATE_CACHE") != "off":
             defaults["bytecode_cache"] = templates.UserBytecodeCache()
-        super().__init__(**{**defaults, **options})
+        extensions = [FlushExtension, *options.pop("extensions", ())]
+        super().__init__(**{**defaults, **options, "extensions": extensions})
         self.finalize_keeps_plain = "finalize" not in options
         self._block_templates: dict[tuple[str, bool], jinja2.Template] = {}
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast, overload
 
 from atlas.gateway.greenlets import Greenlets, can_wait
 from atlas.gateway.locks import Lock
+from atlas.templates.flush import joined
 from atlas.web.responses.response import HTMLResponse, Response
 from atlas.web.responses.streaming import StreamingResponse
 
@@ -18,8 +19,8 @@ __all__ = ["StreamingTemplate", "render"]
 
 T = TypeVar("T")
 
-# Jinja2 yields a chunk for each tag and each text between tags. This many are joined and sent together.
-_CHUNKS_PER_SEND = 64
+# A template yields a chunk for each tag and each text between tags. They are joined until they have this size.
+_CHARACTERS_PER_SEND = 8192
 
 
 class _Rendering(Generic[T]):
@@ -119,7 +120,8 @@ class StreamingTemplate(StreamingResponse):
         block: str | None = None,
     ) -> None:
         kind = _content_type(content_type, headers)
-        chunks = _joined(request.app.templates.chunks(request, name, context, block, content_type=kind))
+        pieces = request.app.templates.chunks(request, name, context, block, content_type=kind)
+        chunks = joined(pieces, _CHARACTERS_PER_SEND)
         self._rendering = _Rendering(request, lambda: next(chunks))
         super().__init__(_Chunks(self._rendering.value or "", chunks), status_code, headers, content_type=content_type)
         if self._rendering.waits:
@@ -167,17 +169,6 @@ class _Chunks:
     def close(self) -> None:
         """Close the generator."""
         self._others.close()
-
-
-def _joined(chunks: Iterator[str]) -> Generator[str, None, None]:
-    """Join groups of chunks."""
-    group: list[str] = []
-    for chunk in chunks:
-        group.append(chunk)
-        if len(group) == _CHUNKS_PER_SEND:
-            yield "".join(group)
-            group.clear()
-    yield "".join(group)
 
 
 @overload

@@ -25,13 +25,13 @@ def test_a_page_that_is_sent_while_it_is_rendered(app: Application, drive: Any) 
             asked.append(number)
             yield number
 
-    write(app, long="{% for n in numbers %}{{ n }},{% endfor %}")
+    write(app, long="{% for n in numbers %}{{ n }},{{ '-' * 200 }}{% endfor %}")
     response = render(asking(app), "long.html", {"numbers": numbers()}, stream=True, status_code=201)
     assert isinstance(response, StreamingTemplate)
     assert 0 < len(asked) < 100
     start, *bodies = drive(response)
     assert (start["status"], start["headers"]) == (201, [(b"content-type", b"text/html; charset=utf-8")])
-    assert b"".join(body["body"] for body in bodies) == "".join(f"{n}," for n in range(200)).encode()
+    assert b"".join(body["body"] for body in bodies) == "".join(f"{n},{'-' * 200}" for n in range(200)).encode()
     assert 3 < len(bodies) < 20
 
 
