@@ -259,7 +259,9 @@ class CodeGenerator(compiler.CodeGenerator):
         self.writeline(f"plan_{len(self._plans)}({arguments})", node)
         self._plans.append(plan.expression(self._function))
         if plan.last_line:
-            self._write_debug_info = self._last_line = plan.last_line  # for what follows, as in Jinja2's code
+            # For what follows and has no line of its own, as in Jinja2's code.
+            self.debug_info.append((plan.last_line, self.code_lineno + 1))
+            self._last_line = plan.last_line
 
     def visit_Block(self, node: nodes.Block, frame: Frame) -> None:  # noqa: N802
         level = 0
