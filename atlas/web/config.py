@@ -133,6 +133,10 @@ def _import(name: str) -> ModuleType:
         raise StartupError(f"ATLAS_CONFIG={name}: {error}") from None
 
 
+# Those of the template engine, which works without an application.
+_OTHER_VARIABLES = ("ATLAS_TEMPLATES", "ATLAS_TEMPLATE_CACHE")
+
+
 def _from_environment(cls: type[Config], environ: Mapping[str, str]) -> dict[str, Any]:
     """Read ``ATLAS_<NAME>``. Other programs may use the prefix too, so only a name close to a setting is an error."""
     known = {f"ATLAS_{each.name.upper()}": each.name for each in fields(cls)}
@@ -146,7 +150,7 @@ def _from_environment(cls: type[Config], environ: Mapping[str, str]) -> dict[str
 
 
 def _close_settings(variable: str, known: Iterable[str]) -> list[str]:
-    if not variable.startswith("ATLAS_") or variable.startswith("ATLAS_SERVE_"):
+    if not variable.startswith("ATLAS_") or variable.startswith("ATLAS_SERVE_") or variable in _OTHER_VARIABLES:
         return []
     return get_close_matches(variable, known, 1, cutoff=0.85)
 

@@ -117,3 +117,12 @@ def test_a_secret_is_not_shown() -> None:
     with pytest.raises(StartupError) as caught:
         read({"secret_key": ["hush", 5]})
     assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["ATLAS_TEMPLATES", "ATLAS_TEMPLATE_CACHE"])
+def test_variables_of_the_template_engine_are_no_settings(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "jinja2")
+    assert Application().debug is False
+    monkeypatch.setenv("ATLAS_TEMPLATE_DIR", "x")
+    with pytest.raises(StartupError, match="did you mean ATLAS_TEMPLATE_DIRS"):
+        Application()
