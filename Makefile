@@ -33,7 +33,7 @@ PARALLEL ?= -n $(CORES) --dist loadfile
 comma := ,
 say = @printf '\033[1m==> %s\033[0m\n' '$(1)'
 
-.PHONY: help venv build build-tests serve test quick lint types tests sanitize jinja-suite format wheel docs bench bench-check bench-web fuzz leaks load endurance clean
+.PHONY: help venv build build-tests serve test quick lint types tests sanitize jinja-suite format wheel docs bench bench-check bench-web fuzz autobahn leaks load clean
 
 help: ## list the targets
 	@echo 'make TARGET   (PYTHON=python3.12 make TARGET uses that Python; ATLAS_DEBUG_BUILD=1 compiles with all checks)'
@@ -148,6 +148,12 @@ fuzz: $(STAMPS)/test $(STAMPS)/doors-$(MODE) ## coverage-guided fuzzing; SECONDS
 	$(call say,fuzzing for $(SECONDS_TO_FUZZ) s)
 	@$(BIN)/python -m tests.fuzz --seconds $(SECONDS_TO_FUZZ)
 
+WSTEST ?= wstest
+autobahn: $(STAMPS)/built-$(MODE) $(STAMPS)/run ## the Autobahn test suite's fuzzing client (needs wstest): WSTEST=path
+	@command -v '$(WSTEST)' >/dev/null || { echo 'Error: make autobahn needs wstest, for Python 2.7: pip install autobahntestsuite' >&2; exit 1; }
+	$(call say,Autobahn test suite$(comma) some minutes)
+	@$(BIN)/python .ci/autobahn.py '$(WSTEST)' $(ARGS)
+
 # --------------------------------------------------------------------------------------------------------- figures
 
 bench: $(STAMPS)/test $(STAMPS)/bench $(STAMPS)/built-$(MODE) ## requests in memory, then Atlas beside other servers (needs wrk)
@@ -172,10 +178,6 @@ load: $(STAMPS)/run $(STAMPS)/built-$(MODE) ## load the example site with wrk fo
 	@command -v wrk >/dev/null || { echo 'Error: make load needs wrk: install it by: apt-get install wrk' >&2; exit 1; }
 	$(call say,10 s of load on the example site)
 	@$(BIN)/python .ci/load.py
-
-endurance: $(STAMPS)/run $(STAMPS)/built-$(MODE) ## restart and kill workers under load: 20 s, 3 restarts, 10 kills
-	$(call say,restarts under load)
-	@$(BIN)/python -m bench.restarts $(ARGS)
 
 # -------------------------------------------------------------------------------------------------------- products
 

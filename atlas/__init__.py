@@ -15,6 +15,7 @@ _MODULES: dict[str, tuple[str, ...]] = {
     "atlas.errors": (
         "ClientDisconnected",
         "StartupError",
+        "WebSocketDisconnected",
     ),
     "atlas.gateway.greenlets": ("await_",),
     "atlas.gateway.locals": ("Local",),
@@ -106,14 +107,16 @@ _MODULES: dict[str, tuple[str, ...]] = {
     "atlas.web.templates.templates": ("Templates",),
     "atlas.web.requests.uploads": (
         "AsyncUpload",
+        "AsyncWebSocket",
         "Upload",
     ),
-    "atlas.web.websocket": ("WebSocketRoute",),
+    "atlas.web.websockets.route": ("WebSocketRoute",),
+    "atlas.web.websockets.websocket": ("AsyncWebSocket", "WebSocket"),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
 if TYPE_CHECKING:
-    from atlas.errors import ClientDisconnected, StartupError
+    from atlas.errors import ClientDisconnected, StartupError, WebSocketDisconnected
     from atlas.gateway.greenlets import await_
     from atlas.gateway.locals import Local
     from atlas.gateway.locks import Lock
@@ -187,7 +190,8 @@ if TYPE_CHECKING:
     from atlas.web.stores.store import Store
     from atlas.web.templates.responses import StreamingTemplate, render
     from atlas.web.templates.templates import Templates
-    from atlas.web.websocket import WebSocketRoute
+    from atlas.web.websockets.route import WebSocketRoute
+    from atlas.web.websockets.websocket import AsyncWebSocket, WebSocket
 
 __all__ = [
     "CORS",
@@ -197,6 +201,7 @@ __all__ = [
     "AsyncRequest",
     "AsyncTestClient",
     "AsyncUpload",
+    "AsyncWebSocket",
     "BadRequest",
     "Body",
     "Cache",
@@ -268,6 +273,8 @@ __all__ = [
     "UnprocessableContent",
     "UnsupportedMediaType",
     "Upload",
+    "WebSocket",
+    "WebSocketDisconnected",
     "WebSocketRoute",
     "__version__",
     "abort",

@@ -7,13 +7,13 @@ caller is a ``RuntimeError``, ``TypeError`` or ``ValueError`` that names what wa
 
 from __future__ import annotations
 
-__all__ = ["ClientDisconnected", "LifespanError", "ProtocolError", "StartupError"]
+__all__ = ["ClientDisconnected", "LifespanError", "ProtocolError", "StartupError", "WebSocketDisconnected"]
 
 
 class ProtocolError(Exception):
     """The client violated the protocol, or exceeded a limit.
 
-    :param status: the status code of the response, 400 to 505.
+    :param status: the status code of the response, 400 to 505; the close code of a WebSocket.
     :param reason: one short sentence for the log and, where the status allows a body, for the client.
     :param flag: the command line flag of the limit that was exceeded, such as ``"--limit-request-head"``; or None.
     """
@@ -30,6 +30,19 @@ class ProtocolError(Exception):
 
 class ClientDisconnected(OSError):
     """The client closed the connection before the response was complete (ASGI HTTP 2.4, "Disconnected Client")."""
+
+
+class WebSocketDisconnected(ClientDisconnected):
+    """The WebSocket is closed, by the client or because the connection was lost.
+
+    :param code: the close code; 1005 if the client sent none, 1006 if it left without closing.
+    :param reason: the reason that the client gave; "" if it gave none.
+    """
+
+    def __init__(self, code: int, reason: str = "") -> None:
+        super().__init__(f"the WebSocket is closed: {code} {reason}".rstrip())
+        self.code = code
+        self.reason = reason
 
 
 class StartupError(Exception):

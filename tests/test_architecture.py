@@ -40,7 +40,7 @@ LAYERS: dict[str, set[str]] = {
     "_speedups/buffers": LEAVES,
     "_speedups/http": LEAVES | {"_speedups/buffers"},
     "_speedups/websocket": LEAVES | {"_speedups/buffers", "_speedups/http"},
-    "_speedups/http1": LEAVES | {"_speedups/buffers", "_speedups/http"},
+    "_speedups/http1": LEAVES | {"_speedups/buffers", "_speedups/http", "_speedups/websocket"},
     "_speedups/calls": LEAVES | {"_speedups/buffers", "_speedups/http", "_speedups/http1", "_speedups/websocket"},
     "_speedups/templates": set(),  # an engine that works without the rest of Atlas, in any application
     "templates": {"_speedups/templates"},

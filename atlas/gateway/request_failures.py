@@ -8,6 +8,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from atlas._speedups.http.exchange import Exchange
+from atlas._speedups.websocket.session import WebSocketSession
 from atlas.gateway.disconnects import is_disconnect
 from atlas.gateway.files import send_file
 from atlas.gateway.forked_children import end_child
@@ -34,7 +35,7 @@ class RequestFailures:
         """
         if value.lower() == b"websocket" and not self.has_logged_upgrade:
             self.has_logged_upgrade = True
-            _logger.warning("a client asks for a WebSocket, which this version of the Atlas server does not support")
+            _logger.warning("a client asks for a WebSocket, which --ws none has switched off, or by a wrong request")
 
     def send_file(self, exchange: Exchange, event: Event) -> Coroutine[Any, Any, None]:
         """Return a coroutine that sends the file of ``http.response.pathsend`` or ``http.response.zerocopysend``."""
@@ -54,6 +55,21 @@ class RequestFailures:
         else:
             _logger.error("exception in the application: %r", exchange.head, exc_info=error)
         drop_frames(error)
+
+    def session_failed(self, session: WebSocketSession, error: BaseException) -> None:
+        """Log an unhandled exception of the application in a WebSocket; at level debug if it tells of a disconnect.
+
+        Frameworks have exceptions of their own for that, such as ``WebSocketDisconnect`` of Starlette and Litestar.
+        """
+        if session.lost and (is_disconnect(error) or "Disconnect" in type(error).__name__):
+            _logger.debug("the client disconnected: %r: %r", session.exchange.head, error)
+        else:
+            _logger.error("exception in the application: %r", session.exchange.head, exc_info=error)
+        drop_frames(error)
+
+    def session_unanswered(self, session: WebSocketSession) -> None:
+        """Log that the application returned before it accepted or denied a WebSocket."""
+        _logger.error("the application ended without an answer to the handshake: %r", session.exchange.head)
 
     def unfinished(self, exchange: Exchange) -> None:
         """Log that the application returned, or was cancelled by itself, before its response was complete."""

@@ -26,6 +26,8 @@ def check_interval(settings: Settings) -> float:
         settings.timeout_request_body,
         settings.timeout_write,
         settings.timeout_keep_alive or 1.0,
+        settings.ws_ping_interval or 1.0,
+        settings.ws_ping_timeout or 1.0,
     )
     return max(0.02, min(1.0, min(timeouts) / 4))
 

@@ -23,7 +23,6 @@ from atlas.web.asgi import close_applications
 from atlas.web.background import CURRENT, BackgroundTasks
 from atlas.web.call_site import caller_place
 from atlas.web.config import Config
-from atlas.web.controllers import check_callable, controller_name, is_async
 from atlas.web.endpoint import endpoint
 from atlas.web.error_handlers import ErrorHandlers
 from atlas.web.headers import Headers, RawHeaders
@@ -39,10 +38,14 @@ from atlas.web.responses.response import Response
 from atlas.web.routing.no_match import answer_no_match
 from atlas.web.routing.route import WEBSOCKET, Entry, Route
 from atlas.web.routing.router import Match, NoMatch, RouteInfo, Router, matchable_path, with_routed_path
+from atlas.web.scope_keys import MESSAGES
+from atlas.web.startup_checks import check_encoder
 from atlas.web.state import State
 from atlas.web.static import Static, configured_static
 from atlas.web.templates.folders import find_folders
-from atlas.web.websocket import WebSocketRoute, refuse
+from atlas.web.websockets.asgi_messages import ASGIMessages
+from atlas.web.websockets.route import WebSocketRoute
+from atlas.web.websockets.serving import handshake_scope, run_handler
 
 if TYPE_CHECKING:
     from atlas.web.templates.templates import Templates
@@ -87,7 +90,7 @@ class Application:
         json_encoder: Callable[[Any], Any] | None = None,
     ) -> None:
         place = caller_place()
-        self.json_encoder = _check_encoder(json_encoder, place)
+        self.json_encoder = check_encoder(json_encoder, place)
         self.config = Config.read(config, debug=debug)
         self.state = State()
         self.router = Router(routes)
@@ -182,8 +185,8 @@ class Application:
     def websocket(self, path: str, **options: Any) -> Callable[[F], F]:
         """Return a decorator that adds a route for WebSocket handshakes.
 
-        :param path: the pattern; see :class:`atlas.web.websocket.WebSocketRoute`.
-        :param options: keyword arguments of :class:`~atlas.web.websocket.WebSocketRoute`.
+        :param path: the pattern; see :class:`atlas.web.websockets.route.WebSocketRoute`.
+        :param options: keyword arguments of :class:`~atlas.web.websockets.route.WebSocketRoute`.
         """
 
         check_decorator(path, "websocket")
@@ -299,10 +302,7 @@ class Application:
             found = self.route_table.match(scope["method"], path, decoded=True)
         if found is None:
             scope, found = self._match(scope, scope["method"])
-        if isinstance(found, NoMatch):
-            request, handler = self._no_match_request(scope, receive, found)
-        else:
-            request, handler = self.route_table.make_request(scope, receive, found)
+        request, handler = self._request_of(scope, receive, found)
         CURRENT.set(request)
         try:
             response = call_handler(handler, request, self.greenlets)
@@ -317,19 +317,24 @@ class Application:
             drop_earlier_frames(error)
             raise
         finally:
-            request._finished = True
-            if request._background_tasks is not None:
-                self._background.start(request)
-            if request._application_tasks is not None:
-                await close_applications(request)
+            await self._finish(request)
 
-    def _no_match_request(
-        self, scope: Scope, receive: Receive, no_match: NoMatch
+    async def _finish(self, request: RequestHead) -> None:
+        request._finished = True
+        if request._background_tasks is not None:
+            self._background.start(request)
+        if request._application_tasks is not None:
+            await close_applications(request)
+
+    def _request_of(
+        self, scope: Scope, receive: Receive, found: Match | NoMatch
     ) -> tuple[AsyncRequest | Request, Handler]:
-        """Return the request object and the handler for a request that no route matches."""
+        """Return the request object and the handler for a scope, whether a route matches or not."""
+        if not isinstance(found, NoMatch):
+            return self.route_table.make_request(scope, receive, found)
         handler = self.route_table.get_handler(None, False)
         request = (AsyncRequest if handler.run_mode is RunMode.ASYNC else Request)(self, scope, receive)
-        request._cache.no_match = no_match
+        request._cache.no_match = found
         return request, handler
 
     async def _serve_other(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -406,8 +411,17 @@ class Application:
         scope, found = self._match(scope, WEBSOCKET)
         if not isinstance(found, NoMatch) and isinstance(found[0], Mount):
             await found[0].app(found[0].scope_below(scope), receive, send)
-        else:
-            await refuse(scope, receive, send, known=not isinstance(found, NoMatch))
+            return
+        request, handler = self._request_of(handshake_scope(scope), receive, found)
+        request._notes[MESSAGES] = ASGIMessages(scope, receive, send)
+        await self.serve_websocket(request, handler)
+
+    async def serve_websocket(self, request: AsyncRequest | Request, handler: Handler) -> None:
+        """Serve a WebSocket, whose messages are among the notes of its request; called by the native gateway."""
+        try:
+            await run_handler(request, handler, self.greenlets)
+        finally:
+            await self._finish(request)
 
     def match(self, method: str, path: bytes, fields: RawHeaders) -> Match | NoMatch:
         """Match a request with a route; called by the native gateway.
@@ -482,14 +496,3 @@ class Application:
 
 _ORIGINAL_CALL = Application.__call__
 """``__call__`` before a tool (such as OpenTelemetry) replaces it."""
-
-
-def _check_encoder(function: Callable[[Any], Any] | None, place: str) -> Callable[[Any], Any] | None:
-    if function is not None:
-        try:
-            check_callable(function, 1, "json_encoder", "the value")
-        except ValueError as error:
-            raise StartupError(f"{place}: {error}") from None
-        if is_async(function):
-            raise StartupError(f"{place}: the json_encoder {controller_name(function)} is async, expected a def")
-    return function

@@ -9,10 +9,24 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
-__all__ = ["BODY", "ON_ERROR", "REQUEST", "REQUEST_ID", "SESSION", "STATE", "STREAM_HOOKS", "USER", "BodyState"]
+__all__ = [
+    "BODY",
+    "MESSAGES",
+    "ON_ERROR",
+    "REQUEST",
+    "REQUEST_ID",
+    "SESSION",
+    "STATE",
+    "STREAM_HOOKS",
+    "USER",
+    "BodyState",
+]
 
 BODY: Final = "atlas.body"
 """A :class:`BodyState`: how far the body has been read; no key before reading begins."""
+
+MESSAGES: Final = "atlas.messages"
+"""The messages of a WebSocket, in the request of its handshake: :class:`atlas.web.websockets.websocket.Messages`."""
 
 ON_ERROR: Final = "atlas.on_error"
 """A function that is called with each unhandled exception; the test client sets it."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from atlas._speedups.calls.gateways import ASGICaller
 from atlas._speedups.http.exchange import Exchange
+from atlas._speedups.websocket.session import WebSocketSession
 from tests._speedups.fake_connection import GET, FakeServer
 
 
@@ -23,6 +24,12 @@ class RecordingCaller(ASGICaller):
     def unfinished(self, exchange: Exchange) -> None:
         self.unfinished_exchanges.append(exchange)
 
+    def session_failed(self, session: WebSocketSession, error: BaseException) -> None:
+        self.failures.append(error)
+
+    def session_unanswered(self, session: WebSocketSession) -> None:
+        self.unfinished_exchanges.append(session.exchange)
+
     def disconnect(self, exchange: Exchange) -> None:
         pass
 
@@ -32,9 +39,11 @@ class RecordingCaller(ASGICaller):
 class ASGIServer:
     """Serves one application on one loop, without a socket."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, app: Any, task_type: Any = asyncio.Task) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, app: Any, task_type: Any = asyncio.Task, **settings: Any
+    ) -> None:
         self.caller = RecordingCaller(app, loop, contextvars.copy_context(), task_type)
-        self.server = FakeServer(loop, gateway=self.caller)
+        self.server = FakeServer(loop, gateway=self.caller, **settings)
         self.connection = self.server.connect()
         self.loop = loop
 

@@ -37,6 +37,14 @@ SETTINGS: dict[str, Any] = {
     "server_header": False,
     "date_header": False,
     "options_asterisk": True,
+    "ws": "auto",
+    "ws_max_size": 1048576,
+    "ws_max_queue": 32,
+    "ws_ping_interval": 20.0,
+    "ws_ping_timeout": 20.0,
+    "ws_per_message_deflate": True,
+    "ws_deflate_window_bits": 12,
+    "ws_deflate_context_takeover": True,
     "root_path": "",
 }
 

@@ -107,6 +107,12 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "metrics": ("127.0.0.1:9100", "127.0.0.1:9100"),
     "shutdown_delay": ("5", 5.0),
     "headers": ("X-A: 1", (("X-A", "1"),)),
+    "ws": ("none", "none"),
+    "ws_max_size": ("1M", 1048576),
+    "ws_max_queue": ("8", 8),
+    "ws_ping_interval": ("5", 5.0),
+    "ws_ping_timeout": ("0", 0.0),
+    "ws_deflate_window_bits": ("15", 15),
     "limit_concurrency": ("7", 7),
     "limit_connections": ("7", 7),
     "limit_max_requests": ("7", 7),
@@ -286,3 +292,9 @@ def test_the_help_groups_the_flags(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_command_has_no_flag_beside_the_settings() -> None:
     assert {parameter.name for parameter in command().params} == {"app", *settings_table(), *RENAMED, *IGNORED}
+
+
+@pytest.mark.parametrize("name", ["auto", "websockets", "websockets-sansio", "wsproto"])
+def test_ws_takes_the_names_of_uvicorn(served: Calls, name: str) -> None:
+    assert execute(["serve", "main:app", "--ws", name]) == 0
+    assert served[0][1] == Settings()

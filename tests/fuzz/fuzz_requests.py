@@ -22,8 +22,8 @@ if not __package__:
 
 from tests.fuzz import instrument, mutation
 
-CORPUS = Path(__file__).with_name("corpus")
 FOUND = instrument.FOLDER / "found"
+TARGETS = {"requests": "corpus", "websocket": "corpus_websocket"}
 MARK = "ATLAS_FUZZ_SANITIZED"
 
 
@@ -41,6 +41,16 @@ def sanitized_again(options: argparse.Namespace) -> None:
     os.execv(sys.executable, [sys.executable, "-m", "tests.fuzz", *sys.argv[1:]])
 
 
+def corpus(options: argparse.Namespace) -> Path:
+    """The folder of the first inputs."""
+    return Path(__file__).with_name(TARGETS[options.target])
+
+
+def found(options: argparse.Namespace) -> Path:
+    """The folder for inputs that have reached something new."""
+    return FOUND / str(options.target)
+
+
 def quoted(piece: bytes) -> str:
     return "".join(f"\\x{byte:02x}" for byte in piece)
 
@@ -55,12 +65,12 @@ def with_atheris(run: Any, counters: instrument.Counters, options: argparse.Name
     arguments = [
         sys.argv[0],
         f"-dict={words}",
-        str(FOUND),
-        str(CORPUS),
+        str(found(options)),
+        str(corpus(options)),
         f"-max_total_time={options.seconds}",
         "-max_len=4096",
     ]
-    arguments += ["-timeout=10", "-rss_limit_mb=4096", f"-artifact_prefix={FOUND}/", "-print_final_stats=1"]
+    arguments += ["-timeout=10", "-rss_limit_mb=4096", f"-artifact_prefix={found(options)}/", "-print_final_stats=1"]
     arguments += [f"-seed={options.seed}"] if options.seed else []
     atheris.Setup(arguments, run)
     atheris.Fuzz()
@@ -71,12 +81,12 @@ def with_our_own(run: Any, counters: instrument.Counters, options: argparse.Name
         try:
             run(data)
         except BaseException:
-            (FOUND / f"crash-{hashlib.sha1(data).hexdigest()}").write_bytes(data)
+            (found(options) / f"crash-{hashlib.sha1(data).hexdigest()}").write_bytes(data)
             raise
 
-    corpus = [path.read_bytes() for path in sorted(CORPUS.iterdir())]
-    for data in mutation.fuzz(guarded, counters.cells, corpus, options.seconds, options.seed):
-        (FOUND / hashlib.sha1(data).hexdigest()).write_bytes(data)
+    seeds = [path.read_bytes() for path in sorted(corpus(options).iterdir())]
+    for data in mutation.fuzz(guarded, counters.cells, seeds, options.seconds, options.seed):
+        (found(options) / hashlib.sha1(data).hexdigest()).write_bytes(data)
 
 
 def main() -> int:
@@ -85,16 +95,20 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--sanitize", action="store_true", help="compile with AddressSanitizer")
     parser.add_argument("--own", action="store_true", help="our own mutator, also where atheris is installed")
+    parser.add_argument("--target", choices=TARGETS, default="requests", help="what is fuzzed")
     options = parser.parse_args()
     if options.sanitize:
         sanitized_again(options)
     folder = instrument.build(sanitize=options.sanitize)
-    FOUND.mkdir(parents=True, exist_ok=True)
+    found(options).mkdir(parents=True, exist_ok=True)
     counters = instrument.Counters(folder)
     sys.path.insert(0, str(folder))
     logging.disable(logging.CRITICAL)
 
-    from tests.fuzz.target import Bench
+    if options.target == "websocket":
+        from tests.fuzz.websocket_target import Bench
+    else:
+        from tests.fuzz.target import Bench  # type: ignore[assignment]
 
     bench = Bench()
     own = options.own or importlib.util.find_spec("atheris") is None

@@ -28,7 +28,7 @@ TURNS = 50
 REFUSALS = {400, 408, 413, 414, 417, 431, 501, 505}
 SETTINGS = Settings(
     port=0, limit_request_line=256, limit_request_head=1024, limit_request_fields=12, limit_request_field=512,
-    limit_request_body=2048, date_header=False, server_header=False, lifespan="off",
+    limit_request_body=2048, date_header=False, server_header=False, lifespan="off", ws="none",
 )  # fmt: skip
 TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z")
 BAD_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")

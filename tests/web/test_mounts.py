@@ -8,7 +8,7 @@ import pytest
 from atlas import Application, Middleware, Response, Route, StartupError
 from atlas.web.mounts import Host, Include, Mount
 from atlas.web.routing.router import NoMatch, Router
-from atlas.web.websocket import WebSocketRoute
+from atlas.web.websockets.route import WebSocketRoute
 
 Ask = Callable[..., httpx.Response]
 Drive = Callable[..., list[dict[str, Any]]]

@@ -30,7 +30,6 @@ DIRECT_CALLS = {
     "test_files.py": 4,  # pathsend and zerocopysend
     "test_mounts.py": 3,
     "test_response.py": 1,
-    "test_websocket.py": 1,
 }
 """The number of tests of each file that call the application directly."""
 

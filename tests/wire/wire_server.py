@@ -62,7 +62,7 @@ class SwappableApp:
         self._app = echo
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        assert scope["type"] == "http", scope["type"]
+        assert scope["type"] in ("http", "websocket"), scope["type"]
         self.calls += 1
         await self._app(scope, receive, send)
 

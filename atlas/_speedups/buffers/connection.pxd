@@ -27,7 +27,7 @@ cdef class Protocol:
     cdef int check_timeout(self, double now) except -1  # the deadline of set_timeout() has passed
     cdef double idle_since(self) noexcept   # since when is nothing begun? -1: something is
     cdef int drop(self) except -1           # nothing is begun, and the place is needed: close
-    cdef int drain(self) except -1          # the server is about to stop: tell what has no end of its own
+    cdef int drain(self) except -1          # the server is about to stop: what has no end of its own ends
     cdef int shut_down(self) except -1      # the server stops: finish what is begun, begin nothing
     cdef int end_now(self) except -1        # the graceful time-out has passed: give up what is begun
     cdef int lost(self) except -1           # the transport is closed; the last call

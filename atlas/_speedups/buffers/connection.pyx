@@ -59,7 +59,7 @@ cdef class Protocol:
         return self.connection.close()
 
     cdef int drain(self) except -1:
-        """The server is about to stop: what has no end of its own may end now, all else goes on."""
+        """The server is about to stop, and still takes what is on its way: end what would have no end of its own."""
         return 0
 
     cdef int shut_down(self) except -1:
@@ -219,7 +219,7 @@ cdef class Connection:
         self.protocol.drop()
 
     def drain(self):
-        """The server is about to stop."""
+        """The server is about to stop: end what would have no end of its own."""
         if not self.is_lost():
             self.protocol.drain()
 

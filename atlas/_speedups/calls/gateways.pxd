@@ -27,6 +27,7 @@ cdef class NativeCaller(Gateway):
 
     # Methods.
     cdef int group_of(self, Counters counters, object route) except -1
+    cdef int start_session(self, Exchange exchange) except -1
     cdef int handle(self, Exchange exchange, Handler handler, RequestData request) except -1
     cdef int run_in_task(
         self, Exchange exchange, RequestData request, object coroutine, object context, Endpoint endpoint

@@ -18,10 +18,13 @@ from atlas._speedups.calls.handlers cimport (
 )
 from atlas._speedups.calls.request cimport RequestData
 from atlas._speedups.calls.response cimport BaseResponse
+from atlas._speedups.calls.sessions cimport is_handshake, open_session, run_session, start_asgi_session
 from atlas._speedups.calls.tasks cimport TaskStarter
 from atlas._speedups.http.counters cimport BY_APPLICATION, UNMATCHED, Counters
 from atlas._speedups.http.exchange cimport NO_RESPONSE, Exchange, Gateway
 from atlas._speedups.http.request_head cimport RequestHead
+from atlas._speedups.websocket.messages cimport WebSocketMessages
+from atlas._speedups.websocket.session cimport WebSocketSession
 
 from atlas.errors import ClientDisconnected
 
@@ -31,6 +34,10 @@ cdef extern from "Python.h":
     int PyContext_Exit(object context) except -1
     object PyContextVar_Set(object variable, object value)
 
+# The method of the routes of WebSockets, and the note of a request that has the messages (atlas/web/scope_keys).
+cdef str WEBSOCKET = "<websocket>"
+cdef str MESSAGES = "atlas.messages"
+
 cdef Py_ssize_t MAX_RESPONSE_TYPES = 256    # limit of buffered_types: a controller may create a class per request
 
 
@@ -38,8 +45,8 @@ cdef class NativeCaller(Gateway):
     """Calls the handlers of an application's :class:`RouteTable` for each exchange.
 
     A subclass has ``failed(exchange, error)``, ``unfinished(exchange)`` and ``upgrade_ignored(value)``, which log; ``watch(exchange)``,
-    which looks for a reset by the client; and the coroutine functions ``stream(response, exchange, request)`` and
-    ``close_applications(request)``.
+    which looks for a reset by the client; ``session_failed(session, error)`` and ``session_unanswered(session)``, which log;
+    and the coroutine functions ``stream(response, exchange, request)`` and ``close_applications(request)``.
 
     :param application: an :class:`atlas.gateway.native.NativeApplication`.
     :param pool: a pool of greenlets, used by this object only.
@@ -118,6 +125,8 @@ cdef class NativeCaller(Gateway):
         cdef Handler handler
         cdef tuple found
         cdef list no_match = None
+        if head.upgrade is not None and is_handshake(exchange):
+            return self.start_session(exchange)
         try:
             found = None if route_table.tree is None else route_table.tree.match(head.method, head.raw_path, False)
             if found is None:
@@ -151,6 +160,30 @@ cdef class NativeCaller(Gateway):
             return <int?><object>known
         self.groups[route] = group = counters.group(route.path)
         return <int>group
+
+    cdef int start_session(self, Exchange exchange) except -1:
+        """Call the handler of a WebSocket. A mounted application is called over ASGI events."""
+        cdef RequestHead head = exchange.head
+        cdef RouteTable route_table = self.route_table
+        cdef object context = PyContext_Copy(self.context)
+        cdef RequestData request
+        cdef Handler handler
+        cdef WebSocketSession session
+        cdef list no_match = []
+        cdef tuple found = route_table.match_fallback(WEBSOCKET, head.raw_path, head.headers, no_match)
+        cdef object route = None if found is None else found[0]
+        if route is not None and route.is_mount:
+            return start_asgi_session(self, self.starter, route_table.app, context, exchange)
+        session = open_session(exchange)
+        if session is None:
+            return 0
+        handler = route_table.no_match_handler if found is None else route_table.handler(route, False)
+        request = route_table.new_request(handler)
+        request.init(route_table.app, route, () if found is None else <tuple>found[1], exchange)
+        if found is None:
+            request.get_cache().no_match = no_match[0]
+        exchange.get_notes()[MESSAGES] = WebSocketMessages.__new__(WebSocketMessages, session)
+        return run_session(self, self.starter, session, route_table.app.serve_websocket(request, handler), context)
 
     cdef int handle(self, Exchange exchange, Handler handler, RequestData request) except -1:
         cdef object context = PyContext_Copy(self.context)
@@ -318,8 +351,8 @@ cdef class NativeCaller(Gateway):
 cdef class ASGICaller(Gateway):
     """Calls ``app(scope, receive, send)`` for each exchange.
 
-    A subclass has ``failed(exchange, error)`` and ``unfinished(exchange)``, which log failures, and
-    ``upgrade_ignored(value)``, which logs an ``Upgrade`` field.
+    A subclass has ``failed(exchange, error)``, ``unfinished(exchange)``, ``session_failed(session, error)`` and
+    ``session_unanswered(session)``, which log failures, and ``upgrade_ignored(value)``, which logs an ``Upgrade`` field.
 
     :param app: an ASGI 3 application.
     :param loop: the event loop; it has to be the running one when :meth:`start` is called.
@@ -351,6 +384,8 @@ cdef class ASGICaller(Gateway):
         cdef object task
         exchange.group = BY_APPLICATION
         if exchange.head.upgrade is not None:
+            if is_handshake(exchange):
+                return start_asgi_session(self, self.starter, self.app, context, exchange)
             self.upgrade_ignored(exchange.head.upgrade)
         try:
             coroutine = self.app(exchange.make_scope(), exchange.receive, exchange.send)

@@ -6,7 +6,7 @@
 from atlas._speedups.buffers.connection cimport Connection
 from atlas._speedups.http.request_body cimport BodyState, RequestBody
 from atlas._speedups.http.request_head cimport RequestHead
-from atlas._speedups.http.response_stream cimport FieldLine, HeadFacts, ResponseStream
+from atlas._speedups.http.response_stream cimport FieldLine, HeadFacts, ResponseStream, Session
 from atlas._speedups.http.server_state cimport ServerState
 
 cdef enum ResponseState:
@@ -38,6 +38,7 @@ cdef class Exchange:
     cdef Gateway gateway
     cdef ResponseStream stream
     cdef Connection connection
+    cdef Session session            # what is to become of the request, where it is a handshake; else None
 
     # Where the request comes from: (host, port) or None, and "http" or "https"; what a trusted proxy says takes precedence.
     cdef readonly object client
@@ -105,7 +106,6 @@ cdef class Exchange:
     cdef bint is_abandoned(self) noexcept
     cdef bint end_application(self) except -1
     cdef int fail_response(self) except -1
-    cdef int drain(self) except -1
     cdef int end_for_shutdown(self) except -1
     cdef int release(self) except -1
     cdef int log(self) except -1

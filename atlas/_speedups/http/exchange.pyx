@@ -13,8 +13,7 @@ from atlas._speedups.buffers.socket_io cimport atlas_socket_hung_up
 from atlas._speedups.http.request_body cimport BODY_COMING, BODY_LOST, BODY_THERE, FINISHED, BodyState, RequestBody
 from atlas._speedups.http.request_head cimport RequestHead
 from atlas._speedups.http.response_stream cimport (
-    FieldLine, HeadFacts, ResponseStream, event_field, field_pairs, final_status, forbids_body, has_event_stream,
-    is_type
+    FieldLine, HeadFacts, ResponseStream, event_field, field_pairs, final_status, forbids_body, is_type
 )
 from atlas._speedups.http.server_state cimport ServerState
 
@@ -410,10 +409,6 @@ cdef class Exchange:
             self.stream.response_failed()
         return 0
 
-    cdef int drain(self) except -1:
-        """The server is about to stop: server-sent events have no end of their own, and their client connects again."""
-        return self.end_for_shutdown() if has_event_stream(self.response_headers) else 0
-
     cdef int end_for_shutdown(self) except -1:
         """The time to finish is over: ``receive`` tells of a disconnect."""
         cdef RequestBody body = self.get_body()
@@ -429,6 +424,8 @@ cdef class Exchange:
             self.body.close()
         self.client_lost = self.response_state < RESPONSE_DONE or lost
         if self.response_state < RESPONSE_DONE:
+            if self.session is not None:
+                self.session.handshake_lost()
             if self.response_state == NO_RESPONSE:
                 self.status = CLIENT_CLOSED
             if lost or self.response_state != NO_RESPONSE:

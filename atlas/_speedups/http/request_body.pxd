@@ -10,6 +10,9 @@ cdef enum BodyState:
 
 cdef object FINISHED            # an awaitable whose result is None; one object for all
 
+# An awaitable of what the source has: its take_event() returns that, or None; then the coroutine receive_later() waits.
+cdef object result_of(object source)
+
 
 cdef class RequestBody:
     # The event loop; the stream that the body comes by, None once the response is over.

@@ -22,6 +22,12 @@ Finished = PyType_FromSpec(&atlas_awaitable_spec)
 FINISHED = atlas_awaitable_new(Finished, NULL)
 
 
+cdef object result_of(object source):
+    """An awaitable of the next event of a source, which is asked when it is awaited: a wait that is cancelled before it
+    began has lost nothing."""
+    return atlas_awaitable_new(Finished, <PyObject*>source)
+
+
 def finished():
     """The awaitable whose result is None: what ``send`` returns where nothing has to wait."""
     return FINISHED
@@ -90,11 +96,8 @@ cdef class RequestBody:
     # The application's side.
 
     cdef object receive(self):
-        """An awaitable of the next event.
-
-        The event is taken when it is awaited: a wait that is cancelled before it began has lost nothing.
-        """
-        return atlas_awaitable_new(Finished, <PyObject*>self)
+        """An awaitable of the next event."""
+        return result_of(self)
 
     def take_event(self):
         """The next event, or None if there is none yet."""

@@ -12,11 +12,15 @@ cdef struct HeadFacts:
     bint close                  # the application said "connection: close"
 
 cdef bint forbids_body(int status) noexcept nogil
-cdef bint has_event_stream(object headers) except -1
 cdef int final_status(object status) except -1
 cdef list field_pairs(object headers)
 cdef object event_field(object event, str key, object default)
 cdef bint is_type(object kind, const char* name, Py_ssize_t size) noexcept
+
+
+# What a request becomes that is answered by another protocol than HTTP, such as a WebSocket.
+cdef class Session:
+    cdef int handshake_lost(self) except -1     # the client left before the exchange was answered
 
 
 cdef class FieldLine:
@@ -48,6 +52,9 @@ cdef class ResponseStream:
     cdef int end_data(self, long long size, bint last) except -1
     cdef int send_trailers(self, list fields, bint last) except -1
     cdef int send_interim(self, int status, list fields) except -1
+
+    # The handshake of a session is accepted: the head leaves, and then the stream is the session's.
+    cdef int open_session(self, Session session, list fields) except -1
 
     # How it ends.
     cdef int response_done(self) except -1

@@ -1,5 +1,7 @@
 from typing import Self, final
 
+class Session: ...
+
 @final
 class FieldLine:
     def __new__(cls, name: str, value: str) -> Self: ...

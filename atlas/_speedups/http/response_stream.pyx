@@ -20,16 +20,6 @@ cdef bint forbids_body(int status) noexcept nogil:
     return status == 204 or status == 304 or 100 <= status <= 199
 
 
-cdef bint has_event_stream(object headers) except -1:
-    """Do the fields of a response say that it is a stream of server-sent events (HTML standard, section 9.2)?"""
-    if not isinstance(headers, (list, tuple)):
-        return False
-    for name, value in headers:
-        if name.lower() == b"content-type":
-            return bytes(value).lstrip().lower().startswith(b"text/event-stream")
-    return False
-
-
 cdef int final_status(object status) except -1:
     """The status of a final response, as the application gave it. Raises TypeError or ValueError."""
     if type(status) is not int:
@@ -82,6 +72,14 @@ cdef list field_pairs(object headers):
             raise TypeError(f"expected headers as pairs of (name, value) in bytes, got {pair!r}") from None
         pairs.append((name, value))
     return pairs
+
+
+cdef class Session:
+    """A conversation that begins with an exchange. Base class."""
+
+    cdef int handshake_lost(self) except -1:
+        """The client left before the exchange was answered."""
+        return 0
 
 
 @cython.final
@@ -155,6 +153,10 @@ cdef class ResponseStream:
 
     cdef int send_interim(self, int status, list fields) except -1:
         """Send a 1xx response (RFC 9110, section 15.2)."""
+        raise NotImplementedError
+
+    cdef int open_session(self, Session session, list fields) except -1:
+        """Send the head that accepts a handshake, and leave what carries the response to the session."""
         raise NotImplementedError
 
     cdef int response_done(self) except -1:

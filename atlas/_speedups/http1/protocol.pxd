@@ -71,9 +71,6 @@ cdef class Http1Protocol(Http1ProtocolBase):
     cdef bint discards_rest(self) noexcept
     cdef bint has_unread(self) except -1
 
-    # An upgrade: another protocol takes the connection over. No gateway asks for it yet; ``head.upgrade`` has the wish.
-    cdef int switch_to(self, Protocol protocol) except -1
-
     # The end of the connection.
     cdef int refuse(self, object error, char* data) except -1
     cdef int send_last(self) except -1

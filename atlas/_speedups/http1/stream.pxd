@@ -29,14 +29,13 @@ cdef class Http1ProtocolBase(Protocol):
     cdef ServerState server_state
     cdef Exchange exchange
 
-    cdef int drain(self) except -1
-
     # What a stream asks for.
     cdef bint is_reusable(self) noexcept
     cdef int response_done(self) except -1
     cdef int response_failed(self) except -1
     cdef int want_body(self) except -1
     cdef int body_taken(self, Py_ssize_t size) except -1
+    cdef int switch_to(self, Protocol protocol) except -1
 
 
 cdef class Http1Stream(ResponseStream):

@@ -15,9 +15,10 @@ from atlas._speedups.buffers.socket_writer cimport WRITER_BLOCKED, SocketWriter
 from atlas._speedups.http.body_pace cimport body_deadline, start_pace
 from atlas._speedups.http.characters cimport FIELD_VALUE, TOKEN, same_token
 from atlas._speedups.http.exchange cimport HEAD_HELD, Exchange
-from atlas._speedups.http.response_stream cimport FieldLine, HeadFacts, ResponseStream
+from atlas._speedups.http.response_stream cimport FieldLine, HeadFacts, ResponseStream, Session
 from atlas._speedups.http.server_state cimport ServerState
 from atlas._speedups.http1.framing cimport CHUNKED, BY_LENGTH, NO_BODY, UNTIL_CLOSE, parse_length, response_framing
+from atlas._speedups.websocket.protocol cimport WebSocketProtocol
 
 from atlas.errors import ProtocolError
 from atlas.reasons import REASON_PHRASES
@@ -207,9 +208,6 @@ cdef int refuse_for_load(Exchange exchange, ServerState state) except -1:
 cdef class Http1ProtocolBase(Protocol):
     """What a stream asks of the protocol whose connection it writes to. Interface; :class:`Http1Protocol` is one."""
 
-    cdef int drain(self) except -1:
-        return self.exchange.drain() if self.exchange is not None else 0
-
     cdef bint is_reusable(self) noexcept:
         """May the connection carry another request after this response? Asked when its head is written."""
         return False
@@ -228,6 +226,10 @@ cdef class Http1ProtocolBase(Protocol):
 
     cdef int body_taken(self, Py_ssize_t size) except -1:
         """The application has received ``size`` bytes of the body."""
+        raise NotImplementedError
+
+    cdef int switch_to(self, Protocol protocol) except -1:
+        """Let another protocol take the connection over; the head that says so is written."""
         raise NotImplementedError
 
 
@@ -417,6 +419,22 @@ cdef class Http1Stream(ResponseStream):
             if held is not None:
                 self.hold_encoded(held)
         return self.writer.written(True)
+
+    cdef int open_session(self, Session session, list fields) except -1:
+        """RFC 9110, section 15.2.2."""
+        cdef WriteBuffer out = self.writer.buffer()
+        cdef Py_ssize_t mark = out.size
+        cdef HeadFacts facts
+        try:
+            write_status(out, 101)
+            write_fields(out, fields, 101, &facts)
+        except BaseException:
+            out.size = mark
+            raise
+        self.protocol.server_state.write_own_lines(out, not facts.has_date, not facts.has_server)
+        out.append(b"\r\n", 2)
+        self.writer.written(True)
+        return self.protocol.switch_to(WebSocketProtocol.__new__(WebSocketProtocol, session))
 
     # What the protocol decides.
 

@@ -1,4 +1,4 @@
-from typing import final
+from typing import Any, final
 
 @final
 class DeflateSettings:
@@ -10,7 +10,7 @@ class DeflateSettings:
 
 @final
 class PerMessageDeflate:
-    def __init__(self) -> None: ...
+    def __init__(self, *args: Any, **kwargs: Any) -> None: ...
     @property
     def server_window_bits(self) -> int: ...
     @property

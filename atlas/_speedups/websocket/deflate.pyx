@@ -5,17 +5,20 @@ compression and 11 KiB for the other direction. A client that cannot limit its w
 is asked to begin each message with a new one.
 """
 
+import zlib
+
 cimport cython
 from cpython.bytes cimport PyBytes_GET_SIZE
 from cpython.memoryview cimport PyMemoryView_FromMemory
 
 from atlas.errors import ProtocolError
 
-# The one place that knows the zlib module. That of zlib-ng is faster, and takes more memory.
+# The one place that knows the zlib modules. That of zlib-ng is faster, but a context of it takes 130 KiB: it is used for
+# contexts that last for one message.
 try:
-    from zlib_ng import zlib_ng as zlib
+    from zlib_ng import zlib_ng as transient_zlib
 except ImportError:
-    import zlib
+    transient_zlib = zlib
 
 cdef enum:
     PyBUF_READ = 0x100
@@ -25,7 +28,7 @@ cdef enum:
 
 cdef bytes TAIL = b"\x00\x00\xff\xff"   # ends a message, and is not sent (RFC 7692, section 7.2.1)
 
-Z_SYNC_FLUSH = zlib.Z_SYNC_FLUSH
+cdef int SYNC_FLUSH = zlib.Z_SYNC_FLUSH
 
 
 @cython.final
@@ -118,10 +121,11 @@ cdef class PerMessageDeflate:
         cdef bytes body
         if compressor is None:
             bits = self.server_window_bits
-            compressor = zlib.compressobj(LEVEL, zlib.DEFLATED, -bits, max(1, bits - 7))
+            module = zlib if self.server_takeover else transient_zlib
+            compressor = module.compressobj(LEVEL, module.DEFLATED, -bits, max(1, bits - 7))
             if self.server_takeover:
                 self.compressor = compressor
-        body = compressor.compress(data) + compressor.flush(Z_SYNC_FLUSH)
+        body = compressor.compress(data) + compressor.flush(SYNC_FLUSH)
         return body[: PyBytes_GET_SIZE(body) - 4]
 
     cdef bytes inflate(self, char* data, Py_ssize_t size, bint ends, Py_ssize_t before, long long limit):
@@ -151,7 +155,8 @@ cdef class PerMessageDeflate:
         cdef bint bounded = most > 0
         while True:
             if self.decompressor is None:
-                self.decompressor = zlib.decompressobj(-max(self.client_window_bits, <int>MIN_ZLIB_BITS))
+                module = zlib if self.client_takeover else transient_zlib
+                self.decompressor = module.decompressobj(-max(self.client_window_bits, <int>MIN_ZLIB_BITS))
             part = decompress(self.decompressor, data, most)
             piece = piece + part if piece else part
             if not self.decompressor.eof:
@@ -166,6 +171,6 @@ cdef class PerMessageDeflate:
 cdef bytes decompress(object decompressor, object data, Py_ssize_t most):
     try:
         return decompressor.decompress(data, most)
-    except zlib.error:
+    except (zlib.error, transient_zlib.error):
         pass
     raise ProtocolError(1007, "compressed data that can't be inflated")  # out here, where it has no context

@@ -1,7 +1,7 @@
-from typing import final
+from typing import Self, final
 
 from atlas._speedups.websocket.deflate import PerMessageDeflate
 
 @final
 class MessageReader:
-    def __init__(self, max_size: int, deflate: PerMessageDeflate | None = None) -> None: ...
+    def __new__(cls, max_size: int, deflate: PerMessageDeflate | None = None) -> Self: ...

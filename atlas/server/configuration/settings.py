@@ -100,6 +100,7 @@ EXCLUSIVE = ("uds", "fd", "bind")
 LISTEN, APPLICATION, LOGS, RESPONSES = "Address", "Application", "Logging", "Responses"
 METRICS = "Metrics and health"
 LIMITS, TIMEOUTS, PROXIES, TLS, RELOAD = "Limits", "Timeouts", "Proxies", "TLS", "Reload"
+WEBSOCKETS = "WebSockets"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -311,6 +312,41 @@ class Settings(metaclass=_SuggestingType):
 
     proxy_protocol: bool = setting(
         PROXIES, Boolean(), False, "Expect the PROXY protocol (1 or 2) from --forwarded-allow-ips, and nothing else."
+    )
+    ws: Literal["auto", "none"] = setting(
+        WEBSOCKETS,
+        Choice(("auto", "none"), (("websockets", "auto"), ("websockets-sansio", "auto"), ("wsproto", "auto"))),
+        "auto",
+        "Serve WebSockets: auto, none (uvicorn's websockets, websockets-sansio and wsproto mean auto).",
+    )
+    ws_max_size: int = setting(
+        WEBSOCKETS,
+        ByteSize(0),
+        16777216,
+        "Maximum size of a message, else close 1009; 0 means no limit.",
+        shown="16M",
+    )
+    ws_max_queue: int = setting(
+        WEBSOCKETS, Integer(1), 32, "Maximum number of messages that wait for the application; then reading pauses."
+    )
+    ws_ping_interval: float | None = setting(
+        WEBSOCKETS, Seconds(allow_zero=True), 20.0, "Time between two pings; 0 means no pings.", unset="no pings"
+    )
+    ws_ping_timeout: float | None = setting(
+        WEBSOCKETS,
+        Seconds(allow_zero=True),
+        20.0,
+        "Maximum time until a ping is answered, else close 1011; 0 means no limit.",
+        unset="no limit",
+    )
+    ws_per_message_deflate: bool = setting(
+        WEBSOCKETS, Boolean(), True, "Compress messages for clients that offer permessage-deflate."
+    )
+    ws_deflate_window_bits: int = setting(
+        WEBSOCKETS, Integer(9, 15), 12, "Window of the compression, as a power of two: 12 takes 50 KiB per connection."
+    )
+    ws_deflate_context_takeover: bool = setting(
+        WEBSOCKETS, Boolean(), True, "Keep the window from message to message; if not, idle connections take no memory."
     )
 
     limit_concurrency: int | None = setting(

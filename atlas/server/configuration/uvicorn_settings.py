@@ -23,7 +23,6 @@ RENAMED = {
 IGNORED = {
     "http": "Atlas has one HTTP parser",
     "http2": "this version of Atlas speaks HTTP/1.1 only, which every client of HTTP/2 speaks too",
-    "ws": "Atlas has one implementation of WebSockets",
     "reset_contextvars": "each request has a context of its own in Atlas",
 }
 """The settings of uvicorn that have no meaning in Atlas, with the reason."""
@@ -35,14 +34,7 @@ VALUED_SWITCHES = frozenset({"--ws-per-message-deflate"})
 """The flags of uvicorn with a value, true or false, that are switches in Atlas."""
 
 _NOT_YET = "is not in this version of Atlas"
-_WEBSOCKETS = f"{_NOT_YET}, which serves no WebSockets"
-_ADVICE = {
-    "ws_max_size": _WEBSOCKETS,
-    "ws_max_queue": _WEBSOCKETS,
-    "ws_ping_interval": _WEBSOCKETS,
-    "ws_ping_timeout": _WEBSOCKETS,
-    "ws_per_message_deflate": _WEBSOCKETS,
-}
+_ADVICE: dict[str, str] = {}
 
 _LISTS = {"headers": None, "reload_dirs": os.pathsep, "reload_includes": None, "reload_excludes": None}
 # Variables of no prefix, which the ones with a prefix take precedence over.

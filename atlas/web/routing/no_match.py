@@ -6,6 +6,7 @@ from atlas.web.exceptions import HTTPException, MethodNotAllowed, NotFound
 from atlas.web.requests.request_head import RequestHead
 from atlas.web.responses.response import RedirectResponse, Response
 from atlas.web.routing.router import NoMatch
+from atlas.web.scope_keys import MESSAGES
 
 __all__ = ["answer_no_match"]
 
@@ -23,6 +24,8 @@ def answer_no_match(request: RequestHead) -> Response:
     assert isinstance(no_match, NoMatch)
     if no_match.websocket and request.headers.get("upgrade", "").lower() == "websocket":
         raise HTTPException(501, "this server does not support WebSockets")
+    if MESSAGES in request._notes:
+        raise NotFound  # other methods of the path are of no use to a WebSocket, nor are redirects
     if no_match.other_slash:
         return RedirectResponse(_with_other_slash(request), 308)
     if not no_match.allow:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Any, Literal, Protocol, TypeAlias
@@ -159,10 +159,14 @@ class Route:
                 raise ValueError(f"{name!r} is no method" + (f"; did you mean {close[0]!r}?" if close else ""))
         return names
 
+    def _is_positional(self, names: Sequence[str]) -> bool:
+        """Whether the controller takes the values of the path, which have these names, by position."""
+        return is_positional(self.controller, names)
+
     def _check_controller(self) -> None:
         """Check that the controller takes the path parameters. An ``Include`` may add parameters before them."""
         names = [parameter.name for parameter in self.pattern.parameters]
-        if not controller_methods(self.controller) and is_positional(self.controller, names):
+        if not controller_methods(self.controller) and self._is_positional(names):
             count = len(names)
             if not takes_more(self.controller, 1 + count):
                 check_controller(self.controller, count)
@@ -251,7 +255,7 @@ class Route:
             names = self.parameter_names
             if len(set(names)) < len(names):
                 raise ValueError(f"a parameter of the path has the name of one of the host {self.host!r}")
-            if is_positional(self.controller, names):
+            if self._is_positional(names):
                 check_controller(self.controller, len(names))
                 check_order(self.controller, names)
             else:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import tracemalloc
 import zlib
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,6 +18,7 @@ from websockets.frames import Opcode as Code
 from wsproto.extensions import PerMessageDeflate as WsprotoDeflate
 from wsproto.frame_protocol import FrameProtocol
 
+from atlas._speedups.websocket import deflate
 from atlas.errors import ProtocolError
 
 from .test_frames import frame
@@ -252,3 +255,27 @@ def test_contexts_are_made_when_they_are_needed_and_dropped_without_takeover() -
     dropped.deflate(b"x")
     Reader(0, dropped).feed(frame(0xC2, compressed(b"x")))
     assert dropped.lazy
+
+
+def test_zlib_ng_is_used_where_no_context_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A context of it takes 130 KiB, which an idle connection may not keep."""
+    asked: list[str] = []
+
+    def recording(name: str) -> Any:
+        def compressobj(*arguments: Any) -> Any:
+            asked.append(f"{name} compresses")
+            return zlib.compressobj(*arguments)
+
+        def decompressobj(*arguments: Any) -> Any:
+            asked.append(f"{name} inflates")
+            return zlib.decompressobj(*arguments)
+
+        return SimpleNamespace(compressobj=compressobj, decompressobj=decompressobj, DEFLATED=8, error=zlib.error)
+
+    monkeypatch.setattr(deflate, "zlib", recording("zlib"))
+    monkeypatch.setattr(deflate, "transient_zlib", recording("zlib-ng"))
+    for offer in (f"{NAME}; client_max_window_bits", NO_TAKEOVER):
+        agreed = Deflate(offer)
+        agreed.deflate(b"x" * 100)
+        Reader(0, agreed).feed(frame(0xC2, compressed(b"x")))
+    assert asked == ["zlib compresses", "zlib inflates", "zlib-ng compresses", "zlib-ng inflates"]

@@ -4,14 +4,13 @@ from typing import Any
 import httpx
 import pytest
 
-from atlas import Application, Route, StartupError
-from atlas.web.websocket import WebSocketRoute
+from atlas import Application, Route, StartupError, WebSocketRoute
 
 Ask = Callable[..., httpx.Response]
 Drive = Callable[..., list[dict[str, Any]]]
 
 
-async def talk(socket: Any) -> None: ...
+async def talk(websocket: Any) -> None: ...
 
 
 @pytest.fixture
@@ -33,37 +32,34 @@ def test_a_websocket_route_beside_a_route(ask: Ask, app: Application) -> None:
     assert app.url_for("other") == "/other"
 
 
-@pytest.mark.parametrize(("path", "status", "logged"), [("/talk", 501, True), ("/nothing", 404, False)])
-def test_handshakes_are_refused(
-    call: Drive, app: Application, caplog: pytest.LogCaptureFixture, path: str, status: int, logged: bool
-) -> None:
-    closed = call(app, type="websocket", path=path)
-    assert closed == [{"type": "websocket.close", "code": 1000}]
-    start, body = call(app, type="websocket", path=path, extensions={"websocket.http.response": {}})
-    assert (start["type"], start["status"]) == ("websocket.http.response.start", status)
-    assert body["type"] == "websocket.http.response.body"
-    assert ("WebSocket routes are not supported yet" in caplog.text) == logged
-
-
 def test_the_same_path_twice_stops_the_start() -> None:
-    with pytest.raises(StartupError, match=r"test_websocket.py:\d+: .* is answered already by '/talk'"):
+    with pytest.raises(StartupError, match=r"test_route.py:\d+: .* is answered already by '/talk'"):
         Application([WebSocketRoute("/talk", talk), WebSocketRoute("/talk", talk, name="b")])
 
 
-@pytest.mark.parametrize("interface", ["auto", "asgi"])
-def test_a_handshake_to_the_server_of_atlas_is_501_and_logged_once(
-    serve: Any, app: Application, caplog: pytest.LogCaptureFixture, interface: str
+@pytest.mark.parametrize("origin", ["example.com", "https://example.com/path"])
+def test_a_wrong_origin_stops_the_start(origin: str) -> None:
+    with pytest.raises(ValueError, match="WebSocketRoute"):
+        WebSocketRoute("/talk", talk, origins=[origin])
+    with pytest.raises(TypeError, match="WebSocketRoute: origins"):
+        WebSocketRoute("/talk", talk, origins=origin)
+
+
+HANDSHAKE = {
+    "connection": "Upgrade",
+    "upgrade": "websocket",
+    "sec-websocket-version": "13",
+    "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA==",
+}
+
+
+def test_a_server_without_websockets_answers_501_and_says_so_once(
+    serve: Any, app: Application, caplog: pytest.LogCaptureFixture
 ) -> None:
     app.websocket("/other")(talk)
-    server = serve(app, interface=interface)
-    handshake = {
-        "connection": "Upgrade",
-        "upgrade": "websocket",
-        "sec-websocket-version": "13",
-        "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA==",
-    }
+    server = serve(app, ws="none")
     host, port = server.sockets[0].getsockname()[:2]
-    with httpx.Client(base_url=f"http://{host}:{port}", headers=handshake) as client:
+    with httpx.Client(base_url=f"http://{host}:{port}", headers=HANDSHAKE) as client:
         assert [client.get(path).status_code for path in ("/other", "/other", "/nothing")] == [501, 501, 404]
     with httpx.Client(base_url=f"http://{host}:{port}") as client:
         assert client.get("/other").status_code == 404

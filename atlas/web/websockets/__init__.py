@@ -1,0 +1,1 @@
+"""WebSockets: routes, the object that a controller gets, and WebSockets over ASGI events."""

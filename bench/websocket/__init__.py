@@ -1,0 +1,1 @@
+"""WebSockets: CPU time per message beside other servers."""
