@@ -1,6 +1,6 @@
 """The parser of ``atlas._speedups.http1.request_parser`` with Python arguments and results."""
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.bytearray cimport PyByteArray_AS_STRING
 
 from atlas._speedups.http.request_head cimport Limits
 from atlas._speedups.http1.request_parser cimport MESSAGE_PARSED, READING_HEAD, RequestParser
@@ -18,9 +18,9 @@ cdef class Parser:
         self.parser = RequestParser(limits)
 
     def feed(self, bytes data not None):
-        """Feed ``data``; returns how many bytes belonged to the current message (0: feed them again, with more)."""
-        cdef bytes copy = PyBytes_FromStringAndSize(PyBytes_AS_STRING(data), len(data))
-        return self.parser.feed(PyBytes_AS_STRING(copy), len(copy))
+        """Feed a copy of ``data``; returns how many bytes were of this message (0: feed them again, with more)."""
+        cdef bytearray copy = bytearray(data)  # no bytes object: the parser writes, and those of one byte are shared
+        return self.parser.feed(PyByteArray_AS_STRING(copy), len(copy))
 
     def next(self):
         """Begin with the next message."""

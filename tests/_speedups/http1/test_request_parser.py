@@ -122,6 +122,16 @@ def test_what_was_given_is_not_changed() -> None:
     assert data == copy
 
 
+def test_bytes_that_come_one_by_one_are_not_changed() -> None:
+    """Chunk extensions are overwritten where they are, and the interpreter has only one ``bytes`` of each byte."""
+    reader = Parser(Limits())
+    assert reader.feed(POST + b"Transfer-Encoding: chunked\r\n\r\n") > 0
+    for number in b"1;a=b\r\n":
+        assert reader.feed(bytes([number])) == 1
+    for number in b"1;a=b\r\n":
+        assert bytes([number]) == bytearray([number])
+
+
 def test_one_empty_line_in_front_is_skipped() -> None:
     assert parse_both(b"\r\n" + HEAD + b"\r\n").complete == 1
     assert parse_both(HEAD + b"\r\n" + b"\r\n" + HEAD + b"\r\n").complete == 2
