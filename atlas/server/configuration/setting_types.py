@@ -381,7 +381,12 @@ class Proxies(SettingType):
         try:
             return str(ip_network(name))
         except ValueError:
-            raise self.wrong_value(item) from None
+            error = self.wrong_value(item)
+        try:
+            network = ip_network(name, strict=False)
+        except ValueError:
+            raise error from None
+        raise ValueError(f"{error}: did you mean '{network}'?")  # 10.0.0.1/8: an address and the size of its network
 
 
 @dataclass(frozen=True, slots=True)

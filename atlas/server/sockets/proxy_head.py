@@ -93,6 +93,8 @@ def _parse_line(line: bytes) -> ProxyHead:
     kinds: dict[str, type[IPv4Address | IPv6Address]] = {"TCP4": IPv4Address, "TCP6": IPv6Address}
     if words[1] not in kinds or len(words) != 6:
         raise ProxyHeadError("version 1: expected TCP4, TCP6 or UNKNOWN, and two addresses and two ports")
+    if b"%" in line:  # IPv6Address takes any text behind it for a zone, line feeds too
+        raise ProxyHeadError("version 1: expected addresses without a zone")
     try:
         source, destination = (kinds[words[1]](word) for word in words[2:4])
     except ValueError as error:

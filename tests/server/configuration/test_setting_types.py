@@ -13,6 +13,7 @@ from atlas.server.configuration.setting_types import (
     Headers,
     Integer,
     Path,
+    Proxies,
     Seconds,
     SettingType,
     Strings,
@@ -138,3 +139,8 @@ def test_refuses_text(kind: SettingType, text: str) -> None:
 def test_a_choice_suggests_the_close_one() -> None:
     with pytest.raises(ValueError, match=r"got 'uvlop': did you mean 'uvloop'\?$"):
         Choice(("auto", "uvloop")).check("uvlop")
+
+
+def test_a_proxy_that_is_an_address_with_the_size_of_its_network() -> None:
+    with pytest.raises(ValueError, match="got '10.0.0.1/8': did you mean '10.0.0.0/8'"):
+        Proxies().check("10.0.0.1/8")

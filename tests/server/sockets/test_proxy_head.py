@@ -106,6 +106,7 @@ def test_a_head_ends_where_it_ends(name: str, size: int) -> None:
         (b"PROXY TCP4 1.1.1.1 2.2.2.2 +1 2\r\n", "expected a port"),
         (b"PROXY TCP4 1.1.1.1 2.2.2.2 1 \xb2\r\n", "expected a port"),
         (b"PROXY TCP4 ::1 ::2 1 2\r\n", "version 1: "),
+        (b"PROXY TCP6 fe80::1%a\nb ::1 1 2\r\n", "version 1: expected addresses without a zone"),
         (b"PROXY TCP6 1.1.1.1 2.2.2.2 1 2\r\n", "version 1: "),
         (b"PROXY TCP4 1.1.1.1 evil\x1b[2J 1 2\r\n", "version 1: "),
         (binary(0x11, 0x11, V4), "expected version 2 with the command LOCAL or PROXY, got 0x11"),
