@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import socket
@@ -30,6 +31,8 @@ from atlas.server.tls.contexts import uses_tls
 from atlas.types import ASGIApp
 
 __all__ = ["load_application", "prepare_process", "run", "serve_with_signals"]
+
+_logger = logging.getLogger("atlas.server")
 
 
 def run(app: ASGIApp | LASGIApp | str, settings: Settings | None = None, **overrides: Any) -> None:
@@ -120,21 +123,29 @@ async def serve_with_signals(
 ) -> None:
     """Call ``server.serve(sockets)`` with the handlers of signals.
 
-    :param on_reload: called before the certificates are read again.
+    :param on_reload: called before the certificates are read again. With it, SIGHUP does not end a server without TLS.
     :param interruptible: whether SIGINT stops it, as SIGTERM does.
     :param is_forced: see :func:`~atlas.server.signals.handle_signals`.
     """
     numbers = (signal.SIGINT, signal.SIGTERM) if interruptible else (signal.SIGTERM,)
     loop = asyncio.get_running_loop()
+    has_certificates = uses_tls(server.settings)
 
     def reload() -> None:
         if on_reload is not None and server.started:
             on_reload()
-        server.reload_certificates()
+        if has_certificates:
+            server.reload_certificates()
+        else:
+            _logger.warning(
+                "SIGHUP has no effect: one process without TLS has nothing to reload (with --workers 2 it restarts them)"
+            )
+            if server.on_reloaded is not None and server.started:
+                server.on_reloaded()
 
     with (
         handle_signals(loop, server, numbers, is_forced=is_forced),
-        handle_signal(loop, signal.SIGHUP, reload if uses_tls(server.settings) else None),
+        handle_signal(loop, signal.SIGHUP, reload if has_certificates or on_reload is not None else None),
         handle_signal(loop, signal.SIGUSR1, open_logs.reopen),
     ):
         await server.serve(sockets)
@@ -146,7 +157,8 @@ async def _serve_and_notify(server: Server) -> None:
     server.on_reloaded = notifier.ready
     notifying = asyncio.ensure_future(_notify(server, notifier))
     try:
-        await serve_with_signals(server, on_reload=notifier.reloading)
+        # "systemctl reload" must not end the service: systemd would not start it again after SIGHUP.
+        await serve_with_signals(server, on_reload=notifier.reloading if notifier.is_used else None)
     finally:
         notifying.cancel()
         notifier.close()

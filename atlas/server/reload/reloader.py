@@ -26,8 +26,9 @@ from atlas.server.reload.file_watcher import Changes, FileWatcher
 from atlas.server.reload.watched_files import Effect, WatchedFiles, describe
 from atlas.server.run import prepare_process
 from atlas.server.sockets import listener
+from atlas.server.systemd.notifier import Notifier
 from atlas.server.systemd.socket_activation import use_passed_sockets
-from atlas.server.tls.contexts import make_context
+from atlas.server.tls.contexts import make_context, uses_tls
 from atlas.server.workers.worker import REFRESH, WorkerTask
 from atlas.server.workers.worker_process import WorkerProcess, WorkerState
 
@@ -83,6 +84,7 @@ class Reloader:
         self._stopping = asyncio.Event()
         self._forced = asyncio.Event()
         self._changes: asyncio.Task[Changes] | None = None
+        self._notifier = Notifier.from_environment(os.environ)
 
     @property
     def _settings(self) -> Settings:
@@ -96,14 +98,22 @@ class Reloader:
         self._sockets = listener.bind(self._settings)
         try:
             with self._signals():
+                self._notify()
                 while not self._stopping.is_set():
                     async with FileWatcher(self._files, self._settings.reload_delay) as watcher:
                         roots = ", ".join(map(str, self._files.roots))
                         _logger.info("watching %s for changes (%s)", roots, watcher.method)
                         await self._serve(watcher)
         finally:
+            self._notifier.close()
             listener.close(self._sockets)
         _logger.info("stopped")
+
+    def _notify(self) -> None:
+        """Tell the service manager that requests are accepted, though they may wait for an application that starts."""
+        addresses = listener.describe_all(self._sockets, "https" if uses_tls(self._settings) else "http")
+        self._notifier.ready(f"serving on {addresses}")
+        self._notifier.start_watchdog()
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
@@ -119,6 +129,8 @@ class Reloader:
     def _handle_stop(self) -> None:
         if self._stopping.is_set():
             self._forced.set()
+        else:
+            self._notifier.stopping()
         self._stopping.set()
 
     async def _serve(self, watcher: FileWatcher) -> None:

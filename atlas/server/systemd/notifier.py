@@ -44,6 +44,11 @@ class Notifier:
             address = None
         return cls(address, _watchdog(environ) if address is not None else None)
 
+    @property
+    def is_used(self) -> bool:
+        """Whether there is a service manager."""
+        return self._address is not None
+
     def ready(self, status: str | None = None) -> None:
         """Say that the server serves: after its start, and after a reload.
 

@@ -166,6 +166,32 @@ def test_a_reload_of_certificates_begins_and_ends(tmp_path: Path) -> None:
         assert manager.message() == ready
 
 
+def test_a_reload_does_not_end_a_server_without_certificates(tmp_path: Path) -> None:
+    with service_manager(str(tmp_path / "notify")) as manager, service(tmp_path, manager) as process:
+        ready = manager.message()
+        process.send_signal(signal.SIGHUP)
+        assert manager.message()["RELOADING"] == "1"
+        assert manager.message() == ready
+        assert process.stderr is not None
+        assert any("SIGHUP has no effect" in line for line in iter(process.stderr.readline, ""))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 0
+
+
+def test_a_server_with_reload_is_ready_lives_and_stops(tmp_path: Path) -> None:
+    with (
+        service_manager(str(tmp_path / "notify")) as manager,
+        service(tmp_path, manager, "--reload", WATCHDOG_USEC="100000") as process,
+    ):
+        ready = manager.message()
+        assert (ready["READY"], ready["MAINPID"]) == ("1", str(process.pid))
+        assert ready["STATUS"].startswith("serving on http://127.0.0.1:")
+        assert manager.message() == {"WATCHDOG": "1"}
+        process.send_signal(signal.SIGTERM)
+        assert manager.message_with("STOPPING")["STOPPING"] == "1"
+        assert process.wait(PATIENCE) == 0
+
+
 # --------------------------------------------------------------------------------------------------------- workers
 
 
