@@ -137,9 +137,7 @@ async def serve_with_signals(
         if has_certificates:
             server.reload_certificates()
         else:
-            _logger.warning(
-                "SIGHUP has no effect: one process without TLS has nothing to reload (with --workers 2 it restarts them)"
-            )
+            _logger.warning("SIGHUP has no effect: a single process without TLS has nothing to reload")
             if server.on_reloaded is not None and server.started:
                 server.on_reloaded()
 
