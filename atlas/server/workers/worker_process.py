@@ -138,4 +138,11 @@ class WorkerProcess:
         status = self.ended.result()
         if status is None:
             return "has ended"
-        return f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+        return f"was killed by {_signal_name(-status)}" if status < 0 else f"ended with status {status}"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # most real-time signals have no name
+        return f"signal {number}"

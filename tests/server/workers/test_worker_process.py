@@ -88,3 +88,17 @@ def test_a_worker_that_is_killed(tmp_path: Path) -> None:
             await worker.close()
 
     asyncio.run(main())
+
+
+def test_the_end_by_a_signal_without_a_name() -> None:
+    async def describe() -> str:
+        control, other = socket.socketpair()
+        ended: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
+        ended.set_result(-(signal.SIGRTMIN + 6))
+        control.setblocking(False)
+        worker = WorkerProcess(os.getpid(), ended, control)
+        with other:
+            await worker.close()
+        return worker.describe_end()
+
+    assert asyncio.run(describe()) == f"was killed by signal {signal.SIGRTMIN + 6}"
