@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import DecodeError, ValidationError, convert, json
 
 from atlas.web.exceptions import UnsupportedMediaType
+from atlas.web.inputs.defaults import default_maker
 from atlas.web.inputs.models import find_model
 from atlas.web.inputs.parameters import Input, bare_type, is_sequence, without_none
 from atlas.web.inputs.text_values import WrongValue
@@ -26,7 +27,7 @@ class BodyValue:
     """
 
     def __init__(self, parameter: Input) -> None:
-        self._default, self._required = parameter.default, parameter.required
+        self._make_default, self._required = default_maker(parameter.default), parameter.required
         kind = without_none(bare_type(parameter.kind))
         self._kind = parameter.kind
         self._convert: Callable[[RequestHead, bytes], Any]
@@ -53,7 +54,7 @@ class BodyValue:
         if not body:
             if self._required:
                 raise WrongValue
-            return self._default
+            return self._make_default()
         return self._convert(request, body)
 
     def _decode(self, request: RequestHead, body: bytes) -> Any:
@@ -80,7 +81,7 @@ class BodyValue:
                 return [(BODY, str(error))]
             except (DecodeError, UnicodeDecodeError, RecursionError):
                 value = parse_json(body)  # raises BadRequest, unless there is a byte order mark
-            return self._model.find_problems(value, BODY) or [(BODY, str(error))]
+            return self._model.find_problems(value, BODY, error) or [(BODY, str(error))]
         return []
 
 
@@ -108,7 +109,7 @@ class FileValue:
     def __init__(self, parameter: Input) -> None:
         self._key = parameter.key
         self._many = is_sequence(parameter.kind)
-        self._default, self._required = parameter.default, parameter.required
+        self._make_default, self._required = default_maker(parameter.default), parameter.required
 
     def read(self, files: ManyValues[Any]) -> Any:
         """Return the file, or the list of files.
@@ -120,7 +121,7 @@ class FileValue:
         if not given:
             if self._required:
                 raise WrongValue
-            return self._default
+            return self._make_default()
         if self._many:
             return given
         if len(given) > 1:

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from codecs import BOM_UTF8
-from collections.abc import Iterator, Mapping
-from dataclasses import fields, is_dataclass
-from typing import Any, get_type_hints, is_typeddict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import is_dataclass
+from typing import Any, get_args, get_origin, is_typeddict
 
 import msgspec
 
 from atlas.web.requests.dataclass_defaults import find_completion, types_in
-from atlas.web.requests.validation import Problem, find_problems, pointer
+from atlas.web.requests.validation import MAX_PROBLEMS, Problem, find_problems, members_of, pointer, split_message
 
-__all__ = ["Model", "ModelField", "find_model", "has_fields"]
+__all__ = ["Model", "ModelField", "find_model", "has_fields", "is_of_pydantic"]
 
 
 class ModelField(msgspec.Struct, frozen=True):
@@ -36,9 +36,11 @@ class Model(ABC):
     """How values of a type are made and checked.
 
     :ivar errors: the exceptions for a wrong value.
+    :ivar finds_all: whether such an exception tells all errors, and not only the first.
     """
 
     errors: tuple[type[Exception], ...]
+    finds_all = False
 
     @abstractmethod
     def decode(self, body: bytes) -> Any:
@@ -53,12 +55,21 @@ class Model(ABC):
         """Iterate over the fields of a class."""
 
     @abstractmethod
-    def find_problems(self, value: Any, place: str) -> list[Problem]:
+    def read_error(self, error: Exception, place: str) -> list[Problem]:
+        """Return what an exception tells.
+
+        :param error: one of ``errors``.
+        :param place: the place of the whole value.
+        """
+
+    def find_problems(self, value: Any, place: str, error: Exception) -> list[Problem]:
         """Find the errors in plain JSON values.
 
         :param value: the values.
         :param place: the place of the whole value.
+        :param error: the exception, one of ``errors``, that they have raised.
         """
+        return self.read_error(error, place)
 
 
 class MsgspecModel(Model):
@@ -95,59 +106,77 @@ class MsgspecModel(Model):
 
     def fields(self) -> Iterator[ModelField]:
         """Iterate over the fields of a class."""
-        kind = self._kind
-        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-            for field in msgspec.structs.fields(kind):
-                yield ModelField(field.encode_name, field.type, field.required)
-            return
-        hints = get_type_hints(kind, include_extras=True)
-        required = {field.name: field.required for field in getattr(msgspec.inspect.type_info(kind), "fields", ())}
-        names = [field.name for field in fields(kind)] if is_dataclass(kind) else list(required)
-        for name in names:
-            yield ModelField(name, hints[name], required.get(name, False))
+        for key, (kind, required) in members_of(self._kind).items():
+            yield ModelField(key, kind, required)
 
-    def find_problems(self, value: Any, place: str) -> list[Problem]:
+    def read_error(self, error: Exception, place: str) -> list[Problem]:
+        """Return what an exception tells."""
+        return [split_message(str(error), place)]
+
+    def find_problems(self, value: Any, place: str, error: Exception) -> list[Problem]:
         """Find the errors in plain JSON values."""
         return find_problems(value, self._kind, place)
 
 
 class PydanticModel(Model):
-    """A class of pydantic 2, ``BaseModel``.
+    """A type in which a class of pydantic 2 occurs, a ``BaseModel`` or a dataclass of pydantic.
 
-    :param kind: the class.
+    :param kind: the type.
+    :raises TypeError: for a type that pydantic does not support.
     """
 
-    def __init__(self, kind: Any) -> None:
-        from pydantic import ValidationError
+    finds_all = True
 
+    def __init__(self, kind: Any) -> None:
+        from pydantic import TypeAdapter, ValidationError
+        from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
+
+        if any(isinstance(each, msgspec.Meta) for each in getattr(kind, "__metadata__", ())):
+            raise TypeError("constraints of a class of pydantic are those of its fields")
         self.errors = (ValidationError,)
         self._kind = kind
+        try:
+            self._adapter: Any = TypeAdapter(kind)
+        except (PydanticUserError, PydanticUndefinedAnnotation) as error:
+            raise TypeError(str(error).partition("\n")[0]) from None
 
     def decode(self, body: bytes) -> Any:
         """Convert JSON text to a value."""
-        return self._kind.model_validate_json(body)
+        return self._adapter.validate_json(body.removeprefix(BOM_UTF8))
 
     def from_texts(self, values: Mapping[str, Any]) -> Any:
         """Convert names and texts to a value."""
-        return self._kind.model_validate(values)
+        return self._adapter.validate_python(values)
 
     def fields(self) -> Iterator[ModelField]:
         """Iterate over the fields of the class."""
-        for name, field in self._kind.model_fields.items():
+        for name, field in self._kind.__pydantic_fields__.items():
             key = field.validation_alias or field.alias
             yield ModelField(key if isinstance(key, str) else name, field.annotation, field.is_required())
 
-    def find_problems(self, value: Any, place: str) -> list[Problem]:
+    def read_error(self, error: Exception, place: str) -> list[Problem]:
+        """Return what an exception tells."""
+        return [(place + pointer(*map(str, each["loc"])), each["msg"]) for each in _details(error)]
+
+    def find_problems(self, value: Any, place: str, error: Exception) -> list[Problem]:
         """Find the errors in plain JSON values."""
-        try:
-            self._kind.model_validate(value)
-        except self.errors as error:
-            told: Any = error
-            return [
-                (place + pointer(*map(str, each["loc"])), each["msg"])
-                for each in told.errors(include_url=False, include_context=False, include_input=False)
-            ]
-        return []
+        return [(place + pointer(*_steps(value, each["loc"])), each["msg"]) for each in _details(error)]
+
+
+def _details(error: Any) -> list[Any]:
+    """Return the errors of pydantic without the values, which may be secrets."""
+    details: list[Any] = error.errors(include_url=False, include_context=False, include_input=False)
+    return details[:MAX_PROBLEMS]
+
+
+def _steps(value: Any, location: Sequence[str | int]) -> Iterator[str]:
+    """Iterate over the parts of a location that are in the value: pydantic adds the names of types in a union."""
+    for index, step in enumerate(location):
+        inside = step in value if isinstance(value, dict) else isinstance(value, list) and isinstance(step, int)
+        if not inside and (index + 1 < len(location) or not isinstance(value, dict)):
+            continue
+        yield str(step)
+        value = value[step] if inside else None
 
 
 def find_model(kind: Any) -> Model:
@@ -156,7 +185,7 @@ def find_model(kind: Any) -> Model:
     :param kind: the type.
     :raises TypeError: for a type that no library knows.
     """
-    if _is_pydantic(kind):
+    if is_of_pydantic(kind):
         return PydanticModel(kind)
     return MsgspecModel(kind)
 
@@ -166,6 +195,7 @@ def has_fields(kind: Any) -> bool:
 
     :param kind: the type.
     """
+    kind = get_origin(kind) or kind
     if not isinstance(kind, type):
         return False
     return (
@@ -177,5 +207,13 @@ def has_fields(kind: Any) -> bool:
     )
 
 
+def is_of_pydantic(kind: Any) -> bool:
+    """Return whether a class of pydantic occurs in a type.
+
+    :param kind: the type: ``Item``, ``list[Item]``, ``Item | None`` ...
+    """
+    return _is_pydantic(kind) or any(map(is_of_pydantic, get_args(kind)))
+
+
 def _is_pydantic(kind: Any) -> bool:
-    return isinstance(kind, type) and hasattr(kind, "model_validate_json") and hasattr(kind, "model_fields")
+    return isinstance(kind, type) and hasattr(kind, "__pydantic_validator__") and hasattr(kind, "__pydantic_fields__")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from functools import partial as partial_function
 from typing import Annotated, Any, Literal, NamedTuple, NewType, Union, get_args, get_origin
 from uuid import UUID
 
@@ -17,7 +18,7 @@ import msgspec
 
 from atlas.web.controllers import controller_name
 from atlas.web.inputs.markers import Body, Form, Header, Marker, Path, Provide
-from atlas.web.inputs.models import find_model, has_fields
+from atlas.web.inputs.models import find_model, has_fields, is_of_pydantic
 from atlas.web.requests.request_head import RequestHead
 from atlas.web.requests.uploads import AsyncUpload, Upload
 
@@ -143,6 +144,8 @@ def read_inputs(
     """
     found: list[Input] = []
     for index, parameter in enumerate(inspect.signature(controller).parameters.values()):
+        if isinstance(controller, partial_function) and parameter.name in controller.keywords:
+            continue  # the program has passed it
         if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
             raise _error(controller, parameter, "expected parameters with names")
         annotation = _evaluate(controller, parameter)
@@ -244,7 +247,7 @@ def _read(parameter: inspect.Parameter, annotation: Any, path: Mapping[str, Any]
         return _from_path(parameter.name, kind, marker, path[parameter.name], by_name)
     source, key = _find_source(parameter.name, kind, marker, is_async=is_async)
     if marker is not None and marker.meta is not None and source != "file":
-        kind = Annotated[kind, marker.meta]
+        kind = _constrained(kind, marker.meta)
     if source != "file" and not (source == "body" and without_none(bare_type(kind)) in (str, bytes)):
         find_model(kind)
     return Input(parameter.name, source, key, kind, default, by_name, marker)
@@ -263,8 +266,19 @@ def _split_marker(annotation: Any) -> tuple[Any, Marker | None]:
         raise TypeError(f"expected one of {', '.join(map(repr, markers))}")
     for each in made:
         if isinstance(each, msgspec.Meta):
+            kind = _constrained(kind, each)
+        elif not isinstance(each, Marker) and is_of_pydantic(kind):
             kind = Annotated[kind, each]
     return kind, markers[0] if markers else None
+
+
+def _constrained(kind: Any, meta: msgspec.Meta) -> Any:
+    """Return a type with constraints; those of ``X | None`` hold for ``X``."""
+    if get_origin(kind) in (Union, types.UnionType):
+        others = [each for each in get_args(kind) if each is not type(None)]
+        if len(others) == 1:
+            return Union[Annotated[others[0], meta], None]  # noqa: UP007  # "|" refuses forward references
+    return Annotated[kind, meta]
 
 
 def _find_source(name: str, kind: Any, marker: Marker | None, *, is_async: bool) -> tuple[str, str]:

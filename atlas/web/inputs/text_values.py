@@ -7,13 +7,15 @@ second time, one by one, for what clients write differently (``on`` for true), a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, time
+from typing import Any, NamedTuple, get_args
 
 import msgspec
 
+from atlas.web.inputs.defaults import default_maker, is_constant
 from atlas.web.inputs.models import Model, find_model
-from atlas.web.inputs.parameters import Input, is_sequence, without_none
+from atlas.web.inputs.parameters import Input, bare_type, is_sequence, without_none
 from atlas.web.multidict import ManyValues
 from atlas.web.requests.validation import Problem, pointer
 
@@ -21,6 +23,8 @@ __all__ = ["FieldsOfClass", "SingleFields", "WrongValue"]
 
 _BOOLS = dict.fromkeys(("on", "yes", "y", "t"), "true") | dict.fromkeys(("off", "no", "n", "f"), "false")
 _GOT_TEXT = re.compile(r"got `str`$")
+# HTML 2.3.5: input elements of the types time and datetime-local leave out seconds that are zero.
+_WITHOUT_SECONDS = re.compile(r"([0-9]{4,}-[0-9]{2}-[0-9]{2}[T ])?[0-9]{2}:[0-9]{2}")
 _SHOWN = 60  # characters of a wrong value in a message
 
 Texts = Mapping[str, Any]
@@ -35,11 +39,17 @@ class _Field(NamedTuple):
     kind: Any
     required: bool
     many: bool
-    bare: Any
+    item: Any  # its type, or that of each of many values, without constraints
 
     @classmethod
     def of(cls, key: str, kind: Any, required: bool) -> _Field:
-        return cls(key, kind, required, is_sequence(kind), without_none(kind))
+        bare, many = without_none(bare_type(kind)), is_sequence(kind)
+        item = without_none(bare_type((get_args(bare) or (str,))[0])) if many else bare
+        return cls(key, kind, required, many, item)
+
+    @property
+    def takes_text(self) -> bool:
+        return self.item is str or str in get_args(self.item)
 
     def find_problem(self, values: Sequence[str], place: str) -> Problem | None:
         """Return what is wrong with the values of this field."""
@@ -97,9 +107,11 @@ class _Fields:
 
     def _clean(self, field: _Field, given: Sequence[str]) -> list[str]:
         """Return values as msgspec understands them."""
-        if field.bare is bool:
+        if field.item is bool:
             given = [_BOOLS.get(value.lower(), value) for value in given]
-        if self._source == "form" and field.bare is not str and not field.many:
+        elif field.item in (time, datetime):
+            given = [f"{value}:00" if _WITHOUT_SECONDS.fullmatch(value) else value for value in given]
+        if self._source == "form" and not field.takes_text:
             return [value for value in given if value != ""]  # an input element that is left empty
         return list(given)
 
@@ -130,10 +142,11 @@ class SingleFields(_Fields):
         for index, each in enumerate(inputs):
             options: dict[str, Any] = {"name": each.key}
             if not each.required:
-                options["default_factory"] = _constant(each.default)
+                options["default_factory"] = default_maker(each.default)
             fields.append((f"f{index}", each.kind, msgspec.field(**options)))
         self._struct = msgspec.defstruct("Fields", fields, kw_only=True, gc=False)
-        self._defaults = None if any(each.required for each in inputs) else self._struct()
+        is_fixed = all(not each.required and is_constant(each.default) for each in inputs)
+        self._defaults = self._struct() if is_fixed else None
 
     def read(self, values: ManyValues[str]) -> Any:
         """Return the values of the parameters.
@@ -163,9 +176,14 @@ class FieldsOfClass(_Fields):
 
     def __init__(self, source: str, parameter: Input, others: Collection[str]) -> None:
         self._model: Model = find_model(without_none(parameter.kind))
-        super().__init__(source, [_Field.of(each.key, each.kind, each.required) for each in self._model.fields()])
+        fields = [_Field.of(each.key, each.kind, each.required) for each in self._model.fields()]
+        if self._model.finds_all:
+            fields = [each._replace(kind=Any, required=False) for each in fields]
+        # A class whose fields are Python names takes the header fields that Header() takes.
+        self._names = {_sent_name(source, each.key): each.key for each in fields}
+        super().__init__(source, [each._replace(key=_sent_name(source, each.key)) for each in fields])
         self._others = frozenset(others)
-        self._default = parameter.default
+        self._make_default = default_maker(parameter.default)
         self._required = parameter.required
         self.errors = self._model.errors
 
@@ -177,8 +195,9 @@ class FieldsOfClass(_Fields):
         :raises WrongValue: for several values where one is expected.
         """
         if not self._required and not any(key in values for key in self._known):
-            return self._default
-        return self._model.from_texts(self.collect(values, self._others))
+            return self._make_default()
+        found = self.collect(values, self._others)
+        return self._model.from_texts({self._names.get(key, key): value for key, value in found.items()})
 
     def find_problems(self, values: ManyValues[str]) -> list[Problem]:
         """Find the errors in what the client has sent."""
@@ -190,10 +209,18 @@ class FieldsOfClass(_Fields):
         except WrongValue:
             return [("/" + self._source, "a value is given twice")]
         except self.errors as error:
-            found = self._model.find_problems(self.collect(values, self._others), "/" + self._source)
-            return found or [("/" + self._source, str(error))]
+            sent = {key: name for name, key in self._names.items()}
+            found = self._model.read_error(error, "")
+            return [(pointer(self._source) + _renamed(place, sent), told) for place, told in found]
         return []
 
 
-def _constant(value: Any) -> Callable[[], Any]:
-    return lambda: value
+def _sent_name(source: str, key: str) -> str:
+    return key.replace("_", "-").lower() if source == "header" else key
+
+
+def _renamed(place: str, names: Mapping[str, str]) -> str:
+    """Return a place with the name that the client has sent."""
+    _, slash, rest = place.partition("/")
+    name, *inner = rest.split("/")
+    return slash + "/".join([names.get(name, name), *inner])

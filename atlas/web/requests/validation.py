@@ -9,17 +9,38 @@ from __future__ import annotations
 import re
 from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import is_dataclass
 from json import detect_encoding
 from types import NoneType, UnionType
-from typing import Annotated, Any, TypeAlias, Union, get_args, get_origin, get_type_hints, is_typeddict
+from typing import (
+    Annotated,
+    Any,
+    NotRequired,
+    Required,
+    TypeAlias,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+    is_typeddict,
+)
 
 import msgspec
 
 from atlas.web.exceptions import BadRequest, UnprocessableContent
 from atlas.web.requests.dataclass_defaults import find_completion
 
-__all__ = ["BODY", "Problem", "find_problems", "parse_json", "pointer", "refuse"]
+__all__ = [
+    "BODY",
+    "MAX_PROBLEMS",
+    "Problem",
+    "find_problems",
+    "members_of",
+    "parse_json",
+    "pointer",
+    "refuse",
+    "split_message",
+]
 
 # Enough errors to correct a form by, and a bound on the work for an invalid body.
 MAX_PROBLEMS = 20
@@ -30,6 +51,7 @@ Problem: TypeAlias = tuple[str, str]
 """Place and message of an error."""
 
 _decode = msgspec.json.Decoder().decode
+_MISSING = re.compile(r"Object missing required field `(.*)`", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[\]]+)|\[([^\]]*)\]")
 
 
@@ -78,7 +100,7 @@ def _refusal(body: bytes, kind: Any, error: msgspec.ValidationError) -> BadReque
         return BadRequest(f"the body is not JSON: {malformed}")
     except RecursionError:
         return BadRequest("the JSON is nested too deeply")
-    return refuse(problems or [_split(str(error), BODY)])
+    return refuse(problems or [split_message(str(error), BODY)])
 
 
 def refuse(problems: list[Problem]) -> UnprocessableContent:
@@ -113,7 +135,7 @@ def _collect(value: Any, kind: Any, path: str, depth: int, found: list[Problem])
         msgspec.convert(value, kind, str_keys=True)
         return
     except msgspec.ValidationError as error:
-        first = _split(str(error), path)
+        first = split_message(str(error), path)
     before = len(found)
     if depth < MAX_DEPTH:
         for part, its_kind, its_path in _parts(value, kind, path):
@@ -126,12 +148,13 @@ def _collect(value: Any, kind: Any, path: str, depth: int, found: list[Problem])
     del found[MAX_PROBLEMS:]
 
 
-def _split(message: str, path: str) -> Problem:
+def split_message(message: str, path: str) -> Problem:
     """Split a message of msgspec, ``Expected ... - at `$.lines[2].qty```, into place and message."""
-    sentence, at, place = message.partition(" - at `$")
-    if not at:
-        return path, message
-    return path + pointer(*(name or index for name, index in _STEP.findall(place[:-1]))), sentence
+    sentence, _, place = message.partition(" - at `$")
+    path += pointer(*(name or index for name, index in _STEP.findall(place[:-1])))
+    if (missing := _MISSING.fullmatch(sentence)) is not None:
+        return path + pointer(missing[1]), "missing"
+    return path, sentence
 
 
 def pointer(*names: str) -> str:
@@ -164,30 +187,37 @@ def _parts(value: Any, kind: Any, path: str) -> Iterator[Part]:
 
 
 def _parts_of_object(value: dict[str, Any], kind: Any, path: str) -> Iterator[Part]:
-    arguments = get_args(kind)
-    if len(arguments) == 2:
+    members, arguments = members_of(kind), get_args(kind)
+    if not members and len(arguments) == 2:
         for name, item in value.items():
             yield item, arguments[1], path + pointer(name)
         return
-    for name, (its_kind, required) in _members(kind).items():
+    for name, (its_kind, required) in members.items():
         if name in value:
             yield value[name], its_kind, path + pointer(name)
         elif required:
             yield "missing", None, path + pointer(name)
 
 
-def _members(kind: Any) -> Mapping[str, tuple[Any, bool]]:
+def members_of(kind: Any) -> Mapping[str, tuple[Any, bool]]:
     """Return the members of a class by their names in JSON: the type, and whether the member is required."""
-    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        if kind.__struct_config__.array_like:
+    cls = get_origin(kind) or kind
+    if isinstance(cls, type) and issubclass(cls, msgspec.Struct):
+        if cls.__struct_config__.array_like:
             return {}
         return {field.encode_name: (field.type, field.required) for field in msgspec.structs.fields(kind)}
-    if is_dataclass(kind) and isinstance(kind, type):
-        hints = get_type_hints(kind, include_extras=True)
-        known = msgspec.inspect.type_info(kind)
-        required = {field.name: field.required for field in getattr(known, "fields", ())}
-        return {field.name: (hints[field.name], required.get(field.name, False)) for field in fields(kind)}
-    if is_typeddict(kind):
-        hints = get_type_hints(kind)
-        return {name: (hint, name in kind.__required_keys__) for name, hint in hints.items()}
-    return {}
+    if not (is_dataclass(cls) or is_typeddict(cls) or hasattr(cls, "__attrs_attrs__")):
+        return {}
+    info: Any = msgspec.inspect.type_info(kind)
+    known = {field.name: field for field in info.fields}
+    hints = get_type_hints(cls, include_extras=True).items()  # in the order of the class
+    return {
+        known[name].encode_name: (_without_presence(hint), known[name].required)
+        for name, hint in hints
+        if name in known
+    }
+
+
+def _without_presence(kind: Any) -> Any:
+    """Return the type of a member of a TypedDict without ``Required`` and ``NotRequired``."""
+    return get_args(kind)[0] if get_origin(kind) in (Required, NotRequired) else kind

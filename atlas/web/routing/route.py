@@ -94,6 +94,7 @@ class Route:
 
     __slots__ = (
         "_asked_run",
+        "_call",
         "_named",
         "cancel",
         "controller",
@@ -130,6 +131,7 @@ class Route:
         self.host_pattern: HostPattern | None = None
         self.controller = controller
         self.inputs: Inputs | None = None
+        self._call: Callable[..., Any] | None = None
         self.name = name if name is not None else controller_name(controller)
         self._named = name is not None
         self.limit_body = limit_body
@@ -260,7 +262,7 @@ class Route:
                 check_order(self.controller, names)
             else:
                 self.inputs = read_inputs(self.controller, self._converters, is_async=self.is_async)
-                self.call({})
+                self._call = self._bind({})
 
     def call(self, overrides: Mapping[Any, Callable[..., Any]]) -> Callable[..., Any]:
         """Return what is called with the request and the values of the path by position: it calls the controller with
@@ -269,11 +271,20 @@ class Route:
         :param overrides: functions that stand for dependencies, in a test.
         :raises StartupError: for a function whose parameters do not fit.
         """
-        if self.inputs is None:
+        if self._call is None or self.inputs is None:
             return self.controller
+        if not overrides:
+            return self._call
         with _located_errors(self):
-            providers = find_providers(self.inputs, self._converters, overrides)
-            return bind_inputs(self.inputs, is_async=self.is_async, providers=providers)
+            return self._bind(overrides)
+
+    def _bind(self, overrides: Mapping[Any, Callable[..., Any]]) -> Callable[..., Any]:
+        assert self.inputs is not None
+        providers = find_providers(self.inputs, self._converters, overrides)
+        if self._asked_run == "inline" and (waiting := [each.key for each in providers if each.is_async]):
+            name = controller_name(waiting[0])
+            raise ValueError(f"run='inline': a controller that runs inline cannot wait for {name}, which is async def")
+        return bind_inputs(self.inputs, is_async=self.is_async, providers=providers)
 
     @property
     def _converters(self) -> dict[str, Converter]:

@@ -1,12 +1,14 @@
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Annotated, Any, Literal, TypedDict
 
 import attrs
 import msgspec
+import pydantic.dataclasses
 import pytest
 from pydantic import BaseModel, Field
 
 from atlas.web.inputs.models import ModelField, MsgspecModel, PydanticModel, find_model, has_fields
+from atlas.web.requests.validation import MAX_PROBLEMS, Problem
 
 
 class Struct(msgspec.Struct, rename="camel"):
@@ -33,6 +35,29 @@ class Attrs:
 class Pydantic(BaseModel):
     first: str = Field(alias="one")
     second: int = 1
+
+
+class Cat(BaseModel):
+    kind: Literal["cat"]
+    lives: int
+
+
+class Dog(BaseModel):
+    kind: Literal["dog"]
+    legs: int
+
+
+class Owner(BaseModel):
+    pets: list[Annotated[Cat | Dog, Field(discriminator="kind")]]
+
+
+@pydantic.dataclasses.dataclass
+class Checked:
+    number: Annotated[int, Field(ge=3)]
+
+
+class Unknown:
+    """A class that no library knows."""
 
 
 @pytest.mark.parametrize("kind", [Struct, Data, Typed, Attrs, Pydantic])
@@ -66,9 +91,40 @@ def test_a_type_that_no_library_knows() -> None:
 
 
 def test_problems_of_pydantic() -> None:
-    model = find_model(Pydantic)
-    assert model.find_problems({"one": 1, "second": "x"}, "/body") == [
+    assert pydantic_problems(Pydantic, {"one": 1, "second": "x"}) == [
         ("/body/one", "Input should be a valid string"),
         ("/body/second", "Input should be a valid integer, unable to parse string as an integer"),
     ]
-    assert model.find_problems({"one": "a"}, "/body") == []
+    assert pydantic_problems(Pydantic, []) == [("/body", "Input should be an object")]
+
+
+def pydantic_problems(kind: Any, value: Any) -> list[Problem]:
+    model = find_model(kind)
+    with pytest.raises(model.errors) as caught:
+        model.decode(msgspec.json.encode(value))
+    return model.find_problems(value, "/body", caught.value)
+
+
+def test_types_in_which_pydantic_occurs() -> None:
+    assert find_model(list[Pydantic]).decode(b'[{"one": "a"}]') == [Pydantic(one="a")]
+    assert find_model(Pydantic | None).decode(b"null") is None
+    assert find_model(Cat | Dog).decode(b'{"kind": "dog", "legs": 4}') == Dog(kind="dog", legs=4)
+    assert pydantic_problems(Checked, {"number": 1}) == [("/body/number", "Input should be greater than or equal to 3")]
+    assert has_fields(Checked)
+    assert pydantic_problems(list[Pydantic], [{}]) == [("/body/0/one", "Field required")]
+    assert len(pydantic_problems(list[Pydantic], [{}] * 1000)) == MAX_PROBLEMS
+    with pytest.raises(TypeError, match="Unable to generate pydantic-core schema"):
+        find_model(list[Pydantic] | Unknown)
+    with pytest.raises(TypeError, match="constraints of a class of pydantic are those of its fields"):
+        find_model(Annotated[list[Pydantic], msgspec.Meta(min_length=2)])
+
+
+def test_places_in_unions_of_pydantic_are_places_in_the_value() -> None:
+    assert pydantic_problems(Owner, {"pets": [{"kind": "cat", "lives": "x"}]}) == [
+        ("/body/pets/0/lives", "Input should be a valid integer, unable to parse string as an integer")
+    ]
+    assert pydantic_problems(Owner, {"pets": [{"kind": "cat"}]}) == [("/body/pets/0/lives", "Field required")]
+
+
+def test_pydantic_ignores_a_byte_order_mark() -> None:
+    assert find_model(Pydantic).decode(b'\xef\xbb\xbf{"one": "a"}') == Pydantic(one="a")

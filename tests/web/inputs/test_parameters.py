@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import enum
+import functools
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -242,3 +243,11 @@ def test_none_is_left_out() -> None:
     assert without_none(int | None) is int
     assert without_none(int | str | None) == int | str | None
     assert without_none(Annotated[int, "x"] | None) is int
+
+
+def test_what_a_partial_function_has_passed_is_no_input() -> None:
+    def show(page: int, admin: bool) -> Any:
+        return [page, admin]
+
+    with TestClient(start("/", functools.partial(show, admin=False))) as client:
+        assert client.post("/?page=2&admin=true").json() == [2, False]

@@ -205,3 +205,12 @@ def test_a_wrong_function() -> None:
     with pytest.raises(TypeError, match="Provide: expected a function, got 5"):
         Provide(5)  # type: ignore[arg-type]
     assert repr(Provide(user)) == "Provide(user)"
+
+
+def test_a_controller_that_cannot_wait() -> None:
+    def show(path: Annotated[str, Provide(later)]) -> str:
+        return path
+
+    with pytest.raises(StartupError, match="run='inline': .* cannot wait for later, which is async def") as error:
+        Application([Route("/", show, run="inline")])
+    assert str(error.value).startswith(__file__)

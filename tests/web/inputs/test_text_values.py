@@ -8,12 +8,12 @@ import enum
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 import httpx
 import msgspec
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import AliasChoices, BaseModel, Field
 
 from atlas import Application, Cookie, Form, Header, Query, Request, Route
 
@@ -193,3 +193,101 @@ def test_forms(ask: Ask) -> None:
     }
     assert problems(ask(app, "POST", "/later")) == {"/form/name": "missing"}
     assert ask(app, "POST", "/later", json={"name": "ada"}).status_code == 415
+
+
+class Described(msgspec.Struct):
+    name: Annotated[str, msgspec.Meta(max_length=9)]
+    on: Annotated[bool, msgspec.Meta(title="on")] = False
+    numbers: list[int] = []
+    flags: list[bool] = []
+    time: datetime.time | None = None
+    at: datetime.datetime | None = None
+
+
+def described(form: Annotated[Described, Form()]) -> Any:
+    return form
+
+
+def test_constraints_do_not_change_what_a_type_takes(ask: Ask) -> None:
+    def show(
+        on: Annotated[bool, Query(title="on")], flags: list[bool], size: Annotated[int | None, Query(ge=1)] = 3
+    ) -> Any:
+        return [on, flags, size]
+
+    own = Application([Route("/", show), Route("/form", described, ["POST"])])
+    assert ask(own, "GET", "/?on=on&flags=yes&flags=0").json() == [True, [True, False], 3]
+    assert problems(ask(own, "GET", "/?on=on&flags=yes&size=0")) == {"/query/size": "Expected `int` >= 1"}
+    form = {"name": "", "on": "on", "numbers": "", "flags": ["on", "off"], "time": "03:04", "at": "2026-01-02T03:04"}
+    assert ask(own, "POST", "/form", data=form).json() == {
+        "name": "",
+        "on": True,
+        "numbers": [],
+        "flags": [True, False],
+        "time": "03:04:00",
+        "at": "2026-01-02T03:04:00",
+    }
+
+
+class Partly(TypedDict):
+    first: int
+    second: NotRequired[Annotated[int, msgspec.Meta(ge=3)]]
+
+
+@dataclass
+class Even:
+    number: int
+
+    def __post_init__(self) -> None:
+        if self.number % 2:
+            raise ValueError("expected an even number")
+
+
+class Agent(msgspec.Struct):
+    user_agent: str
+    x_number: int = 0
+
+
+def partly(fields: Annotated[Partly, Query()]) -> Any:
+    return fields
+
+
+def even(fields: Annotated[Even, Query()]) -> Any:
+    return fields
+
+
+def agent(fields: Annotated[Agent, Header()]) -> Any:
+    return fields
+
+
+def test_what_a_class_checks_itself(ask: Ask) -> None:
+    own = Application([Route("/partly", partly), Route("/even", even), Route("/agent", agent)])
+    assert ask(own, "GET", "/partly?first=1").json() == {"first": 1}
+    assert problems(ask(own, "GET", "/partly?first=x&second=2")) == {
+        "/query/first": "Expected `int`, got 'x'",
+        "/query/second": "Expected `int` >= 3",
+    }
+    assert ask(own, "GET", "/even?number=2").json() == {"number": 2}
+    assert problems(ask(own, "GET", "/even?number=3")) == {"/query": "expected an even number"}
+
+
+def test_a_class_of_header_fields(ask: Ask) -> None:
+    own = Application([Route("/", agent)])
+    found = ask(own, "GET", "/", headers={"user-agent": "a", "x-number": "3"}).json()
+    assert found == {"user_agent": "a", "x_number": 3}
+    assert problems(ask(own, "GET", "/", headers={"x-number": "x"})) == {"/header/x-number": "Expected `int`, got 'x'"}
+
+
+class Paged(BaseModel):
+    text: str = Field(validation_alias=AliasChoices("q", "text"), min_length=2)
+    page: int = Field(ge=1)
+
+
+def paged(fields: Annotated[Paged, Query()]) -> Any:
+    return fields.text
+
+
+def test_pydantic_finds_all_errors_of_its_fields(ask: Ask) -> None:
+    own = Application([Route("/", paged)])
+    assert ask(own, "GET", "/?q=ab&page=1").text == "ab"
+    assert problems(ask(own, "GET", "/?q=ab&page=0")) == {"/query/page": "Input should be greater than or equal to 1"}
+    assert set(problems(ask(own, "GET", "/?q=a&page=0"))) == {"/query/q", "/query/page"}

@@ -1,6 +1,7 @@
 from dataclasses import dataclass, field
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, Generic, NotRequired, TypedDict, TypeVar
 
+import attrs
 import msgspec
 import pytest
 
@@ -138,3 +139,48 @@ def test_the_number_and_depth_of_errors_are_limited() -> None:
     for _ in range(50):
         deep, kind = [deep], list[kind]
     assert find_problems(deep, kind) == [("/body" + "/0" * 50, "Expected `int`, got `str`")]
+
+
+@attrs.define
+class Town:
+    name: str
+    people: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+
+class Entry(TypedDict):
+    text: Annotated[str, msgspec.Meta(min_length=2)]
+    likes: NotRequired[Annotated[int, msgspec.Meta(ge=0)]]
+
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+class Pair(msgspec.Struct, Generic[T, U]):
+    first: T
+    second: U
+
+
+class Circle(msgspec.Struct, tag="circle"):
+    radius: int
+
+
+class Square(msgspec.Struct, tag="square"):
+    side: int
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "places"),
+    [
+        ({"people": -1}, Town, ["/name", "/people"]),
+        ({"text": "a", "likes": -1}, Entry, ["/text", "/likes"]),
+        ({"first": "x", "second": 1}, Pair[int, str], ["/first", "/second"]),
+        (
+            [{"type": "circle"}, {"type": "square", "side": "x"}, {}],
+            list[Circle | Square],
+            ["/0/radius", "/1/side", "/2/type"],
+        ),
+    ],
+)
+def test_every_error_in_a_class(value: Any, kind: Any, places: list[str]) -> None:
+    assert [place for place, _ in find_problems(value, kind, "")] == places
