@@ -42,6 +42,8 @@ class Clients:
             "timeout": timeout,
             "max_connections": max_connections,
         }
+        if options.get("decode_responses"):
+            raise StartupError("Redis: decode_responses: a store keeps bytes, which are not text")
         self._by_loop: dict[asyncio.AbstractEventLoop, Client] = {}
         if isinstance(url, str):
             try:

@@ -24,6 +24,7 @@ __all__ = ["RedisStore"]
 
 _log = logging.getLogger("atlas.redis")
 _LOG_INTERVAL = 10.0  # seconds between two lines about a server that does not answer
+_LONGEST = 1e11  # seconds; Redis refuses a time that does not fit in 64 bits of milliseconds since 1970
 _BUCKET = "bucket:"  # prefix of the names of buckets
 
 
@@ -182,4 +183,4 @@ class RedisStore:
 
 
 def _milliseconds(seconds: float) -> int:
-    return max(1, round(seconds * 1000))
+    return max(1, round(min(seconds, _LONGEST) * 1000))

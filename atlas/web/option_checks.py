@@ -7,7 +7,7 @@ from typing import Any
 from atlas.errors import StartupError
 from atlas.web.call_site import caller_place
 
-__all__ = ["ExemptPaths", "check_decorator", "check_number", "check_strings"]
+__all__ = ["ExemptPaths", "check_decorator", "check_number", "check_seconds", "check_strings"]
 
 
 def check_strings(setting: str, values: Any, example: str) -> tuple[str, ...]:
@@ -47,6 +47,22 @@ def check_number(setting: str, value: Any, least: int, most: int | None = None) 
     if value < least or (most is not None and value > most):
         bounds = f"{least} or more" if most is None else f"{least} to {most}"
         raise ValueError(f"{setting}: expected {bounds}, got {value!r}")
+    return value
+
+
+def check_seconds(setting: str, value: Any) -> float:
+    """Check a time.
+
+    :param setting: the option, for messages: ``"Cache: seconds"``.
+    :param value: the value of the option.
+    :returns: the number of seconds.
+    :raises TypeError: for a value that is not a number.
+    :raises ValueError: for a number that is not above zero.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{setting}: expected a number of seconds, got {value!r}")
+    if not value > 0:
+        raise ValueError(f"{setting}: expected a time above 0, got {value!r}")
     return value
 
 

@@ -77,3 +77,8 @@ def test_what_needs_a_connection_waits_for_one(redis_server: Any) -> None:
             await made.aclose()
 
     assert sorted(asyncio.run(ask())) == list(range(1, 21))
+
+
+def test_a_client_that_decodes_is_refused() -> None:
+    with pytest.raises(StartupError, match="decode_responses: a store keeps bytes"):
+        Clients("redis://localhost", timeout=1, max_connections=1, options={"decode_responses": True})

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from atlas.errors import StartupError
-from atlas.web.option_checks import check_decorator, check_number, check_strings
+from atlas.web.option_checks import check_decorator, check_number, check_seconds, check_strings
 
 
 def test_a_list_of_strings() -> None:
@@ -37,3 +37,16 @@ def test_values_that_are_not_whole_numbers(value: Any) -> None:
 def test_a_decorator_without_brackets() -> None:
     with pytest.raises(StartupError, match=r"@app\.get needs a path, as in @app\.get\('/'\), got 5$"):
         check_decorator(5, "get")
+
+
+@pytest.mark.parametrize("value", ["5", None, True])
+def test_seconds_of_another_type(value: Any) -> None:
+    with pytest.raises(TypeError, match=f"Cache: seconds: expected a number of seconds, got {value!r}"):
+        check_seconds("Cache: seconds", value)
+
+
+@pytest.mark.parametrize("value", [0, -1, float("nan")])
+def test_seconds_that_are_not_above_zero(value: float) -> None:
+    with pytest.raises(ValueError, match=f"Cache: seconds: expected a time above 0, got {value!r}"):
+        check_seconds("Cache: seconds", value)
+    assert check_seconds("Cache: seconds", 0.5) == 0.5

@@ -15,6 +15,7 @@ from atlas.web.cache.keys import call_key, check_key
 from atlas.web.cache.locks import CacheLock, compute_once
 from atlas.web.controllers import is_async
 from atlas.web.interfaces import ApplicationInterface
+from atlas.web.option_checks import check_seconds
 from atlas.web.stores.memory import MemoryStore
 from atlas.web.stores.store import Store, bind_store, call_store, missing_methods
 
@@ -130,9 +131,7 @@ class AsyncCache:
     def _lifetime(self, seconds: float | None) -> float:
         if seconds is None:
             return self._seconds
-        if not seconds > 0:
-            raise ValueError(f"Cache: seconds: expected a time above 0, got {seconds!r}")
-        return seconds
+        return check_seconds("Cache: seconds", seconds)
 
 
 class Cache:
@@ -164,8 +163,7 @@ class Cache:
         size: int = 10_000,
     ) -> None:
         for name, value in (("seconds", seconds), ("lock_seconds", lock_seconds)):
-            if not value > 0:
-                raise ValueError(f"Cache: {name}: expected a time above 0, got {value!r}")
+            check_seconds(f"Cache: {name}", value)
         kept = MemoryStore(size) if store == "memory" else store
         if isinstance(kept, str) or (missing := missing_methods(kept)):
             raise TypeError(

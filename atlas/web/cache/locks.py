@@ -10,8 +10,10 @@ from collections.abc import Awaitable, Callable, Iterator
 from types import TracebackType
 from typing import Any
 
+from atlas.gateway.cancellation import run_to_end, undone_when_cancelled
 from atlas.gateway.greenlets import await_
 from atlas.gateway.timeouts import sleep
+from atlas.web.option_checks import check_seconds
 from atlas.web.stores.store import Store, call_store, missing_methods
 
 __all__ = ["CacheLock", "compute_once"]
@@ -28,9 +30,8 @@ class CacheLock:
     def __init__(self, store: Any, name: str, seconds: float, wait: float | None) -> None:
         if missing := missing_methods(store, "add", "release"):
             raise TypeError(f"Cache: lock: expected a store with add and release; {store!r} has no {missing}")
-        if not seconds > 0:
-            raise ValueError(f"Cache: lock: seconds: expected a time above 0, got {seconds!r}")
-        if wait is not None and wait < 0:
+        check_seconds("Cache: lock: seconds", seconds)
+        if wait is not None and not wait >= 0:
             raise ValueError(f"Cache: lock: wait: expected 0 or more seconds, got {wait!r}")
         self._store, self._name, self._seconds, self._wait = store, name, seconds, wait
         self._token = b""
@@ -39,7 +40,7 @@ class CacheLock:
         token = secrets.token_bytes(16)
         end = None if self._wait is None else time.monotonic() + self._wait
         pauses = _pauses()
-        while not await call_store(self._store.add, self._name, token, self._seconds):
+        while not await _acquire(self._store, self._name, token, self._seconds):
             if end is not None and time.monotonic() >= end:
                 raise TimeoutError(f"the lock {self._name!r} was not free within {self._wait:g} s")
             await sleep(next(pauses))
@@ -49,7 +50,7 @@ class CacheLock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         token, self._token = self._token, b""
-        if token and not await call_store(self._store.release, self._name, token):
+        if token and not await _release(self._store, self._name, token):
             _log.warning("the lock %r has expired after %g s, before its holder released it", self._name, self._seconds)
 
     def __enter__(self) -> None:
@@ -80,14 +81,13 @@ async def compute_once(
     :returns: the value.
     """
     token, end = secrets.token_bytes(16), time.monotonic() + seconds
-    adding: Any = store
     for pause in _pauses():
-        if await call_store(adding.add, name, token, seconds):
+        if await _acquire(store, name, token, seconds):
             try:
                 found = await find()  # another process may have saved it meanwhile
                 return await compute() if found is missing else found
             finally:
-                await call_store(adding.release, name, token)
+                await _release(store, name, token)
         await sleep(pause)
         found = await find()
         if found is not missing:
@@ -95,6 +95,28 @@ async def compute_once(
         if time.monotonic() >= end:
             break
     return await compute()
+
+
+async def _acquire(store: Any, name: str, token: bytes, seconds: float) -> bool:
+    """Add an entry with a token, and return whether it is there.
+
+    A caller that is cancelled meanwhile leaves no entry: the store may have saved it already, and others would wait for
+    it until it expires. A client of a store sends a command again if the connection was lost before the answer; then
+    the entry is that of the first time.
+    """
+
+    async def add() -> bool:
+        if await call_store(store.add, name, token, seconds):
+            return True
+        kept: bytes | None = await call_store(store.get, name)
+        return kept == token
+
+    return await undone_when_cancelled(add(), lambda: call_store(store.release, name, token))
+
+
+async def _release(store: Any, name: str, token: bytes) -> bool:
+    """Delete an entry if it has the token, even if the caller is cancelled meanwhile."""
+    return await run_to_end(call_store(store.release, name, token))
 
 
 def _pauses() -> Iterator[float]:

@@ -25,6 +25,9 @@ _SUFFIX = ".session"
 _TEMPORARY = ".unfinished"
 _CHECKSUM_SIZE = 16  # bytes of the checksum before the data; a file that a crash left incomplete does not match
 _HOUR = 3600.0
+_LATEST = (
+    1e11  # seconds since 1970; a system refuses a time that its files cannot have, or takes the latest that they can
+)
 
 
 class FileStore:
@@ -97,7 +100,7 @@ class FileStore:
         return await in_file_thread(self._remove, self._path(name), data)
 
     async def _save(self, name: str, data: bytes, seconds: float, only_if: bool | None) -> bool:
-        saved = await in_file_thread(self._write, self._path(name), data, self._clock() + seconds, only_if)
+        saved = await in_file_thread(self._write, self._path(name), data, self._end(seconds), only_if)
         self._written += 1
         if self._written % self._sweep_every == 0:
             await in_file_thread(self.sweep)
@@ -116,7 +119,10 @@ class FileStore:
         :param name: the name.
         :param seconds: time from now until the entry expires.
         """
-        await in_file_thread(self._extend, self._path(name), self._clock() + seconds)
+        await in_file_thread(self._extend, self._path(name), self._end(seconds))
+
+    def _end(self, seconds: float) -> float:
+        return min(self._clock() + seconds, _LATEST)
 
     def _path(self, name: str) -> Path:
         return self._folder / (hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest() + _SUFFIX)

@@ -1,5 +1,6 @@
 import asyncio
 import datetime
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -176,6 +177,8 @@ def test_a_lock_that_expires_is_told(store: Any, runner: asyncio.Runner, caplog:
         ({"store": MemoryStore}, TypeError, "expected 'memory' or a store"),
         ({"seconds": 0}, ValueError, "Cache: seconds: expected a time above 0, got 0"),
         ({"lock_seconds": -1}, ValueError, "Cache: lock_seconds"),
+        ({"lock_seconds": math.nan}, ValueError, "Cache: lock_seconds: expected a time above 0, got nan"),
+        ({"seconds": "60"}, TypeError, "Cache: seconds: expected a number of seconds, got '60'"),
         ({"size": 0}, ValueError, "size"),
     ],
 )
@@ -251,3 +254,20 @@ def test_a_store_that_does_not_answer() -> None:
 
     with pytest.raises(StoreUnavailable):
         asyncio.run(ask())
+
+
+@pytest.mark.parametrize("seconds", [math.inf, 1e300, 1e12, 1e-9])
+def test_any_time_above_zero(store: Any, do: Any, seconds: float) -> None:
+    cache = Cache(store)
+    do(cache.set, "a", 1, seconds)
+    do(cache.touch, "a", seconds)
+    if seconds > 1:
+        assert do(cache.get, "a") == 1
+        lock = cache.lock("a", seconds=seconds, wait=math.inf)
+        do(lock.__enter__)
+        do(lock.__exit__, None, None, None)
+
+
+def test_a_lock_waits_for_a_number_of_seconds() -> None:
+    with pytest.raises(ValueError, match="lock: wait: expected 0 or more seconds, got nan"):
+        Cache().lock("a", wait=math.nan)

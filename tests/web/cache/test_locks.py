@@ -48,3 +48,80 @@ def test_what_another_process_has_saved_meanwhile_is_taken() -> None:
         return await compute_once(MemoryStore(), "a", find, compute, None, 60)
 
     assert asyncio.run(use()) == "found"
+
+
+class SlowStore(MemoryStore):
+    """Saves an entry at once, and answers later."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.called, self.answers = asyncio.Event(), asyncio.Event()
+
+    async def add(self, name: str, data: bytes, seconds: float) -> bool:  # type: ignore[override]
+        added = super().add(name, data, seconds)
+        self.called.set()
+        await self.answers.wait()
+        return added
+
+    async def release(self, name: str, data: bytes) -> bool:  # type: ignore[override]
+        self.called.set()
+        await self.answers.wait()
+        return super().release(name, data)
+
+
+async def hold(store: Any) -> None:
+    async with CacheLock(store, "a", 60, None):
+        pass
+
+
+async def compute(store: Any) -> None:
+    async def nothing() -> None: ...
+
+    await compute_once(store, "a", nothing, nothing, None, 60)
+
+
+@pytest.mark.parametrize("use", [hold, compute])
+def test_a_caller_that_is_cancelled_while_it_waits_for_the_store_leaves_no_lock(use: Any) -> None:
+    async def cancel() -> int:
+        store = SlowStore()
+        task = asyncio.create_task(use(store))
+        await store.called.wait()
+        task.cancel()
+        store.answers.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return len(store)
+
+    assert asyncio.run(cancel()) == 0
+
+
+@pytest.mark.parametrize("use", [hold, compute])
+def test_a_caller_that_is_cancelled_while_it_releases_leaves_no_lock(use: Any) -> None:
+    async def cancel() -> int:
+        store = SlowStore()
+        store.answers.set()
+        task = asyncio.create_task(use(store))
+        await store.called.wait()
+        store.called.clear()
+        store.answers.clear()
+        await store.called.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        store.answers.set()
+        await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()})
+        return len(store)
+
+    assert asyncio.run(cancel()) == 0
+
+
+@pytest.mark.parametrize("use", [hold, compute])
+def test_an_entry_that_was_added_by_a_command_without_an_answer_is_the_own_one(use: Any) -> None:
+    class Repeating(MemoryStore):
+        def add(self, name: str, data: bytes, seconds: float) -> bool:
+            super().add(name, data, seconds)
+            return super().add(name, data, seconds)
+
+    store = Repeating()
+    asyncio.run(asyncio.wait_for(use(store), 5))
+    assert len(store) == 0
