@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
+from functools import lru_cache
 from typing import Any, get_args, get_origin, is_typeddict
 
 import msgspec
@@ -185,9 +186,18 @@ def find_model(kind: Any) -> Model:
     :param kind: the type.
     :raises TypeError: for a type that no library knows.
     """
-    if is_of_pydantic(kind):
-        return PydanticModel(kind)
-    return MsgspecModel(kind)
+    try:
+        hash(kind)
+    except TypeError:
+        return _make_model(kind)
+    return _known_model(kind)
+
+
+def _make_model(kind: Any) -> Model:
+    return PydanticModel(kind) if is_of_pydantic(kind) else MsgspecModel(kind)
+
+
+_known_model = lru_cache(maxsize=1024)(_make_model)  # most routes take values of the same few types
 
 
 def has_fields(kind: Any) -> bool:

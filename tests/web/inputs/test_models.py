@@ -128,3 +128,10 @@ def test_places_in_unions_of_pydantic_are_places_in_the_value() -> None:
 
 def test_pydantic_ignores_a_byte_order_mark() -> None:
     assert find_model(Pydantic).decode(b'\xef\xbb\xbf{"one": "a"}') == Pydantic(one="a")
+
+
+def test_a_model_is_made_once() -> None:
+    assert find_model(Annotated[int, msgspec.Meta(ge=1)]) is find_model(Annotated[int, msgspec.Meta(ge=1)])
+    assert find_model(Literal[1]) is not find_model(Literal["1"])
+    with_a_list = Annotated[int, msgspec.Meta(examples=[1])]
+    assert find_model(with_a_list).decode(b"1") == 1
