@@ -49,7 +49,7 @@ class StreamingResponse(Response):
     :ivar body_iterator: the content. A middleware may put another iterable around it.
     """
 
-    __slots__ = ("_filters", "_stream", "_task", "_threads", "body_iterator")
+    __slots__ = ("_filters", "_once", "_stream", "_task", "_threads", "body_iterator")
 
     streaming = True
 
@@ -63,6 +63,8 @@ class StreamingResponse(Response):
     ) -> None:
         super().__init__(b"", status_code, headers, content_type=content_type)
         self.body_iterator: AsyncIterable[Any] | Iterable[Any] = self._checked(content)
+        kind = type(self.body_iterator)
+        self._once = _Once() if hasattr(kind, "__next__") or hasattr(kind, "__anext__") else None
         self._filters: list[_Filter] = []
         self._stream: BodyStream | None = None
         self._task: ApplicationTask | None = None
@@ -161,6 +163,8 @@ class StreamingResponse(Response):
         self.body_iterator = stream.chunks
 
     def _new_stream(self) -> BodyStream:
+        if self._once is not None:
+            self._once.use(type(self).__name__)
         stream = self._stream = BodyStream(self.body_iterator, self.stream_options())
         if self._threads is not None:
             stream.run = self._threads.run
@@ -188,6 +192,23 @@ class StreamingResponse(Response):
             await stream(scope, receive, send)
         else:
             await self._task.respond(self.start_event(), send)
+
+
+class _Once:
+    """Shared by a response and its copies, whose content can be iterated over once."""
+
+    __slots__ = ("_used",)
+
+    def __init__(self) -> None:
+        self._used = False
+
+    def use(self, name: str) -> None:
+        if self._used:
+            raise RuntimeError(
+                f"a {name} of an iterator can be sent once: make one for each request, or pass an iterable that begins "
+                "anew"
+            )
+        self._used = True
 
 
 _DEFAULT = StreamOptions()

@@ -124,6 +124,7 @@ class StreamingTemplate(StreamingResponse):
         chunks = joined(pieces, _CHARACTERS_PER_SEND)
         self._rendering = _Rendering(request, lambda: next(chunks))
         super().__init__(_Chunks(self._rendering.value or "", chunks), status_code, headers, content_type=content_type)
+        self._once = None  # complete() has a check of its own
         if self._rendering.waits:
             self.body_iterator = chunks
 

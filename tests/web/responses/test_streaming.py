@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from markupsafe import Markup
 
-from atlas import ClientDisconnected, EventSourceResponse, StreamingResponse, await_
+from atlas import Application, ClientDisconnected, EventSourceResponse, Route, StreamingResponse, TestClient, await_
 
 Drive = Callable[..., list[dict[str, Any]]]
 
@@ -281,3 +281,18 @@ def test_a_sync_stream_that_waits_ends_soon_after_its_client_under_other_servers
     asyncio.run(LeavingClient(3).ask(StreamingResponse(chunks())))
     assert len(made) < 8
     assert made[-1] >= 2
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_a_kept_stream_of_an_iterator_is_sent_once(kind: str) -> None:
+    async def later() -> AsyncIterator[str]:
+        yield "once"
+
+    kept = StreamingResponse(later() if kind == "async" else iter(["once"]))
+    again = StreamingResponse(["every ", "time"])
+    app = Application([Route("/kept", lambda request: kept), Route("/again", lambda request: again)])
+    with TestClient(app) as client:
+        assert client.get("/kept").text == "once"
+        with pytest.raises(RuntimeError, match="a StreamingResponse of an iterator can be sent once"):
+            client.get("/kept")
+        assert [client.get("/again").text for _ in range(2)] == ["every time"] * 2
