@@ -333,7 +333,7 @@ def test_a_route_that_takes_too_long_is_cancelled_where_it_waits(connect: Connec
             await_(asyncio.sleep(0))
             seen.append("cleaned up")
 
-    app = Application([Route("/", controller, run=run, timeout=0.01)])
+    app = Application([Route("/", controller, run=run, timeout=0.25)])
     assert ask(connect, app).status_code == 503
     assert seen == ["cancelled", "cleaned up"]
 

@@ -120,7 +120,7 @@ class _Binding:
         sources = {each.source for each in self._all}
         path = [f"p{number}" for number in range(len(self._inputs.path))]
         reads_form, reads_body = bool(sources & {"form", "file"}), "body" in sources
-        waits = self._is_async and (reads_form or reads_body or bool(self._providers))
+        waits = self._is_async
         lines = [f"{'async ' if waits else ''}def call({', '.join(['request', *path])}):"]
         lines += ["    body = form_fields = files = None"]
         if reads_form:

@@ -188,7 +188,7 @@ def test_from_a_peer_that_is_not_trusted(
                 with contextlib.suppress(OSError):  # the server may have closed it already
                     client.sendall(ONE + GET)
                 assert is_refused(client)
-    [line] = caplog.messages
+    [line] = [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING]
     peer = "a Unix socket" if uds else r"127.0.0.1:"
     assert line.startswith(f"connection from {peer}")
     assert line.endswith("refused (--proxy-protocol): it is no trusted proxy (--forwarded-allow-ips)")
@@ -199,7 +199,7 @@ def test_bytes_that_are_no_head(start: Start, data: bytes, caplog: pytest.LogCap
     with caplog.at_level(logging.WARNING, "atlas.server"), connect(start()) as client:
         client.sendall(data)
         assert is_refused(client)
-    [line] = caplog.messages
+    [line] = [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING]
     assert "refused (--proxy-protocol): " in line
     assert line.isprintable()
 
@@ -210,7 +210,7 @@ def test_a_head_that_does_not_come(start: Start, begin: bytes, caplog: pytest.Lo
         client.sendall(begin)
         assert is_refused(client)
     what = "its head did not come in time (--timeout-request-head)"
-    assert [line.partition("): ")[2] for line in caplog.messages] == ([what] if begin else [])
+    assert [line.partition("): ")[2] for line in warnings(caplog)] == ([what] if begin else [])
 
 
 def test_a_connection_that_ends_within_the_head_is_forgotten(start: Start, caplog: pytest.LogCaptureFixture) -> None:

@@ -36,15 +36,6 @@ def test_the_function_tells_what_it_calls() -> None:
     assert inspect.signature(call) == inspect.signature(typed)
 
 
-def test_an_async_controller_without_a_body_needs_no_coroutine_of_its_own() -> None:
-    async def page(request: AsyncRequest, name: str, page: int = 1) -> str:
-        return name
-
-    converters = {each.name: each.converter for each in route(plain).path_parameters}
-    call = bind_inputs(read_inputs(page, converters, is_async=True), is_async=True)
-    assert not inspect.iscoroutinefunction(inspect.unwrap(call, stop=lambda each: each is call))
-
-
 def test_parameters_that_are_passed_by_name() -> None:
     def page(*, request: Request, size: int = 1, name: str, _: Annotated[int, Query("under")] = 2) -> Any:
         return [name, size, _, request.method]

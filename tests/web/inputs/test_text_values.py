@@ -95,8 +95,13 @@ async def sign_up_later(name: Annotated[str, Form()], age: Annotated[int, Form()
     return [name, age]
 
 
+async def scalars_later(number: int = 1) -> Any:
+    return number + 1 if number > 1 else {"number": number}
+
+
 app = Application(
     [
+        Route("/scalars-later", scalars_later),
         Route("/scalars", scalars),
         Route("/filters", filters),
         Route("/between", between),
@@ -152,6 +157,12 @@ def test_each_kind_of_wrong_value(ask: Ask, query: str, path: str, detail: str) 
     found = problems(ask(app, "GET", f"/scalars?text=a&{query}" if path != "text" else f"/scalars?{query}"))
     assert list(found) == [f"/query/{path}"]
     assert detail in found[f"/query/{path}"]
+
+
+def test_an_async_controller(ask: Ask) -> None:
+    assert ask(app, "GET", "/scalars-later").json() == {"number": 1}
+    assert problems(ask(app, "GET", "/scalars-later?number=x")) == {"/query/number": "Expected `int`, got 'x'"}
+    assert ask(app, "GET", "/scalars-later?" + "&" * 2000).status_code == 400
 
 
 def test_all_errors_at_once(ask: Ask) -> None:
