@@ -33,7 +33,7 @@ PARALLEL ?= -n $(CORES) --dist loadfile
 comma := ,
 say = @printf '\033[1m==> %s\033[0m\n' '$(1)'
 
-.PHONY: help venv build build-tests serve test quick lint types tests sanitize jinja-suite format wheel docs bench bench-check bench-web fuzz autobahn leaks load clean
+.PHONY: help venv build build-tests serve test quick lint types tests sanitize jinja-suite format wheel docs bench bench-check bench-web fuzz autobahn leaks load endurance clean
 
 help: ## list the targets
 	@echo 'make TARGET   (PYTHON=python3.12 make TARGET uses that Python; ATLAS_DEBUG_BUILD=1 compiles with all checks)'
@@ -173,6 +173,10 @@ bench-web: $(STAMPS)/bench $(STAMPS)/built-$(MODE) ## web applications beside ot
 	$(call say,under load$(comma) six minutes)
 	@$(BIN)/python -m bench.side_by_side.web $(ARGS)
 	@$(BIN)/python -m bench.page
+
+endurance: $(STAMPS)/run $(STAMPS)/built-$(MODE) ## restart and kill workers under load: 20 s, 3 restarts, 10 kills
+	$(call say,restarts under load)
+	@$(BIN)/python -m bench.restarts $(ARGS)
 
 load: $(STAMPS)/run $(STAMPS)/built-$(MODE) ## load the example site with wrk for ten seconds, on a free port
 	@command -v wrk >/dev/null || { echo 'Error: make load needs wrk: install it by: apt-get install wrk' >&2; exit 1; }

@@ -19,6 +19,8 @@ from typing import Any
 
 import pytest
 
+from atlas import Application, EventSourceResponse, Route
+
 from .raw_client import TIMEOUT, Closed, RawClient
 from .wire_server import WireServer, post, read_body, request_bytes, respond
 
@@ -203,6 +205,35 @@ def test_stream_that_heeds_the_disconnect_is_not_cancelled(own: Own) -> None:
     assert told.result(TIMEOUT) == "http.disconnect"
 
 
+async def plain_events(scope: Any, receive: Any, send: Any) -> None:
+    """Server-sent events of an application that listens for the disconnect, as those of other frameworks do."""
+    await read_body(receive)
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"Content-Type", b"text/event-stream")]})
+    await send({"type": "http.response.body", "body": b"data: 1\n\n", "more_body": True})
+    assert (await receive())["type"] == "http.disconnect"
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def own_events(request: Any) -> Any:
+    async def events() -> Any:
+        yield "1"
+        await asyncio.Event().wait()
+
+    return EventSourceResponse(events())
+
+
+@pytest.mark.parametrize("app", [plain_events, Application([Route("/", own_events)])], ids=["asgi", "atlas"])
+def test_stop_ends_server_sent_events_at_once(own: Own, app: Any) -> None:
+    """The grace is for requests that have an end. A browser connects to another server in a moment."""
+    wire = own(app, timeout_graceful_shutdown=600)
+    with wire.connect() as client:
+        client.send(request_bytes())
+        client.read_until(b"data: 1\n\n\r\n")
+        wire.server.stop()
+        assert client.read_all().endswith(b"0\r\n\r\n")
+    wait_until(lambda: not wire.server.started)
+
+
 def test_second_stop_ends_it_at_once(own: Own) -> None:
     app = Held()
     wire = own(app, timeout_graceful_shutdown=60)
@@ -345,9 +376,9 @@ atlas.run(app, uds=sys.argv[1], loop=sys.argv[2], access_log=False, timeout_grac
 def process(tmp_path: Path) -> Iterator[Callable[..., tuple[subprocess.Popen[bytes], str]]]:
     running: list[subprocess.Popen[bytes]] = []
 
-    def start(loop: str, grace: float) -> tuple[subprocess.Popen[bytes], str]:
+    def start(loop: str, grace: float, program: str = PROGRAM) -> tuple[subprocess.Popen[bytes], str]:
         path = min(str(tmp_path / "s"), os.path.relpath(tmp_path / "s"), key=len)  # 107 bytes at most
-        command = [sys.executable, "-c", PROGRAM, path, loop, str(grace)]
+        command = [sys.executable, "-c", program, path, loop, str(grace)]
         running.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
         wait_until(lambda: answers(path) or running[-1].poll() is not None)
         return running[-1], path
@@ -379,6 +410,50 @@ def test_signal_stops_with_status_0(process: Any, loop: str, number: int) -> Non
     assert child.returncode == 0, err
     assert b"lifespan over" in out
     assert b"Traceback" not in err
+
+
+STREAMS = """
+import asyncio, sys
+import atlas
+
+async def events(request):
+    async def content():
+        yield "1"
+        await asyncio.Event().wait()
+    return atlas.EventSourceResponse(content())
+
+async def endless(request):
+    async def content():
+        while True:
+            yield b"tick"
+            await asyncio.sleep(0.01)
+    return atlas.StreamingResponse(content())
+
+app = atlas.Application([
+    atlas.Route("/", lambda request: "ok"), atlas.Route("/events", events), atlas.Route("/endless", endless)
+])
+atlas.run(app, uds=sys.argv[1], loop=sys.argv[2], access_log=False, timeout_graceful_shutdown=float(sys.argv[3]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "begins", "grace", "is_whole"),
+    [("/", b"ok", 300, True), ("/events", b"data: 1", 300, True), ("/endless", b"tick", 1, False)],
+)
+def test_connections_that_stay_open_do_not_hold_the_stop(
+    process: Any, path: str, begins: bytes, grace: float, is_whole: bool
+) -> None:
+    """An idle connection and server-sent events end long before the grace, an endless stream with it."""
+    child, socket_path = process("uvloop", grace, STREAMS)
+    with RawClient(socket_path) as client:
+        client.send(request_bytes(line=b"GET %s HTTP/1.1" % path.encode()))
+        client.read_until(begins)
+        child.send_signal(signal.SIGTERM)
+        rest = client.read_all()
+        assert path == "/" or rest.endswith(b"0\r\n\r\n") is is_whole
+    _, err = child.communicate(timeout=TIMEOUT)
+    assert child.returncode == 0, err
+    assert (b"--timeout-graceful-shutdown" in err) is not is_whole
 
 
 def test_second_signal_ends_it_at_once(process: Any) -> None:

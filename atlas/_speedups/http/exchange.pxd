@@ -106,6 +106,7 @@ cdef class Exchange:
     cdef bint is_abandoned(self) noexcept
     cdef bint end_application(self) except -1
     cdef int fail_response(self) except -1
+    cdef int drain(self) except -1
     cdef int end_for_shutdown(self) except -1
     cdef int release(self) except -1
     cdef int log(self) except -1

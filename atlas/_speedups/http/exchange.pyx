@@ -1,8 +1,7 @@
 """One request and its response, between a protocol and a gateway; the same for every version of HTTP.
 
-The ASGI events of the HTTP part (ASGI 3, HTTP message format 2.5) are understood here, and the rules of RFC 9110 about
-what a message may consist of are kept here, whatever the application does. How a response becomes bytes is the business
-of its :class:`ResponseStream`. Nothing is written of a response that breaks a rule before its head has left.
+It reads the ASGI events (HTTP message format 2.5) and keeps RFC 9110's rules about what a message may consist of. Its
+:class:`ResponseStream` makes bytes. Nothing is written of a response that breaks a rule before its head has left.
 """
 
 cimport cython
@@ -13,7 +12,7 @@ from atlas._speedups.buffers.socket_io cimport atlas_socket_hung_up
 from atlas._speedups.http.request_body cimport BODY_COMING, BODY_LOST, BODY_THERE, FINISHED, BodyState, RequestBody
 from atlas._speedups.http.request_head cimport RequestHead
 from atlas._speedups.http.response_stream cimport (
-    FieldLine, HeadFacts, ResponseStream, event_field, field_pairs, final_status, forbids_body, is_type
+    FieldLine, HeadFacts, ResponseStream, event_field, field_pairs, final_status, forbids_body, has_event_stream, is_type
 )
 from atlas._speedups.http.server_state cimport ServerState
 
@@ -408,6 +407,10 @@ cdef class Exchange:
             self.log()
             self.stream.response_failed()
         return 0
+
+    cdef int drain(self) except -1:
+        """The server is about to stop: server-sent events have no end of their own, and their client connects again."""
+        return self.end_for_shutdown() if has_event_stream(self.response_headers) else 0
 
     cdef int end_for_shutdown(self) except -1:
         """The time to finish is over: ``receive`` tells of a disconnect."""

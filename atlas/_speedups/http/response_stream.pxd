@@ -12,6 +12,7 @@ cdef struct HeadFacts:
     bint close                  # the application said "connection: close"
 
 cdef bint forbids_body(int status) noexcept nogil
+cdef bint has_event_stream(object headers) except -1
 cdef int final_status(object status) except -1
 cdef list field_pairs(object headers)
 cdef object event_field(object event, str key, object default)

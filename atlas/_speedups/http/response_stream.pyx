@@ -20,6 +20,16 @@ cdef bint forbids_body(int status) noexcept nogil:
     return status == 204 or status == 304 or 100 <= status <= 199
 
 
+cdef bint has_event_stream(object headers) except -1:
+    """Do the fields of a response say that it is a stream of server-sent events (HTML standard, section 9.2)?"""
+    if not isinstance(headers, (list, tuple)):
+        return False
+    for name, value in headers:
+        if name.lower() == b"content-type":
+            return bytes(value).lstrip().lower().startswith(b"text/event-stream")
+    return False
+
+
 cdef int final_status(object status) except -1:
     """The status of a final response, as the application gave it. Raises TypeError or ValueError."""
     if type(status) is not int:

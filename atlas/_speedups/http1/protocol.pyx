@@ -144,7 +144,7 @@ cdef class Http1Protocol(Http1ProtocolBase):
 
     cdef int shut_down(self) except -1:
         if self.state != IDLE or self.has_waiting() or self.connection.has_unread():
-            return 0  # what has reached the socket is answered as well
+            return self.drain()  # what has reached the socket is answered as well
         return self.close()
 
     cdef int end_now(self) except -1:

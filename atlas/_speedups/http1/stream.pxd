@@ -29,6 +29,8 @@ cdef class Http1ProtocolBase(Protocol):
     cdef ServerState server_state
     cdef Exchange exchange
 
+    cdef int drain(self) except -1
+
     # What a stream asks for.
     cdef bint is_reusable(self) noexcept
     cdef int response_done(self) except -1

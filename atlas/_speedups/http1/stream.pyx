@@ -208,6 +208,9 @@ cdef int refuse_for_load(Exchange exchange, ServerState state) except -1:
 cdef class Http1ProtocolBase(Protocol):
     """What a stream asks of the protocol whose connection it writes to. Interface; :class:`Http1Protocol` is one."""
 
+    cdef int drain(self) except -1:
+        return self.exchange.drain() if self.exchange is not None else 0
+
     cdef bint is_reusable(self) noexcept:
         """May the connection carry another request after this response? Asked when its head is written."""
         return False
