@@ -177,6 +177,10 @@ def test_over_a_unix_socket(start: Start, tmp_path: Path) -> None:
         assert answer(client) == [CLIENT, SERVER, "http"]
 
 
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING]
+
+
 @pytest.mark.parametrize("uds", [False, True])
 def test_from_a_peer_that_is_not_trusted(
     start: Start, uds: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
@@ -188,7 +192,7 @@ def test_from_a_peer_that_is_not_trusted(
                 with contextlib.suppress(OSError):  # the server may have closed it already
                     client.sendall(ONE + GET)
                 assert is_refused(client)
-    [line] = [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING]
+    [line] = warnings(caplog)
     peer = "a Unix socket" if uds else r"127.0.0.1:"
     assert line.startswith(f"connection from {peer}")
     assert line.endswith("refused (--proxy-protocol): it is no trusted proxy (--forwarded-allow-ips)")
@@ -199,7 +203,7 @@ def test_bytes_that_are_no_head(start: Start, data: bytes, caplog: pytest.LogCap
     with caplog.at_level(logging.WARNING, "atlas.server"), connect(start()) as client:
         client.sendall(data)
         assert is_refused(client)
-    [line] = [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING]
+    [line] = warnings(caplog)
     assert "refused (--proxy-protocol): " in line
     assert line.isprintable()
 

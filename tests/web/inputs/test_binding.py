@@ -6,9 +6,7 @@ from typing import Annotated, Any
 
 import pytest
 
-from atlas import Application, AsyncRequest, Query, Request, Route, TestClient
-from atlas.web.inputs.binding import bind_inputs
-from atlas.web.inputs.parameters import read_inputs
+from atlas import Application, Query, Request, Route, TestClient
 
 
 def plain(request: Request, name: str) -> str:
