@@ -7,15 +7,17 @@ runs in a greenlet; an ``async def`` gets an :class:`AsyncRequest` and is awaite
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from types import TracebackType
 from typing import Any, NamedTuple, TypeVar
 
 from atlas._speedups.calls.response import BaseResponse
-from atlas.gateway.greenlets import Greenlets, await_
+from atlas.gateway.greenlets import Greenlets, await_, in_greenlet
 from atlas.web.controllers import is_async, to_response
 from atlas.web.requests.request import AsyncRequest, Request
 from atlas.web.responses.response import Response
 
-__all__ = ["Adapted", "any_mode", "async_form", "is_inline", "sync_form"]
+__all__ = ["Adapted", "InGreenlet", "any_mode", "async_form", "is_inline", "sync_form"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 _ATTRIBUTE = "_atlas_waits"
@@ -122,3 +124,21 @@ def _in_greenlets(function: Callable[..., Any], greenlets: Greenlets | None) -> 
         return run(function, request.as_type(Request), *arguments)
 
     return call
+
+
+class InGreenlet:
+    """An async context manager that enters and leaves a sync one in greenlets, where it may wait.
+
+    :param manager: the sync one.
+    """
+
+    def __init__(self, manager: AbstractContextManager[Any]) -> None:
+        self._manager = manager
+
+    async def __aenter__(self) -> Any:
+        return await in_greenlet(self._manager.__enter__)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        return await in_greenlet(self._manager.__exit__, kind, error, trace)

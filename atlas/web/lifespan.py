@@ -9,13 +9,13 @@ import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from pathlib import Path
-from types import TracebackType
 from typing import Any, TypeAlias
 
 from atlas.errors import StartupError
 from atlas.gateway.greenlets import in_greenlet
 from atlas.gateway.mounted_lifespan import MountedLifespan
 from atlas.types import ASGIApp, Receive, Scope, Send
+from atlas.web.adapters import InGreenlet
 from atlas.web.controllers import is_async
 
 __all__ = ["Lifespan", "LifespanFunction"]
@@ -139,24 +139,9 @@ def _async_manager(function: Any) -> Callable[[Any], _Manager]:
             raise StartupError(
                 f"{place}lifespan: expected a context manager from {function!r}, got an object of type {kind}"
             )
-        return manager if isinstance(manager, AbstractAsyncContextManager) else _InGreenlet(manager)
+        return manager if isinstance(manager, AbstractAsyncContextManager) else InGreenlet(manager)
 
     return make
-
-
-class _InGreenlet:
-    """An async context manager that enters and leaves a sync one in greenlets, where it may wait."""
-
-    def __init__(self, manager: AbstractContextManager[_Values]) -> None:
-        self._manager = manager
-
-    async def __aenter__(self) -> _Values:
-        return await in_greenlet(self._manager.__enter__)
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool | None:
-        return await in_greenlet(self._manager.__exit__, kind, error, trace)
 
 
 def _message(error: BaseException) -> str:

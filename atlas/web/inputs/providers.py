@@ -8,7 +8,8 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager, asyn
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from atlas.gateway.greenlets import await_, in_greenlet
+from atlas.gateway.greenlets import await_
+from atlas.web.adapters import InGreenlet
 from atlas.web.controllers import controller_name, is_async
 from atlas.web.inputs.markers import Provide
 from atlas.web.inputs.parameters import Inputs, read_inputs
@@ -44,7 +45,7 @@ class Provider(NamedTuple):
         if self.is_async:
             return asynccontextmanager(function)
         make = contextmanager(function)
-        return lambda *args, **kwargs: _InGreenlet(make(*args, **kwargs))
+        return lambda *args, **kwargs: InGreenlet(make(*args, **kwargs))
 
 
 def find_providers(
@@ -114,18 +115,3 @@ class _Waiting:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool | None:
         return await_(self._manager.__aexit__(kind, error, trace))
-
-
-class _InGreenlet:
-    """An async context manager that enters and leaves a sync one in greenlets, where it may wait."""
-
-    def __init__(self, manager: AbstractContextManager[Any]) -> None:
-        self._manager = manager
-
-    async def __aenter__(self) -> Any:
-        return await in_greenlet(self._manager.__enter__)
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool | None:
-        return await in_greenlet(self._manager.__exit__, kind, error, trace)
