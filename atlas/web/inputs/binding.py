@@ -120,27 +120,27 @@ class _Binding:
         sources = {each.source for each in self._all}
         path = [f"p{number}" for number in range(len(self._inputs.path))]
         reads_form, reads_body = bool(sources & {"form", "file"}), "body" in sources
-        waits = self._is_async
-        lines = [f"{'async ' if waits else ''}def call({', '.join(['request', *path])}):"]
+        wait = "await " if self._is_async else ""
+        lines = [f"{'async ' if self._is_async else ''}def call({', '.join(['request', *path])}):"]
         lines += ["    body = form_fields = files = None"]
         if reads_form:
-            lines.append(f"    form_fields, files = {'await ' if waits else ''}read_form(request)")
+            lines.append(f"    form_fields, files = {wait}read_form(request)")
             self._names["read_form"] = _read_form_async if self._is_async else _read_form
         if reads_body:
-            lines.append(f"    body = {'await request.read_body()' if waits else 'request.body()'}")
+            lines.append(f"    body = {'await request.read_body()' if self._is_async else 'request.body()'}")
         if self._lines:
             lines += ["    try:", *(f"        {line}" for line in self._lines), "    except wrong as error:"]
             values = "".join(f"{each}, " for each in path)
             lines.append(f"        raise explain(request, ({values}), body, form_fields, files, error) from None")
             self._names["wrong"] = tuple(dict.fromkeys(self._errors))
-        lines += self._calls(waits)
+        lines += self._calls(wait)
         exec(
             compile("\n".join(lines), f"{GENERATED}inputs of {controller_name(self._inputs.controller)}>", "exec"),
             self._names,
         )
         return wraps(self._inputs.controller)(self._names["call"])
 
-    def _calls(self, waits: bool) -> list[str]:
+    def _calls(self, wait: str) -> list[str]:
         """Return the lines that call the dependencies and the controller."""
         lines, indent = [], "    "
         if any(each.cleans_up for each in self._providers):
@@ -149,9 +149,7 @@ class _Binding:
             indent = "        "
         for number, each in enumerate(self._providers):
             lines.append(f"{indent}d{number} = {self._call_provider(number, each)}")
-        lines.append(
-            f"{indent}return {'await ' if waits else ''}{self._call('controller', self._inputs, self._is_async)}"
-        )
+        lines.append(f"{indent}return {wait}{self._call('controller', self._inputs, self._is_async)}")
         if len(indent) > 4:
             self._names["swallowed"] = _swallowed
             lines.append("    raise swallowed()")
